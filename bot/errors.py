@@ -34,6 +34,10 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown_ref": (404, "The repository has no such branch, tag or commit."),
     "unknown_write": (404, "The write does not exist, or it belongs to another agent."),
     "unknown_comment": (404, "There is no such comment on this issue or pull request."),
+    "withheld": (
+        403,
+        "The repository withholds from agents what people without write access wrote.",
+    ),
     "rate_limited": (
         429,
         "The caller sent too much; `details.retry_after_s` says when it may send again.",

@@ -5,6 +5,7 @@ from typing import Literal
 
 from bot.github.payloads import Mirrored
 from bot.mirror.reads import Read
+from store.mirror.text_edits import TextKey
 from store.tables.mirror import IssueRow
 
 
@@ -97,10 +98,20 @@ class Sender:
 
 
 @dataclass(frozen=True)
+class TextEdit:
+    """An edit of a text, or of a title, that a webhook reports."""
+
+    text: TextKey
+    editor: str
+    editor_id: int
+
+
+@dataclass(frozen=True)
 class Changes:
     rows: tuple[Mirrored, ...] = ()
     reads: tuple[Read, ...] = ()
     texts: tuple[CommandText, ...] = ()
+    edits: tuple[TextEdit, ...] = ()
     # (repository id, 1 or 0): whether the installation covers it.
     selected: tuple[tuple[int, int], ...] = ()
     # Repositories in which a feature may have been turned on.

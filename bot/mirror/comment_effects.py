@@ -28,7 +28,9 @@ async def answer_question(tx: Tx, row: CommentRow, before: CommentRow | None) ->
     if its_author or row["author_association"] in TRUSTED:
         task = await tasks.lock(tx, row["installation_id"], task["id"]) or task
         who = f"@{authorship.shown_author(row['author'])}"
-        await lifecycle.record_answer(tx, task, who, row["body"])
+        # Events and notices have no mark, so they quote only whom the repository trusts.
+        said = row["body"] if row["author_association"] in TRUSTED else ""
+        await lifecycle.record_answer(tx, task, who, said)
 
 
 async def _is_unposted(tx: Tx, task: FullTask) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 from bot.comments import authorship, orphaned_pulls
-from bot.identity.actors import BOT
+from bot.identity.actors import BOT, TRUSTED
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.repository import repository_settings
@@ -132,6 +132,7 @@ async def _create_task(tx: Tx, row: IssueRow, sender: Sender | None) -> None:
         issue_id=row["id"],
         number=row["number"],
         title=row["title"],
+        outsider=await _outsider(tx, row),
         **task_labels.task_fields(json_text.value(row["labels"])),
     )
     task = await tasks.get(tx, row["installation_id"], task_id)
@@ -152,9 +153,24 @@ async def _has_task_label(tx: Tx, row: IssueRow) -> bool:
 
 
 async def _update_title(tx: Tx, task: FullTask, row: IssueRow) -> None:
-    if (task["title"], task["number"]) != (row["title"], row["number"]):
-        changed = {"title": row["title"], "number": row["number"]}
+    changed = {
+        "title": row["title"],
+        "number": row["number"],
+        "outsider": await _outsider(tx, row),
+    }
+    if any(task[name] != value for name, value in changed.items()):  # type: ignore[literal-required]
         await tasks.change(tx, row["installation_id"], task["id"], **changed)
+
+
+async def _outsider(tx: Tx, row: IssueRow) -> str | None:
+    """The author, unless GitHub says that they belong to the repository, or Hubbub posted it."""
+    if row["author_association"] in TRUSTED:
+        return None
+    if authorship.is_bot(row["author"]) and authorship.is_ours(
+        row["author"], row["author_id"], await authorship.bot_id(tx)
+    ):
+        return None
+    return authorship.shown_author(row["author"])
 
 
 async def _update_labels(

@@ -16,6 +16,7 @@ from bot.mirror import (
     reads,
     repository_effects,
     silent_changes,
+    text_edits,
     transfers,
 )
 from bot.mirror.changes import Branch, Changes, Sender
@@ -122,6 +123,8 @@ async def _apply(
         if (this := (_place(mirrored), mirrored.row["version"])) not in progress.seen:
             progress.seen.add(this)
             await _put(tx, keys, mirrored, changes.sender, progress)
+    for edit in changes.edits:
+        await text_edits.record(tx, installation_id, edit)
     await _put_unguarded(tx, installation_id, changes)
     moved = [read for each in changes.transfers for read in silent_changes.after_transfer(each)]
     for read in (*changes.reads, *moved):
@@ -169,6 +172,7 @@ async def _put(
             progress.with_new_rows.add((given.table, row["repository_id"]))
         if table.searched:
             await search_index.index(tx, given.table, row, await posted_texts.reader_of(tx, row))
+        await text_edits.record_change(tx, keys, given.table, row, put.before, sender)
         if _place(given) not in progress.without_effects:
             await _run_effects(tx, table, row, put.before, sender)
 

@@ -154,6 +154,26 @@ class Spend(Group):
     )
 
 
+Action: TypeAlias = Literal["show", "mark", "withhold"]
+
+
+class Texts(Group):
+    """How agents get texts of people without write access, and of bots."""
+
+    others: Literal["auto", "show", "mark", "withhold"] = Field(
+        "auto",
+        description="texts of people without write access; auto: mark on a public repository, "
+        "show on a private one",
+    )
+    bots: Action = Field("mark", description="texts of other Apps")
+    longest_untrusted: int = Field(
+        4000, ge=200, le=60_000, description="how many characters of a marked text agents get"
+    )
+    edited_after_claim: Action = Field(
+        "mark", description="texts that somebody edited after the agent claimed the task"
+    )
+
+
 class RepositorySettings(Group):
     """The keys of `.github/hubbub.yml`; each key that the file leaves out has its default."""
 
@@ -181,6 +201,7 @@ class RepositorySettings(Group):
     )
     permissions: Permissions = Permissions()
     actions: Actions = Actions()
+    texts: Texts = Texts()
     board: Board | None = None
     spend: Spend | None = None
 
@@ -191,6 +212,7 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
     (): RepositorySettings,
     ("permissions",): Permissions,
     ("actions",): Actions,
+    ("texts",): Texts,
     ("board",): Board,
     ("board", "statuses"): Statuses,
     ("spend",): Spend,

@@ -19,7 +19,8 @@ COLUMNS = (*KEY, "source_name", "source_state", "target_name", "target_state")
 # reading all relations in this order, to save the sorting of a few.
 OTHER = (
     "SELECT COALESCE(i.state, s.{end}_state) AS state, i.title, i.id AS mirrored_id, "
-    "i.repository_id, COALESCE(r.full_name, '') AS full_name, i.number, s.{end}_name AS noted, "
+    "i.repository_id, COALESCE(r.full_name, '') AS full_name, i.number, "
+    "i.author, i.author_id, i.author_association, s.{end}_name AS noted, "
     "s.{end}_id AS other_id, s.cyclic "
     "FROM relations s "
     "LEFT JOIN issues i ON i.installation_id = s.installation_id AND i.id = s.{end}_id "
@@ -71,6 +72,9 @@ class Neighbour(TypedDict):
     repository_id: int | None
     full_name: str
     number: int | None
+    author: str | None
+    author_id: int | None
+    author_association: str | None
     noted: str
     other_id: int
     cyclic: int

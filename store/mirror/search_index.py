@@ -109,9 +109,13 @@ class Hit(TypedDict):
 
 
 class HitText(Hit):
-    """A text that matches, with its content. `title` is the title of the issue or pull request."""
+    """A text that matches, with its content.
+
+    `title` is the title of the issue or pull request, and `opener` who wrote that.
+    """
 
     title: str
+    opener: Authored
     body: str
     author: str
     author_id: int
@@ -464,6 +468,11 @@ async def texts(tx: Tx, installation_id: int, found: list[Hit]) -> list[HitText]
             {
                 **entry,
                 "title": about["title"],
+                "opener": {
+                    "author": about["author"],
+                    "author_id": about["author_id"],
+                    "author_association": about["author_association"],
+                },
                 "body": text["body"],
                 "author": text["author"],
                 "author_id": text["author_id"],

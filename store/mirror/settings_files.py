@@ -30,6 +30,9 @@ class OpenIssue(TypedDict):
     labels: str
     deleted: int
     is_pull_request: int
+    author: str
+    author_id: int
+    author_association: str
 
 
 async def get(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettingsRow | None:
@@ -53,7 +56,8 @@ async def open_issues(
     """Those with a number above `after`, in its order; without their texts."""
     return await tx.all(
         "SELECT installation_id, id, repository_id, number, title, state, labels, deleted, "
-        "is_pull_request FROM issues WHERE installation_id = :i AND repository_id = :r "
+        "is_pull_request, author, author_id, author_association FROM issues "
+        "WHERE installation_id = :i AND repository_id = :r "
         "AND number > :after AND state = 'open' AND is_pull_request = 0 AND deleted = 0 "
         "ORDER BY number LIMIT :n",
         i=installation_id,

@@ -268,6 +268,23 @@ class PermissionRow(TypedDict):
     person_id: Annotated[int, Default("0")]
 
 
+class TextEditRow(TypedDict):
+    """The last edit of a text. Hubbub's own edits have no row.
+
+    `kind` is that of `store.mirror.threads`; `text_id` is 0 for the opening text and its title.
+    """
+
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    number: Annotated[int, KEY]
+    kind: Annotated[str, KEY, Text(20)]
+    text_id: Annotated[int, KEY]
+    # When Hubbub learned of it, by our clock: a claim before had the text as it was.
+    seen_at: int
+    # Empty if no webhook named the editor.
+    editor: Annotated[str, Text(100)]
+
+
 class PersonRow(TypedDict):
     """A person by GitHub's id, with the login by which tasks and leases name them now."""
 
@@ -363,6 +380,7 @@ TABLES = (
         PermissionRow,
         Index("ix_permissions_person", "installation_id", "person_id"),
     ),
+    Table("text_edits", TextEditRow),
     Table(
         "people",
         PersonRow,

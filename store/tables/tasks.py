@@ -61,6 +61,8 @@ class TaskRow(TypedDict):
     ended_at: int | None
     # The lease under which note and progress were reported last.
     reported_under: Annotated[str | None, Text(40)]
+    # Who wrote the title, if GitHub does not call the author an owner, member or collaborator.
+    outsider: Annotated[str | None, Text(100)]
 
 
 class LeaseRow(TypedDict):

@@ -3,6 +3,7 @@
 from typing import Any, TypedDict
 
 from store.engine.transaction import Tx
+from store.mirror import text_policies
 from store.mirror.stored_issues import ThreadText
 from store.tasks import spend_holds
 from store.tasks.blocking import HAS_PLANNED_RELATION
@@ -24,13 +25,15 @@ EDITS = (
 )
 TEXT = tuple(ThreadText.__annotations__)
 QUERY = (
-    f"SELECT {', '.join(f'i.{column}' for column in TEXT)}, s.settings, "
+    f"SELECT {', '.join(f'i.{column}' for column in TEXT)}, s.settings, r.private, "
+    f"{text_policies.was_edited('t')} AS was_edited, "
     f"({RELATIONS} OR {HAS_PLANNED_RELATION}) AS has_relations, "
     f"{NOTICES} AS has_notices, {EDITS} AS has_edits, "
     f"{spend_holds.is_drained('me')} AS is_drained "
     "FROM tasks t "
     "LEFT JOIN issues i ON i.installation_id = t.installation_id "
     "AND i.repository_id = t.repository_id AND i.number = t.number AND i.deleted = 0 "
+    "LEFT JOIN repositories r ON r.installation_id = t.installation_id AND r.id = t.repository_id "
     "LEFT JOIN repository_settings s ON s.installation_id = t.installation_id "
     "AND s.repository_id = t.repository_id "
     "WHERE t.installation_id = :i AND t.id = :t"
@@ -40,6 +43,7 @@ QUERY = (
 class ClaimState(TypedDict):
     """`text`: the first text of its issue, if the mirror has it. `settings`: of its repository.
 
+    `private`: whether the repository is. `was_edited`: whether any text of the issue was edited.
     `has_relations`: whether it may wait for others, or has a parent. `has_notices`: whether the
     claimer has unseen notices about it. `has_edits`: whether its card was ever written.
     `is_drained`: whether a cap on spend forbids the claim.
@@ -47,6 +51,8 @@ class ClaimState(TypedDict):
 
     text: ThreadText | None
     settings: str | None
+    private: int
+    was_edited: int
     has_relations: int
     has_notices: int
     has_edits: int
@@ -60,6 +66,8 @@ async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimState:
     return {
         "text": None if text["id"] is None else text,
         "settings": row["settings"],
+        "private": row["private"],
+        "was_edited": row["was_edited"],
         "has_relations": row["has_relations"],
         "has_notices": row["has_notices"],
         "has_edits": row["has_edits"],

@@ -32,6 +32,7 @@ class ListedTask(TypedDict):
     issue_id: int | None
     number: int | None
     title: str
+    outsider: str | None
     state: TaskState
     held: int
     priority: int

@@ -1,7 +1,31 @@
 """What an agent works on."""
 
+from typing import TypedDict
+
 from store.engine.transaction import Tx
-from store.tasks.tasks import ANY, FullTask, decode
+from store.tasks.tasks import ANY, ITS_LEASE, FullTask, decode
+
+
+class LiveClaim(TypedDict):
+    """A task that somebody holds, and since when."""
+
+    repository_id: int
+    number: int | None
+    pull_number: int | None
+    granted_at: int
+
+
+# Claims of one holder that are looked through; people may have many.
+MOST = 1000
+
+
+async def live(tx: Tx, installation_id: int, holder: str) -> list[LiveClaim]:
+    return await tx.all(
+        "SELECT t.repository_id, t.number, t.pull_number, l.granted_at FROM tasks t "
+        f"JOIN leases l ON {ITS_LEASE} WHERE t.installation_id = :i AND t.holder = :h LIMIT {MOST}",
+        i=installation_id,
+        h=holder,
+    )
 
 
 async def of_holder(tx: Tx, installation_id: int, holder: str, limit: int) -> list[FullTask]:

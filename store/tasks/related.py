@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from store.engine import json_text, sql
 from store.engine.transaction import Tx
+from store.mirror import text_policies
 from store.mirror.pulls import BEGAN_UNRESOLVED, ChangedFile
 from store.mirror.stored_issues import ThreadText
 from store.tasks.tasks import FullTask
@@ -20,6 +21,9 @@ class OpeningRow(ThreadText):
     labels: str
     assignees: str
     milestone: int | None
+    private: int | None
+    settings: str | None
+    was_edited: int
     has_comments: int
     has_relations: int
     has_pulls: int
@@ -57,7 +61,8 @@ def _with_indexes(dialect: sql.Dialect, statement: str) -> str:
 
 OPENING = (
     "SELECT g.id, g.node_id, g.author, g.author_id, g.author_association, g.body, g.labels, "
-    "g.assignees, g.milestone, g.created_at, "
+    f"g.assignees, g.milestone, g.created_at, {text_policies.COLUMNS.format(of='g')}, "
+    f"{text_policies.was_edited('g')} AS was_edited, "
     "EXISTS (SELECT 1 FROM comments c WHERE c.installation_id = g.installation_id "
     "AND c.repository_id = g.repository_id AND c.number = g.number) AS has_comments, "
     # Not `kind IN`: MariaDB would read all relations of the installation.
@@ -103,6 +108,9 @@ class RelatedPull(TypedDict):
     head_ref: str
     head_sha: str
     base_ref: str
+    author: str
+    author_id: int
+    author_association: str
     full_name: str
     how: str
     unresolved: int
@@ -113,7 +121,8 @@ class RelatedPull(TypedDict):
 
 OF_PULL = (
     "p.installation_id, p.repository_id, p.number, p.title, p.state, p.draft, p.merged, "
-    "p.head_ref, p.head_sha, p.base_ref, r.full_name, "
+    "p.head_ref, p.head_sha, p.base_ref, p.author, p.author_id, p.author_association, "
+    "r.full_name, "
     "(SELECT COUNT(*) FROM review_comments c WHERE c.installation_id = p.installation_id "
     "AND c.repository_id = p.repository_id AND c.number = p.number "
     f"AND {BEGAN_UNRESOLVED}) AS unresolved, "

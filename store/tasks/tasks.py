@@ -16,6 +16,7 @@ COLUMNS = (
     "issue_id",
     "number",
     "title",
+    "outsider",
     "state",
     "priority",
     "capabilities",
@@ -77,6 +78,7 @@ async def create(tx: Tx, installation_id: int, **values: Any) -> str:
         "id": ids.new("t", now),
         "issue_id": None,
         "number": None,
+        "outsider": None,
         "state": "pending",
         "priority": MEDIUM,
         "capabilities": [],
@@ -338,6 +340,7 @@ class MadeTask(TypedDict):
     id: str
     number: int | None
     title: str
+    outsider: str | None
     state: TaskState
     created_at: int
 
@@ -355,7 +358,7 @@ async def made_since(
     newest = sql.by_index(tx.dialect, "tasks", "ix_tasks_newest_in")
     # Each part reads the index in its order, and nothing older.
     parts = (
-        f"SELECT * FROM (SELECT id, number, title, state, created_at FROM {newest} "
+        f"SELECT * FROM (SELECT id, number, title, outsider, state, created_at FROM {newest} "
         f"WHERE installation_id = :i AND repository_id = :r AND state = :{name} "
         f"AND created_at >= :since ORDER BY created_at DESC, id DESC LIMIT :n) part_{name}"
         for name in named

@@ -6,8 +6,10 @@ from typing import TypeAlias
 
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at
-from bot.mirror.changes import Changes, CommandText, Sender
+from bot.mirror.changes import Changes, CommandText, Sender, TextEdit
 from bot.mirror.rows import installation_rows, issue_rows
+from store.mirror.text_edits import TextKey
+from store.mirror.threads import TextKind
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,17 @@ def command_texts(
             written_at=(updated if edited else created) or created,
         ),
     )
+
+
+def edits(event: Event, kind: TextKind, on: int, text_id: int = 0) -> tuple[TextEdit, ...]:
+    """The edit that the event reports, if any. An opening text has the `text_id` 0."""
+    changed = at(event.payload, "changes")
+    if event.action != "edited" or not isinstance(changed, dict):
+        return ()
+    if changed.keys().isdisjoint(("body", "title")):
+        return ()
+    by = sender_of(event)
+    return (TextEdit(TextKey(event.repository_id, on, kind, text_id), by.login, by.id),)
 
 
 def sender_of(event: Event) -> Sender:

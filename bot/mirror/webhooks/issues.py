@@ -11,6 +11,7 @@ from bot.mirror.webhooks.event import (
     Event,
     body_texts,
     command_texts,
+    edits,
     milestone_of,
     sender_of,
 )
@@ -30,6 +31,7 @@ def issues(event: Event) -> Changes:
         earlier=earlier,
         transfers=_transfer(event) if event.action == "transferred" else (),
         texts=body_texts(event, "issue", issue),
+        edits=edits(event, "opening", row.row["number"]),
         sender=sender_of(event),
     )
 
@@ -54,12 +56,10 @@ def _transfer(event: Event) -> tuple[Transfer, ...]:
 def issue_comment(event: Event) -> Changes:
     issue, comment = at(event.payload, "issue"), at(event.payload, "comment")
     on = payloads.number(at(issue, "number"), "issue.number")
+    row = issue_rows.comment(*event.here, on, comment, deleted=event.is_deletion)
     return Changes(
-        (
-            issue_rows.issue(*event.here, issue),
-            issue_rows.comment(*event.here, on, comment, deleted=event.is_deletion),
-            *milestone_of(event, issue),
-        ),
+        (issue_rows.issue(*event.here, issue), row, *milestone_of(event, issue)),
+        edits=edits(event, "comment", on, row.row["id"]),
         texts=command_texts(event, "comment", comment, on, actions=("created", "edited")),
     )
 

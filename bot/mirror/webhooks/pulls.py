@@ -8,6 +8,7 @@ from bot.mirror.webhooks.event import (
     Event,
     body_texts,
     command_texts,
+    edits,
     milestone_of,
     sender_of,
 )
@@ -15,8 +16,10 @@ from bot.mirror.webhooks.event import (
 
 def pull_request(event: Event) -> Changes:
     value = at(event.payload, "pull_request")
+    row = pull_rows.pull_request(*event.here, value)
     return Changes(
-        (pull_rows.pull_request(*event.here, value), *milestone_of(event, value)),
+        (row, *milestone_of(event, value)),
+        edits=edits(event, "opening", row.row["number"]),
         texts=body_texts(event, "pull_request", value),
         sender=sender_of(event),
     )
@@ -25,8 +28,10 @@ def pull_request(event: Event) -> Changes:
 def pull_request_review(event: Event) -> Changes:
     review, pull = at(event.payload, "review"), at(event.payload, "pull_request")
     on = payloads.number(at(pull, "number"), "pull_request.number")
+    row = pull_rows.review(*event.here, on, review)
     return Changes(
-        (pull_rows.pull_request(*event.here, pull), pull_rows.review(*event.here, on, review)),
+        (pull_rows.pull_request(*event.here, pull), row),
+        edits=edits(event, "review", on, row.row["id"]),
         texts=command_texts(event, "review", review, on, actions=("submitted", "edited")),
     )
 
@@ -34,11 +39,10 @@ def pull_request_review(event: Event) -> Changes:
 def pull_request_review_comment(event: Event) -> Changes:
     comment, pull = at(event.payload, "comment"), at(event.payload, "pull_request")
     on = payloads.number(at(pull, "number"), "pull_request.number")
+    row = pull_rows.review_comment(*event.here, on, comment, deleted=event.is_deletion)
     return Changes(
-        (
-            pull_rows.pull_request(*event.here, pull),
-            pull_rows.review_comment(*event.here, on, comment, deleted=event.is_deletion),
-        ),
+        (pull_rows.pull_request(*event.here, pull), row),
+        edits=edits(event, "review_comment", on, row.row["id"]),
         texts=command_texts(event, "review_comment", comment, on, actions=("created", "edited")),
     )
 

@@ -79,6 +79,8 @@ async def github_get_diff(
     wanted = await places.target(ctx, task, repository)
     look = Lookup(ctx, wanted.where)
     compared = await _comparison(look, wanted, base, head)
+    if compared is not None:
+        await places.check_shown(look, trusted=compared.trusted)
     found = compared and await look.diff(compared.key, compared.read)
     answer = DiffAnswer(repository=wanted.where["full_name"], pending=await look.pending())
     if compared is None or not found:

@@ -40,6 +40,8 @@ async def github_list_files(
     look = Lookup(ctx, wanted.where)
     pinned, start = _position(cursor)
     at = await places.commit(look, wanted, ref, pinned)
+    if at is not None:
+        await places.check_shown(look, trusted=at.trusted)
     answer = FileList(**frame(look, at))
     found = await at_path(look, at, path) if at else None
     if found is None or at is None:

@@ -69,6 +69,7 @@ async def github_read_files(
     answer = FileTexts(**frame(look, at))
     if at is None:
         return answer.model_copy(update={"pending": await look.pending()})
+    await places.check_shown(look, trusted=at.trusted)
     found: list[Item] = []
     unopened: list[str] = []
     for path in dict.fromkeys(paths):

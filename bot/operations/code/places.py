@@ -15,9 +15,10 @@ from bot.operations.arguments import Branch
 from bot.operations.code.lookup import EMPTY, Lookup, refuse
 from bot.operations.github.targets import repository_of
 from bot.operations.tasks.access import visible_repository, visible_task
+from bot.repository import repository_settings
 from bot.tasks import lookup
 from bot.times import SECOND
-from store.mirror import branches, code_objects, pulls
+from store.mirror import branches, code_objects, pulls, text_policies
 from store.tables.mirror import PullRequestRow, RepositoryRow
 
 Ref: TypeAlias = Annotated[Branch, Field(description="branch, tag or commit")]
@@ -137,6 +138,21 @@ async def is_trusted(look: Lookup, wanted: Target, sha: str) -> bool:
     bot = authorship.bot_in(look.ctx.state)
     is_ours = authorship.is_ours(pull["author"], pull["author_id"], bot)
     return is_ours or pull["author_association"] in TRUSTED
+
+
+async def check_shown(look: Lookup, *, trusted: bool) -> None:
+    """Raise Refused if the repository withholds what outsiders wrote, and this is of one."""
+    if trusted:
+        return
+    states = await text_policies.states(look.ctx.tx, look.ctx.installation_id, {look.where["id"]})
+    settings = repository_settings.parse_or_default(states[0]["settings"] if states else None)
+    if settings.texts.others == "withhold":
+        raise Refused(
+            "withheld",
+            f"{look.where['full_name']} withholds from agents what people without write access "
+            "wrote, and this commit is not known to be of anybody else. Ask a person to look at "
+            "it, or to push it to a branch of the repository.",
+        )
 
 
 async def _ask(look: Lookup, name: str) -> None:

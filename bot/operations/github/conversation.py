@@ -7,6 +7,7 @@ from pydantic import Field
 
 from bot.comments import authorship
 from bot.mirror.rows.pull_rows import hunk_end
+from bot.operations.github.text_trust import WITHHELD
 from bot.operations.github.texts import Reading, Text
 from bot.operations.token_sizes import fit, size
 from bot.times import stamp
@@ -45,11 +46,11 @@ def thread_text(entry: Entry, resolved: Collection[int] = ()) -> ThreadText:
     return ThreadText(
         id=row["id"],
         kind=row["kind"],
+        **read.trust,
         author=read.author,
         association=read.association,
-        trusted=read.trusted,
         text=read.text,
-        shortened=False,
+        shortened=bool(read.left_out),
         written_at=stamp(written_at(row)),
         state=row["state"] if row["kind"] == "review" else None,
         path=row.get("path"),
@@ -57,8 +58,13 @@ def thread_text(entry: Entry, resolved: Collection[int] = ()) -> ThreadText:
         thread=thread,
         resolved=thread in resolved if is_first else None,
         hunk=hunk_end(row.get("diff_hunk") or "", MOST_HUNK) or None if is_first else None,
-        left_out=0,
+        left_out=read.left_out,
     )
+
+
+def without_code(text: ThreadText) -> ThreadText:
+    """Without what the author of the pull request wrote: the file's name and its lines."""
+    return text.model_copy(update={"path": text.path and WITHHELD, "hunk": None})
 
 
 # --- The order ------------------------------------------------------------------------------------
@@ -129,7 +135,7 @@ def _stubs(texts: Sequence[ThreadText], room: int) -> list[ThreadText]:
 
 def _longer(whole: ThreadText, now: ThreadText, more: int) -> ThreadText:
     """The text with up to `more` additional bytes."""
-    if not now.left_out or more <= 0:
+    if now.left_out == whole.left_out or more <= 0:
         return now
     # A text that becomes whole says false instead of true in `shortened`: one byte more.
     return _shorten(whole, size(now.text) - 2 + more - 1)
@@ -137,7 +143,7 @@ def _longer(whole: ThreadText, now: ThreadText, more: int) -> ThreadText:
 
 def _shorten(whole: ThreadText, longest: int) -> ThreadText:
     text = fit(whole.text, longest)
-    left_out = len(whole.text) - len(text)
-    if not left_out:
+    if not (cut := len(whole.text) - len(text)):
         return whole
+    left_out = whole.left_out + cut
     return whole.model_copy(update={"text": text, "shortened": True, "left_out": left_out})

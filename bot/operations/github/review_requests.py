@@ -4,6 +4,7 @@ from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.messages import delivery, posting
 from bot.operations.github import review_rules
+from bot.operations.github.text_trust import Author, judge_of
 from bot.tasks import task_events
 from store.agents import agents
 from store.mirror import people
@@ -36,8 +37,12 @@ async def ask(ctx: Context, where: RepositoryRow, pull: PullRequestRow, ids: lis
     await delivery.check_may_send(ctx.tx, ctx.actor)
     name = f"{where['full_name']}#{pull['number']}"
     found = await tasks.of_pull(ctx.tx, ctx.installation_id, where["id"], pull["number"])
+    author = Author(where["id"], pull["author"], pull["author_id"], pull["author_association"])
+    title, trusted = (await judge_of(ctx, [author])).label(author, pull["title"])
+    # A message has no mark for a part of it, so it leaves out what is not to be trusted.
+    about = f": {title}" if trusted else ", of somebody without write access"
     body = (
-        f"Please review {name}: {pull['title']}. Read it with github_get_diff, then call "
+        f"Please review {name}{about}. Read it with github_get_diff, then call "
         "github_review_pr with your verdict."
     )
     for each in ids:

@@ -2,18 +2,21 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.arguments import Label
 from bot.operations.github.snippets import snippet
-from bot.operations.github.texts import AGENT, Reading, readings
+from bot.operations.github.text_trust import judge_of
+from bot.operations.github.texts import AGENT, Reading, Trust, author_of, readings
 from bot.operations.tasks.access import visible_repository
 from bot.times import stamp
 from store.mirror import search_index, search_terms
 from store.mirror.search_index import HitText, Kind
+from store.mirror.text_edits import TextKey
+from store.mirror.threads import TextKind
 
 Words: TypeAlias = Annotated[
     str, Field(max_length=1000, description="words of three characters or more")
@@ -22,14 +25,14 @@ Words: TypeAlias = Annotated[
 MOST_WORDS = 40
 
 
-class Found(BaseModel):
+class Found(Trust):
     task: str = Field(description="owner/repo#12; github_get_thread returns the whole conversation")
     kind: Kind
     comment_id: int | None = Field(None, description="of a comment or a review")
     title: str = Field(description="the title of the issue or pull request")
     author: str = Field(description="a GitHub login, or an agent's id")
     association: str = Field(AGENT, description="GitHub's word, or AGENT for an agent of yours")
-    trusted: bool
+    title_trusted: bool = Field(True, exclude_if=lambda trusted: trusted)
     snippet: str
     written_at: str
 
@@ -75,12 +78,27 @@ async def github_search(
     rows, before = await search_index.find(ctx.tx, ctx.installation_id, asked, limit)
     texts = await search_index.texts(ctx.tx, ctx.installation_id, rows)
     return FoundTexts(
-        results=[
-            _result(row, read, words)
-            for row, read in zip(texts, await readings(ctx, texts), strict=True)
-        ],
+        results=await _results(ctx, texts, words),
         next_cursor=None if before is None else encode(str(before)),
     )
+
+
+async def _results(ctx: Context, texts: list[HitText], words: list[str]) -> list[Found]:
+    """The hits, without those that are withheld: they would tell which words a text has."""
+    keys = [_key(row) for row in texts]
+    openers = [author_of(row["opener"], key) for row, key in zip(texts, keys, strict=True)]
+    judge = await judge_of(ctx, {*openers, *map(author_of, texts, keys)}, keys)
+    read = await readings(ctx, texts, keys, judge)
+    return [
+        _result(row, each, judge.label(opener, row["title"]), words)
+        for row, each, opener in zip(texts, read, openers, strict=True)
+        if each.withheld is None
+    ]
+
+
+def _key(row: HitText) -> TextKey:
+    kind: TextKind = "opening" if row["row_id"] == 0 else row["kind"]  # type: ignore[assignment]
+    return TextKey(row["repository_id"], row["number"], kind, row["row_id"])
 
 
 def _words(query: str) -> list[str]:
@@ -111,18 +129,19 @@ def _position(cursor: str | None) -> int | None:
     return int(place)
 
 
-def _result(row: HitText, read: Reading, words: list[str]) -> Found:
+def _result(row: HitText, read: Reading, title: tuple[str, bool], words: list[str]) -> Found:
     text = read.text
     if row["row_id"] == 0:
-        text = f"{row['title']}\n{text}"
+        text = f"{title[0]}\n{text}"
     return Found(
+        **read.trust,
         task=f"{row['full_name']}#{row['number']}",
         kind=row["kind"],
         comment_id=row["row_id"] or None,
-        title=row["title"],
+        title=title[0],
+        title_trusted=title[1],
         author=read.author,
         association=read.association,
-        trusted=read.trusted,
         snippet=snippet(text, words),
         written_at=stamp(row["written_at"]),
     )

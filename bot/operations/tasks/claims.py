@@ -22,6 +22,7 @@ from bot.operations.tasks import (
     open_claims,
     spend_views,
     take_back,
+    task_titles,
 )
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.nothing_ready import NothingReady
@@ -37,6 +38,8 @@ from bot.times import stamp
 from store.agents import claimants
 from store.agents.claimants import Applicant
 from store.engine.transaction import Tx
+from store.mirror.text_edits import TextKey
+from store.mirror.text_policies import PolicyState
 from store.tables.tasks import NAMED, UNKNOWN
 from store.tasks import claim_state, leases, ready
 from store.tasks.claim_state import ClaimState
@@ -419,11 +422,25 @@ async def _claimed_answer(
         left = await checkpoints.checkpoint_of(ctx, handed.holder, row["id"])
         handed = handed.model_copy(update={"checkpoint": left and left.model_dump()})
     return Claimed(
-        task=task_view(row),
+        task=task_view(await task_titles.with_title(ctx, row, _policy(row, state))),
         lease_id=row["lease_id"],
         fence=row["fence"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
-        body=await body_view(ctx, state["text"]),
+        body=await _body(ctx, row, state),
         handoff=handed,
         overlaps=await path_overlap.report_claim(ctx.tx, row, ctx.actor.name, paths, before),
     )
+
+
+async def _body(ctx: Context, row: FullTask, state: ClaimState) -> Text | None:
+    key = TextKey(row["repository_id"], row["number"] or 0, "opening", 0)
+    edits = bool(state["was_edited"])
+    return await body_view(ctx, state["text"], key, _policy(row, state), edits=edits)
+
+
+def _policy(row: FullTask, state: ClaimState) -> PolicyState:
+    return {
+        "id": row["repository_id"],
+        "private": state["private"],
+        "settings": state["settings"],
+    }

@@ -18,9 +18,10 @@ from bot.operations.github.issue_fields import list_change
 from bot.operations.github.issue_relations import check_no_planned
 from bot.operations.github.targets import issue_of, on_issue, repository_of
 from bot.operations.github.writing import Queued, nothing_to_change, queue
+from bot.operations.tasks import task_titles
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
-from bot.operations.tasks.views import OneTask, task_view
+from bot.operations.tasks.views import OneTask, Task, task_view
 from bot.tasks import issue_state, label_changes, lifecycle, lookup, task_labels
 from bot.tasks.capabilities import Capability, missing_capabilities
 from bot.tasks.priorities import PRIORITIES, Priority
@@ -69,13 +70,13 @@ async def assign_task(
         )
     if agent_id is None:
         await lifecycle.end_reservation(ctx.tx, row, ctx.actor.name, "freed")
-        return OneTask(task=task_view(await visible_task(ctx, row["id"])))
+        return OneTask(task=await _current_view(ctx, row["id"]))
     name = (await known_agent(ctx, agent_id.removeprefix("@")))["id"]
     # The lock keeps others from pausing the agent until this is done.
     (agent,) = await agents.lock(ctx.tx, ctx.installation_id, [name])
     _check_could_claim(row, agent)
     await lifecycle.reserve(ctx.tx, row, agent["id"], ctx.actor.name)
-    return OneTask(task=task_view(await visible_task(ctx, row["id"])))
+    return OneTask(task=await _current_view(ctx, row["id"]))
 
 
 def _check_could_claim(row: FullTask, agent: AgentRow) -> None:
@@ -184,7 +185,7 @@ async def change_task(
         queued.append(await _change_blocker(ctx, row, blocked_by, "blocked_by"))
     if unblocked_by is not None:
         queued.append(await _change_blocker(ctx, row, unblocked_by, "blocked_by_removal"))
-    changed = task_view(await visible_task(ctx, row["id"]))
+    changed = await _current_view(ctx, row["id"])
     return Changed(task=changed, writes=queued, cleaned=cleaned, was_held=bool(row["held"]))
 
 
@@ -381,3 +382,8 @@ async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) ->
         await check_no_planned(ctx, row)
     arguments = {"number": row["number"], "issue_id": issue["id"]}
     return await queue(ctx, kind, where, on_issue(where, row["number"]), arguments)
+
+
+async def _current_view(ctx: Context, task_id: str) -> Task:
+    """The task as it is now."""
+    return task_view(await task_titles.with_title(ctx, await visible_task(ctx, task_id)))

@@ -9,6 +9,7 @@ from bot.tasks.states import STATES
 from bot.times import SECOND
 from store.tables.mirror import RepositoryRow
 from store.tasks import tasks
+from store.tasks.tasks import MadeTask
 
 DAY = 24 * 3600 * SECOND
 # How many of the repository's newest tasks are compared.
@@ -28,9 +29,14 @@ async def check_new(ctx: Context, where: RepositoryRow, titles: Collection[str])
             name = f"{where['full_name']}#{other['number']}" if other["number"] else other["id"]
             raise Refused(
                 "duplicate_task",
-                f"{name} was made within a day, has the same words in its title "
-                f"({other['title']!r}), and is {other['state']}. If {title!r} is other work, pass "
+                f"{name} was made within a day, has the same words in its title"
+                f"{_quotation(other)}, and is {other['state']}. If {title!r} is other work, pass "
                 "`duplicate_ok` true. Nothing was created.",
                 task=name,
                 state=other["state"],
             )
+
+
+def _quotation(other: MadeTask) -> str:
+    """The title, unless an outsider wrote it: an error has no mark for texts."""
+    return "" if other["outsider"] else f" ({other['title']!r})"

@@ -8,7 +8,7 @@ from bot.agents import presence, tech_leads
 from bot.comments import cleaning, orphaned_pulls
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
-from bot.operations.tasks import spend_views
+from bot.operations.tasks import spend_views, task_titles
 from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.blockers import PLANNED
 from bot.operations.tasks.views import KNOWN, Task, task_view
@@ -79,7 +79,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
         text += f" Its pull request #{pull} is still open."
     # The holder can always claim its task again.
     return Explained(
-        task=task_view(row, _blocked_by(row, waits)),
+        task=task_view(await task_titles.with_title(ctx, row), _blocked_by(row, waits)),
         claimable=mine or not standing,
         mine=mine,
         text=await tech_leads.with_names(ctx.tx, ctx.actor, text),

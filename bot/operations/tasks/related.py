@@ -5,10 +5,12 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Context
+from bot.operations.github.text_trust import Author, Judge, judge_of
 from bot.tasks import merge_readiness, verdicts
 from store.engine import json_text
 from store.mirror import projects, pulls, relations
 from store.mirror.relations import Neighbour
+from store.mirror.text_policies import PolicyState
 from store.tasks import related
 from store.tasks.related import OpeningRow, RelatedPull
 from store.tasks.tasks import FullTask
@@ -23,6 +25,7 @@ MOST_NAMING = 20
 class IssueRef(BaseModel):
     issue: str = Field(description="owner/repo#12")
     title: str | None = None
+    trusted: bool = Field(True, exclude_if=lambda trusted: trusted)
     state: str
 
 
@@ -36,6 +39,11 @@ class Review(BaseModel):
 class PullRequest(BaseModel):
     pull_request: str = Field(description="owner/repo#12")
     title: str = ""
+    trusted: bool = Field(
+        True,
+        description="false: an outsider wrote the title, and named the branch, files and checks",
+        exclude_if=lambda trusted: trusted,
+    )
     state: Literal["open", "closed", "merged"]
     draft: bool = False
     head: str
@@ -84,6 +92,15 @@ class Around(BaseModel):
     boards: list[BoardPlace] = []
 
 
+def policy_of(issue: OpeningRow, repository_id: int) -> PolicyState:
+    """What the issue's row says about the policy of its repository."""
+    return {
+        "id": repository_id,
+        "private": issue["private"] or 0,
+        "settings": issue["settings"],
+    }
+
+
 async def relations_of(ctx: Context, issue: OpeningRow | None) -> relations.Around:
     if issue is None or not issue["has_relations"]:
         return {"parents": [], "sub_issues": [], "blockers": []}
@@ -96,14 +113,20 @@ async def surroundings(
     """Everything related, from the mirror. `issue` is None until GitHub has numbered it."""
     if issue is None:
         return Around()
+    named = await _pulls(ctx, task, issue)
+    near = (*around["parents"], *around["sub_issues"], *around["blockers"])
+    known = [policy_of(issue, task["repository_id"])]
+    authors = [each for row in near if (each := _author(row))]
+    authors += [_author_of_pull(row) for row in named]
+    judge = await judge_of(ctx, authors, known=known)
     return Around(
         labels=json_text.value(issue["labels"]),
         assignees=json_text.value(issue["assignees"]),
         milestone=issue["milestone"],
-        parent=next(iter(_refs(ctx, around["parents"])), None),
-        sub_issues=_refs(ctx, around["sub_issues"]),
-        blocked_by=_refs(ctx, around["blockers"]),
-        pull_requests=await _pull_requests(ctx, task, issue),
+        parent=next(iter(_refs(ctx, around["parents"], judge)), None),
+        sub_issues=_refs(ctx, around["sub_issues"], judge),
+        blocked_by=_refs(ctx, around["blockers"], judge),
+        pull_requests=[await _pull_request_view(ctx, row, judge) for row in named],
         boards=await _boards(ctx, issue) if issue["on_boards"] else [],
     )
 
@@ -120,18 +143,37 @@ async def _boards(ctx: Context, issue: OpeningRow) -> list[BoardPlace]:
     ]
 
 
-def _refs(ctx: Context, rows: list[Neighbour]) -> list[IssueRef]:
+def _author(row: Neighbour) -> Author | None:
+    """None for an issue that the mirror does not have. That has no title either."""
+    if row["repository_id"] is None or row["author"] is None:
+        return None
+    association = row["author_association"] or ""
+    return Author(row["repository_id"], row["author"], row["author_id"], association)
+
+
+def _author_of_pull(row: RelatedPull) -> Author:
+    return Author(row["repository_id"], row["author"], row["author_id"], row["author_association"])
+
+
+def _refs(ctx: Context, rows: list[Neighbour], judge: Judge) -> list[IssueRef]:
     """The issues. Of an issue that the actor may not see, only that there is one."""
     reach = ctx.actor.repositories
     return [
-        IssueRef(issue=row["name"], title=row["title"], state=row["state"])
+        _ref(row, judge)
         if reach is None or row["repository_id"] in reach
         else IssueRef(issue=relations.UNSEEN, title=None, state=row["state"])
         for row in rows[:MOST]
     ]
 
 
-async def _pull_requests(ctx: Context, task: FullTask, issue: OpeningRow) -> list[PullRequest]:
+def _ref(row: Neighbour, judge: Judge) -> IssueRef:
+    title, trusted, author = row["title"], True, _author(row)
+    if author and title is not None:
+        title, trusted = judge.label(author, title)
+    return IssueRef(issue=row["name"], title=title, trusted=trusted, state=row["state"])
+
+
+async def _pulls(ctx: Context, task: FullTask, issue: OpeningRow) -> list[RelatedPull]:
     """The pull requests that name the issue, and the one that the holder opened."""
     rows = await related.pulls_naming(ctx.tx, task, MOST_NAMING) if issue["has_pulls"] else []
     own = task["pull_number"]
@@ -141,21 +183,25 @@ async def _pull_requests(ctx: Context, task: FullTask, issue: OpeningRow) -> lis
         rows = [opened, *rows] if opened else rows
     reach = ctx.actor.repositories
     seen = [row for row in rows if reach is None or row["repository_id"] in reach]
-    return [await _pull_request_view(ctx, row) for row in seen[:MOST_PULLS]]
+    return seen[:MOST_PULLS]
 
 
-async def _pull_request_view(ctx: Context, row: RelatedPull) -> PullRequest:
+async def _pull_request_view(ctx: Context, row: RelatedPull, judge: Judge) -> PullRequest:
     here = (ctx.tx, ctx.installation_id, row["repository_id"])
     said = await verdicts.of_pull(ctx.tx, row) if row["has_verdicts"] else []
     runs = await pulls.check_runs(*here, row["head_sha"]) if row["has_checks"] else []
     found = merge_readiness.checks(runs)
-    files = [each["path"] for each in row["files"]]
+    author = _author_of_pull(row)
+    title, trusted = judge.label(author, row["title"])
+    found = found if judge.shows(author) else found.without_names()
+    files = [each["path"] for each in row["files"]] if judge.shows(author) else []
     return PullRequest(
         pull_request=f"{row['full_name']}#{row['number']}",
-        title=row["title"],
+        title=title,
+        trusted=trusted,
         state="merged" if row["merged"] else "open" if row["state"] == "open" else "closed",
         draft=bool(row["draft"]),
-        head=row["head_ref"],
+        head=judge.label(author, row["head_ref"])[0],
         head_sha=row["head_sha"],
         base=row["base_ref"],
         review=verdicts.decision(said),
@@ -168,6 +214,6 @@ async def _pull_request_view(ctx: Context, row: RelatedPull) -> PullRequest:
         checks_failed=found.failed,
         waits_for=merge_readiness.waits_for(row, said, found, row["unresolved"]),
         files=files[:MOST],
-        changed_files=len(files),
+        changed_files=len(row["files"]),
         link=row["how"],
     )

@@ -8,7 +8,7 @@ from bot.errors import Refused
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.operations.arguments import Fence, Note
 from bot.operations.github import clean_texts
-from bot.operations.tasks import hourly_limits
+from bot.operations.tasks import hourly_limits, task_titles
 from bot.operations.tasks.access import check_fence, check_held, visible_task
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import lifecycle, lookup
@@ -47,7 +47,8 @@ async def release_task(
     why = f"released by {ctx.actor.name}"
     said = None if own else texts.get("note")
     ready = await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name, said)
-    return OneTask(task=task_view(ready or await visible_task(ctx, row["id"])), cleaned=cleaned)
+    after = await task_titles.with_title(ctx, ready or await visible_task(ctx, row["id"]))
+    return OneTask(task=task_view(after), cleaned=cleaned)
 
 
 def _may_take_from(ctx: Context, row: FullTask) -> bool:

@@ -12,7 +12,7 @@ from bot.operations.github import clean_texts, open_pulls
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, repository_of
 from bot.operations.github.writing import Queued, queue
-from bot.operations.tasks import holds, requested_changes
+from bot.operations.tasks import holds, requested_changes, task_titles
 from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
 from bot.tasks import issue_state, lifecycle, lookup
@@ -89,7 +89,9 @@ async def update_task_status(
         await close_issue(ctx, row, "completed")
     begins_review = status == "in_review" and row["state"] != status
     hint = await requested_changes.hint(ctx, row) if begins_review else None
-    return Reported(task=task_view(after), cleaned=cleaned, hint=hint)
+    return Reported(
+        task=task_view(await task_titles.with_title(ctx, after)), cleaned=cleaned, hint=hint
+    )
 
 
 async def _check_has_no_open_pull(ctx: Context, row: FullTask) -> None:

@@ -27,6 +27,11 @@ class Task(BaseModel):
     repository: str
     number: int | None = None
     title: str
+    title_by: str | None = Field(
+        None,
+        description="who wrote the title, if nobody whom the repository trusts",
+        exclude_if=lambda who: who is None,
+    )
     state: TaskState | Literal["blocked"]
     blocked_by: list[str] = Field(
         [], description="the open issues that it waits for", exclude_if=lambda names: not names
@@ -71,6 +76,7 @@ KNOWN = frozenset(
         "repository",
         "number",
         "title",
+        "title_by",
         "size",
         "capabilities",
         "note",
@@ -133,6 +139,11 @@ class TaskLine(BaseModel):
 
     task: str = Field(description="owner/repo#12, or the id until GitHub has numbered the issue")
     title: str = Field(description="at most 80 characters of it")
+    title_by: str | None = Field(
+        None,
+        description="who wrote the title, if nobody whom the repository trusts",
+        exclude_if=lambda who: who is None,
+    )
     state: TaskState | Literal["blocked"]
     blocked_by: list[str] = []
     ready_for: str | None = None
@@ -163,6 +174,7 @@ def line_view(
     return TaskLine(
         task=lookup.name(row),
         title=shorten(row["title"], LONGEST_TITLE),
+        title_by=row["outsider"],
         state="blocked" if blocked_by else row["state"],
         blocked_by=list(blocked_by),
         ready_for=ready_for,
@@ -198,13 +210,14 @@ class Created(OneTask):
 
 
 def task_view(row: FullTask, blocked_by: Sequence[str] = ()) -> Task:
-    """`blocked_by`: what it waits for, where the answer says so."""
+    """`row`: from `task_titles`. `blocked_by`: what it waits for, where the answer says so."""
     return Task(
         id=row["id"],
         task=lookup.name(row),
         repository=row["full_name"],
         number=row["number"],
         title=row["title"],
+        title_by=row["outsider"],
         state="blocked" if blocked_by else row["state"],
         blocked_by=list(blocked_by),
         last_holder=row["last_holder"] if row["state"] in ENDED else None,

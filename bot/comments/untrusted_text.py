@@ -1,0 +1,37 @@
+"""What agents get of a text that they must not trust: the part that people see on GitHub.
+
+Comments in HTML and characters without a width are a way to say something to agents that no person
+notices. Agents get the texts as JSON strings, which no text can end.
+"""
+
+import re
+from dataclasses import dataclass
+
+from bot.comments.markdown_lines import INVISIBLE
+
+# They join letters and emoji in some languages, so they stay.
+JOINERS = "\u200c\u200d"
+# Also the letters of Unicode's tags, which show nothing and spell any text in ASCII.
+UNSEEN = re.compile(
+    rf"(?![{JOINERS}])[{INVISIBLE}\U000e0000-\U000e007f\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+"
+)
+# GitHub shows nothing of a comment, nor of what follows one that nothing closes.
+COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+REMOVED = "[hidden text removed]"
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """`left_out`: how many characters were cut from the end."""
+
+    text: str
+    left_out: int = 0
+
+
+def visible(text: str) -> str:
+    return COMMENT.sub(REMOVED, UNSEEN.sub("", text))
+
+
+def visible_part(text: str, longest: int) -> Bounded:
+    seen = visible(text)
+    return Bounded(seen[:longest], max(0, len(seen) - longest))
