@@ -7,8 +7,8 @@ from typing import TypeAlias
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from bot.identity import permissions
 from bot.identity.actors import Actor
-from bot.operations import OPERATIONS
 
 # Characters of an argument.
 LONGEST = 1000
@@ -130,7 +130,7 @@ def visible_prompts(actor: Actor) -> list[types.Prompt]:
 
 
 def _may_see(actor: Actor, prompt: Prompt) -> bool:
-    return actor.may_somewhere(OPERATIONS[prompt.operation].role)
+    return permissions.may_call(actor, prompt.operation)
 
 
 def get_prompt(actor: Actor, name: str, arguments: Given) -> types.GetPromptResult:

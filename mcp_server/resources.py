@@ -12,8 +12,8 @@ from mcp.shared.exceptions import MCPError
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.replies import Reply
 from bot.errors import Refused, failure
+from bot.identity import permissions
 from bot.identity.actors import Actor
-from bot.operations import OPERATIONS
 from mcp_server.authentication import Asking
 from mcp_server.running_calls import caller_of
 
@@ -146,7 +146,7 @@ def _for(actor: Actor, *, templates: bool) -> list[Resource]:
     return [
         each
         for each in RESOURCES
-        if each.is_template == templates and actor.may_somewhere(OPERATIONS[each.operation].role)
+        if each.is_template == templates and permissions.may_call(actor, each.operation)
     ]
 
 

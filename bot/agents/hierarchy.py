@@ -4,6 +4,7 @@ from typing import Any, Literal, TypeAlias
 
 from bot.agents import agent_tasks
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
 from bot.kernel.operation import Context
@@ -12,6 +13,8 @@ from store.tables.agents import AgentRow
 
 Action: TypeAlias = Literal["pause", "resume", "unregister"]
 DONE: dict[Action, str] = {"pause": "paused", "resume": "resumed", "unregister": "left"}
+# The actions of the permission table.
+PLACE, RESUME = "update_agent.parent_id", "manage_agent.resume"
 # The most agents that may be above an agent.
 DEEPEST = 20
 # The most that one call may change, because it is one transaction.
@@ -22,12 +25,12 @@ MOST_TASKS = 300
 async def check_may_place(ctx: Context, row: AgentRow, parent_id: str) -> None:
     """Raise Refused if the actor may not give the agent this parent. '' stands for no parent."""
     above, me = row["parent_id"], ctx.actor.name
-    if above == me or ctx.actor.may("tech-lead") or await is_below(ctx, row["id"], me):
+    if permissions.allows(ctx.actor, PLACE) or above == me or await is_below(ctx, row["id"], me):
         return
     bound = await _nearest_present(ctx, above)
     if row["id"] == me and await _stays_below(ctx, parent_id, above, bound):
         return
-    raise _placement_error(row, bound)
+    raise _placement_error(ctx, row, bound)
 
 
 async def _nearest_present(ctx: Context, above: str | None) -> str | None:
@@ -50,23 +53,28 @@ async def _stays_below(ctx: Context, parent_id: str, above: str | None, bound: s
     return bound != above and (parent_id == bound or await is_below(ctx, parent_id, bound))
 
 
-def _placement_error(row: AgentRow, bound: str | None) -> Refused:
+def _placement_error(ctx: Context, row: AgentRow, bound: str | None) -> Refused:
     me, above = row["id"], row["parent_id"]
     if above is None:
-        return Refused("forbidden", f"Only {me} itself and tech-leads may set its `parent_id`.")
+        return Refused(
+            "forbidden",
+            f"Only {me} itself, or a tech-lead, may set its `parent_id`.",
+            **permissions.missing(ctx.actor, PLACE),
+        )
     if bound == above:
-        who = f"{above}. {above}, agents above that, and tech-leads may change its `parent_id`"
+        who = f"{above}. {above}, agents above that, or a tech-lead, may change its `parent_id`"
     elif bound is None:
-        who = f"{above}, which has left. {me} itself and tech-leads may change its `parent_id`"
+        who = f"{above}, which has left. {me} itself, or a tech-lead, may change its `parent_id`"
     else:
         who = (
             f"{above}, which has left, and below {bound}. {me} itself may choose {bound} or an "
-            f"agent below it. {bound}, agents above that, and tech-leads may choose any parent"
+            f"agent below it. {bound}, agents above that, or a tech-lead, may choose any parent"
         )
     return Refused(
         "forbidden",
         f"{me} is below {who}. Leave `parent_id` out to keep the parent. Nothing was changed.",
         parent_id=above,
+        **permissions.missing(ctx.actor, PLACE),
     )
 
 
@@ -207,11 +215,15 @@ def _is_affected(ctx: Context, row: AgentRow, action: Action) -> bool:
     if action == "resume":
         return row["paused_at"] is not None and may_resume(ctx, row)
     # A tech-lead's pause replaces a pause by somebody else, so that only a tech-lead can end it.
-    stronger = ctx.actor.may("tech-lead") and ctx.actor.name != row["id"]
+    stronger = _is_lead_of(ctx, row)
     return row["paused_at"] is None or (stronger and row["paused_by"] != ctx.actor.name)
 
 
 def may_resume(ctx: Context, row: AgentRow) -> bool:
     """Whether the actor paused the agent, or is a tech-lead and another agent."""
-    lead = ctx.actor.may("tech-lead") and ctx.actor.name != row["id"]
-    return lead or bool(row["paused_by"] == ctx.actor.name)
+    return _is_lead_of(ctx, row) or bool(row["paused_by"] == ctx.actor.name)
+
+
+def _is_lead_of(ctx: Context, row: AgentRow) -> bool:
+    """Whether the actor may resume any agent, and this is another one."""
+    return permissions.allows(ctx.actor, RESUME) and ctx.actor.name != row["id"]

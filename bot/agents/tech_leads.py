@@ -1,22 +1,57 @@
-"""Says who the tech-leads are, where a refusal sends an agent to one."""
+"""Says who can do or grant what a refused agent lacks: tech-leads, and who made its token."""
 
 import contextlib
 
 from bot.errors import Refused
-from bot.identity.actors import Actor
+from bot.identity import permissions
+from bot.identity.actors import ROLES, Actor
 from bot.kernel.remedies import TO_A_LEAD
 from store.agents import agents
 from store.engine.transaction import Store, StoreError, Tx
+from store.identity import credentials
+from store.tables.agents import Role
 
 # A text names no more of them.
 MOST = 5
 
 
 async def add_names(refused: Refused, store: Store, actor: Actor) -> None:
-    """Add the names to the message of a refusal that needs them."""
-    if _needs_names(refused.message, actor):
+    """Say in a refusal who can do or grant what the actor lacks, by name as far as possible."""
+    if _missing_role(refused) or _needs_names(refused.message, actor):
         with contextlib.suppress(StoreError):  # the error itself matters more
-            refused.message = await store.read(lambda tx: with_names(tx, actor, refused.message))
+            refused.message = await store.read(lambda tx: _with_grant(tx, actor, refused))
+
+
+async def _with_grant(tx: Tx, actor: Actor, refused: Refused) -> str:
+    text, role = refused.message, _missing_role(refused)
+    if role is not None:
+        text += await _grant(tx, actor, role, sends_to_lead=TO_A_LEAD in text)
+    return await with_names(tx, actor, text)
+
+
+def _missing_role(refused: Refused) -> Role | None:
+    """The role that `permissions.missing` names, unless the actor has it."""
+    role: Role | None = refused.details.get("needs")
+    if role is None or ROLES.index(refused.details["has"]) >= ROLES.index(role):
+        return None
+    return role
+
+
+async def _grant(tx: Tx, actor: Actor, role: Role, *, sends_to_lead: bool) -> str:
+    if actor.is_person:
+        permission = permissions.PERMISSION_OF_ROLE[role]
+        return f" Somebody who administers the repository can give you the permission {permission}."
+    token = f"{await _maker(tx, actor)} for a token with the role {role}"
+    if role == "tech-lead" and not sends_to_lead:
+        return f" Ask {TO_A_LEAD} to do it, or {token}."
+    return f" Ask {token}."
+
+
+async def _maker(tx: Tx, actor: Actor) -> str:
+    """Who made the actor's token, or can make another one."""
+    row = await credentials.get(tx, actor.credential) if actor.credential else None
+    made_by = row["created_by"] if row else ""
+    return f"{made_by}, who made yours," if made_by else "a person who administers the installation"
 
 
 async def with_names(tx: Tx, actor: Actor, text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.identity.actors import EVERYBODY, ROLES, Actor
 from bot.kernel.operation import Context
 from store import events
@@ -39,13 +40,13 @@ def _grantees(actor: Actor, held: Iterable[str]) -> list[str]:
 
 
 def is_in_charge(actor: Actor, repository_id: int | None) -> bool:
-    """Whether the actor has all access to contexts of other owners in the repository too."""
-    return actor.may("developer" if actor.is_person else "tech-lead", repository_id)
+    """Whether the actor has all access to contexts of other owners too, in the repository."""
+    return permissions.allows(actor, "share_context", repository_id=repository_id)
 
 
 def may_be_in_charge(actor: Actor) -> bool:
     """Whether it is in charge of the contexts of any repository."""
-    return actor.may_somewhere("developer" if actor.is_person else "tech-lead")
+    return permissions.allows_somewhere(actor, "share_context")
 
 
 def _is_group(grantee: str) -> bool:
@@ -135,8 +136,9 @@ async def find(ctx: Context, context_id: str, needs: Access = "read") -> Accessi
         raise Refused(
             "forbidden",
             f"You may {access} {context_id}, but not {needs if needs == 'share' else 'change'} it. "
-            f"Ask its owner, {row['owner']}.",
+            f"Ask its owner, {row['owner']}, or a tech-lead.",
             owner=row["owner"],
+            **permissions.missing(ctx.actor, ctx.operation),
         )
     return {**row, "access": access}
 

@@ -17,6 +17,7 @@ from bot.dispatch.replies import Reply
 from bot.dispatch.waiting import LOOK_EVERY_S, LongPoll
 from bot.errors import Refused
 from bot.events.waiters import Waiters
+from bot.identity import permissions
 from bot.identity.actors import Actor
 from bot.kernel import argument_errors
 from bot.kernel.operation import Answer, Operation, Shared
@@ -101,7 +102,7 @@ class Dispatcher:
         key = vars(arguments).get("key") or request_key
         return Call(
             operation,
-            actor.for_role(operation.role),
+            actor.for_role(permissions.lowest_role(name, person=actor.is_person)),
             arguments,
             key or secrets.token_hex(16),
             self.shared,
@@ -129,7 +130,7 @@ class Dispatcher:
 
 def operations_of(actor: Actor) -> list[Operation]:
     """The operations that the actor's role may call, in the registry's order."""
-    return [each for each in OPERATIONS.values() if actor.may_somewhere(each.role)]
+    return [each for each in OPERATIONS.values() if permissions.may_call(actor, each.name)]
 
 
 def _operation(actor: Actor, name: str) -> Operation:
@@ -143,10 +144,11 @@ def _operation(actor: Actor, name: str) -> Operation:
             "`details.operations` lists those you may call.",
             operations=known,
         )
-    if not actor.may_somewhere(operation.role):
+    if not permissions.may_call(actor, name):
+        role = permissions.lowest_role(name, person=actor.is_person)
         raise Refused(
             "forbidden",
-            f"{name} needs the role {operation.role}; {actor.name} has {actor.role}. "
-            "Ask a person who administers the installation for a token with that role.",
+            f"{name} needs the role {role}; {actor.name} has {actor.role}.",
+            **permissions.missing(actor, name) | {"needs": role},
         )
     return operation

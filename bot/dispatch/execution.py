@@ -19,6 +19,7 @@ from bot.dispatch.callers import Caller, with_actor
 from bot.dispatch.sent_notices import SentNotices
 from bot.dispatch.turns import Turns
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.identity.actors import Actor, ActorKey
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Handover, Operation, Shared
@@ -231,17 +232,26 @@ async def _run(tx: Tx, call: Call) -> Answer:
         now,
         call.shared,
         state,
-        call.later,
-        call.handovers,
+        operation=call.operation.name,
+        verbs=_verbs(call),
+        later=call.later,
+        handovers=call.handovers,
         waits=waits,
         written_at=call.written_at,
-        needs=call.operation.role,
         in_comment=call.in_comment,
+        needs=permissions.lowest_role(call.operation.name, person=call.actor.is_person),
     )
     answer = await call.operation.run(context, **call.parameters)
     if call.operation.reads_only and not call.actor.is_person:
         await _confirm_named_leases_later(context, call)
     return await _with_state(tx, call, answer, state)
+
+
+def _verbs(call: Call) -> frozenset[str]:
+    """The slash commands with which a person could do the same. A repository may restrict them."""
+    if call.operation.reads_only or not call.actor.is_person:
+        return frozenset()
+    return call.operation.verbs_of(call.arguments)
 
 
 async def _confirm_named_leases_later(ctx: Context, call: Call) -> None:

@@ -200,7 +200,8 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     if not allows(permission, needed):
         raise Refused(
             "forbidden",
-            f"you need the permission {needed} on this repository, and you have {permission}.",
+            f"you need the permission {needed} on this repository, and you have {permission}. "
+            "Somebody with the permission admin can give you more.",
         )
     if rival := await _later_rival(tx, row):
         return _refusal(replies.overtaken(login, text, rival["text"]), "too_late")

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel import argument_errors, event_stream, tolerance
@@ -128,6 +129,10 @@ class Context:
     shared: Shared
     # Read before everything else of the call.
     state: CallState
+    # The name of the operation that runs.
+    operation: str = ""
+    # The slash commands that do the same as the call, if the caller is a person.
+    verbs: frozenset[str] = frozenset()
     # Work for after the call, which also happens if the call only reads or is refused.
     later: list[Work[None]] = field(default_factory=list)
     handovers: list[Handover] = field(default_factory=list)
@@ -177,6 +182,11 @@ class Slash:
     shown: str | None = None
     required: bool = False
 
+    def does(self, call: Mapping[str, Any]) -> bool:
+        """Whether the command does the same as a call with these arguments."""
+        fixed = all(call.get(name) == value for name, value in self.given.items())
+        return fixed and (not self.required or call.get(self.arguments[-1]) is not None)
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -185,6 +195,7 @@ class Operation:
     arguments: type[BaseModel]
     result: type[Answer]
     run: Callable[..., Awaitable[Answer]]
+    # The lowest role of an agent that may call it.
     role: Role
     reads_only: bool
     idempotent: bool
@@ -196,6 +207,11 @@ class Operation:
     slashes: tuple[Slash, ...]
     # The operation takes `wait_s`: a caller can wait until the answer is final.
     waitable: Waitable[Any] | None
+
+    def verbs_of(self, arguments: BaseModel) -> frozenset[str]:
+        """The slash commands that do the same as a call with these arguments."""
+        call = vars(arguments)
+        return frozenset(each.verb for each in self.slashes if each.does(call))
 
     def parse(self, given: Any, *, name: str | None = None) -> BaseModel:
         """Parse the arguments. Raise Refused. `name` begins the error; it is empty for people."""
@@ -216,7 +232,6 @@ class Operation:
 
 def operation(
     *,
-    role: Role,
     reads_only: bool = False,
     idempotent: bool = False,
     destructive: bool = False,
@@ -229,6 +244,8 @@ def operation(
     """Turn `async def name(ctx, …) -> Answer` into an `Operation`.
 
     Unless it only reads, it takes `key`, so that a repeated call is done once.
+
+    Who may call it stands in bot/identity/permissions.py, in the row with its name.
 
     `presence` defaults to `any` if it only reads, to `at_work` if it writes on GitHub, else `here`.
     """
@@ -250,7 +267,7 @@ def operation(
             arguments=create_model(run.__name__, __config__=ConfigDict(extra="forbid"), **fields),
             result=signature.return_annotation,
             run=run,
-            role=role,
+            role=permissions.lowest_role(run.__name__),
             reads_only=reads_only,
             idempotent=idempotent or reads_only,
             destructive=destructive,

@@ -132,7 +132,7 @@ def _answer_from_news(look: Look, answer: Events, news: News) -> Events | None:
     return answer.model_copy(update=_page_fields(page, look.actor, topics) | fresh)
 
 
-@operation(role="observer", reads_only=True, waitable=_NextEvents())
+@operation(reads_only=True, waitable=_NextEvents())
 async def wait_for_events(
     ctx: Context,
     topics: TopicNames,

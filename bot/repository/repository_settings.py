@@ -1,10 +1,21 @@
 """The settings of a repository, from `.github/hubbub.yml` on its default branch."""
 
+import json
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+)
 
+from bot.identity.actors import ROLES
+from bot.identity.permissions import RULES, lowest_role
 from bot.kernel.patterns import Shape
 from bot.quotas.money import AMOUNT, AMOUNT_WORDS, from_number, micros
 from store.engine.transaction import Tx
@@ -13,8 +24,11 @@ from store.mirror import settings_files
 Permission: TypeAlias = Literal["read", "triage", "write", "maintain", "admin"]
 # GitHub's permissions, from lowest to highest.
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
-# Everybody may read a public repository, so `read` must not allow a change.
-ToChange: TypeAlias = Literal["triage", "write", "maintain", "admin"]
+# A repository may raise what the permission table asks for, and never lower it.
+ToAsk: TypeAlias = Literal["triage", "write", "maintain", "admin"]
+ToDecide: TypeAlias = Literal["write", "maintain", "admin"]
+# In place of a role: no agent may do it, whatever its role.
+NOBODY = "nobody"
 
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
 Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^\S(.*\S)?$")]
@@ -80,19 +94,19 @@ class Board(Group):
 class Permissions(Group):
     """The minimum permission on the repository for each slash command."""
 
-    ask: ToChange = "triage"
-    assign: ToChange = "write"
-    block: ToChange = "write"
-    cancel: ToChange = "write"
-    claim: ToChange = "write"
-    done: ToChange = "write"
-    hold: ToChange = "write"
-    invite: ToChange = "write"
-    priority: ToChange = "write"
-    release: ToChange = "write"
-    resume: ToChange = "write"
-    retry: ToChange = "write"
-    unblock: ToChange = "write"
+    ask: ToAsk = "triage"
+    assign: ToDecide = "write"
+    block: ToDecide = "write"
+    cancel: ToDecide = "write"
+    claim: ToDecide = "write"
+    done: ToDecide = "write"
+    hold: ToDecide = "write"
+    invite: ToDecide = "write"
+    priority: ToDecide = "write"
+    release: ToDecide = "write"
+    resume: ToDecide = "write"
+    retry: ToDecide = "write"
+    unblock: ToDecide = "write"
     agents: Permission = "read"
     status: Permission = "read"
     why: Permission = "read"
@@ -174,6 +188,24 @@ class Texts(Group):
     )
 
 
+def _agents() -> type[Group]:
+    """A group with a field for each operation for which a repository may raise the role.
+
+    Its default is what the permission table asks for. A lower role is no value of the field.
+    """
+    fields: dict[str, Any] = {}
+    for name, rule in RULES.items():
+        if rule.narrows:
+            lowest = lowest_role(name)
+            values = (*ROLES[ROLES.index(lowest) :], NOBODY)
+            fields[name] = (Literal[values], lowest)
+    doc = "The minimum role of an agent for each operation in this repository; nobody forbids it."
+    return create_model("Agents", __base__=Group, __doc__=doc, **fields)
+
+
+Agents = _agents()
+
+
 class RepositorySettings(Group):
     """The keys of `.github/hubbub.yml`; each key that the file leaves out has its default."""
 
@@ -202,6 +234,7 @@ class RepositorySettings(Group):
     permissions: Permissions = Permissions()
     actions: Actions = Actions()
     texts: Texts = Texts()
+    agents: Agents = Agents()  # type: ignore[valid-type]
     board: Board | None = None
     spend: Spend | None = None
 
@@ -213,6 +246,7 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
     ("permissions",): Permissions,
     ("actions",): Actions,
     ("texts",): Texts,
+    ("agents",): Agents,
     ("board",): Board,
     ("board", "statuses"): Statuses,
     ("spend",): Spend,
@@ -238,7 +272,27 @@ def parse_or_default(settings: str | None) -> RepositorySettings:
 
 @lru_cache(256)
 def parse(settings: str) -> RepositorySettings:
-    return RepositorySettings.model_validate_json(settings)
+    """Stored settings. What an older version allowed and this one does not has its default."""
+    try:
+        return RepositorySettings.model_validate_json(settings)
+    except ValidationError as exc:
+        return RepositorySettings.model_validate(_without(json.loads(settings), exc))
+
+
+def _without(stored: dict[str, Any], invalid: ValidationError) -> dict[str, Any]:
+    """The settings without the keys that are invalid."""
+    for error in invalid.errors(include_url=False):
+        *groups, key = error["loc"]
+        at: Any = stored
+        for each in groups:
+            at = at[each]
+        del at[key]
+    return stored
+
+
+def narrows(settings: RepositorySettings) -> bool:
+    """Whether they allow agents or people less than the permission table does."""
+    return (settings.agents, settings.permissions) != (DEFAULTS.agents, DEFAULTS.permissions)
 
 
 def allows(permission: str, needed: Permission) -> bool:

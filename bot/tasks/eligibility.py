@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, Field
 
+from bot.identity import permissions
 from bot.identity.actors import Actor
 from bot.kernel import remedies
 from bot.kernel.sentences import with_full_stop
@@ -107,9 +108,10 @@ def reasons(
                 ),
             )
         )
-    # A tech-lead or a person may claim a blocked task.
-    leads = actor.is_person or actor.may("tech-lead")
-    found += [] if leads else [*_pending_relations(actor, waits), *_waiting(waits)]
+    may_claim_blocked = permissions.allows(
+        actor, "claim_task.blocked", repository_id=task["repository_id"]
+    )
+    found += [] if may_claim_blocked else [*_pending_relations(actor, waits), *_waiting(waits)]
     if has is not None and (missing := missing_capabilities(has, task["capabilities"])):
         found.append(
             Reason(

@@ -16,7 +16,8 @@ class CallState(Behind):
     """What a call needs to know about its installation and its agent.
 
     `head`: the number of the last event. `bot`: the id of the App's bot user. `has_planned`:
-    whether any task waits for relations that GitHub does not have yet. `left_at` and `paused_at`
+    whether any task waits for relations that GitHub does not have yet. `narrows`: whether the
+    settings of any repository allow less than the permission table. `left_at` and `paused_at`
     of the agent are None also if it never registered. `due`: the kinds of notices that it should
     get, see `due_notices`.
     """
@@ -24,6 +25,7 @@ class CallState(Behind):
     head: int
     bot: str | None
     has_planned: int
+    narrows: int
     left_at: int | None
     paused_at: int | None
     due: list[str]
@@ -37,7 +39,8 @@ def _query(dialect: sql.Dialect, *, leads: bool) -> str:
         "EXISTS (SELECT 1 FROM planned_relations WHERE installation_id = :i) AS has_planned, "
         "(SELECT left_at FROM agents WHERE installation_id = :i AND id = :a) AS left_at, "
         "(SELECT paused_at FROM agents WHERE installation_id = :i AND id = :a) AS paused_at, "
-        f"{freshness.COLUMNS}, {due_notices.columns(dialect, leads=leads)}"
+        "EXISTS (SELECT 1 FROM repository_settings WHERE installation_id = :i AND narrows = 1) "
+        f"AS narrows, {freshness.COLUMNS}, {due_notices.columns(dialect, leads=leads)}"
     )
 
 

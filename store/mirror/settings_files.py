@@ -14,8 +14,16 @@ COLUMNS = (
     "problem",
     "problem_sha",
     "read_at",
+    "narrows",
 )
 KEY = ("installation_id", "repository_id")
+
+
+class Narrowing(TypedDict):
+    """The settings of a repository that allow less than the permission table."""
+
+    repository_id: int
+    settings: str
 
 
 class OpenIssue(TypedDict):
@@ -38,6 +46,14 @@ class OpenIssue(TypedDict):
 async def get(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettingsRow | None:
     q = "SELECT * FROM repository_settings WHERE installation_id = :i AND repository_id = :r"
     return await tx.one(q, i=installation_id, r=repository_id)
+
+
+async def narrowing(tx: Tx, installation_id: int) -> list[Narrowing]:
+    q = (
+        "SELECT repository_id, settings FROM repository_settings "
+        "WHERE installation_id = :i AND narrows = 1"
+    )
+    return await tx.all(q, i=installation_id)
 
 
 async def put(tx: Tx, row: RepositorySettingsRow) -> None:

@@ -236,6 +236,8 @@ class RepositorySettingsRow(TypedDict):
     problem: str | None
     problem_sha: Annotated[str | None, Text(64)]
     read_at: int
+    # Whether they allow less than the permission table.
+    narrows: Annotated[Flag, Default("0")]
 
 
 class SearchTextRow(TypedDict):
@@ -366,7 +368,11 @@ TABLES = (
     ),
     Table("pull_files", PullFilesRow),
     Table("refs", RefRow),
-    Table("repository_settings", RepositorySettingsRow),
+    Table(
+        "repository_settings",
+        RepositorySettingsRow,
+        Index("ix_repository_settings_narrows", "installation_id", "narrows"),
+    ),
     Table(
         "search_texts",
         SearchTextRow,

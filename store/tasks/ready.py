@@ -73,7 +73,8 @@ class Wanted:
 
     `size`: 0 to 2. `met`: the capabilities that the agent has, in each form that a task may use.
     `given_back`: True for only the tasks that the agent itself released last, False for only the
-    others. `anybody`: what any agent may claim, also tasks that are reserved for others.
+    others. `anybody`: what any agent may claim, also tasks that are reserved for others. `closed`:
+    repositories whose tasks do not match.
     """
 
     repository_id: int | None = None
@@ -83,6 +84,7 @@ class Wanted:
     met: Sequence[str] | None = None
     given_back: bool | None = None
     anybody: bool = False
+    closed: frozenset[int] = frozenset()
 
 
 async def page(
@@ -146,6 +148,9 @@ def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str,
     given: dict[str, Any] = {"capped": "" if wanted.anybody else me}
     if wanted.repository_id is not None:
         where, given["r"] = f"{where} AND t.repository_id = :r", wanted.repository_id
+    if wanted.closed:
+        where += " AND t.repository_id NOT IN :closed"
+        given["closed"] = sorted(wanted.closed)
     if wanted.label is not None:
         where, given["label"] = where + LABELLED, f"\n{wanted.label.casefold()}\n"
     if wanted.size is not None:

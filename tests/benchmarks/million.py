@@ -85,6 +85,7 @@ SETTINGS: RepositorySettingsRow = {
     "problem": None,
     "problem_sha": None,
     "read_at": 0,
+    "narrows": 0,
 }
 
 

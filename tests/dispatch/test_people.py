@@ -55,8 +55,8 @@ async def test_a_person_decides_about_tasks_only_where_they_lead(ada: Ada) -> No
         refused = await person.refusal(operation, task=api, **given)
         assert refused.code == "forbidden"
         assert refused.message == (
-            "This needs the role tech-lead in acme/api, and @ada has observer there. Ask somebody "
-            "who administers the repository for more access on GitHub."
+            "This needs the role developer in acme/api, and @ada has observer there. Somebody who "
+            "administers the repository can give you the permission write."
         )
     assert (await person.call("get_task", task=api))["task"]["state"] == "pending"
 

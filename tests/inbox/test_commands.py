@@ -115,7 +115,7 @@ async def test_a_stranger_is_told_once_why_nothing_was_done(workspace: Workspace
     (_, reply) = issue.comments
     assert said_by_hubbub(reply) == (
         "@monalisa, Hubbub did not run `/claim`: you need the permission write on this "
-        "repository, and you have read."
+        "repository, and you have read. Somebody with the permission admin can give you more."
     )
     assert (await (await workspace.agent("scout")).call("claim_task"))["task"]["holder"] == "scout"
 

@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 
 from bot.comments.replies import SETTINGS_ISSUE
 from bot.fetch.answers.repository_settings import BATCH
-from bot.identity.actors import ROLE_OF_PERMISSION, ROLES
+from bot.identity.actors import ROLES
+from bot.identity.permissions import PERMISSION_OF_ROLE, lowest_role
 from bot.inbox.command_finder import VERBS
 from bot.repository import repository_settings
 from bot.repository.repository_settings import (
@@ -23,6 +24,7 @@ from bot.repository.repository_settings import (
     GROUPS,
     PERMISSIONS,
     Actions,
+    Agents,
     Permissions,
     RepositorySettings,
     Workflow,
@@ -164,18 +166,18 @@ async def test_more_issues_than_one_look_takes_become_tasks_all_the_same(
 async def test_a_command_takes_the_permission_that_the_repository_sets(
     workspace: Workspace,
 ) -> None:
-    await push(workspace, "permissions:\n  claim: triage\n  release: maintain\n  status: write\n")
+    await push(workspace, "permissions:\n  claim: maintain\n  release: admin\n  status: write\n")
     issue = await workspace.task()
     people = {
         name: workspace.github.person(f"{name}-er", permissions={"acme/rocket": name})
-        for name in ("read", "triage", "write", "maintain")
+        for name in ("triage", "write", "maintain", "admin")
     }
     said: list[str] = []
     for who, command in (
-        ("read", "/claim"),
-        ("triage", "/claim"),
-        ("write", "/release"),
+        ("write", "/claim"),
+        ("maintain", "/claim"),
         ("maintain", "/release"),
+        ("admin", "/release"),
         ("triage", "/status"),
         ("write", "/status"),
     ):
@@ -191,12 +193,13 @@ async def test_a_command_takes_the_permission_that_the_repository_sets(
         ]
         said.append(" ".join([who, command, reaction, *why]))
     tail = "on this repository, and you have"
+    grant = "Somebody with the permission admin can give you more."
     assert said == [
-        f"read /claim confused you need the permission triage {tail} read.",
-        "triage /claim +1",
-        f"write /release confused you need the permission maintain {tail} write.",
-        "maintain /release +1",
-        f"triage /status confused you need the permission write {tail} triage.",
+        f"write /claim confused you need the permission maintain {tail} write. {grant}",
+        "maintain /claim +1",
+        f"maintain /release confused you need the permission admin {tail} maintain. {grant}",
+        "admin /release +1",
+        f"triage /status confused you need the permission write {tail} triage. {grant}",
         "write /status reply",
     ]
 
@@ -233,7 +236,7 @@ async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(
         "- `line 3: board.project: is missing`\n"
         "- `line 4: lease_s: must be at least 60`\n"
         "- `line 5: colour: is unknown; use task_label, lease_s, max_failures, max_claims, "
-        "agents_may_merge, permissions, actions, texts, board, spend`\n\n"
+        "agents_may_merge, permissions, actions, texts, agents, board, spend`\n\n"
         "The last valid settings stay in force, or the defaults if there were none. The page "
         "*Repository settings* of Hubbub's documentation (`docs/reference/repository-settings.md`) "
         "describes each setting. Correct the file on the default branch, then close this issue."
@@ -332,7 +335,15 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "no such project": (b"board:\n  project: 0", "line 2: board.project: must be at least 1"),
     "a claim by everybody": (
         b"permissions:\n  claim: read",
-        "line 2: permissions.claim: must be 'triage', 'write', 'maintain' or 'admin'",
+        "line 2: permissions.claim: must be 'write', 'maintain' or 'admin'",
+    ),
+    "a role below that of the table": (
+        b"agents:\n  claim_task: tester",
+        "line 2: agents.claim_task: must be 'developer', 'tech-lead' or 'nobody'",
+    ),
+    "a role for what only reads": (
+        b"agents:\n  get_task: tech-lead",
+        f"line 2: agents.get_task: is unknown; use {', '.join(Agents.model_fields)}",
     ),
     "an unknown key": (
         b"permissions: {}\nlease: 1",
@@ -503,7 +514,9 @@ def test_every_key_is_documented() -> None:
         ".".join((*where, key)) for where, group in GROUPS.items() for key in group.model_fields
     }
     rows = {
-        f"| `{name.removeprefix('permissions.')}` |" for name in names if "statuses." not in name
+        f"| `{name.removeprefix('permissions.').removeprefix('agents.')}` |"
+        for name in names
+        if "statuses." not in name
     }
     rows |= {
         f"| `{'.'.join(where)}[].{key}` |"
@@ -519,14 +532,36 @@ def test_the_states_and_commands_are_those_there_are() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_command_takes_by_default_the_permission_that_gives_its_role(verb: str) -> None:
-    role = VERBS[verb][0].role
-    # What among agents takes a lead, any person who may write decides: people lead agents.
-    role = "developer" if role == "tech-lead" else role
-    enough = [
-        each for each in PERMISSIONS if ROLES.index(ROLE_OF_PERMISSION[each]) >= ROLES.index(role)
-    ]
-    assert DEFAULTS.permissions.permission_for(verb) == enough[0]
+def test_a_command_takes_by_default_the_permission_that_the_permission_table_asks_for(
+    verb: str,
+) -> None:
+    role = lowest_role(VERBS[verb][0].name, person=True)
+    assert DEFAULTS.permissions.permission_for(verb) == PERMISSION_OF_ROLE[role]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_repository_can_open_a_command_to_a_lower_permission(verb: str) -> None:
+    least = DEFAULTS.permissions.permission_for(verb)
+    for permission in PERMISSIONS[: PERMISSIONS.index(least)]:
+        with pytest.raises(Unreadable, match=f"permissions.{verb}: must be "):
+            parse(f"permissions:\n  {verb}: {permission}".encode())
+
+
+@pytest.mark.parametrize("operation", Agents.model_fields)
+def test_no_repository_can_open_an_operation_to_a_lower_role(operation: str) -> None:
+    least = lowest_role(operation)
+    for role in ROLES[: ROLES.index(least)]:
+        with pytest.raises(Unreadable, match=f"agents.{operation}: must be "):
+            parse(f"agents:\n  {operation}: {role}".encode())
+
+
+def test_settings_that_an_older_version_allowed_have_the_default_where_they_are_too_low() -> None:
+    stored = '{"lease_s": 60, "permissions": {"claim": "triage", "hold": "admin"}}'
+    found = repository_settings.parse(stored)
+    assert found.model_dump(exclude_defaults=True) == {
+        "lease_s": 60,
+        "permissions": {"hold": "admin"},
+    }
 
 
 @pytest.mark.parametrize("verb", [each for each in VERBS if not VERBS[each][0].reads_only])

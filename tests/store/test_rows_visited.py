@@ -671,7 +671,7 @@ OFTEN = (
     "github_comment_issue",
     "github_get_thread",
 )
-LEAST_READ = 0.45
+LEAST_READ = 0.44
 
 
 def test_frequent_calls_read_most_of_the_columns_that_they_select(

@@ -63,6 +63,7 @@ async def _apply_file(
         "sha": sha,
         "problem": None,
         "problem_sha": None,
+        "narrows": int(repository_settings.narrows(new)),
     }
     await settings_files.put(tx, right)
     if sha != row["sha"]:
@@ -88,6 +89,7 @@ def _empty_row(installation_id: int, repository_id: int) -> RepositorySettingsRo
         "problem": None,
         "problem_sha": None,
         "read_at": 0,
+        "narrows": 0,
     }
 
 

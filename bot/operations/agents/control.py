@@ -7,13 +7,14 @@ from pydantic import Field
 from bot.agents import hierarchy, presence
 from bot.agents.hierarchy import Action
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel.operation import Context, operation
 from bot.operations.agents.arguments import AgentId, Why
 from bot.operations.agents.views import Managed, known_agent
 from bot.outbox import stopped
 
 
-@operation(role="observer", idempotent=True)
+@operation(idempotent=True)
 async def manage_agent(
     ctx: Context,
     agent_id: Annotated[AgentId, Field(description="an agent's id")],
@@ -37,6 +38,7 @@ async def manage_agent(
             f"{row['paused_by']} paused {agent_id}. Only {row['paused_by']} or a tech-lead may "
             "resume it.",
             paused_by=row["paused_by"],
+            **permissions.missing(ctx.actor, hierarchy.RESUME),
         )
     changed, released = await hierarchy.manage(
         ctx, agent_id, action, note, with_children=with_children
@@ -57,11 +59,12 @@ async def manage_agent(
 
 async def _check_may_manage(ctx: Context, agent_id: str) -> None:
     """Raise Refused if the actor may not manage the agent."""
-    if agent_id == ctx.actor.name or ctx.actor.may("tech-lead"):
+    if agent_id == ctx.actor.name or permissions.allows(ctx.actor, "manage_agent"):
         return
     if not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):
         raise Refused(
             "forbidden",
             f"{agent_id} is not below {ctx.actor.name}. Only {agent_id} itself, agents above it "
-            "and tech-leads may pause, resume or unregister it.",
+            "or a tech-lead may pause, resume or unregister it.",
+            **permissions.missing(ctx.actor, "manage_agent"),
         )

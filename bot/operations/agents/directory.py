@@ -8,6 +8,7 @@ from bot.agents import checkpoints, hierarchy
 from bot.agents.checkpoints import Checkpoint
 from bot.comments import replies
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.agents.arguments import AgentId, System
@@ -29,7 +30,7 @@ from store.agents.agents import Sought, Status
 from store.tables.agents import Role
 
 
-@operation(role="observer", reads_only=True)
+@operation(reads_only=True)
 async def get_agent(
     ctx: Context,
     agent_id: Annotated[AgentId, Field(description="an agent's id")],
@@ -56,14 +57,16 @@ async def get_agent(
 
 
 async def _checkpoint(ctx: Context, agent_id: str, task: str | None) -> Checkpoint | None:
-    own = agent_id == ctx.actor.name or ctx.actor.may("tech-lead")
-    if not own and not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):
+    action = "get_agent.checkpoint"
+    may = agent_id == ctx.actor.name or permissions.allows(ctx.actor, action)
+    if not may and not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):
         if task is None:
             return None
         raise Refused(
             "forbidden",
-            f"Only {agent_id} itself, agents above it and tech-leads may read its checkpoints. "
+            f"Only {agent_id} itself, agents above it or a tech-lead may read its checkpoints. "
             "A claim returns the checkpoint of the task's last holder.",
+            **permissions.missing(ctx.actor, action),
         )
     task_id = (await visible_task(ctx, task))["id"] if task else ""
     return await checkpoints.checkpoint_of(ctx, agent_id, task_id)
@@ -81,7 +84,7 @@ AGENTS = Slash(
 )
 
 
-@operation(role="observer", reads_only=True, slashes=(AGENTS,))
+@operation(reads_only=True, slashes=(AGENTS,))
 async def list_agents(
     ctx: Context,
     system: Annotated[System | None, Field(description="only this system")] = None,

@@ -14,6 +14,7 @@ from bot.identity.credentials import Grant
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, operation
 from bot.operations.agents.arguments import AgentId
 from bot.operations.tasks.access import visible_repository
+from bot.repository import narrowing
 from bot.times import SECOND, stamp
 from store.tables.agents import Role
 
@@ -46,7 +47,7 @@ INVITE = Slash(
 )
 
 
-@operation(role="tech-lead", slashes=(INVITE,), presence="here")
+@operation(slashes=(INVITE,), presence="here")
 async def invite_agent(
     ctx: Context,
     agent_id: Annotated[AgentId, Field(description="the new agent's id")],
@@ -85,9 +86,11 @@ async def invite_agent(
 
 async def _reach(ctx: Context, names: list[str] | None) -> frozenset[int] | None:
     """The ids of the repositories; the caller's own reach if none are named. Raise Refused."""
-    if names is None:
-        return ctx.actor.repositories
-    return frozenset([(await visible_repository(ctx, each))["id"] for each in names])
+    if names is not None:
+        return frozenset([(await visible_repository(ctx, each))["id"] for each in names])
+    if ctx.actor.repositories is None:
+        return None
+    return ctx.actor.repositories - await narrowing.closed_repositories(ctx, ctx.operation)
 
 
 def _page(ctx: Context, invitation_id: str) -> str | None:

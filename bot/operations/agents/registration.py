@@ -6,6 +6,7 @@ from pydantic import Field
 
 from bot.agents import checkpoints, hierarchy, presence
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.identity.actors import NO_AGENTS
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.messages import newcomers
@@ -18,7 +19,7 @@ from store.tables.agents import AgentRow
 from store.tasks import leases
 
 
-@operation(role="observer", idempotent=True, presence="any")
+@operation(idempotent=True, presence="any")
 async def register_agent(
     ctx: Context,
     agent_id: Annotated[AgentId, Field(description="your token's agent")],
@@ -38,6 +39,7 @@ async def register_agent(
             f"This token belongs to {ctx.actor.name}: pass that as `agent_id`, not {agent_id}. "
             "Another agent needs its own token, from the person who runs Hubbub (`hubbub token "
             f"create`). It then registers itself, with `parent_id` {ctx.actor.name}.",
+            **permissions.missing(ctx.actor, "register_agent"),
         )
     if why := NO_AGENTS.get(agent_id):
         raise Refused(
@@ -85,7 +87,7 @@ async def _check_parent(ctx: Context, agent_id: str, parent_id: str) -> None:
     await hierarchy.check_depth(ctx, agent_id, parent_id)
 
 
-@operation(role="observer", idempotent=True)
+@operation(idempotent=True)
 async def update_agent(
     ctx: Context,
     agent_id: Annotated[AgentId | None, Field(description="default: you")] = None,
@@ -130,12 +132,14 @@ def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bo
         raise Refused(
             "forbidden",
             f"Only {agent_id} itself can set its `health` and `checkpoint`.",
+            **permissions.missing(ctx.actor, "update_agent.report"),
         )
-    if not only_parent and not ctx.actor.may("tech-lead"):
+    if not only_parent and not permissions.allows(ctx.actor, "update_agent"):
         raise Refused(
             "forbidden",
-            f"Only {agent_id} itself and tech-leads may change it. Agents above it may change its "
-            f"`parent_id`. {ctx.actor.name} has the role {ctx.actor.role}.",
+            f"Only {agent_id} itself, or a tech-lead, may change it. Agents above it may change "
+            f"its `parent_id`. {ctx.actor.name} has the role {ctx.actor.role}.",
+            **permissions.missing(ctx.actor, "update_agent"),
         )
 
 

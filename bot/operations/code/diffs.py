@@ -61,7 +61,7 @@ class Compared:
     trusted: bool
 
 
-@operation(role="observer", reads_only=True, reaches_github=True, waitable=WhenRead())
+@operation(reads_only=True, reaches_github=True, waitable=WhenRead())
 async def github_get_diff(
     ctx: Context,
     task: TaskRef | None = None,

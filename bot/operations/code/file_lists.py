@@ -25,7 +25,7 @@ class FileList(CommitAnswer):
     next_cursor: str | None = None
 
 
-@operation(role="observer", reads_only=True, reaches_github=True, waitable=WhenRead())
+@operation(reads_only=True, reaches_github=True, waitable=WhenRead())
 async def github_list_files(
     ctx: Context,
     task: TaskRef | None = None,

@@ -47,7 +47,7 @@ class FileTexts(CommitAnswer):
     left_out: list[str] = Field([], description="paths that did not fit; ask for them again")
 
 
-@operation(role="observer", reads_only=True, reaches_github=True, waitable=WhenRead())
+@operation(reads_only=True, reaches_github=True, waitable=WhenRead())
 async def github_read_files(
     ctx: Context,
     paths: Annotated[

@@ -37,7 +37,7 @@ class OneSnapshot(Answer):
     snapshot: Snapshot
 
 
-@operation(role="tester")
+@operation()
 async def restore_context(
     ctx: Context,
     context_id: ContextId | None = None,
@@ -99,7 +99,7 @@ async def _restore(
     return new
 
 
-@operation(role="tester")
+@operation()
 async def snapshot_contexts(
     ctx: Context,
     name: Name,

@@ -27,7 +27,7 @@ from store.tables.contexts import ContextRow
 HISTORY = 100
 
 
-@operation(role="tester")
+@operation()
 async def create_context(
     ctx: Context,
     name: Name,
@@ -62,7 +62,7 @@ async def create_context(
     return CreatedContext(context=context_view(new), readable_by=access.readers(new, []))
 
 
-@operation(role="tester")
+@operation()
 async def update_context(
     ctx: Context,
     context_id: ContextId,
@@ -121,7 +121,7 @@ async def _conflict_error(ctx: Context, context_id: str, expected: int) -> Refus
     )
 
 
-@operation(role="observer", reads_only=True)
+@operation(reads_only=True)
 async def get_context(
     ctx: Context,
     context_id: ContextId,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from bot.contexts import access
 from bot.contexts.access import AccessibleContext
+from bot.identity import permissions
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.contexts.views import (
@@ -26,7 +27,7 @@ MOST_ON_A_PAGE = 500
 LOOKED_AT = 1000
 
 
-@operation(role="observer", reads_only=True)
+@operation(reads_only=True)
 async def list_contexts(
     ctx: Context,
     task: TaskRef | None = None,
@@ -75,7 +76,8 @@ async def _candidates(
 
 async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
     """The actor's snapshots. A tech-lead gets all."""
-    whole = ctx.actor.may("tech-lead") and ctx.actor.repositories is None
+    may_see_all = permissions.allows(ctx.actor, "list_contexts.snapshots")
+    whole = may_see_all and ctx.actor.repositories is None
     author = None if whole else ctx.actor.name
     rows = await snapshots.page(ctx.tx, ctx.installation_id, author, before or "~", limit + 1)
     page: list[ContextSnapshotRow] = []

@@ -21,7 +21,7 @@ from store.contexts.contexts import FullContext
 TASK = "task:"
 
 
-@operation(role="tester", idempotent=True)
+@operation(idempotent=True)
 async def share_context(
     ctx: Context,
     context_id: ContextId,

@@ -15,7 +15,7 @@ from store.mirror import pulls, stored_issues
 from store.tasks import tasks
 
 
-@operation(role="developer", reaches_github=True, idempotent=True)
+@operation(reaches_github=True, idempotent=True)
 async def github_move_card(
     ctx: Context,
     issue: TaskRef,

@@ -23,7 +23,7 @@ Inputs = Annotated[
 ]
 
 
-@operation(role="tester", reaches_github=True)
+@operation(reaches_github=True)
 async def github_report_check(
     ctx: Context,
     repository: RepositoryName,
@@ -50,7 +50,7 @@ async def github_report_check(
     return await write(ctx, "check_run", where, f"check {where['id']} {sha} {name}", arguments)
 
 
-@operation(role="tech-lead", reaches_github=True)
+@operation(reaches_github=True)
 async def github_run_workflow(
     ctx: Context,
     repository: RepositoryName,
@@ -66,7 +66,7 @@ async def github_run_workflow(
     )
 
 
-@operation(role="tech-lead", reaches_github=True, idempotent=True, destructive=True)
+@operation(reaches_github=True, idempotent=True, destructive=True)
 async def github_cancel_workflow(
     ctx: Context,
     repository: RepositoryName,

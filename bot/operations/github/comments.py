@@ -6,6 +6,7 @@ from pydantic import Field
 
 from bot.comments import history
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Body, CommentId, Fence
 from bot.operations.github import same_comment
@@ -16,12 +17,13 @@ from store.mirror import stored_issues, threads
 from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
 
+CHANGE = "github_comment_issue.change"
 Reaction: TypeAlias = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
 SAME = "your last comment here is the same, so there is no second one"
 Reason: TypeAlias = Literal["OUTDATED", "RESOLVED", "DUPLICATE", "OFF_TOPIC"]
 
 
-@operation(role="tester", reaches_github=True, destructive=True)
+@operation(reaches_github=True, destructive=True)
 async def github_comment_issue(
     ctx: Context,
     issue: TaskRef,
@@ -125,9 +127,13 @@ async def _own_comment(
     row = await _comment(ctx, where, number, comment_id)
     origin = await history.origin(ctx.tx, row)
     mine = origin is not None and origin["author"] == ctx.actor.name
-    if origin is None or not (mine or ctx.actor.may("tech-lead", where["id"])):
+    if origin is None or not (
+        mine or permissions.allows(ctx.actor, CHANGE, repository_id=where["id"])
+    ):
         raise Refused(
             "forbidden",
-            f"Comment {row['id']} is not yours. Agents can change only their own comments.",
+            f"Comment {row['id']} is not yours. Agents can change only their own comments, and "
+            "a tech-lead those of all agents.",
+            **permissions.missing(ctx.actor, CHANGE),
         )
     return row, origin

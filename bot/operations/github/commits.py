@@ -64,7 +64,7 @@ class File(BaseModel):
     base64: bool = Field(False, description="whether `content` is base64")
 
 
-@operation(role="developer", reaches_github=True, destructive=True)
+@operation(reaches_github=True, destructive=True)
 async def github_commit_files(
     ctx: Context,
     branch: Annotated[Branch, Field(description="the branch to commit to")],

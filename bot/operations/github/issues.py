@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.arguments import Body, Fence, Logins, Title
 from bot.operations.github.issue_fields import (
@@ -46,7 +47,7 @@ IssueType: TypeAlias = Annotated[str, Field(max_length=100, description="its nam
 EVERY_ARGUMENT = "title, body, state, labels, assignees, milestone, type, parent, blocked_by"
 
 
-@operation(role="developer", reaches_github=True)
+@operation(reaches_github=True)
 async def github_create_issue(
     ctx: Context,
     repository: RepositoryName,
@@ -72,7 +73,7 @@ async def github_create_issue(
     return await write(ctx, "issue", where, target, arguments)
 
 
-@operation(role="developer", reaches_github=True, idempotent=True, destructive=True)
+@operation(reaches_github=True, idempotent=True, destructive=True)
 async def github_update_issue(
     ctx: Context,
     issue: TaskRef,
@@ -209,13 +210,16 @@ async def _check_may_change(
     if task is None or is_holder(ctx, task):
         return task
     ownership.check_not_held(ctx, task)
-    if ctx.actor.may("tech-lead", task["repository_id"]) or not decides:
+    action = "github_update_issue.decide"
+    where = task["repository_id"]
+    if not decides or permissions.allows(ctx.actor, action, repository_id=where):
         return None
     raise Refused(
         "not_holder",
         f"{lookup.name(task)} is a task. Only its holder or a tech-lead may change its state "
         "or its task labels, or remove its parent, sub-issues or blockers. Nothing was changed.",
         holder=task["holder"],
+        **permissions.missing(ctx.actor, action),
     )
 
 

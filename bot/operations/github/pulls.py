@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.operations.arguments import (
     Body,
@@ -35,7 +36,7 @@ Merge: TypeAlias = Literal["merge", "squash", "rebase"]
 TEAM = re.compile(r"[A-Za-z0-9_.-]+")
 
 
-@operation(role="developer", reaches_github=True)
+@operation(reaches_github=True)
 async def github_create_pr(
     ctx: Context,
     head: Annotated[Branch, Field(description="the branch with your commits")],
@@ -101,7 +102,7 @@ class PullChange(Writes):
     asked: list[str] = Field([], description="agents that got a message")
 
 
-@operation(role="developer", reaches_github=True, idempotent=True, destructive=True)
+@operation(reaches_github=True, idempotent=True, destructive=True)
 async def github_update_pr(
     ctx: Context,
     pull_request: PullRef,
@@ -175,6 +176,7 @@ async def _merge_arguments(
             "forbidden",
             f"Agents may not merge in {where['full_name']}. Ask a person to merge, or to set "
             "`agents_may_merge: true` in .github/hubbub.yml.",
+            **permissions.missing(ctx.actor, "github_update_pr.merge") | {"needs": None},
         )
     if row["state"] != "open":
         raise Refused("invalid_arguments", f"#{row['number']} is not open, so it cannot be merged.")

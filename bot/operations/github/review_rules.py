@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.identity.actors import ROLES
 from bot.kernel.operation import Context
 from bot.operations.arguments import NOT_BLANK
@@ -61,6 +62,7 @@ async def check_verdict(ctx: Context, pull: PullRequestRow, event: Event, head: 
             "own_work",
             f"You worked on #{number}, so you cannot approve it or request changes. "
             f"{await who_can(ctx, found)}",
+            **permissions.missing(ctx.actor, "github_review_pr.verdict", "own"),
         )
     await _check_head(ctx, pull, head)
 

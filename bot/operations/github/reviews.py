@@ -25,7 +25,7 @@ STATES: dict[Event, ReviewState] = {
 }
 
 
-@operation(role="tester", reaches_github=True)
+@operation(reaches_github=True)
 async def github_review_pr(
     ctx: Context,
     pull_request: PullRef,

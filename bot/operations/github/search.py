@@ -42,7 +42,7 @@ class FoundTexts(Answer):
     next_cursor: str | None = None
 
 
-@operation(role="observer", reads_only=True)
+@operation(reads_only=True)
 async def github_search(
     ctx: Context,
     query: Words,

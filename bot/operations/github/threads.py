@@ -65,7 +65,7 @@ class Thread(Answer):
     left_out: int = Field(0, description="how many comments and reviews are left out")
 
 
-@operation(role="observer", reads_only=True)
+@operation(reads_only=True)
 async def github_get_thread(ctx: Context, task: TaskRef, max_tokens: Tokens = 4000) -> Thread:
     """Return the conversation of an issue or pull request: first text, comments, reviews.
 

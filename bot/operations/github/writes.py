@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from bot.agents import hierarchy, presence
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.kernel.pagination import Cursor, decode, encode, wrong_cursor
 from bot.kernel.patterns import Shape
@@ -39,7 +40,7 @@ class _Outcome(Waitable[Writes]):
         return all(each.state in writes.FINAL for each in answer.writes)
 
 
-@operation(role="observer", reads_only=True, waitable=_Outcome())
+@operation(reads_only=True, waitable=_Outcome())
 async def get_write(ctx: Context, write_id: WriteId) -> Writes:
     """Return the state of your write: queued, sent with its result, or refused with a reason."""
     return Writes(writes=[await _write_now(ctx, await _own_write(ctx, write_id))])
@@ -78,7 +79,9 @@ async def _own_write(ctx: Context, write_id: str) -> WriteRow:
 
 async def _is_over(ctx: Context, author: str, repository_id: int | None = None) -> bool:
     """Whether the actor is the author, an agent above it, or a tech-lead of the repository."""
-    if author == ctx.actor.name or ctx.actor.may("tech-lead", repository_id):
+    if author == ctx.actor.name or permissions.allows(
+        ctx.actor, ctx.operation, repository_id=repository_id
+    ):
         return True
     return await hierarchy.is_below(ctx, author, ctx.actor.name)
 
@@ -105,7 +108,7 @@ class WriteList(Answer):
     next_cursor: str | None = None
 
 
-@operation(role="observer", reads_only=True)
+@operation(reads_only=True)
 async def list_writes(
     ctx: Context,
     agent_id: Annotated[
@@ -132,12 +135,14 @@ async def _filters(
     ctx: Context, agent_id: str | None, task: str | None, states: Collection[str]
 ) -> write_history.Wanted:
     """The filters within the actor's reach. Raise Refused."""
-    authors = [agent_id] if agent_id else None if ctx.actor.may("tech-lead") else [ctx.actor.name]
+    all_of_them = permissions.allows(ctx.actor, ctx.operation)
+    authors = [agent_id] if agent_id else None if all_of_them else [ctx.actor.name]
     if agent_id and not await _is_over(ctx, agent_id):
         raise Refused(
             "forbidden",
             f"{agent_id} is not below {ctx.actor.name}. Only {agent_id} itself, agents above it "
-            "and tech-leads may see and cancel its writes.",
+            "or a tech-lead may see and cancel its writes.",
+            **permissions.missing(ctx.actor, ctx.operation),
         )
     if task is None:
         return write_history.Wanted(states=states, authors=authors)
@@ -204,7 +209,7 @@ class Cancelled(Answer):
 MOST_CANCELLED = 200
 
 
-@operation(role="tester", idempotent=True, destructive=True)
+@operation(idempotent=True, destructive=True)
 async def cancel_write(
     ctx: Context,
     write_id: WriteId | None = None,
@@ -283,7 +288,7 @@ class BudgetNow(Answer):
     reported_spend: list[Spend] = Field(description=f"of today, {NOT_CHECKED}")
 
 
-@operation(role="observer", reads_only=True)
+@operation(reads_only=True)
 async def get_budget(ctx: Context) -> BudgetNow:
     """Return what is left of GitHub's limits, who used it, and when the queue should be empty.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 from pydantic import Field
 
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.identity.actors import Actor
 from bot.kernel.event_stream import NamedEvent
 from bot.kernel.operation import Context, Handover, operation
@@ -66,7 +67,6 @@ class _NextMessages(Waitable[Messages]):
 
 
 @operation(
-    role="observer",
     quiet=True,
     presence="any",
     waitable=_NextMessages(),
@@ -165,7 +165,7 @@ async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[MessageRow]
     A tech-lead sees all.
     """
     here = (ctx.tx, ctx.installation_id)
-    if ctx.actor.may("tech-lead"):
+    if permissions.allows(ctx.actor, "get_messages.dead"):
         return await dead_letters.page(*here, before, limit), None
     me = ctx.actor.name
     rows, end = await dead_letters.sent_by(*here, me, before, limit)
@@ -178,7 +178,7 @@ async def _receipts(ctx: Context, rows: Sequence[MessageRow]) -> dict[str, list[
     """The receipts that the actor may see. Of a message of another agent, that is only its own."""
     found: dict[str, list[Receipt]] = {}
     seen = {row["id"] for row in rows if row["sender"] == ctx.actor.name}
-    all_of_them = ctx.actor.may("tech-lead")
+    all_of_them = permissions.allows(ctx.actor, "get_messages.dead")
     here = (ctx.tx, ctx.installation_id, [row["id"] for row in rows])
     mine = (
         await mailbox.lock_receipts(ctx.tx, ctx.installation_id, ctx.actor.name, here[2])
@@ -205,7 +205,7 @@ def _first_that_fit(rows: Sequence[M]) -> list[M]:
     return taken
 
 
-@operation(role="observer", idempotent=True, quiet=True, presence="any")
+@operation(idempotent=True, quiet=True, presence="any")
 async def mark_message_read(
     ctx: Context,
     message_id: Annotated[MessageId | MessageIds, Field(description="one id or several")],

@@ -8,6 +8,7 @@ from pydantic import Field
 from bot import secret_formats
 from bot.agents import presence
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.identity.actors import HOLDER
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.messages import delivery
@@ -45,7 +46,7 @@ ASK = Slash(
 )
 
 
-@operation(role="tester", slashes=(ASK,))
+@operation(slashes=(ASK,))
 async def send_message(
     ctx: Context,
     to: Recipient,
@@ -156,14 +157,14 @@ def _sent_answer(row: MessageRow, readers: Sequence[str], full: Sequence[str] = 
     )
 
 
-@operation(role="tester", idempotent=True)
+@operation(idempotent=True)
 async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
     """Resend a dead letter that you sent or received. It is valid for a week."""
     row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)
     if row is None or row["deleted_at"] is not None:
         raise access.unknown_error(f"There is no message {message_id!r} to send again.")
     dead = await dead_letters.lock_dead_readers(ctx.tx, ctx.installation_id, message_id)
-    if ctx.actor.name != row["sender"] and not ctx.actor.may("tech-lead"):
+    if ctx.actor.name != row["sender"] and not permissions.allows(ctx.actor, "resend_message"):
         if not await mailbox.lock_receipts(
             ctx.tx, ctx.installation_id, ctx.actor.name, [message_id]
         ):
@@ -179,7 +180,7 @@ async def resend_message(ctx: Context, message_id: MessageId) -> Sent:
     return _sent_answer(row, free, full)
 
 
-@operation(role="tester", idempotent=True, destructive=True)
+@operation(idempotent=True, destructive=True)
 async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
     """Withdraw your message from recipients who have not read it, or delete one sent to you."""
     row = await messages.get(ctx.tx, ctx.installation_id, message_id, lock=True)

@@ -4,6 +4,7 @@ from bot.errors import Refused
 from bot.kernel import remedies
 from bot.kernel.operation import Context
 from bot.kernel.sentences import with_full_stop
+from bot.repository import narrowing
 from bot.tasks import eligibility, lookup
 from bot.tasks.states import OPEN
 from store.mirror import stored_repositories
@@ -29,6 +30,7 @@ async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTas
             ctx.actor, person="", agent=" list_tasks shows the tasks that you may see."
         )
         raise Refused("unknown_task", f"There is no task {ref!r} that you may see.{shows}")
+    await narrowing.check(ctx, row["repository_id"], row["full_name"])
     return row
 
 
@@ -40,6 +42,7 @@ async def visible_repository(ctx: Context, full_name: str) -> RepositoryRow:
         if row is not None:
             check_role(ctx, row["id"], row["full_name"])
         raise lookup.unknown_repository(full_name)
+    await narrowing.check(ctx, row["id"], row["full_name"])
     return row
 
 
@@ -50,8 +53,11 @@ def check_role(ctx: Context, repository_id: int, full_name: str) -> None:
         raise Refused(
             "forbidden",
             f"This needs the role {ctx.needs} in {full_name}, and {ctx.actor.name} has "
-            f"{roles[repository_id]} there. Ask somebody who administers the repository for more "
-            "access on GitHub.",
+            f"{roles[repository_id]} there.",
+            action=ctx.operation,
+            condition="any",
+            needs=ctx.needs,
+            has=roles[repository_id],
         )
 
 

@@ -27,7 +27,7 @@ from bot.operations.tasks import (
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.nothing_ready import NothingReady
 from bot.operations.tasks.views import Task, task_view
-from bot.repository import repository_settings
+from bot.repository import narrowing, repository_settings
 from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap, publishing
 from bot.tasks.capabilities import Capability, meets, met_by
 from bot.tasks.eligibility import Dependencies, Reason
@@ -157,7 +157,7 @@ async def _has_some(tx: Tx, actor: Actor) -> bool:
     )
 
 
-@operation(role="developer", presence="at_work", slashes=(CLAIM,), waitable=_NextTask())
+@operation(presence="at_work", slashes=(CLAIM,), waitable=_NextTask())
 async def claim_task(
     ctx: Context,
     task: TaskRef | None = None,
@@ -194,6 +194,7 @@ async def claim_task(
         label=label,
         capability=capability,
         size=None if size is None else SIZES.index(size),
+        closed=await narrowing.closed_repositories(ctx, "claim_task"),
     )
     now = ctx.events_cursor
     claimed = await _claim_best(ctx, wanted, me, lease_s, paths)

@@ -31,7 +31,7 @@ class CreatedTasks(Answer):
     )
 
 
-@operation(role="developer", reaches_github=True)
+@operation(reaches_github=True)
 async def create_tasks(
     ctx: Context,
     repository: RepositoryName,

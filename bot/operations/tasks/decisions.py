@@ -7,6 +7,7 @@ from pydantic import Field
 from bot.comments import orphaned_pulls
 from bot.comments.replies import code
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.identity.actors import SLUG, Actor
 from bot.kernel import remedies
 from bot.kernel.operation import Context, Slash, TaskRef, operation
@@ -22,6 +23,7 @@ from bot.operations.tasks import task_titles
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, Task, task_view
+from bot.repository import narrowing, repository_settings
 from bot.tasks import issue_state, label_changes, lifecycle, lookup, task_labels
 from bot.tasks.capabilities import Capability, missing_capabilities
 from bot.tasks.priorities import PRIORITIES, Priority
@@ -52,7 +54,7 @@ ASSIGN = Slash(
 )
 
 
-@operation(role="tech-lead", presence="at_work", slashes=(ASSIGN,))
+@operation(presence="at_work", slashes=(ASSIGN,))
 async def assign_task(
     ctx: Context,
     task: TaskRef,
@@ -75,8 +77,13 @@ async def assign_task(
     # The lock keeps others from pausing the agent until this is done.
     (agent,) = await agents.lock(ctx.tx, ctx.installation_id, [name])
     _check_could_claim(row, agent)
+    await _check_may_claim_here(ctx, row, agent)
     await lifecycle.reserve(ctx.tx, row, agent["id"], ctx.actor.name)
     return OneTask(task=await _current_view(ctx, row["id"]))
+
+
+def _actor(agent: AgentRow) -> Actor:
+    return Actor(agent["installation_id"], agent["id"], agent["role"])
 
 
 def _check_could_claim(row: FullTask, agent: AgentRow) -> None:
@@ -84,7 +91,7 @@ def _check_could_claim(row: FullTask, agent: AgentRow) -> None:
     if agent["left_at"] is not None or agent["paused_at"] is not None:
         gone = "has left" if agent["left_at"] is not None else "is paused"
         raise Refused("not_claimable", f"{agent['id']} {gone} and cannot claim tasks.")
-    if not Actor(agent["installation_id"], agent["id"], agent["role"]).may("developer"):
+    if not permissions.may_call(_actor(agent), "claim_task"):
         raise Refused(
             "not_claimable",
             f"{agent['id']} has the role {agent['role']}, which cannot claim tasks.",
@@ -96,6 +103,16 @@ def _check_could_claim(row: FullTask, agent: AgentRow) -> None:
             f"{', '.join(missing)}.",
             lacking=missing,
         )
+
+
+async def _check_may_claim_here(ctx: Context, row: FullTask, agent: AgentRow) -> None:
+    """Raise Refused if the settings of the repository forbid the agent to claim."""
+    if not ctx.state["narrows"]:
+        return
+    settings = await repository_settings.of(ctx.tx, ctx.installation_id, row["repository_id"])
+    where = row["full_name"]
+    if refused := narrowing.refusal(_actor(agent), "claim_task", settings, where):
+        raise Refused("not_claimable", refused.message)
 
 
 HOLD = Slash("hold", "put this task on hold until `/resume`", ("note",), given={"hold": True})
@@ -139,7 +156,6 @@ class Changed(OneTask):
 
 
 @operation(
-    role="tech-lead",
     presence="at_work",
     slashes=(HOLD, RESUME, PRIORITY, RETRY, CANCEL, DONE, BLOCK, UNBLOCK),
 )

@@ -7,11 +7,14 @@ from pydantic import Field
 from bot.agents import presence, tech_leads
 from bot.comments import cleaning, orphaned_pulls
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
+from bot.kernel.remedies import TO_A_LEAD
 from bot.operations.tasks import spend_views, task_titles
 from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.blockers import PLANNED
 from bot.operations.tasks.views import KNOWN, Task, task_view
+from bot.repository import narrowing
 from bot.tasks import eligibility, lookup, spending
 from bot.tasks.eligibility import Dependencies, Reason
 from bot.tasks.states import CLAIMABLE
@@ -61,7 +64,7 @@ def _why_reply(answer: Explained) -> str:
 WHY = Slash("why", "say why this task can or cannot be claimed", reply=_why_reply)
 
 
-@operation(role="observer", reads_only=True, slashes=(WHY,))
+@operation(reads_only=True, slashes=(WHY,))
 async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     """Explain why you can or cannot claim a task."""
     row = eligibility.without_expired_lease(await visible_task(ctx, task), ctx.now)
@@ -74,6 +77,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now)
     standing += await _not_at_work(ctx, me, row["repository_id"])
     standing += await _beyond_cap(ctx, row, mine=mine)
+    standing += await _forbidden_here(ctx, row)
     text = eligibility.explanation(ctx.actor, row, standing, waits, mine=mine)
     if row["state"] == "cancelled" and (pull := await orphaned_pulls.open_pull(ctx.tx, row)):
         text += f" Its pull request #{pull} is still open."
@@ -109,16 +113,27 @@ async def _beyond_cap(ctx: Context, row: FullTask, *, mine: bool) -> list[Reason
     return [Reason(code="spend_cap", why=f"the reported spend {what}", remedy=remedy)]
 
 
+async def _forbidden_here(ctx: Context, row: FullTask) -> list[Reason]:
+    """The reason, if the settings of the repository forbid the claim."""
+    where = (row["repository_id"], row["full_name"])
+    refused = await narrowing.refusal_in(ctx, "claim_task", *where)
+    if refused is None:
+        return []
+    why = refused.message.removesuffix(" Nothing was changed.").rstrip(".")
+    return [Reason(code="forbidden", why=why, remedy=f"ask a person or {TO_A_LEAD}")]
+
+
 async def _not_at_work(ctx: Context, me: AgentRow | None, repository_id: int) -> list[Reason]:
     """The reasons that are about the actor, not about the task."""
-    if not ctx.actor.may("developer", repository_id):
+    if not permissions.allows(ctx.actor, "claim_task", repository_id=repository_id):
         if ctx.actor.is_person:
             why = "a claim needs write access to the repository"
             return [Reason(code="forbidden", why=why, remedy="ask somebody with write access")]
+        role = permissions.lowest_role("claim_task")
         return [
             Reason(
                 code="forbidden",
-                why=f"{ctx.actor.name} has the role {ctx.actor.role}; a claim needs developer",
+                why=f"{ctx.actor.name} has the role {ctx.actor.role}; a claim needs {role}",
                 remedy="ask a person for a token with that role",
             )
         ]

@@ -4,7 +4,10 @@ While an agent holds a task, no other agent changes these, so that a confused on
 tech-lead and people may, and everybody may comment and review.
 """
 
+from typing import Any
+
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel.operation import Context
 from bot.operations.tasks import holds
 from bot.operations.tasks.access import is_holder
@@ -22,7 +25,7 @@ async def task_of_branch(ctx: Context, where: RepositoryRow, branch: str) -> Ful
     found = await task_branches.open_tasks(ctx.tx, ctx.installation_id, where["id"], branch)
     if mine := _first_held(ctx, found):
         return mine
-    if found and not _leads(ctx):
+    if found and not _may_change_others(ctx, found[0]):
         holds.check_write(ctx, found[0])
         raise _branch_error(ctx, found[0], branch)
     return None
@@ -44,17 +47,17 @@ async def task_of_pull(ctx: Context, where: RepositoryRow, pull: PullRequestRow)
 def check_not_held(ctx: Context, task: FullTask, what: str = "") -> None:
     """Raise Refused if somebody has the task and it is not the actor's, unless the actor leads."""
     holder = task["holder"]
-    if holder is None or is_holder(ctx, task) or _leads(ctx):
+    if holder is None or is_holder(ctx, task) or _may_change_others(ctx, task):
         return
     holds.check_write(ctx, task)  # the first thing to know
     if holder == ctx.actor.name:
         why = f"Your lease on {lookup.name(task)} has expired. {what}Call claim_task again."
     else:
         why = (
-            f"{holder} holds {lookup.name(task)}. {what}Only its holder and tech-leads may change "
+            f"{holder} holds {lookup.name(task)}. {what}Only its holder or a tech-lead may change "
             f"it. You may comment with github_comment_issue{_or_write_to(holder)}."
         )
-    raise Refused("not_holder", f"{why} Nothing was changed.", holder=holder)
+    raise Refused("not_holder", f"{why} Nothing was changed.", holder=holder, **_missing(ctx))
 
 
 def _branch_error(ctx: Context, task: FullTask, branch: str) -> Refused:
@@ -67,6 +70,7 @@ def _branch_error(ctx: Context, task: FullTask, branch: str) -> Refused:
         "not_holder",
         f"{branch} is the branch of {lookup.name(task)}, and {now}. Nothing was changed.",
         holder=holder,
+        **(_missing(ctx) if holder else {}),
     )
 
 
@@ -82,5 +86,11 @@ def _holder(ctx: Context, task: FullTask) -> str | None:
     return None if leases.is_expired(task, ctx.now) else task["holder"]
 
 
-def _leads(ctx: Context) -> bool:
-    return ctx.actor.is_person or ctx.actor.may("tech-lead")
+def _may_change_others(ctx: Context, task: FullTask) -> bool:
+    """Whether the actor may change what belongs to a task that it does not hold."""
+    action, where = f"{ctx.operation}.held", task["repository_id"]
+    return permissions.allows(ctx.actor, action, repository_id=where)
+
+
+def _missing(ctx: Context) -> dict[str, Any]:
+    return permissions.missing(ctx.actor, f"{ctx.operation}.held")

@@ -9,7 +9,7 @@ from bot.identity.actors import ROLES
 from bot.kernel.operation import Context
 from bot.kernel.pagination import decode, encode
 from bot.operations.tasks import hourly_limits, open_claims
-from bot.repository import repository_settings
+from bot.repository import narrowing, repository_settings
 from bot.tasks.capabilities import met_by, missing_capabilities
 from store.agents import agents
 from store.tables.agents import AgentRow
@@ -41,7 +41,10 @@ async def page(ctx: Context, wanted: Wanted, limit: int, cursor: str | None) -> 
     # Who steers or only looks sees what anybody can claim, and who can.
     by_itself = me is not None and ctx.actor.may("developer") and not ctx.actor.may("tech-lead")
     met = met_by(me["capabilities"]) if me and by_itself else None
-    wanted = replace(wanted, met=met, anybody=not by_itself)
+    closed = frozenset[int]()
+    if by_itself:
+        closed = await narrowing.closed_repositories(ctx, "claim_task")
+    wanted = replace(wanted, met=met, anybody=not by_itself, closed=closed)
     here = (ctx.tx, ctx.installation_id, ctx.actor.name)
     rows = await ready.page(*here, wanted, _after(cursor), limit + 1)
     following = None

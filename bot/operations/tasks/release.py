@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.operations.arguments import Fence, Note
 from bot.operations.github import clean_texts
@@ -18,7 +19,7 @@ from store.tasks.tasks import FullTask
 RELEASE = Slash("release", "release this task, or take it from the agent that holds it", ("note",))
 
 
-@operation(role="developer", presence="at_work", slashes=(RELEASE,))
+@operation(presence="at_work", slashes=(RELEASE,))
 async def release_task(
     ctx: Context,
     task: TaskRef,
@@ -34,7 +35,7 @@ async def release_task(
         raise Refused(
             "not_holder", f"Nobody holds {lookup.name(row)}, so there is nothing to release."
         )
-    if row["holder"] == ctx.actor.name or not _may_take_from(ctx, row):
+    if row["holder"] == ctx.actor.name or not _may_take(ctx, row):
         await check_held(ctx, row, fence, even_on_hold=True)
     check_fence(ctx, row, fence)
     texts, cleaned = clean_texts.for_card({"note": note})
@@ -51,11 +52,8 @@ async def release_task(
     return OneTask(task=task_view(after), cleaned=cleaned)
 
 
-def _may_take_from(ctx: Context, row: FullTask) -> bool:
-    """Whether the actor may take the task from its holder.
-
-    A tech-lead may take it from anybody, other people from agents.
-    """
-    return ctx.actor.may("tech-lead", row["repository_id"]) or (
-        ctx.actor.is_person and not (row["holder"] or "").startswith("@")
-    )
+def _may_take(ctx: Context, row: FullTask) -> bool:
+    """Whether the actor may take the task from its holder."""
+    of_person = (row["holder"] or "").startswith("@")
+    action = "release_task.of_person" if of_person else "release_task"
+    return permissions.allows(ctx.actor, action, repository_id=row["repository_id"])

@@ -38,7 +38,7 @@ class Reported(OneTask):
     )
 
 
-@operation(role="developer")
+@operation()
 async def update_task_status(
     ctx: Context,
     task: TaskRef,

@@ -54,7 +54,7 @@ GROUPS: dict[str, tuple[TaskState, ...]] = {
 }
 
 
-@operation(role="developer", reaches_github=True)
+@operation(reaches_github=True)
 async def create_task(
     ctx: Context,
     repository: RepositoryName,
@@ -115,7 +115,7 @@ def _status_reply(answer: TaskAndThread) -> str:
 STATUS = Slash("status", "say who works on this task, and its progress", reply=_status_reply)
 
 
-@operation(role="observer", reads_only=True, slashes=(STATUS,))
+@operation(reads_only=True, slashes=(STATUS,))
 async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
     """Return a task: its issue, relations, pull requests, reviews, checks, files, comments.
 
@@ -159,7 +159,7 @@ async def _thread(ctx: Context, row: FullTask, issue: OpeningRow) -> tuple[Text,
     return text_view(issue, opening), shown[-COMMENTS:]
 
 
-@operation(role="observer", reads_only=True)
+@operation(reads_only=True)
 async def list_tasks(
     ctx: Context,
     state: Annotated[

@@ -45,7 +45,7 @@ class UsageReported(Answer):
     spend: list[Spend] = Field(description="the sums now")
 
 
-@operation(role="observer")
+@operation()
 async def report_usage(
     ctx: Context,
     model: Annotated[str, Field(min_length=1, max_length=100, description="the model's name")],

@@ -1,0 +1,236 @@
+"""Who may do what: the one table, which every surface reads.
+
+A row is named after an operation, or after one action of an operation: `operation.action`. It has
+the lowest role for each condition. `docs/reference/permissions.md` prints it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from bot.identity.actors import ROLE_OF_PERMISSION, ROLES, Actor
+from store.tables.agents import Role
+
+# `own`: what the caller is, made or holds. `same_task`: what belongs to a task that it holds.
+# `any`: everything else within its reach.
+Condition: TypeAlias = Literal["own", "same_task", "any"]
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The lowest role for each condition. None: nobody, whatever their role.
+
+    `people`: a person needs at most this role for each condition, because people lead agents.
+    `own_is`: what is the caller's own. `narrows`: the operation changes something of a task
+    or in a repository, so a repository may raise the role that it needs.
+    """
+
+    own: Role | None
+    same_task: Role | None
+    any: Role | None
+    people: Role | None = None
+    own_is: str = ""
+    narrows: bool = False
+
+
+def _everything(role: Role, *, people: Role | None = None, narrows: bool = False) -> Rule:
+    """The same role for all conditions."""
+    return Rule(role, role, role, people=people, narrows=narrows)
+
+
+def _own(
+    role: Role,
+    *,
+    is_: str,
+    others: Role | None = None,
+    people: Role | None = None,
+    narrows: bool = False,
+) -> Rule:
+    """A role for one's own, and another one for what is not."""
+    return Rule(role, others, others, people=people, own_is=is_, narrows=narrows)
+
+
+def _of_task(role: Role, others: Role, *, people: Role) -> Rule:
+    """A role for who holds the task, and another one for everybody else."""
+    return Rule(others, role, others, people=people)
+
+
+SELF = "the caller itself"
+BELOW = "the caller itself, and agents below it"
+CONTEXT = "contexts that it owns, or that are shared with it"
+
+RULES: dict[str, Rule] = {
+    # Agents
+    "register_agent": _own("observer", is_="the agent of its token"),
+    "update_agent": _own("observer", others="tech-lead", is_=SELF, narrows=True),
+    "update_agent.parent_id": _own(
+        "observer", others="tech-lead", is_="agents below it; itself, where its parent has left"
+    ),
+    "update_agent.report": _own("observer", is_=SELF),
+    "get_agent": _everything("observer"),
+    "get_agent.checkpoint": _own("observer", others="tech-lead", is_=BELOW),
+    "list_agents": _everything("observer"),
+    "manage_agent": _own("observer", others="tech-lead", is_=BELOW),
+    "manage_agent.resume": _own("observer", others="tech-lead", is_="agents that it paused"),
+    "invite_agent": _everything("tech-lead", people="developer"),
+    # Tasks
+    "create_task": _everything("developer", narrows=True),
+    "create_tasks": _everything("developer", narrows=True),
+    "assign_task": _everything("tech-lead", people="developer", narrows=True),
+    "change_task": _everything("tech-lead", people="developer", narrows=True),
+    "claim_task": _everything("developer", narrows=True),
+    "claim_task.blocked": _everything("tech-lead", people="developer"),
+    "release_task": _own(
+        "developer",
+        others="tech-lead",
+        people="developer",
+        is_="tasks that it holds",
+        narrows=True,
+    ),
+    "release_task.of_person": _own("developer", others="tech-lead", is_="tasks that it holds"),
+    "update_task_status": _own("developer", is_="tasks that it holds", narrows=True),
+    "report_usage": _own("observer", is_="tasks that it holds, or held last"),
+    "get_task": _everything("observer"),
+    "list_tasks": _everything("observer"),
+    "explain_task": _everything("observer"),
+    # Messages
+    "send_message": _everything("tester", narrows=True),
+    "send_message.reply_to": _own("tester", is_="threads in which it took part"),
+    "get_messages": _own("observer", is_="messages to it"),
+    "get_messages.thread_id": _own("observer", is_="threads in which it took part"),
+    "get_messages.dead": _own(
+        "observer", others="tech-lead", is_="dead letters that it sent or should have got"
+    ),
+    "mark_message_read": _own("observer", is_="messages to it"),
+    "delete_message": _own("tester", is_="messages that it sent or got"),
+    "resend_message": _own(
+        "tester", others="tech-lead", is_="dead letters that it sent or should have got"
+    ),
+    # Contexts
+    "create_context": _everything("tester", narrows=True),
+    "update_context": _own(
+        "tester",
+        others="tech-lead",
+        people="developer",
+        is_="contexts that it owns, or that are shared with it for writing",
+    ),
+    "share_context": _own(
+        "tester", others="tech-lead", people="developer", is_="contexts that it owns"
+    ),
+    "get_context": _own("observer", others="tech-lead", people="developer", is_=CONTEXT),
+    "list_contexts": _own("observer", others="tech-lead", people="developer", is_=CONTEXT),
+    "list_contexts.snapshots": _own("observer", others="tech-lead", is_="snapshots that it took"),
+    "restore_context": _own(
+        "tester",
+        others="tech-lead",
+        people="developer",
+        is_="contexts that it owns, or that are shared with it for writing",
+    ),
+    "snapshot_contexts": _own(
+        "tester", others="tech-lead", people="developer", is_=CONTEXT, narrows=True
+    ),
+    # GitHub
+    "github_create_issue": _everything("developer", narrows=True),
+    "github_update_issue": _everything("developer", narrows=True),
+    "github_update_issue.held": _of_task("developer", "tech-lead", people="developer"),
+    "github_update_issue.decide": Rule(
+        own="developer",
+        same_task="developer",
+        any="tech-lead",
+        people="developer",
+        own_is="to cancel a task that it created and that nobody has claimed",
+    ),
+    "github_comment_issue": _everything("tester", narrows=True),
+    "github_comment_issue.change": _own(
+        "tester", others="tech-lead", is_="comments that it wrote through Hubbub"
+    ),
+    "github_create_pr": _everything("developer", narrows=True),
+    "github_create_pr.held": _of_task("developer", "tech-lead", people="developer"),
+    "github_update_pr": _everything("developer", narrows=True),
+    "github_update_pr.held": _of_task("developer", "tech-lead", people="developer"),
+    "github_update_pr.merge": _everything("developer"),
+    "github_review_pr": _everything("tester", narrows=True),
+    "github_review_pr.verdict": Rule(
+        own=None,
+        same_task=None,
+        any="tester",
+        own_is="pull requests on which it worked",
+    ),
+    "github_commit_files": _everything("developer", narrows=True),
+    "github_commit_files.held": _of_task("developer", "tech-lead", people="developer"),
+    "github_move_card": _everything("developer", narrows=True),
+    "github_move_card.held": _of_task("developer", "tech-lead", people="developer"),
+    "github_report_check": _everything("tester", narrows=True),
+    "github_run_workflow": _everything("tech-lead", narrows=True),
+    "github_cancel_workflow": _everything("tech-lead", narrows=True),
+    # Code and conversations
+    "github_list_files": _everything("observer"),
+    "github_read_files": _everything("observer"),
+    "github_get_diff": _everything("observer"),
+    "github_get_thread": _everything("observer"),
+    "github_search": _everything("observer"),
+    # Events and writes
+    "wait_for_events": _everything("observer"),
+    "get_write": _own("observer", others="tech-lead", is_="writes of its own and of agents below"),
+    "list_writes": _own(
+        "observer", others="tech-lead", is_="writes of its own and of agents below"
+    ),
+    "cancel_write": _own("tester", others="tech-lead", is_="writes of its own and of agents below"),
+    "get_budget": _everything("observer"),
+}
+
+# The lowest permission on a repository that gives a person the role.
+PERMISSION_OF_ROLE: dict[Role, str] = {
+    role: permission for permission, role in ROLE_OF_PERMISSION.items()
+}
+
+
+def lowest_role(operation: str, *, person: bool = False) -> Role:
+    """The lowest role that may call the operation at all."""
+    found = [_role(RULES[operation], each, person=person) for each in CONDITIONS]
+    return min((each for each in found if each is not None), key=ROLES.index)
+
+
+def needed_role(actor: Actor, action: str, condition: Condition = "any") -> Role | None:
+    """The lowest role that the actor needs. None: nobody may do it."""
+    return _role(RULES[action], condition, person=actor.is_person)
+
+
+def _role(rule: Rule, condition: Condition, *, person: bool) -> Role | None:
+    found: Role | None = getattr(rule, condition)
+    if found is None or rule.people is None or not person:
+        return found
+    return min(found, rule.people, key=ROLES.index)
+
+
+def allows(
+    actor: Actor,
+    action: str,
+    condition: Condition = "any",
+    *,
+    repository_id: int | None = None,
+) -> bool:
+    """Whether the actor's role is high enough; in a repository, its role there."""
+    role = needed_role(actor, action, condition)
+    return role is not None and actor.may(role, repository_id)
+
+
+def allows_somewhere(actor: Actor, action: str, condition: Condition = "any") -> bool:
+    """Whether its role is high enough in any repository, or outside of them."""
+    role = needed_role(actor, action, condition)
+    return role is not None and actor.may_somewhere(role)
+
+
+def may_call(actor: Actor, operation: str) -> bool:
+    """Whether the actor may call the operation at all."""
+    return actor.may_somewhere(lowest_role(operation, person=actor.is_person))
+
+
+def missing(actor: Actor, action: str, condition: Condition = "any") -> dict[str, Any]:
+    """The details of a refusal: which role the action needs on this condition, and the actor's."""
+    return {
+        "action": action,
+        "condition": condition,
+        "needs": needed_role(actor, action, condition),
+        "has": actor.role,
+    }

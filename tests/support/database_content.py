@@ -1,0 +1,33 @@
+"""The rows of an installation, so that a test can say that a call changed nothing."""
+
+from typing import Any
+
+from store.engine.transaction import Tx
+from store.tables import TABLES
+from tests.support.story import Workspace
+
+# That a call came at all: the agent was active, its leases were renewed, it was told something.
+OF_THE_CALL = {
+    "agents": {"last_active_at", "calls"},
+    "leases": {"expires_at", "renewed_at", "known"},
+    "notices": {"seen_at"},
+}
+
+
+async def content(workspace: Workspace) -> dict[str, list[dict[str, Any]]]:
+    """All rows by table, without what each call changes."""
+
+    async def read(tx: Tx) -> dict[str, list[dict[str, Any]]]:
+        found = {}
+        for table in TABLES.values():
+            if "installation_id" in table.names:
+                q = f"SELECT * FROM {table.name} WHERE installation_id = :i"
+                rows = await tx.all(q, i=workspace.installation.id)
+                found[table.name] = _without(rows, OF_THE_CALL.get(table.name, set()))
+        return found
+
+    return await workspace.store.read(read)
+
+
+def _without(rows: list[dict[str, Any]], columns: set[str]) -> list[dict[str, Any]]:
+    return [{k: v for k, v in row.items() if k not in columns} for row in rows]
