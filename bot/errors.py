@@ -3,6 +3,7 @@
 import secrets
 from typing import Any
 
+from bot import secret_formats
 from store.engine.transaction import StoreError
 
 # code: (HTTP status, when)
@@ -142,6 +143,8 @@ class Refused(Exception):
     """An operation refuses a call. The caller gets the code, the message and the details."""
 
     def __init__(self, code: str, message: str, **details: Any) -> None:
+        # A caller may have put a token into the wrong place, and errors are kept in logs.
+        message = secret_formats.mask(message)[0]
         super().__init__(message)
         self.code = code
         self.message = message
@@ -156,7 +159,8 @@ class Refused(Exception):
         return CODES[self.code][0]
 
     def body(self) -> dict[str, Any]:
-        error = {"code": self.code, "message": self.message, "details": self.details}
+        details = secret_formats.mask_all(self.details)
+        error = {"code": self.code, "message": self.message, "details": details}
         return {"error": error, "notices": self.notices} if self.notices else {"error": error}
 
 

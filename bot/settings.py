@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from bot import secret_formats
 from bot.quotas.money import CURRENCY, parse_caps
 from store.engine.mysql_address import names_mysql
 
@@ -30,6 +31,10 @@ LIKENESS = 0.75
 
 class WrongSettings(Exception):
     """A setting is missing or wrong. The text names it and says what to do."""
+
+    def __init__(self, message: str) -> None:
+        # Somebody may have put a token into the wrong place.
+        super().__init__(secret_formats.mask(message)[0])
 
 
 class Settings(BaseSettings):

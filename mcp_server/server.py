@@ -15,6 +15,7 @@ from bot.identity.actors import Actor
 from bot.kernel import argument_errors
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
+from bot.secret_formats import mask
 from mcp_server import prompts, resources, tool_answers
 from mcp_server.authentication import Asking, Identified, require_actor
 from mcp_server.running_calls import caller_of, running_call
@@ -149,7 +150,7 @@ async def _call_tool(
         meant = argument_errors.nearest(params.name, list(OPERATIONS))
         raise MCPError(
             types.INVALID_PARAMS,
-            f"There is no tool {params.name!r}{meant}. tools/list lists them.",
+            f"There is no tool {mask(params.name)[0]!r}{meant}. tools/list lists them.",
         )
 
     async def reply() -> Reply:

@@ -56,7 +56,8 @@ def _visible(value: Any, *, is_reference: bool) -> Any:
     if isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
-        return _reference(value) if is_reference else f"{len(value)} characters"
+        is_short = is_reference and len(value) <= LONGEST
+        return _reference(value) if is_short else f"{len(value)} characters"
     if isinstance(value, list | tuple | set | frozenset):
         if is_reference and len(value) <= MOST_ITEMS:
             return [_visible(each, is_reference=True) for each in value]
@@ -65,7 +66,7 @@ def _visible(value: Any, *, is_reference: bool) -> Any:
 
 
 def _reference(text: str) -> str:
-    return secret_formats.mask(text)[0][:LONGEST]
+    return secret_formats.mask(text)[0]
 
 
 def public_id(token: str) -> str:

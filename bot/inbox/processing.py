@@ -101,7 +101,7 @@ async def _runs(
 
 async def _apply(tx: Tx, keys: Keys, installation_id: int, batch: Sequence[Prepared]) -> None:
     guids = [each.delivery.guid for each in batch]
-    tx.origin = Origin("webhook", request=guids[0] if len(guids) == 1 else "")
+    tx.origin = Origin("webhook", request=",".join(guids[:3]))
     await missed_deliveries.remove(tx, installation_id, guids)
     locked = await deliveries.lock(tx, installation_id, guids)
     # Another process may have processed some.
