@@ -22,9 +22,10 @@ REST_TIMEOUT_S = 70
 # is here because it takes a second to load the operations.
 JSON_ARGUMENTS = """
 all assignees blocked_by capabilities checkpoint comment_id comments content context_ids
-create_labels delete draft duplicate_ok expected_version fence files health history hold
-inputs labels lease_s limit max_tokens part paths progress project replace reply_to resolve
-reviewers run_id snapshots start_line tasks topics ttl_s version wait_s with_children
+create_labels delete draft duplicate_ok expected_version expires_s fence files health
+history hold inputs labels lease_s limit max_tokens part paths progress project replace
+reply_to repositories resolve reviewers run_id snapshots start_line tasks topics ttl_s
+version wait_s with_children
 """
 
 
