@@ -15,7 +15,6 @@ from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.credentials import id_of
 from bot.operations import OPERATIONS
-from mcp_server.stdio import serve_agent
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.origins import Origin
@@ -26,7 +25,6 @@ from tests.support.mcp_clients import ERAS, connect
 from tests.support.server_in_process import Surface, new_guid
 from tests.support.server_process import settings
 from tests.support.story import Workspace
-from webhooks.app_keys import TOKENS
 
 CANARY = "the secret plan of the moth"
 FIELDS = "actor, credential, surface, operation, subject, outcome, code, calls"
@@ -185,66 +183,6 @@ async def test_an_agent_with_many_kinds_of_refusals_gets_a_bounded_number_of_row
     assert len(rows) == refusals.MOST_OF_ACTOR + 2
     assert sum(row[-1] for row in rows) == 100
     assert {row[3] for row in rows[-2:]} == {refusals.OTHERS}
-
-
-# --- Strangers ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def store_url(own_url: str) -> str:
-    """A database of its own, because strangers share an installation."""
-    return own_url
-
-
-async def test_a_refused_token_is_recorded_on_every_surface(surface: Surface) -> None:
-    token = await surface.token("ada")
-    wrong = token[:-1] + ("x" if token[-1] != "x" else "y")
-    headers = {"Authorization": f"Bearer {wrong}"}
-    await surface.call(wrong, "claim_task")
-    await surface.send("POST", "/mcp", json={}, headers=headers)
-    await surface.send("GET", "/ws", headers=headers)
-    await surface.send("POST", "/api/v1/claim_task", json={})
-    with pytest.raises(Refused):
-        await serve_agent(surface.dispatcher, surface.server.app[TOKENS], wrong)
-    rows = await audit_of(surface.store, 0)
-    key = id_of(token)
-    assert rows == [
-        ("", key, "rest", "request", "", "refused", "unauthenticated", 1),
-        ("", key, "mcp", "request", "", "refused", "unauthenticated", 1),
-        ("", key, "websocket", "request", "", "refused", "unauthenticated", 1),
-        ("", "", "stdio", "mcp", "", "refused", "unauthenticated", 1),
-    ]
-    await surface.dispatcher.refusals.flush(everything=True)
-    assert (await audit_of(surface.store, 0))[4:] == [
-        ("", key, "rest", "request", "", "refused", "unauthenticated", 1)
-    ]
-
-
-async def test_a_wrong_signature_is_recorded_with_the_guid_of_its_delivery(
-    surface: Surface,
-) -> None:
-    guid = new_guid()
-    for _ in range(3):
-        await surface.deliver({}, X_Hub_Signature_256="sha256=" + "0" * 64, X_GitHub_Delivery=guid)
-    row = await newest(surface.store, 0)
-    assert (row["surface"], row["operation"], row["code"]) == (
-        "webhook",
-        "webhook",
-        "unauthenticated",
-    )
-    assert (row["request"], row["remote"]) == (guid, "127.0.0.1")
-    assert len(await audit_of(surface.store, 0)) == 1
-
-
-async def test_strangers_from_many_addresses_get_a_bounded_number_of_rows(store: Store) -> None:
-    log = refusals.Refusals(store)
-    for n in range(200):
-        where = Origin("rest", f"192.0.2.{n}")
-        await log.record_stranger("request", Refused("unauthenticated", "No"), where)
-    await log.flush(everything=True)
-    rows = await audit_of(store, 0)
-    assert len(rows) == refusals.MOST_OF_STRANGERS + 2
-    assert sum(row[-1] for row in rows) == 200
 
 
 # --- Comments and webhooks ------------------------------------------------------------------------
