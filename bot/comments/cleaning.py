@@ -31,6 +31,8 @@ COMMAND = re.compile(rf"[\u00a0{HIDDEN}]*/[{HIDDEN}]*[A-Za-z][\w{HIDDEN}-]*(?![\
 # All but tab and the ends of lines. Titles have these neither.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 BREAK = re.compile(r"[\t\r\n\u2028\u2029]+")
+# Lines at the end of a commit's message by which Hubbub knows its own commits and their agents.
+TRAILER = re.compile(r"(?i)(?<=\bhubbub)-(?=(?:write|agent)\s*:)")
 # How many mentions an answer names.
 MOST_NAMED = 5
 
@@ -69,7 +71,8 @@ def message(text: str, known: Collection[str] = ()) -> Cleaned:
     """The message of a commit, in which GitHub renders only mentions."""
     text, found = _printable(text)
     text, mentions = _without_mentions(text, known, is_markdown=False)
-    return Cleaned(text, [*found, *mentions])
+    own = TRAILER.sub(" ", text)
+    return Cleaned(own, [*found, *mentions, *(["a trailer of Hubbub"] if own != text else [])])
 
 
 def title(text: str, known: Collection[str] = ()) -> Cleaned:

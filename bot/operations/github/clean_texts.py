@@ -36,8 +36,9 @@ UNPARSED: dict[str, Clean] = TEXTS | dict.fromkeys(("body", "summary"), cleaning
 MOST_PARSED = 8000
 # Arguments with texts inside, such as the comments of a review and the output of a check.
 NESTED = ("comments", "output")
-# Arguments that name branches and labels, which cannot be changed without another meaning.
-NAMES = ("branch", "head", "labels")
+# Arguments that cannot be changed without another meaning. Everybody who may read the repository
+# sees them, also the inputs of a workflow.
+NAMES = ("branch", "head", "base", "ref", "labels", "inputs")
 
 
 async def clean(
@@ -52,15 +53,20 @@ async def clean(
 
     `of_call`: the weight of all texts of the call, if others are cleaned apart from these.
     """
-    for name in NAMES:
-        _check_name(name, arguments.get(name))
+    check_names(arguments)
     await _check_files(ctx, where, arguments)
     known = set()
-    texts = _texts(arguments)
-    if any(cleaning.has_mentions(each) for each in texts):
+    if any(cleaning.has_mentions(each) for each in _texts(arguments)):
         known = await people_known(ctx, where, arguments, task)
+    return cleaned(arguments, known, of_call=of_call)
+
+
+def cleaned(
+    arguments: dict[str, Any], known: set[str], *, of_call: int = 0
+) -> tuple[dict[str, Any], list[str]]:
+    """The arguments with clean texts, and what was cleaned. `known`: who may be mentioned."""
     found: list[str] = []
-    is_heavy = max(of_call, sum(map(cleaning.weight, texts))) > MOST_PARSED
+    is_heavy = max(of_call, sum(map(cleaning.weight, _texts(arguments)))) > MOST_PARSED
     ways = UNPARSED if is_heavy else TEXTS
     made = {n: _clean_value(n, value, known, found, ways) for n, value in arguments.items()}
     return made, list(dict.fromkeys(found))
@@ -132,9 +138,14 @@ def for_card(given: dict[str, str | None]) -> tuple[dict[str, str], list[str]]:
     return {name: one.text for name, one in cleaned.items()}, found
 
 
+def check_names(arguments: Mapping[str, Any]) -> None:
+    """Raise Refused for a secret in what is not cleaned, because it would mean something else."""
+    for name in NAMES:
+        _check_name(name, arguments.get(name))
+
+
 def _check_name(argument: str, value: Any) -> None:
-    """Raise Refused for a secret in the name of a branch or of a new label."""
-    added = value.get("add") if isinstance(value, dict) else value
+    added = value.get("add") if argument == "labels" and isinstance(value, dict) else value
     if secret := secret_formats.first(added if isinstance(added, str) else repr(added)):
         raise Refused("invalid_arguments", f"`{argument}` has {secret.name}: leave it out.")
 
