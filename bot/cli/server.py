@@ -58,7 +58,12 @@ async def serve(
             login=_login(loaded, github_app, opened),
             proxies=Proxies(networks(split_networks(loaded.trusted_proxies))),
             metrics_token=(loaded.metrics_token or SecretStr("")).get_secret_value(),
-            oauth=OAuthServer(opened.store, opened.keys, registered_clients(loaded.oauth_clients)),
+            oauth=OAuthServer(
+                opened.store,
+                opened.keys,
+                registered_clients(loaded.oauth_clients),
+                actions=actions,
+            ),
         )
         server[listener.CONNECTIONS].most = listener.raise_file_limit()
         runner = web.AppRunner(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from bot.errors import Refused
 from bot.identity import actions_sessions
@@ -24,11 +25,14 @@ from bot.identity.tokens import Verified
 from bot.repository import repository_settings, workflow_rules, workflow_sessions
 from bot.times import SECOND
 from store.engine.database import system_clock
+from store.engine.origins import Origin
 from store.engine.transaction import Store, Tx
 from store.mirror import stored_repositories, workflow_runs
 
 # After so long Hubbub looks again whether the repository still accepts the job.
 LOOK_AGAIN = 5 * SECOND
+# The OAuth client of sessions of jobs.
+CLIENT = "github-actions"
 # Characters that the database keeps.
 MOST_OF_A_NAME, MOST_OF_A_LOGIN = 200, 120
 
@@ -59,12 +63,16 @@ class ActionsTokens:
         )
         return Verified(actor, min(until, now + LOOK_AGAIN))
 
-    async def exchange(self, keys: Keys, token: str, now: int, *, audience: str) -> Issued:
+    async def exchange(
+        self, keys: Keys, token: str, now: int, *, audience: str, origin: Origin
+    ) -> Issued:
         """A session for a job's token. Raise Refused."""
         job = await self._check(token, now)
 
         async def work(tx: Tx) -> Issued:
-            grant = await grant_for(tx, job)
+            grant = replace(await grant_for(tx, job), client=CLIENT)
+            own = actions_sessions.id_of(job)
+            tx.origin = replace(origin, actor=grant.actor, credential=own)
             return await actions_sessions.exchange(tx, keys, job, grant, audience=audience)
 
         return await self._store.write(work)

@@ -15,6 +15,7 @@ from bot.repository.actions_tokens import LOOK_AGAIN, ActionsTokens
 from bot.times import SECOND
 from fixtures.github import WorkflowRun
 from store.engine.database import open_store
+from store.engine.origins import Origin
 from tests.support.actions import (
     HUBBUB,
     LISTED,
@@ -41,7 +42,7 @@ def tokens(workspace: Workspace, checker: ActionsTokens) -> Tokens:
 
 async def exchange(workspace: Workspace, checker: ActionsTokens, token: str) -> Issued:
     keys, now = workspace.dispatcher.shared.keys, workspace.clock()
-    return await checker.exchange(keys, token, now, audience=HUBBUB)
+    return await checker.exchange(keys, token, now, audience=HUBBUB, origin=Origin("oauth"))
 
 
 async def refusal(tokens: Tokens, token: str) -> Refused:

@@ -13,6 +13,8 @@ from tests.support.actions import HUBBUB, allow_workflow, open_tokens, run_agent
 from tests.support.server_in_process import Answer, Surface, serving
 from tests.support.story import Clock, Workspace
 from webhooks.connection import Patience
+from webhooks.oauth.addresses import Addresses
+from webhooks.oauth.server import OAuthServer
 
 # Longer than anything takes, in seconds.
 SOON_S = 20
@@ -30,7 +32,9 @@ async def hubbub(workspace: Workspace, clock: Clock) -> AsyncIterator[Surface]:
             workspace.installation.id,
             patience,
             keys=workspace.dispatcher.shared.keys,
+            addresses=Addresses(HUBBUB),
             verifiers=[checker],
+            oauth=OAuthServer(workspace.store, workspace.dispatcher.shared.keys, actions=checker),
         ) as surface,
     ):
         yield surface
@@ -141,3 +145,111 @@ async def test_a_socket_ends_with_the_token_that_opened_it(
             WSMsgType.CLOSE,
             aiohttp.WSCloseCode.POLICY_VIOLATION,
         )
+
+
+# --- Exchange ------------------------------------------------------------------------------------
+
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+TYPES = "urn:ietf:params:oauth:token-type:"
+
+
+async def exchange(surface: Surface, token: str, **changed: str) -> Answer:
+    fields = {
+        "grant_type": EXCHANGE,
+        "subject_token": token,
+        "subject_token_type": f"{TYPES}jwt",
+        **changed,
+    }
+    return await surface.send("POST", "/oauth/token", data=fields)
+
+
+async def test_a_job_exchanges_its_token_for_a_session_and_refreshes_it(
+    workspace: Workspace, hubbub: Surface
+) -> None:
+    run = run_agent(workspace)
+    given = await exchange(hubbub, token_of(workspace, run))
+    tokens = {"access_token", "refresh_token"}
+    assert {name: each for name, each in given.data.items() if name not in tokens} == {
+        "token_type": "Bearer",
+        "expires_in": 900,
+        "scope": "hubbub",
+        "issued_token_type": f"{TYPES}access_token",
+        "agent_id": f"actions-{run.id}",
+    }
+    for _ in range(2):
+        called = await hubbub.call(given.data["access_token"], "list_agents")
+        assert called.status == 200
+        given = await hubbub.send(
+            "POST",
+            "/oauth/token",
+            data={
+                "grant_type": "refresh_token",
+                "client_id": "github-actions",
+                "refresh_token": given.data["refresh_token"],
+            },
+        )
+        assert given.status == 200
+    called = await call_mcp(hubbub, given.data["access_token"], "list_agents")
+    assert called.data["result"]["structuredContent"] == {"agents": []}
+
+
+async def test_the_audit_says_which_run_started_a_session(
+    workspace: Workspace, hubbub: Surface
+) -> None:
+    run = run_agent(workspace)
+    await exchange(hubbub, token_of(workspace, run))
+    rows = await workspace.rows(
+        "SELECT * FROM audit WHERE installation_id = :i AND operation = 'credential.created' "
+        "ORDER BY seq"
+    )
+    assert [(row["actor"], row["surface"]) for row in rows] == [
+        (f"actions-{run.id}", "oauth"),
+        (f"actions-{run.id}", "oauth"),
+    ]
+
+
+async def test_a_used_token_and_a_job_that_is_not_accepted_get_no_session(
+    workspace: Workspace, hubbub: Surface
+) -> None:
+    token = token_of(workspace, run_agent(workspace))
+    await exchange(hubbub, token)
+    said = [await exchange(hubbub, token)]
+    said.append(await exchange(hubbub, token_of(workspace, run_agent(workspace, "issues"))))
+    assert [(each.status, each.data["error"]) for each in said] == [(400, "invalid_request")] * 2
+    used, other = (each.data["error_description"] for each in said)
+    assert used.startswith("This token of GitHub Actions has started a session before")
+    assert other.startswith("acme/rocket does not accept this job of GitHub Actions")
+
+
+OTHERS: dict[str, dict[str, str]] = {
+    "nothing": {"subject_token": ""},
+    "an API key": {"subject_token": "hubbub_0_x"},
+    "no JSON web token": {"subject_token": "eyJ.eyJ.x"},
+    "a huge text": {"subject_token": "x" * 9000},
+    "characters of no token": {"subject_token": "\u00e9\x00"},
+    "another type": {"subject_token_type": f"{TYPES}saml2"},
+    "another server": {"resource": "https://evil.example/mcp"},
+}
+
+
+@pytest.mark.parametrize("changed", OTHERS.values(), ids=OTHERS)
+async def test_another_exchange_is_refused(
+    workspace: Workspace, hubbub: Surface, changed: dict[str, str]
+) -> None:
+    token = token_of(workspace, run_agent(workspace))
+    refused = await exchange(hubbub, token, **changed)
+    assert refused.status == 400
+    assert refused.data["error"] in ("invalid_request", "invalid_target")
+    assert (await exchange(hubbub, token)).status == 200
+
+
+async def test_an_exchange_without_githubs_keys_uses_nothing_up(
+    workspace: Workspace, hubbub: Surface
+) -> None:
+    issuer, token = workspace.github.oidc, token_of(workspace, run_agent(workspace))
+    issuer.answers[JWKS] = OtherAnswer(status=500)
+    refused = await exchange(hubbub, token)
+    assert (refused.status, refused.code) == (503, "unavailable")
+    del issuer.answers[JWKS]
+    workspace.clock.forward(30)
+    assert (await exchange(hubbub, token)).status == 200

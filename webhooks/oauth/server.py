@@ -9,6 +9,7 @@ from bot.identity.client_documents import Unusable
 from bot.identity.document_fetcher import DocumentFetcher
 from bot.identity.keyring import Keys
 from bot.identity.oauth_clients import Client
+from bot.repository.actions_tokens import ActionsTokens
 from store.engine.transaction import Store
 from webhooks.oauth.limits import Limit
 
@@ -18,12 +19,16 @@ MOST_PAGES, MOST_DECISIONS, MOST_TOKENS = 120, 20, 300
 
 @dataclass(frozen=True)
 class OAuthServer:
-    """`registered`: the clients of the settings. `documents`: those with a metadata document."""
+    """`registered`: the clients of the settings. `documents`: those with a metadata document.
+
+    `actions` checks the tokens of GitHub Actions.
+    """
 
     store: Store
     keys: Keys
     registered: Mapping[str, Client] = field(default_factory=dict)
     documents: DocumentFetcher = field(default_factory=DocumentFetcher)
+    actions: ActionsTokens | None = None
     pages: Limit = field(default_factory=lambda: Limit(MOST_PAGES))
     decisions: Limit = field(default_factory=lambda: Limit(MOST_DECISIONS))
     tokens: Limit = field(default_factory=lambda: Limit(MOST_TOKENS))

@@ -8,14 +8,16 @@ from aiohttp import web
 
 from bot.errors import Refused
 from bot.identity import access_tokens, authorization_codes, sessions
-from bot.identity.authorization import Fields, OAuthError, check_resource, need
+from bot.identity.authorization import Fields, OAuthError, check_resource, need, one
 from bot.identity.sessions import Issued
+from bot.repository.actions_tokens import CLIENT
 from store.engine.transaction import Tx
 from store.identity import credentials as rows
 from webhooks.client_address import PROXIES
+from webhooks.oauth import actions
 from webhooks.oauth.addresses import ADDRESSES
 from webhooks.oauth.forms import read_form
-from webhooks.oauth.metadata import SCOPE
+from webhooks.oauth.metadata import EXCHANGE, SCOPE
 from webhooks.oauth.server import OAUTH
 
 log = structlog.get_logger()
@@ -38,7 +40,7 @@ async def token(request: web.Request) -> web.Response:
         fields = await _read(request)
         flow = _flow(need(fields, "grant_type"))
         check_resource(fields, request.app[ADDRESSES].resources(request))
-        issued = await flow(request, fields, need(fields, "client_id"))
+        issued = await flow(request, fields, _client_id(fields))
     except OAuthError as exc:
         return _error(exc)
     return web.json_response(_answer(issued), headers=HEADERS)
@@ -70,6 +72,7 @@ def _answer(issued: Issued) -> dict[str, Any]:
         "expires_in": issued.expires_in,
         "refresh_token": issued.refresh_token,
         "scope": SCOPE,
+        **actions.extra_fields(issued),
     }
 
 
@@ -114,7 +117,13 @@ async def _by_refresh_token(request: web.Request, fields: Fields, client_id: str
 FLOWS: dict[str, Flow] = {
     "authorization_code": _by_code,
     "refresh_token": _by_refresh_token,
+    EXCHANGE: actions.exchange,
 }
+
+
+def _client_id(fields: Fields) -> str:
+    """A job need not say what it is: its token does. Raise OAuthError."""
+    return CLIENT if one(fields, "grant_type") == EXCHANGE else need(fields, "client_id")
 
 
 def _flow(grant_type: str) -> Flow:
