@@ -260,6 +260,28 @@ def call_operation(
     output.say(output.pretty(call.call_operation(settings.load(), operation, given)))
 
 
+@app.command("login")
+def log_in(
+    installation: Annotated[
+        str, typer.Option(help="the account's login or number, if you have access to several")
+    ] = "",
+) -> None:
+    """Log in with GitHub at HUBBUB_URL, as a person. `hubbub call` then needs no token."""
+    from bot.cli import login
+
+    who = login.log_in(settings.load(), installation, output.say)
+    output.say(f"You are logged in as {who}.")
+
+
+@app.command("logout")
+def log_out() -> None:
+    """End the session of `hubbub login`."""
+    from bot.cli import login
+
+    done = login.log_out(settings.load())
+    output.say("You are logged out." if done else "You were not logged in.")
+
+
 @app.command("settings")
 def settings_of_repository(repository: Annotated[str, typer.Argument(help="owner/repo")]) -> None:
     """Show a repository's settings, and the errors in its .github/hubbub.yml."""

@@ -29,6 +29,7 @@ from bot.settings import GitHubLogin
 from store.engine.transaction import Store, Tx
 from webhooks import login_pages
 from webhooks.oauth.addresses import ADDRESSES
+from webhooks.origins import origin_of
 
 log = structlog.get_logger()
 
@@ -194,6 +195,7 @@ async def _log_in(request: web.Request, person: Person, return_to: str) -> web.R
     before = request.cookies.get(cookie_name(request, SESSION), "")
 
     async def work(tx: Tx) -> str:
+        tx.origin = origin_of(request, "page")
         await browser_sessions.end(tx, login.keys, before)
         await github_login.remember(tx, person)
         return await browser_sessions.start(tx, login.keys, person)

@@ -8,7 +8,7 @@ from bot.outbox.kinds import KINDS as WRITES
 # GitHub sends these events only with a permission that no request of Hubbub needs.
 SENT_WITH = dict.fromkeys(("member", "membership", "organization", "team"), "members: read")
 # GitHub sends these to each App, and refuses a subscription to them.
-UNASKED = ("installation", "installation_repositories", "ping")
+UNASKED = ("github_app_authorization", "installation", "installation_repositories", "ping")
 LEVELS = ("read", "write", "admin")
 
 

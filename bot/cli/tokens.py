@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.agents import agent_tasks
 from bot.agents.hierarchy import MOST_TASKS
-from bot.cli import call, installations, local_origin
+from bot.cli import installations, local_origin, server_requests
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.identity import credentials as secret
@@ -77,7 +77,7 @@ async def invite(loaded: Settings, wanted: Wanted, uses: int) -> None:
 async def redeem(loaded: Settings, code: str) -> None:
     """Print the API key that the code makes. At HUBBUB_URL, or on the database."""
     if loaded.url:
-        made = call.post(loaded.url, "/enrol", {"code": code})
+        made = server_requests.post(loaded.url, "/enrol", {"code": code})
     else:
         async with open_session(loaded, remote=True) as session:
 

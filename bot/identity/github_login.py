@@ -11,6 +11,7 @@ from bot.github.requests import Unreachable
 from bot.github.sign_in import SignIn, SignInRefused
 from bot.identity import people as logins
 from bot.identity.actors import ROLE_OF_PERMISSION
+from store.audit import records
 from store.engine.transaction import Tx
 from store.mirror import permissions
 from store.tables.agents import Role
@@ -96,6 +97,7 @@ async def remember(tx: Tx, person: Person) -> None:
     for each in person.access:
         i = each.installation_id
         await logins.update_login(tx, i, person.id, person.login)
+        await records.append(tx, i, f"@{person.login}", "login")
         await permissions.forget_person(tx, i, person.id)
         for repository_id, held in each.permissions.items():
             await permissions.put(tx, i, repository_id, person.login, held, person.id)

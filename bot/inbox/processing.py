@@ -24,6 +24,9 @@ from store.tasks import tasks
 
 log = structlog.get_logger()
 
+# GitHub sends them to the App itself.
+WITHOUT_INSTALLATION = {"github_app_authorization"}
+
 
 async def process(store: Store, keys: Keys, installation_id: int, guids: Sequence[str]) -> None:
     """Process deliveries of one repository, in this order.
@@ -71,7 +74,7 @@ async def _preparation(row: DeliveryRow, delivery: Delivery) -> Prepared:
 
 def changes_of(delivery: Delivery, received_at: int) -> Changes | None:
     """The changes of the mirror; None for a delivery that is only stored. Raise Malformed."""
-    if not delivery.installation_id:
+    if not delivery.installation_id and delivery.event not in WITHOUT_INSTALLATION:
         # Only the App's own webhook names an installation. A webhook of a repository or of an
         # organization with the same secret belongs to no tenant.
         return None

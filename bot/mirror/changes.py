@@ -124,5 +124,7 @@ class Changes:
     commits: tuple[PushedCommit, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     stale_permissions: tuple[StalePermissions, ...] = ()
+    # People whose sessions end.
+    people_who_left: tuple[int, ...] = ()
     # Who changed the issue or the pull request that the webhook is about.
     sender: Sender | None = None

@@ -23,6 +23,7 @@ from bot.mirror.changes import Branch, Changes, Sender
 from bot.mirror.tables import TABLES, MirroredTable
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
+from store.identity import credentials
 from store.mirror import (
     branches,
     dependency_cycles,
@@ -227,6 +228,8 @@ async def _put_unguarded(tx: Tx, installation_id: int, changes: Changes) -> None
             await backfills.forget(tx, installation_id, repository_id)
     for repository_id in changes.changed_features:
         await repository_effects.fetch_refused_parts(tx, installation_id, repository_id)
+    for person_id in changes.people_who_left:
+        await credentials.revoke_of_person(tx, person_id)
     for stale in changes.stale_permissions:
         await people_roles.forget(
             tx, installation_id, stale.repository_id, stale.login, stale.person_id

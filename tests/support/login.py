@@ -19,6 +19,7 @@ from webhooks.app import create_app
 from webhooks.connection import Patience
 from webhooks.login import Login
 from webhooks.oauth.addresses import LOCAL, Addresses
+from webhooks.oauth.server import OAuthServer
 from webhooks.sockets import SOCKETS
 
 
@@ -128,7 +129,8 @@ async def open_login_server(
 
     keys = workspace.dispatcher.shared.keys
     login = Login(app, store, keys, client_id)
-    tokens = Tokens(store, keys, (AUDIENCE,), look_every_s=0)
+    addresses = Addresses(public_url) if public_url else LOCAL
+    tokens = Tokens(store, keys, (AUDIENCE, addresses.audience), look_every_s=0)
     made = create_app(
         workspace.dispatcher,
         tokens,
@@ -136,8 +138,9 @@ async def open_login_server(
         webhook_secret=github.app.webhook_secret,
         mcp=None,
         ready=_ready,
-        addresses=Addresses(public_url) if public_url else LOCAL,
+        addresses=addresses,
         login=login,
+        oauth=OAuthServer(store, keys),
     )
     made[SOCKETS].patience = Patience(look_every_s=0.02)
     server = TestServer(made)

@@ -377,3 +377,15 @@ async def test_a_socket_of_a_person_closes_when_their_permission_changes(
             WSMsgType.CLOSE,
             "unauthenticated: your permissions changed",
         )
+
+
+async def test_who_revokes_the_app_on_github_is_logged_out_everywhere(server: LoginServer) -> None:
+    browser = await log_in(server)
+    issued = await access_token(server, browser)
+    server.github.revoke_authorization("octocat")
+    await server.workspace.settle()
+    assert await who(server, browser) is None
+    with pytest.raises(Refused, match="was revoked"):
+        await actor_of(server, issued)
+    other = await log_in(server)
+    assert await who(server, other) is not None

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.github.sign_in import DEVICE_GRANT
 from bot.identity.server_address import ENDPOINT
 from webhooks.oauth.addresses import ADDRESSES
 
@@ -14,6 +15,7 @@ RESOURCE = "/.well-known/oauth-protected-resource"
 SERVER = "/.well-known/oauth-authorization-server"
 AUTHORIZE, TOKEN, REVOKE = "/oauth/authorize", "/oauth/token", "/oauth/revoke"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+DEVICE = "/oauth/device_authorization"
 KEEP = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
 
 
@@ -33,10 +35,16 @@ async def authorization_server(request: web.Request) -> web.Response:
         "authorization_endpoint": base + AUTHORIZE,
         "token_endpoint": base + TOKEN,
         "revocation_endpoint": base + REVOKE,
+        "device_authorization_endpoint": base + DEVICE,
         "scopes_supported": [SCOPE],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", EXCHANGE],
+        "grant_types_supported": [
+            "authorization_code",
+            "refresh_token",
+            EXCHANGE,
+            DEVICE_GRANT,
+        ],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],

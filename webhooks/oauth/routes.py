@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from webhooks.oauth import authorize, token
-from webhooks.oauth.metadata import AUTHORIZE, REVOKE, TOKEN
+from webhooks.oauth.metadata import AUTHORIZE, DEVICE, REVOKE, TOKEN
 from webhooks.oauth.server import OAUTH, OAuthServer
 
 
@@ -12,4 +12,5 @@ def add_routes(app: web.Application, server: OAuthServer) -> None:
     app.router.add_get(AUTHORIZE, authorize.show)
     app.router.add_post(AUTHORIZE, authorize.decide)
     app.router.add_post(TOKEN, token.token)
+    app.router.add_post(DEVICE, token.authorize_device)
     app.router.add_post(REVOKE, token.revoke)

@@ -14,7 +14,7 @@ from store.engine.transaction import Store
 from webhooks.oauth.limits import Limit
 
 # Requests within a minute.
-MOST_PAGES, MOST_DECISIONS, MOST_TOKENS = 120, 20, 300
+MOST_PAGES, MOST_DECISIONS, MOST_TOKENS, MOST_DEVICES = 120, 20, 300, 20
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class OAuthServer:
     pages: Limit = field(default_factory=lambda: Limit(MOST_PAGES))
     decisions: Limit = field(default_factory=lambda: Limit(MOST_DECISIONS))
     tokens: Limit = field(default_factory=lambda: Limit(MOST_TOKENS))
+    devices: Limit = field(default_factory=lambda: Limit(MOST_DEVICES))
 
     async def client(self, client_id: str) -> Client:
         """Raise Unusable."""

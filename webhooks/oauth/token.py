@@ -7,6 +7,7 @@ import structlog
 from aiohttp import web
 
 from bot.errors import Refused
+from bot.github.sign_in import DEVICE_GRANT
 from bot.identity import access_tokens, authorization_codes, sessions
 from bot.identity.authorization import Fields, OAuthError, check_resource, need, one
 from bot.identity.sessions import Issued
@@ -14,7 +15,7 @@ from bot.repository.actions_tokens import CLIENT
 from store.engine.transaction import Tx
 from store.identity import credentials as rows
 from webhooks.client_address import PROXIES
-from webhooks.oauth import actions
+from webhooks.oauth import actions, device
 from webhooks.oauth.addresses import ADDRESSES
 from webhooks.oauth.forms import read_form
 from webhooks.oauth.metadata import EXCHANGE, SCOPE
@@ -44,6 +45,16 @@ async def token(request: web.Request) -> web.Response:
     except OAuthError as exc:
         return _error(exc)
     return web.json_response(_answer(issued), headers=HEADERS)
+
+
+async def authorize_device(request: web.Request) -> web.Response:
+    """RFC 8628: the codes for a login on the command line."""
+    request.app[OAUTH].devices.count(request.app[PROXIES].client(request))
+    try:
+        codes = await device.start(request, await _read(request))
+    except OAuthError as exc:
+        return _error(exc)
+    return web.json_response(codes, headers=HEADERS)
 
 
 async def revoke(request: web.Request) -> web.Response:
@@ -118,6 +129,7 @@ FLOWS: dict[str, Flow] = {
     "authorization_code": _by_code,
     "refresh_token": _by_refresh_token,
     EXCHANGE: actions.exchange,
+    DEVICE_GRANT: device.by_device_code,
 }
 
 

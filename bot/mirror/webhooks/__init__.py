@@ -24,6 +24,7 @@ EVENTS: dict[str, Handler] = {
     "check_run": checks.check_run,
     "create": repositories.create,
     "delete": repositories.delete,
+    "github_app_authorization": installations.github_app_authorization,
     "installation": installations.installation,
     "installation_repositories": installations.installation_repositories,
     "installation_target": installations.installation_target,

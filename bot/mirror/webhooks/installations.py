@@ -59,5 +59,13 @@ def organization(event: Event) -> Changes:
     return Changes(stale_permissions=(StalePermissions(login=login),))
 
 
+def github_app_authorization(event: Event) -> Changes:
+    """A person takes back on GitHub that the App may know who they are."""
+    person_id = payloads.maybe_number(at(event.payload, "sender", "id"))
+    if event.action != "revoked" or person_id is None:
+        return Changes()
+    return Changes(people_who_left=(person_id,))
+
+
 def ping(_: Event) -> Changes:
     return Changes()
