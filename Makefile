@@ -43,9 +43,9 @@ lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 	@$(BIN)/zizmor --quiet --offline .github/workflows
 	@$(CHECK_LOCK)
 
-bench: $(STAMP) ## measure speed, about an hour (BENCH=intake, million, repair, backfill, day, trial, peers, senders, swarm, claims, calls, connected, wake, start; galera by name only)
+bench: $(STAMP) ## measure speed, about an hour (BENCH=intake, million, repair, backfill, day, trial, peers, senders, swarm, claims, calls, connected, wake, authentication, start; galera by name only)
 	@echo "Measuring on SQLite and on a MariaDB; close other programs"
-	@for each in $(or $(BENCH),intake million repair backfill day trial peers senders swarm claims calls connected wake start); do \
+	@for each in $(or $(BENCH),intake million repair backfill day trial peers senders swarm claims calls connected wake authentication start); do \
 		$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m tests.benchmarks.$$each || exit 1; done
 
 serve: $(STAMP) ## run Hubbub with the settings in the environment or .env
