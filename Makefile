@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, with venv, and nothing else: each target makes .venv when it has to.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-mysql lint bench serve docs dist test-wheel lock format clean
+.PHONY: help demo test test-mysql lint audit bench serve docs dist test-wheel lock format clean
 
 BIN := .venv/bin
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -42,6 +42,10 @@ lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/zizmor --quiet --offline .github/workflows
 	@$(CHECK_LOCK)
+
+audit: $(STAMP) ## look for known weaknesses in the locked dependencies (needs the network)
+	@echo "Looking up each dependency of requirements.lock"
+	@$(UV) tool run --from pip-audit==2.10.1 pip-audit --requirement requirements.lock --disable-pip --require-hashes
 
 bench: $(STAMP) ## measure speed, about an hour (BENCH=intake, million, repair, backfill, day, trial, peers, senders, swarm, claims, calls, connected, wake, authentication, start; galera by name only)
 	@echo "Measuring on SQLite and on a MariaDB; close other programs"
