@@ -9,7 +9,7 @@ from itertools import islice
 
 from pydantic import BaseModel, Field
 
-from bot.identity.actors import BOT
+from bot.identity.actors import BOT, TRUSTED
 from bot.tasks import lookup, publishing
 from bot.tasks.paths import Path, area, paths_from, shared_paths
 from store import events
@@ -35,7 +35,11 @@ class Overlap(BaseModel):
     task_id: str | None = Field(exclude=True, default=None)
     holder: str | None = None
     pull_request: int | None = None
-    paths: list[str] = Field([], description="the paths that the other side touches")
+    paths: list[str] = Field(
+        [],
+        description="the paths that the other side touches; if that is a pull request of an "
+        "outsider, your own paths",
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Side:
     holder: str | None
     pull_request: int | None
     paths: list[Path]
+    # Whether somebody chose the paths whom GitHub does not count to the repository.
+    of_outsider: bool = False
 
 
 def _files(touched: Iterable[ChangedFile]) -> list[Path]:
@@ -128,6 +134,7 @@ async def _sides(tx: Tx, installation_id: int, repository_id: int, full_name: st
             each["holder"],
             each["number"],
             touched[each["number"]],
+            of_outsider=each["task_id"] is None and each["author_association"] not in TRUSTED,
         )
         for each in proposed
         if each["task_id"] is None or each["task_id"] not in known
@@ -136,7 +143,11 @@ async def _sides(tx: Tx, installation_id: int, repository_id: int, full_name: st
 
 def _overlaps_with(mine: Sequence[Path], others: Iterable[Side]) -> list[Overlap]:
     own = area(mine)
-    return [_overlap(each, both) for each in others if (both := shared_paths(own, each.paths))]
+    return [
+        _overlap(each, shared_paths(area(each.paths), mine) if each.of_outsider else both)
+        for each in others
+        if (both := shared_paths(own, each.paths))
+    ]
 
 
 def _overlap(side: Side, paths: list[str]) -> Overlap:

@@ -29,6 +29,7 @@ class OpenPull(TypedDict):
     """The files of an open pull request, and the claimed task that it is for, if any."""
 
     number: int
+    author_association: str
     files: list[ChangedFile]
     task_id: str | None
     task_number: int | None
@@ -134,7 +135,8 @@ async def open_files(tx: Tx, installation_id: int, repository_id: int) -> list[O
     """The files of the newest 30 open pull requests, with the claimed task of each."""
     # With a CROSS JOIN, SQLite begins with the pull requests, in their order.
     rows = await tx.all(
-        "SELECT p.number, f.files, t.id AS task_id, t.number AS task_number, t.holder "
+        "SELECT p.number, p.author_association, f.files, t.id AS task_id, "
+        "t.number AS task_number, t.holder "
         "FROM pull_requests p CROSS JOIN pull_files f "
         "ON f.installation_id = p.installation_id AND f.repository_id = p.repository_id "
         "AND f.number = p.number "

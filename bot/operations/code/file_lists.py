@@ -19,6 +19,9 @@ AT_ONCE = 100
 
 
 class FileList(CommitAnswer):
+    trusted: bool = Field(
+        True, description="false: not known to come from somebody with write access"
+    )
     files: list[str] = Field(
         [], description="path and bytes of each file; `folder/` has more files, pass it as `path`"
     )
@@ -42,7 +45,7 @@ async def github_list_files(
     at = await places.commit(look, wanted, ref, pinned)
     if at is not None:
         await places.check_shown(look, trusted=at.trusted)
-    answer = FileList(**frame(look, at))
+    answer = FileList(**frame(look, at), trusted=at is None or at.trusted)
     found = await at_path(look, at, path) if at else None
     if found is None or at is None:
         return answer.model_copy(update={"pending": await look.pending()})

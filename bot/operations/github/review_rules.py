@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.errors import Refused
 from bot.identity import permissions
-from bot.identity.actors import ROLES
+from bot.identity.actors import ROLES, TRUSTED
 from bot.kernel.operation import Context
 from bot.operations.arguments import NOT_BLANK
 from bot.operations.github.targets import on_branch
@@ -114,17 +114,21 @@ async def check_lines(
     if known is None or known["head_sha"] != head:
         return  # GitHub checks it when the review is sent
     for place, comment in enumerate(comments):
-        if why := line_error(known, comment):
+        if why := line_error(known, comment, named=pull["author_association"] in TRUSTED):
             raise Refused("invalid_arguments", f"`comments.{place}`: {why}.")
 
 
-def line_error(known: PullFilesRow, comment: LineComment) -> str | None:
-    """Why a comment is beside the changes. None if it is not, or if that is not known."""
+def line_error(known: PullFilesRow, comment: LineComment, *, named: bool) -> str | None:
+    """Why a comment is beside the changes. None if it is not, or if that is not known.
+
+    `named`: whether to name the changed files. An error has no mark for what outsiders write.
+    """
     files: list[ChangedFile] = known["files"]
     file = next((each for each in files if each["path"] == comment.path), None)
     if file is None:
-        named = ", ".join(each["path"] for each in files[:MOST_NAMED])
-        return f"{comment.path} is not changed; changed are {named}" if known["whole"] else None
+        changed = ", ".join(each["path"] for each in files[:MOST_NAMED])
+        which = f"changed are {changed}" if named else "github_get_diff shows what is"
+        return f"{comment.path} is not changed; {which}" if known["whole"] else None
     ranges = file.get("lines")
     if ranges is None:
         return None
