@@ -81,9 +81,13 @@ def _is_served(installation: Any) -> bool:
 
 
 def permission(repository: Any) -> str | None:
-    """GitHub's name of the highest permission among a repository's flags."""
+    """GitHub's name of the highest permission among a repository's flags.
+
+    None for a public repository that the person may only read, as everybody may.
+    """
     flags = at(repository, "permissions")
-    return next((name for flag, name in FLAGS if at(flags, flag) is True), None)
+    found = next((name for flag, name in FLAGS if at(flags, flag) is True), None)
+    return None if found == "read" and at(repository, "private") is not True else found
 
 
 async def _end(sign_in: SignIn, token: str) -> None:

@@ -103,10 +103,14 @@ async def _held_permissions(tx: Tx, installation_id: int, person_id: int) -> lis
 
 
 def _roles(held: Iterable[HeldPermission]) -> dict[int, Role]:
-    """The newest answer counts: after a change of the login there are two."""
-    newest = {each["repository_id"]: each["permission"] for each in held}
+    """The newest answer counts: after a change of the login there are two.
+
+    Everybody may read a public repository, so that gives no role.
+    """
+    newest = {each["repository_id"]: each for each in held}
     return {
-        repository_id: ROLE_OF_PERMISSION[permission]
-        for repository_id, permission in newest.items()
-        if permission in ROLE_OF_PERMISSION
+        repository_id: ROLE_OF_PERMISSION[each["permission"]]
+        for repository_id, each in newest.items()
+        if each["permission"] in ROLE_OF_PERMISSION
+        and (each["permission"] != "read" or each["private"])
     }

@@ -31,6 +31,7 @@ class HeldPermission(TypedDict):
     login_key: str
     permission: str
     fetched_at: int
+    private: int
 
 
 async def get(
@@ -112,7 +113,8 @@ async def of_person(
     Repositories that the installation no longer covers are left out.
     """
     return await tx.all(
-        "SELECT p.repository_id, p.login_key, p.permission, p.fetched_at FROM permissions p "
+        "SELECT p.repository_id, p.login_key, p.permission, p.fetched_at, r.private "
+        "FROM permissions p "
         "JOIN repositories r ON r.installation_id = p.installation_id AND r.id = p.repository_id "
         "WHERE p.installation_id = :i AND p.person_id = :p AND p.fetched_at > :since "
         f"AND {VISIBLE} AND {PRESENT} ORDER BY p.fetched_at",

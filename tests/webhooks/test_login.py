@@ -389,3 +389,20 @@ async def test_who_revokes_the_app_on_github_is_logged_out_everywhere(server: Lo
         await actor_of(server, issued)
     other = await log_in(server)
     assert await who(server, other) is not None
+
+
+async def test_reading_a_public_repository_gives_no_role(server: LoginServer) -> None:
+    server.github.repository("acme/public")
+    server.github.add_repositories(server.workspace.installation, ["acme/public"])
+    server.github.person("ben", {"acme/public": "write"})
+    await server.workspace.settle()
+    browser = await log_in(server, "ben")
+    issued = await access_token(server, browser)
+    assert (await actor_of(server, issued)).role == "developer"
+    server.github.set_permission("acme/public", "ben", None)  # as a stranger, ben still reads it
+    await server.workspace.settle()
+    assert await roles(server, browser) == {}
+    with pytest.raises(Refused):
+        await actor_of(server, issued)
+    browser.cookies.clear()
+    assert (await browser.log_in()).status == 403
