@@ -1,5 +1,6 @@
 """Authorization codes: what a person granted to an OAuth client, until the client fetches it."""
 
+from dataclasses import replace
 from typing import Literal, TypeAlias, cast
 
 from bot.identity import credentials, sessions
@@ -58,6 +59,7 @@ async def exchange(
         return "wrong_client"
     if not proves(verifier, asked["challenge"]):
         return "wrong_proof"
+    tx.origin = replace(tx.origin, actor=row["actor"], credential=row["id"])
     await rows.use(tx, row["id"])
     issued = await sessions.start(tx, keys, grant_of(row), audience=audience)
     await rows.change(tx, row["id"], family=issued.session)

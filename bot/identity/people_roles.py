@@ -7,7 +7,8 @@ until GitHub has answered again. What a webhook did not tell is read again at th
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bot.identity.actors import ROLE_OF_PERMISSION, Actor, person_with_roles
+from bot.identity.actors import ROLE_OF_PERMISSION, ROLES, Actor, person_with_roles
+from bot.identity.credentials import Grant
 from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.identity import credentials
@@ -65,6 +66,31 @@ async def queue_rereads(tx: Tx, installation_id: int, person_id: int) -> None:
     for each in old[:MOST_REREADS]:
         where = (installation_id, each["repository_id"])
         await _queue_read(tx, *where, login or each["login_key"], person_id)
+
+
+async def still_grants(tx: Tx, grant: Grant) -> bool:
+    """Whether the person still has the role that they granted to an agent, in each repository.
+
+    What is not known or old is asked of GitHub, and counts at the next refresh.
+    """
+    i, person_id = grant.installation_id, grant.person_id
+    login = None if person_id is None else await login_of(tx, i, person_id)
+    if person_id is None or login is None:
+        return True
+    newest = {each["repository_id"]: each for each in await _held_permissions(tx, i, person_id)}
+    before = await tx.now() - REREAD_AFTER_S * SECOND
+    for repository_id in sorted(grant.repositories or ()):
+        held = newest.get(repository_id)
+        if held is None or held["fetched_at"] < before:
+            await _queue_read(tx, i, repository_id, login, person_id)
+        if held is not None and not _gives(held["permission"], grant.role):
+            return False
+    return True
+
+
+def _gives(permission: str, role: Role) -> bool:
+    found = ROLE_OF_PERMISSION.get(permission)
+    return found is not None and ROLES.index(found) >= ROLES.index(role)
 
 
 async def forget(

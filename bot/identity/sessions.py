@@ -20,8 +20,9 @@ SESSION_S = 30 * 24 * 3600
 SECOND = 1_000_000
 PURPOSE = "refresh tokens"
 
-# Why a refresh token was refused. `reused`: its session was revoked because of it.
-NoSession: TypeAlias = Literal["unknown", "ended", "reused", "wrong_client"]
+# Why a refresh token was refused. `reused` and `not_granted`: its session was revoked then.
+# `not_granted`: the person who granted it no longer has the role on GitHub.
+NoSession: TypeAlias = Literal["unknown", "ended", "reused", "wrong_client", "not_granted"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,9 @@ async def refresh(
         return "reused"
     if row["person_id"] is not None and row["actor"].startswith("@"):
         await people_roles.queue_rereads(tx, row["installation_id"], row["person_id"])
+    elif row["client"] and not await people_roles.still_grants(tx, grant_of(row)):
+        await credentials.revoke(tx, session)
+        return "not_granted"
     return _issue(keys, grant_of(row), session, generation + 1, audience, await tx.now())
 
 

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from typing import Any
 
+import jwt
 import pytest
 
 from bot.errors import Refused
 from bot.identity.browser_sessions import Reach, SignedIn
 from bot.identity.consent import Choice, agent_name, grant_for, usual_choice
 from bot.identity.oauth_clients import Client
+from store.tables.agents import Role
 from tests.support.client_site import GOOD, ID, Site, serving_documents, write_certificate
 from tests.support.login import Browser, Page
 from tests.support.oauth import (
@@ -24,7 +26,8 @@ from tests.support.oauth import (
     form_of,
     open_authorization,
 )
-from tests.support.story import Workspace
+from tests.support.story import PERMISSIONS, Workspace
+from webhooks.oauth.pages import Consent, consent
 
 
 @pytest.fixture
@@ -322,6 +325,39 @@ async def test_a_person_grants_no_more_than_they_may_do(server: Authorization) -
     answer = await server.decide(browser, page)
     (row,) = await codes(server)
     assert (answer.status, row["role"]) == (303, "observer")
+
+
+async def test_a_person_with_several_accounts_chooses_one_first(server: Authorization) -> None:
+    github, workspace = server.workspace.github, server.workspace
+    github.repository("umbrella/lab", private=True)
+    github.person("octocat", {"umbrella/lab": "write"})
+    other = github.install("umbrella", ["umbrella/lab"], permissions=dict(PERMISSIONS))
+    await workspace.settle()
+    browser, proof = server.browser(), Proof()
+    page = await server.page(browser, proof)
+    assert "For which account?" in page.text
+    (link,) = re.findall(rf'href="([^"]+installation={other.id})"', page.text)
+    page = await browser.open(AUTHORIZE + html.unescape(link))
+    assert "umbrella/lab" in page.text
+    assert "acme/rocket" not in page.text
+    answer = await server.decide(browser, page)
+    token = await server.token(answer_of(answer)["code"], proof)
+    claims = jwt.decode(token.data["access_token"], options={"verify_signature": False})
+    assert claims["ins"] == other.id
+    repository = workspace.repository.id
+    page = await browser.open(AUTHORIZE + html.unescape(link))
+    crossed = await server.decide(browser, page, repository=[str(repository)])
+    assert crossed.status == 422
+
+
+async def test_the_form_says_how_many_repositories_it_does_not_list() -> None:
+    roles: dict[int, Role] = dict.fromkeys(range(1, 151), "developer")
+    reach = Reach(9, "acme", roles)
+    names = {each: f"acme/r{each}" for each in range(1, 101)}
+    usual = usual_choice(OCTOCAT, reach, Client("c", "c", ()))
+    assert len(usual.repositories) == 100
+    asked = Consent(OCTOCAT, Client("c", "c", ()), REDIRECT, reach, names, usual, [], 50)
+    assert "50 more repositories are not listed" in str(consent(asked).text)
 
 
 OCTOCAT = SignedIn(1, "octocat", (), "s", 0)

@@ -6,11 +6,13 @@ from typing import Any
 import jwt
 import pytest
 
+from bot.errors import Refused
 from tests.support.oauth import (
     CLIENT,
     REDIRECT,
     REVOKE,
     STATE,
+    TOKEN,
     Authorization,
     Proof,
     answer_of,
@@ -18,6 +20,8 @@ from tests.support.oauth import (
     open_authorization,
 )
 from tests.support.story import Workspace
+from webhooks.oauth.limits import Limit
+from webhooks.oauth.server import MOST_PAGES, MOST_TOKENS
 
 
 @pytest.fixture
@@ -151,6 +155,26 @@ async def test_a_refresh_token_works_for_its_client_alone(server: Authorization)
     assert (await server.refresh(tokens["refresh_token"])).status == 200
 
 
+@pytest.mark.parametrize(
+    ("permission", "status"), [("admin", 200), ("write", 200), ("triage", 400), (None, 400)]
+)
+async def test_a_session_ends_when_its_person_has_no_longer_the_role_on_github(
+    server: Authorization, permission: str | None, status: int
+) -> None:
+    here = server.workspace.repository.full_name
+    server.workspace.github.person("writer", {here: "write"})
+    tokens = await server.login(server.browser("writer"))
+    server.workspace.github.set_permission(here, "writer", permission)
+    await server.workspace.settle()
+    answer = await server.refresh(tokens["refresh_token"])
+    if answer.status == 200:  # what GitHub has answered meanwhile counts at the next one
+        await server.workspace.settle()
+        answer = await server.refresh(answer.data["refresh_token"])
+    assert answer.status == status
+    known, _ = await register(server, tokens["access_token"], "writer-tool")
+    assert known == (200 if status == 200 else 401)
+
+
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
 async def test_a_client_ends_its_session(server: Authorization, which: str) -> None:
     tokens = await server.login()
@@ -215,3 +239,47 @@ async def test_a_person_who_declines_sends_the_client_an_error(server: Authoriza
         "iss": server.url,
     }
     assert form_of(page)["agent"] == "octocat-tool"
+
+
+async def test_the_audit_names_the_person_the_agent_and_every_refusal(
+    server: Authorization,
+) -> None:
+    tokens = await server.login()
+    await server.refresh(tokens["refresh_token"])
+    await server.refresh(tokens["refresh_token"])
+    q = "SELECT actor, operation FROM audit WHERE installation_id = :i AND surface = 'oauth'"
+    rows = [tuple(each.values()) for each in await server.surface.rows(q)]
+    assert rows == [
+        ("@octocat", "credential.created"),
+        ("octocat-tool", "credential.created"),
+        ("hubbub[bot]", "credential.revoked"),
+    ]
+    q = "SELECT operation, code, outcome FROM audit WHERE installation_id = 0 AND surface = 'oauth'"
+    assert {"operation": "oauth", "code": "unauthenticated", "outcome": "refused"} in (
+        await server.surface.rows(q)
+    )
+
+
+async def test_an_address_that_asks_too_often_waits(server: Authorization) -> None:
+    for _ in range(MOST_TOKENS):
+        server.oauth.tokens.count("127.0.0.1")
+    for path in (TOKEN, REVOKE):
+        refused = await server.ask(path, a="b")
+        assert (refused.status, refused.code) == (429, "rate_limited")
+        assert refused.headers["Retry-After"] == "60"
+    for _ in range(MOST_PAGES):
+        server.oauth.pages.count("127.0.0.1")
+    assert (await server.page(server.browser(), Proof())).status == 429
+
+
+def test_a_caller_may_ask_again_after_a_minute_and_others_at_once() -> None:
+    time = 0.0
+    limit = Limit(2, lambda: time)
+    for second in (0.0, 30.0):
+        time = second
+        limit.count("a")
+    with pytest.raises(Refused, match="More than 2"):
+        limit.count("a")
+    limit.count("b")
+    time = 61.0
+    limit.count("a")

@@ -7,6 +7,7 @@ token that only this browser's login has.
 import hmac
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 from aiohttp import web
@@ -37,6 +38,7 @@ from webhooks.oauth import pages
 from webhooks.oauth.addresses import ADDRESSES
 from webhooks.oauth.forms import read_form, read_query
 from webhooks.oauth.server import OAUTH
+from webhooks.origins import origin_of
 
 log = structlog.get_logger()
 
@@ -241,17 +243,23 @@ async def _grant(
         return pages.refusal("You have no role in this account any more.", 403)
     choice = _choice(fields)
     try:
-        code = await _issue(request, grant_for(person, reach, client, choice), asked)
+        grant = grant_for(person, reach, client, choice)
+        code = await _issue(request, person.session, grant, asked)
     except Refused as exc:
         return await _consent(request, fields, person, client, asked, reach, choice, exc.message)
     log.info("oauth granted", client=client.id, agent=choice.agent, by=f"@{person.login}")
     return _send(request, asked.redirect_uri, asked.state, code=code)
 
 
-async def _issue(request: web.Request, grant: Grant, asked: AuthorizationRequest) -> str:
+async def _issue(
+    request: web.Request, session: str, grant: Grant, asked: AuthorizationRequest
+) -> str:
+    """A code for the client. `session`: the login of the person who grants. Raise Refused."""
     keys = request.app[OAUTH].keys
+    origin = replace(origin_of(request, "oauth"), actor=grant.created_by, credential=session)
 
     async def work(tx: Tx) -> str:
+        tx.origin = origin
         await check_owner(tx, grant)
         return await authorization_codes.issue(tx, keys, grant, asked)
 

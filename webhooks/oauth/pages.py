@@ -21,6 +21,8 @@ STYLE = (
     ".warning{border-left:4px solid #b35900;padding:.3rem 1rem}"
     "button{font:inherit;margin:0 1rem 0 0}code{overflow-wrap:anywhere}"
 )
+# Browsers refuse a hyphen at the end of a class unless it is escaped.
+AGENT_PATTERN = r"[a-z0-9][a-z0-9\-]*"
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 
@@ -151,7 +153,7 @@ def _form(asked: Consent) -> str:
 def _agent(asked: Consent) -> str:
     return (
         "<fieldset><legend>Agent</legend><label>Its id, by which people and other agents name it: "
-        f'<input name="agent" required maxlength="{LONGEST_AGENT}" pattern="[a-z0-9][a-z0-9-]*" '
+        f'<input name="agent" required maxlength="{LONGEST_AGENT}" pattern="{AGENT_PATTERN}" '
         f'value="{escape(asked.choice.agent)}"></label></fieldset>'
     )
 

@@ -1,6 +1,7 @@
 """`/oauth/token` and `/oauth/revoke`: a client gets tokens, renews them, and ends its session."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import structlog
@@ -14,12 +15,14 @@ from bot.identity.sessions import Issued
 from bot.repository.actions_tokens import CLIENT
 from store.engine.transaction import Tx
 from store.identity import credentials as rows
+from webhooks.app_keys import DISPATCHER
 from webhooks.client_address import PROXIES
 from webhooks.oauth import actions, device
 from webhooks.oauth.addresses import ADDRESSES
 from webhooks.oauth.forms import read_form
 from webhooks.oauth.metadata import EXCHANGE, SCOPE
 from webhooks.oauth.server import OAUTH
+from webhooks.origins import origin_of
 
 log = structlog.get_logger()
 
@@ -30,6 +33,7 @@ WHY: dict[str, str] = {
     "expired": "The code has expired. Start the login again.",
     "ended": "The session has ended. Start the login again.",
     "reused": "It was used before, so its session was ended. Start the login again.",
+    "not_granted": "The person who connected the agent no longer has its role on GitHub.",
     "wrong_client": "It was given to another client, or for another redirect_uri.",
     "wrong_proof": "code_verifier does not match the code_challenge.",
 }
@@ -43,8 +47,16 @@ async def token(request: web.Request) -> web.Response:
         check_resource(fields, request.app[ADDRESSES].resources(request))
         issued = await flow(request, fields, _client_id(fields))
     except OAuthError as exc:
+        await _record(request, exc)
         return _error(exc)
     return web.json_response(_answer(issued), headers=HEADERS)
+
+
+async def _record(request: web.Request, exc: OAuthError) -> None:
+    """Nobody knows who sends a token or code that is refused, so it counts as a stranger's."""
+    refused = Refused("unauthenticated", exc.description)
+    refusals = request.app[DISPATCHER].refusals
+    await refusals.record_stranger("oauth", refused, origin_of(request, "oauth"))
 
 
 async def authorize_device(request: web.Request) -> web.Response:
@@ -102,6 +114,7 @@ async def _by_code(request: web.Request, fields: Fields, client_id: str) -> Issu
     redirect_uri, oauth = need(fields, "redirect_uri"), request.app[OAUTH]
 
     async def work(tx: Tx) -> Issued | authorization_codes.NoCode:
+        tx.origin = origin_of(request, "oauth")
         return await authorization_codes.exchange(
             tx,
             oauth.keys,
@@ -119,10 +132,12 @@ async def _by_refresh_token(request: web.Request, fields: Fields, client_id: str
     """Raise OAuthError."""
     given, oauth = need(fields, "refresh_token"), request.app[OAUTH]
     audience = request.app[ADDRESSES].audience
-    answer = await oauth.store.write(
-        lambda tx: sessions.refresh(tx, oauth.keys, given, audience=audience, client=client_id)
-    )
-    return _tokens_or_error(answer, client_id)
+
+    async def work(tx: Tx) -> Issued | sessions.NoSession:
+        tx.origin = origin_of(request, "oauth")
+        return await sessions.refresh(tx, oauth.keys, given, audience=audience, client=client_id)
+
+    return _tokens_or_error(await oauth.store.write(work), client_id)
 
 
 FLOWS: dict[str, Flow] = {
@@ -158,6 +173,8 @@ async def _end(request: web.Request, tx: Tx, given: str, client_id: str) -> None
     session = await _session(request, tx, given)
     row = await rows.get(tx, session) if session else None
     if row is not None and row["kind"] == "session" and row["client"] == client_id:
+        origin = origin_of(request, "oauth")
+        tx.origin = replace(origin, actor=row["actor"], credential=row["id"])
         await rows.revoke(tx, row["id"])
 
 
