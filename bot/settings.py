@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from bot import secret_formats
+from bot.quotas import table
 from bot.quotas.money import CURRENCY, parse_caps
 from store.engine.mysql_address import names_mysql
 
@@ -156,6 +157,11 @@ class Settings(BaseSettings):
         description="caps on reported spend, such as task=20, agent=100, installation=500: on each "
         "task, and on a day of each agent and of each installation",
     )
+    quotas: str = Field(
+        "",
+        description="changes quotas of agents, such as calls_a_minute=600/20000, "
+        "queued_writes=100: of one agent / of all agents of an installation",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is logged"
     )
@@ -196,6 +202,12 @@ class Settings(BaseSettings):
                 ip_network(each, strict=False)
             except ValueError as exc:
                 raise ValueError(f"{each!r} is not an address or network, as 10.0.0.0/8") from exc
+        return value
+
+    @field_validator("quotas")
+    @classmethod
+    def _has_quotas(cls, value: str) -> str:
+        table.parse(value)
         return value
 
     @field_validator("spend_caps")

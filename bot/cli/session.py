@@ -9,7 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 from bot.identity import keyring
 from bot.identity.server_address import address_of
 from bot.kernel.operation import Shared
+from bot.quotas import table
 from bot.quotas.money import parse_caps
+from bot.quotas.rates import Rates
 from bot.settings import GitHubApp, Settings, WrongSettings
 from bot.times import SECOND
 from store.engine import key_values, schema_version
@@ -83,6 +85,7 @@ def make_shared(known: keyring.Keys, loaded: Settings) -> Shared:
         # Without the App's client secret nobody can log in.
         login_url=address_of(loaded) if loaded.github_client_secret else "",
         caps=parse_caps(loaded.spend_caps, loaded.currency),
+        rates=Rates(table.parse(loaded.quotas), processes=loaded.processes),
     )
 
 

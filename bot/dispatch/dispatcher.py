@@ -43,7 +43,7 @@ class Dispatcher:
         self.waiters = Waiters(store)
         # Whether the actor's token was revoked; a server sets it.
         self.is_revoked: Callable[[Actor], bool] = lambda _: False
-        self.executor = Executor(store, touched)
+        self.executor = Executor(store, touched, shared.rates)
         self._handovers = Handovers(store)
         self._long_poll = LongPoll(self.executor, self.waiters, look_every_s)
 
@@ -73,11 +73,13 @@ class Dispatcher:
         """
         caller = caller or Caller()
         with self.metrics.measure(name):
+            await self._count_call(actor, name, given, caller)
             sent, known = self.executor.sent_notices, False
             try:
                 call = self._parse(actor, name, given, request_key, caller)
                 known = True
                 self.executor.count(call)
+                self._count_content(call, given)
                 await sent.confirm(actor, lambda: call.digest)
                 await self._handovers.confirm(actor)
                 answer = await self._answer(call)
@@ -85,8 +87,7 @@ class Dispatcher:
                 await tech_leads.add_names(exc, self.executor.store, actor)
                 same = call.digest if known else digest(name, exc.message)
                 await sent.add_to(exc, actor, same)
-                which = name if name in OPERATIONS else "unknown operation"
-                await self.refusals.record_call(actor, which, given, exc, caller.origin)
+                await self._record_refusal(actor, name, given, exc, caller)
                 raise
             if answer.notices:
                 shown = sent.select_and_remember(actor, call.digest, answer.notices)
@@ -110,6 +111,34 @@ class Dispatcher:
             caller=replace(caller, is_revoked=partial(self.is_revoked, actor)),
         )
 
+    async def _count_call(self, actor: Actor, name: str, given: Any, caller: Caller) -> None:
+        """Count a call of an agent. Raise Refused if it calls too often: it pays no read more."""
+        if actor.is_person:
+            return
+        try:
+            self.shared.rates.take(actor.key, "calls_a_minute")
+        except Refused as exc:
+            await self._record_refusal(actor, name, given, exc, caller)
+            raise
+
+    async def _record_refusal(
+        self, actor: Actor, name: str, given: Any, exc: Refused, caller: Caller
+    ) -> None:
+        which = name if name in OPERATIONS else "unknown operation"
+        await self.refusals.record_call(actor, which, given, exc, caller.origin)
+
+    def _count_content(self, call: Call, given: Any) -> None:
+        """Count what an agent sends to be kept. Raise Refused if that is too much."""
+        if call.operation.reads_only or call.actor.is_person:
+            return
+        size = content_size(given)
+        rates = self.shared.rates
+        rates.take(call.actor.key, "bytes_a_day", size)
+        self.executor.count_bytes(call.actor, size)
+        if call.operation.name in SENDS_MESSAGES:
+            # How many the agent itself sends is counted in the database.
+            rates.take(call.actor.key, "messages_a_minute", of_agent=False)
+
     async def _answer(self, call: Call) -> Answer:
         """The answer. What it hands over is taken back if nobody waits for it any more."""
         try:
@@ -126,6 +155,20 @@ class Dispatcher:
         if waitable and (wait_s := vars(call.arguments).get("wait_s", 0)):
             return await self._long_poll.wait(call, waitable, wait_s)
         return await self.executor.execute(call)
+
+
+SENDS_MESSAGES = frozenset({"send_message", "resend_message"})
+
+
+def content_size(given: Any) -> int:
+    """About the bytes of the arguments as JSON; a text that is not ASCII has a few more."""
+    if isinstance(given, str):
+        return len(given) + 2
+    if isinstance(given, dict):
+        return sum(len(name) + 4 + content_size(value) for name, value in given.items())
+    if isinstance(given, list | tuple):
+        return sum(map(content_size, given)) + len(given) + 2
+    return 8
 
 
 def operations_of(actor: Actor) -> list[Operation]:

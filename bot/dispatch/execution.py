@@ -25,7 +25,9 @@ from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Handover, Operation, Shared
 from bot.messages import notices, unconfirmed_claims
 from bot.messages.notice_parts import Asker
+from bot.quotas.rates import Rates
 from store.agents import agents
+from store.agents.agents import Done
 from store.agents.call_state import CallState
 from store.audit import records
 from store.engine import idempotency
@@ -109,11 +111,16 @@ def digest(*parts: Any) -> str:
 class Executor:
     """Executes calls in transactions, and records which agents are active."""
 
-    def __init__(self, store: Store, touched: Touched | None = None) -> None:
+    def __init__(
+        self, store: Store, touched: Touched | None = None, rates: Rates | None = None
+    ) -> None:
         self.store = store
+        self.rates = rates or Rates(is_open=True)
         self.touched = touched_agents() if touched is None else touched
         # How many calls each agent made since its activity was written.
-        self._calls: Cache[ActorKey, int] = LRUCache(10_000)
+        self._calls: Cache[ActorKey, Done] = LRUCache(10_000)
+        # What the database counted of each agent when its activity was written last, and when.
+        self._totals: Cache[ActorKey, tuple[Done, float]] = LRUCache(10_000)
         self._agent_turns = Turns(MOST_OF_AGENT)
         self._installation_turns = Turns(MOST_OF_INSTALLATION)
         self.sent_notices = SentNotices(store)
@@ -121,7 +128,15 @@ class Executor:
     def count(self, call: Call) -> None:
         """Count the call of an agent."""
         if not call.actor.is_person:
-            self._calls[call.actor.key] = self._calls.get(call.actor.key, 0) + 1
+            self._add(call.actor, Done(1, 0))
+
+    def count_bytes(self, actor: Actor, n: int) -> None:
+        """Count what the agent sent to be kept."""
+        self._add(actor, Done(0, n))
+
+    def _add(self, actor: Actor, more: Done) -> None:
+        before = self._calls.get(actor.key, Done(0, 0))
+        self._calls[actor.key] = Done(before.calls + more.calls, before.stored + more.stored)
 
     async def execute(self, call: Call) -> Answer:
         """Execute the call when it is its turn among those of its agent and its installation."""
@@ -162,13 +177,27 @@ class Executor:
         async def work(tx: Tx) -> float:
             now = await tx.now()
             renewed = await leases.renew(tx, *agent, now)
-            await agents.touch(tx, *agent, now, calls)
+            totals.append(await agents.touch(tx, *agent, now, done))
             await credentials.touch(tx, actor.credential, now)
             shortest = await leases.shortest_s(tx, *agent) if renewed else None
             return min(TOUCH_EVERY_S, shortest / SHARE_OF_LEASE) if shortest else TOUCH_EVERY_S
 
-        calls = self._calls.pop(agent, 0)
+        totals: list[Done | None] = []
+        done = self._calls.pop(agent, Done(0, 0))
         self.touched[agent] = await self.store.write(work)
+        self._charge_elsewhere(agent, done, totals[-1])
+
+    def _charge_elsewhere(self, agent: ActorKey, done: Done, total: Done | None) -> None:
+        """Count what the agent did in other processes since its activity was written last."""
+        before, now = self._totals.get(agent), self.rates.now()
+        if total is None:
+            return  # it is not registered
+        self._totals[agent] = (total, now)
+        if before is not None:
+            was, since = before
+            others = (total.calls - was.calls - done.calls, total.stored - was.stored - done.stored)
+            self.rates.charge(agent, "calls_a_minute", others[0], since)
+            self.rates.charge(agent, "bytes_a_day", others[1], since)
 
 
 async def execute(tx: Tx, call: Call) -> Answer:

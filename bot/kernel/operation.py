@@ -20,6 +20,7 @@ from bot.identity.keyring import Keys
 from bot.kernel import argument_errors, event_stream, tolerance
 from bot.kernel.waitable import Waitable
 from bot.quotas.money import Caps
+from bot.quotas.rates import Rates
 from store.agents.call_state import CallState
 from store.engine.transaction import Tx, Work
 from store.tables.agents import Role
@@ -109,6 +110,8 @@ class Shared:
     login_url: str = ""
     # On what agents report to have spent.
     caps: Caps = field(default_factory=Caps)
+    # The quotas of agents. Without settings no rate is counted in memory.
+    rates: Rates = field(default_factory=lambda: Rates(is_open=True))
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Delivery of messages: recipients, limits, events, and dead letters for unread ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from bot.errors import Refused
 from bot.identity.actors import BOT, EVERYBODY, Actor
 from bot.kernel import remedies
+from bot.quotas.table import Quota
 from bot.tasks.capabilities import HIGHEST, is_capability, meets
 from bot.tasks.priorities import PRIORITIES
 from bot.times import SECOND, span
@@ -18,8 +19,8 @@ from store.messages.dead_letters import Expired
 from store.messages.messages import Listener
 from store.tables.messages import MessageRow
 
-# How many messages one sender may send, by the length of a period in seconds.
-MOST_SENT = {60: 60, 3600: 600}
+# The quotas of messages.
+SENT = ("messages_a_minute", "messages_an_hour")
 # Unread messages that one agent may have.
 MOST_UNREAD = 1000
 # For more readers than this, one event notifies everybody.
@@ -28,8 +29,11 @@ MOST_EVENTS = 50
 MOST_NAMED = 50
 
 
-async def check_may_send(tx: Tx, actor: Actor) -> None:
-    """Raise Refused if the sender has not registered, or sends too much."""
+async def check_may_send(tx: Tx, actor: Actor, quotas: Mapping[str, Quota]) -> None:
+    """Raise Refused if the sender has not registered, or sends too much.
+
+    A person who sends by a command has no quota.
+    """
     i = actor.installation_id
     if not actor.is_person:
         row = await messages.lock_sender(tx, i, actor.name)
@@ -39,7 +43,10 @@ async def check_may_send(tx: Tx, actor: Actor) -> None:
                 "Call register_agent first, because only a registered agent can get an answer.",
             )
     now = await tx.now()
-    for seconds, most in MOST_SENT.items():
+    for name in SENT if not actor.is_person else ():
+        most, seconds = quotas[name].agent, quotas[name].per_s or 1
+        if most is None:
+            continue
         since = await messages.sent_nth(tx, i, actor.name, most)
         wait = since + seconds * SECOND - now
         if since and wait > 0:
@@ -48,6 +55,10 @@ async def check_may_send(tx: Tx, actor: Actor) -> None:
                 f"{actor.name} sent {most} messages in {span(seconds * SECOND)}, which is the "
                 f"limit. Send the next one in {span(wait)}, and put more into one message.",
                 retry_after_s=-(-wait // SECOND),
+                quota=name,
+                of="agent",
+                most=most,
+                used=most,
             )
 
 

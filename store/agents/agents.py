@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 from store.engine import json_text, sql
 from store.engine.transaction import Row, Tx
@@ -56,6 +56,13 @@ class Sought:
     role: str | None = None
     parent: str | None = None
     capability: Sequence[str] | None = None
+
+
+class Done(NamedTuple):
+    """How many calls an agent made, and the bytes that it sent to be kept."""
+
+    calls: int
+    stored: int
 
 
 class Holding(TypedDict):
@@ -290,16 +297,23 @@ async def health_reports(tx: Tx, since: int, limit: int) -> list[Report]:
     return [row | {"health": json_text.value(row["health"])} for row in rows]
 
 
-async def touch(tx: Tx, installation_id: int, agent_id: str, now: int, calls: int) -> None:
-    """Record that the agent is active, and how often it called since the last time."""
+async def touch(tx: Tx, installation_id: int, agent_id: str, now: int, done: Done) -> Done | None:
+    """Record that the agent is active, and what it did since the last time.
+
+    Return what it did in all, in every process, or None if it is not registered.
+    """
     await tx.run(
-        "UPDATE agents SET last_active_at = :now, calls = calls + :calls "
-        "WHERE installation_id = :i AND id = :a",
+        "UPDATE agents SET last_active_at = :now, calls = calls + :calls, "
+        "stored_bytes = stored_bytes + :stored WHERE installation_id = :i AND id = :a",
         now=now,
-        calls=calls,
+        calls=done.calls,
+        stored=done.stored,
         i=installation_id,
         a=agent_id,
     )
+    q = "SELECT calls, stored_bytes FROM agents WHERE installation_id = :i AND id = :a"
+    row = await tx.one(q, i=installation_id, a=agent_id)
+    return Done(row["calls"], row["stored_bytes"]) if row else None
 
 
 def _encode(values: Row) -> Row:

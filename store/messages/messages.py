@@ -71,6 +71,18 @@ async def sent_nth(tx: Tx, installation_id: int, who: str, nth: int) -> int:
     return int(row["sent_at"]) if row else 0
 
 
+async def sent_since(tx: Tx, installation_id: int, who: str, since: int) -> tuple[int, int]:
+    """How many messages the sender sent since then, and when it sent the last one."""
+    row = await tx.one(
+        "SELECT COUNT(*) AS n, MAX(sent_at) AS last FROM messages "
+        "WHERE installation_id = :i AND sender = :who AND sent_at > :since",
+        i=installation_id,
+        who=who,
+        since=since,
+    )
+    return (int(row["n"]), int(row["last"] or 0)) if row else (0, 0)
+
+
 async def send(tx: Tx, installation_id: int, row: Row, recipients: Sequence[str]) -> None:
     """Store the message and a receipt for each recipient."""
     row = {"installation_id": installation_id, "seq": row["sent_at"], **row}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from store.engine import ids, json_text, sequences
+from store.engine import ids, json_text, sequences, sql
 from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
 
@@ -206,6 +206,17 @@ async def count_of(tx: Tx, installation_id: int, author: str) -> int:
     )
     pending = [each for each in queued_in(tx, installation_id) if each["author"] == author]
     return (int(row["n"]) if row else 0) + len(pending)
+
+
+async def has_queued(tx: Tx, installation_id: int, n: int) -> bool:
+    """Whether agents have so many writes in the queue of the installation."""
+    row = await tx.one(
+        f"SELECT seq FROM {sql.by_index(tx.dialect, 'writes', 'ix_writes_queue')} "
+        "WHERE installation_id = :i AND state = 'queued' ORDER BY seq LIMIT 1 OFFSET :n",
+        i=installation_id,
+        n=n - 1,
+    )
+    return row is not None
 
 
 def decode(row: WriteRow) -> WriteRow:

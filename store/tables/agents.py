@@ -29,6 +29,8 @@ class AgentRow(TypedDict):
     failed: Annotated[int, Default("0")]
     expired: Annotated[int, Default("0")]
     released: Annotated[int, Default("0")]
+    # The bytes of the arguments with which it changed something.
+    stored_bytes: Annotated[int, Default("0")]
 
 
 class CheckpointRow(TypedDict):

@@ -2,6 +2,7 @@
 
 from typing import TypedDict
 
+from store.engine import sql
 from store.engine.transaction import Tx
 from store.tasks.tasks import ANY, ITS_LEASE, FullTask, decode
 
@@ -38,3 +39,15 @@ async def of_holder(tx: Tx, installation_id: int, holder: str, limit: int) -> li
         n=limit,
     )
     return decode(rows)
+
+
+async def of_installation(tx: Tx, installation_id: int, most: int) -> int:
+    """How many leases agents hold in the installation, counted up to `most`."""
+    leases = sql.by_index(tx.dialect, "leases", "ix_leases_live")
+    row = await tx.one(
+        f"SELECT COUNT(*) AS n FROM (SELECT id FROM {leases} WHERE installation_id = :i "
+        "AND state = 'held' AND expires_at IS NOT NULL LIMIT :n) live",
+        i=installation_id,
+        n=most,
+    )
+    return int(row["n"]) if row else 0

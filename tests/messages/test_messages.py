@@ -268,7 +268,8 @@ async def test_who_sends_more_than_sixty_in_a_minute_is_told_when_to_go_on(offic
     office.clock.forward(20)
     refused = await ada.refusal("send_message", to="ada", body="x")
     assert (refused.code, refused.status) == ("rate_limited", 429)
-    assert refused.details == {"retry_after_s": 40}
+    used = {"quota": "messages_a_minute", "of": "agent", "most": 60, "used": 60}
+    assert refused.details == {"retry_after_s": 40, **used}
     await send(bob, "ada")
     office.clock.forward(40)
     await send(ada, "ada")
@@ -286,7 +287,8 @@ async def test_nobody_sends_more_than_six_hundred_in_an_hour(office: Office) -> 
     await office.store.write(lambda tx: tx.many(statement, rows))
     office.clock.forward(3000)
     refused = await ada.refusal("send_message", to="ada", body="x")
-    assert (refused.code, refused.details) == ("rate_limited", {"retry_after_s": 600})
+    used = {"quota": "messages_an_hour", "of": "agent", "most": 600, "used": 600}
+    assert (refused.code, refused.details) == ("rate_limited", {"retry_after_s": 600, **used})
     office.clock.forward(600)
     await send(ada, "ada")
 

@@ -8,7 +8,6 @@ import pytest
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.credentials import add_api_key
-from bot.operations.github import writing
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.identity import credentials
@@ -270,10 +269,8 @@ async def test_a_task_finds_the_writes_on_its_issue_and_pull_request_made_withou
     assert left["number"] == other.number
 
 
-async def test_an_agent_queues_only_so_many_writes(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writing, "MOST_QUEUED", 3)
+async def test_an_agent_queues_only_so_many_writes(workspace: Workspace) -> None:
+    workspace.set_quotas("queued_writes=3")
     agent, other = await workspace.agent("scout"), await workspace.agent("other")
     await queue_issues(agent, 3)
     refused = await agent.refusal("github_create_issue", repository="acme/rocket", title="More")

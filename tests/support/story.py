@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from bot.inbox.backpressure import Backpressure
 from bot.kernel import event_kinds
 from bot.kernel.operation import Shared
 from bot.mirror import reads
+from bot.quotas import table
+from bot.quotas.rates import Rates
 from fixtures.github import Installation, Issue, Person, Repository, Request, SimulatedGitHub
 from store.engine.transaction import Store
 from store.mirror import mirror_rows
@@ -112,6 +114,12 @@ class Workspace:
 
     def name(self, issue: Issue) -> str:
         return f"{self.repository.full_name}#{issue.number}"
+
+    def set_quotas(self, text: str) -> None:
+        """The quotas of the server, as HUBBUB_QUOTAS would set them."""
+        rates = Rates(table.parse(text), timer=lambda: self.clock() / 1_000_000)
+        self.dispatcher.shared = replace(self.dispatcher.shared, rates=rates)
+        self.dispatcher.executor.rates = rates
 
     async def settle(self) -> None:
         """Work until inbox and outbox are empty. The clock moves to when the sender may go on."""

@@ -1,8 +1,5 @@
 """What keeps one agent, or one task, from going round in circles."""
 
-import pytest
-
-from bot.operations.tasks import hourly_limits
 from tests.support.story import Agent, Workspace
 
 
@@ -26,10 +23,9 @@ async def test_a_task_that_was_given_back_is_taken_again_if_it_is_the_only_one(
 
 
 async def test_an_agent_claims_and_releases_only_so_often_within_an_hour(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace,
 ) -> None:
-    monkeypatch.setattr(hourly_limits, "MOST_CLAIMS", 3)
-    monkeypatch.setattr(hourly_limits, "MOST_RELEASES", 2)
+    workspace.set_quotas("claims_an_hour=3, releases_an_hour=2")
     name, agent = workspace.name(await workspace.task()), await workspace.agent("scout")
     lead = await workspace.agent("lead", "tech-lead")
     for _ in range(2):

@@ -14,6 +14,7 @@ from bot.kernel.patterns import Shape
 from bot.kernel.sentences import shorten
 from bot.kernel.waitable import Waitable
 from bot.operations.agents.arguments import AgentId
+from bot.operations.github.quota_views import QuotaUse, quota_uses
 from bot.operations.github.writing import Queued, Writes, WriteState, write_view
 from bot.operations.tasks import spend_views
 from bot.operations.tasks.access import visible_task
@@ -284,13 +285,14 @@ class BudgetNow(Answer):
     )
     waiting: list[Waiting]
     spent: list[Spender] = Field(description="who sent the most writes in the last 24 hours")
+    quotas: list[QuotaUse] = Field(description="what you may do and use; people have no quotas")
     currency: str = Field(description="of `reported_spend`")
     reported_spend: list[Spend] = Field(description=f"of today, {NOT_CHECKED}")
 
 
 @operation(reads_only=True)
 async def get_budget(ctx: Context) -> BudgetNow:
-    """Return what is left of GitHub's limits, who used it, and when the queue should be empty.
+    """Return what is left of GitHub's limits and your quotas, and when the queue should be empty.
 
     `reserved` is left to people and bookkeeping.
     """
@@ -305,6 +307,7 @@ async def get_budget(ctx: Context) -> BudgetNow:
             Waiting(author=each["author"], kind=each["kind"], n=each["n"]) for each in now.rows[:50]
         ],
         spent=[Spender(author=author, writes=n) for author, n in now.spent.items()],
+        quotas=await quota_uses(ctx),
         currency=ctx.shared.caps.currency,
         reported_spend=await spend_views.today(ctx),
     )

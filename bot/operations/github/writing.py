@@ -13,6 +13,7 @@ from bot.operations.github.targets import Place
 from bot.operations.tasks import holds
 from bot.outbox import fairness, forecast
 from bot.outbox.kinds import KINDS
+from bot.quotas.table import SMALL_SHARE
 from bot.tasks import spending
 from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
@@ -176,26 +177,35 @@ def _is_about(task: FullTask, where: Place, arguments: dict[str, Any]) -> bool:
     return number is not None and (task["repository_id"], task["number"]) == (where["id"], number)
 
 
-# Writes of one agent that may wait at the same time.
-MOST_QUEUED = 200
-
-
 async def check_room(ctx: Context, more: int = 1) -> None:
-    """Raise Refused if the agent would have more writes in the queue than it may."""
+    """Raise Refused if the agent, or its installation, would have too many writes in the queue."""
     if ctx.actor.is_person:
         return
+    quota = ctx.shared.rates.quotas["queued_writes"]
     queued = await writes.count_of(ctx.tx, ctx.installation_id, ctx.actor.name)
-    if queued + more <= MOST_QUEUED:
+    if quota.agent is not None and queued + more > quota.agent:
+        raise await _no_room(ctx, "agent", quota.agent, queued, more)
+    if quota.installation is None or queued + more <= (quota.agent or 0) * SMALL_SHARE:
         return
+    if await writes.has_queued(ctx.tx, ctx.installation_id, quota.installation):
+        raise await _no_room(ctx, "installation", quota.installation, quota.installation, more)
+
+
+async def _no_room(ctx: Context, whose: str, most: int, queued: int, more: int) -> Refused:
     state = await rate_limit_store.of(ctx.tx, ctx.installation_id)
     room_at = rate_limits.ready_at(state, fairness.cost_of("comment", writes.AGENTS), ctx.now)
     wait = max(SECOND, room_at - ctx.now)
     adds = f", and this adds {more}" if more > 1 else ""
-    raise Refused(
+    of = ctx.actor.name if whose == "agent" else "all agents of the installation"
+    return Refused(
         "rate_limited",
-        f"{queued} writes of {ctx.actor.name} wait for GitHub{adds}; the limit is {MOST_QUEUED}. "
+        f"{queued} writes of {of} wait for GitHub{adds}; the limit is {most}. "
         f"Wait until some are sent; list_writes lists them, cancel_write cancels them.",
         retry_after_s=-(-wait // SECOND),
+        quota="queued_writes",
+        of=whose,
+        most=most,
+        used=queued,
     )
 
 

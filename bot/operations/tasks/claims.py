@@ -333,9 +333,11 @@ async def _lock_claimer(ctx: Context, max_claims: int) -> None:
     since = hourly_limits.since(ctx)
     found = await claimants.lock(ctx.tx, ctx.installation_id, ctx.actor.name, since)
     me = await presence.check_at_work(ctx.tx, found, ctx.now)
-    if me["works_on"] >= max_claims:
-        await open_claims.check_room(ctx, max_claims)
-    if me["claims"] >= hourly_limits.MOST_CLAIMS:
+    most = open_claims.most(ctx, max_claims)
+    if me["works_on"] >= most:
+        await open_claims.check_room(ctx, most)
+    await open_claims.check_installation(ctx)
+    if me["claims"] >= hourly_limits.most(ctx, "claims_an_hour"):
         await hourly_limits.check_claims(ctx)
 
 

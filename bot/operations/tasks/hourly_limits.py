@@ -1,13 +1,13 @@
 """How often an agent may claim and release tasks within an hour."""
 
+import sys
+
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.times import SECOND, span
 from store.tasks import leases
 
 HOUR = 3600 * SECOND
-# What one agent may claim, and release, within an hour.
-MOST_CLAIMS, MOST_RELEASES = 300, 60
 
 
 def since(ctx: Context) -> int:
@@ -20,7 +20,7 @@ async def check_claims(ctx: Context) -> None:
     if not ctx.actor.is_person:
         mine = (ctx.installation_id, ctx.actor.name, since(ctx))
         found = await leases.granted_since(ctx.tx, *mine)
-        _check_rate(ctx, found, MOST_CLAIMS, "claimed")
+        _check_rate(ctx, found, "claims_an_hour", "claimed")
 
 
 async def check_releases(ctx: Context) -> None:
@@ -28,17 +28,27 @@ async def check_releases(ctx: Context) -> None:
     if not ctx.actor.is_person:
         mine = (ctx.installation_id, ctx.actor.name, since(ctx))
         found = await leases.released_since(ctx.tx, *mine)
-        _check_rate(ctx, found, MOST_RELEASES, "released")
+        _check_rate(ctx, found, "releases_an_hour", "released")
 
 
-def _check_rate(ctx: Context, found: leases.Rate, most: int, did: str) -> None:
+def most(ctx: Context, quota: str) -> int:
+    """How often an agent may do it within an hour."""
+    return ctx.shared.rates.quotas[quota].agent or sys.maxsize
+
+
+def _check_rate(ctx: Context, found: leases.Rate, quota: str, did: str) -> None:
     """Raise Refused if the agent did it as often within the last hour as it may."""
-    if found["n"] < most:
+    limit = most(ctx, quota)
+    if found["n"] < limit:
         return
     wait = found["first_at"] + HOUR - ctx.now
     raise Refused(
         "rate_limited",
-        f"{ctx.actor.name} {did} {most} tasks within an hour, which is the limit. Continue in "
+        f"{ctx.actor.name} {did} {limit} tasks within an hour, which is the limit. Continue in "
         f"{span(wait)}.",
         retry_after_s=-(-wait // SECOND),
+        quota=quota,
+        of="agent",
+        most=limit,
+        used=found["n"],
     )

@@ -71,7 +71,7 @@ async def _no_claim(ctx: Context, me: AgentRow | None, rows: Sequence[FullTask])
         if rows:
             where = (ctx.installation_id, rows[0]["repository_id"])
             settings = await repository_settings.of(ctx.tx, *where)
-            await open_claims.check_room(ctx, settings.max_claims)
+            await open_claims.check_room(ctx, open_claims.most(ctx, settings.max_claims))
     except Refused as exc:
         return exc.message
     return None

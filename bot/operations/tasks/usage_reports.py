@@ -53,7 +53,7 @@ async def report_usage(
     output_tokens: Annotated[Tokens, Field(description="what it wrote")] = 0,
     cached_tokens: Annotated[Tokens, Field(description="read from its cache")] = 0,
     cost: Cost = "0",
-    currency: Annotated[str, Field(max_length=3, description="default: the server's")]
+    currency: Annotated[str, Field(max_length=20, description="default: the server's")]
     | None = None,
     task: Annotated[TaskRef | None, Field(description="default: the one that you hold")] = None,
 ) -> UsageReported:
