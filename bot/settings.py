@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         "127.0.0.1", description="the address to listen on"
     )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="the port to listen on")
+    allowed_hosts: str = Field(
+        "",
+        description="more names of this server, separated by commas, beside those of "
+        "HUBBUB_PUBLIC_URL, HUBBUB_HOST and this machine; /mcp answers only requests for these",
+    )
     trusted_proxies: str = Field(
         "",
         description="addresses and networks of your proxies, separated by commas; Hubbub believes "
@@ -197,7 +202,7 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
-        for each in split_networks(value):
+        for each in split_list(value):
             try:
                 ip_network(each, strict=False)
             except ValueError as exc:
@@ -240,8 +245,8 @@ class Settings(BaseSettings):
         return value.rstrip("/").removesuffix("/mcp")
 
 
-def split_networks(given: str) -> list[str]:
-    """The addresses and networks in a setting."""
+def split_list(given: str) -> list[str]:
+    """The entries of a setting with several, which commas separate."""
     return [each.strip() for each in given.split(",") if each.strip()]
 
 

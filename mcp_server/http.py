@@ -1,12 +1,11 @@
 """MCP over Streamable HTTP, for both protocol eras: the fast path, and an ASGI application."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 from mcp.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -34,7 +33,6 @@ from mcp_server.plain_calls import AS_JSON, AS_STREAM, Allowed, Headers, media_t
 from mcp_server.running_calls import RunningCalls
 from mcp_server.server import create_server
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 WITHOUT_CASE = frozenset({b"host", b"origin", b"content-type"})
 ACCEPT = b"accept"
 BOTH = b"application/json, text/event-stream"
@@ -47,12 +45,9 @@ Handle: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 FastAnswer: TypeAlias = Callable[[Headers, bytes, Actor, Caller], Awaitable[bytes | None]]
 
 
-def allowed_hosts(host: str, public_url: str | None) -> list[str]:
-    """The allowed values of the header Host. No web page can reach the server by another name."""
-    names = {*LOOPBACK, host.lower()}
-    if public_url:
-        names.add(urlsplit(public_url).hostname or "")
-    return sorted(each for name in names if name for each in (name, f"{name}:*"))
+def allowed_hosts(names: Collection[str]) -> list[str]:
+    """The allowed values of the header Host: these names, with any port or none."""
+    return sorted(each for name in names for each in (name, f"{name}:*"))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Loads MCP while the server runs already: its library takes a third of the start time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -36,18 +36,16 @@ class Loading:
 
 @asynccontextmanager
 async def serving(
-    dispatcher: Dispatcher, tokens: Tokens, host: str, public_url: str | None
+    dispatcher: Dispatcher, tokens: Tokens, names: Collection[str]
 ) -> AsyncIterator[Loading]:
-    """Load and start the handlers of /mcp, and stop them at the end."""
+    """Load and start the handlers of /mcp, and stop them at the end. `names`: of this server."""
     loaded: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
 
     async def live() -> None:
         """Start and stop it in the same task, which the library requires."""
         http = await asyncio.to_thread(import_module, "mcp_server.http")
-        async with http.serving(
-            dispatcher, tokens, http.allowed_hosts(host, public_url)
-        ) as endpoint:
+        async with http.serving(dispatcher, tokens, http.allowed_hosts(names)) as endpoint:
             loaded.set_result(endpoint)
             await over.wait()
 

@@ -1,11 +1,14 @@
 """Where a request came from: the peer, or the client that a trusted proxy names."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
 from aiohttp import web
+
+from bot.identity.server_address import LOOPBACK
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -19,9 +22,10 @@ MOST_ENTRIES = 20
 
 @dataclass(frozen=True)
 class Proxies:
-    """`trusted`: the networks whose word about the client counts."""
+    """`trusted`: the networks whose word about the client counts. `names`: of this server."""
 
     trusted: tuple[Network, ...] = ()
+    names: frozenset[str] = LOOPBACK
 
     def client(self, request: web.Request) -> str:
         """The client's address. Empty if the connection has none, as on a Unix socket.
@@ -43,10 +47,15 @@ class Proxies:
         return peer
 
     def is_local(self, request: web.Request) -> bool:
-        """Whether a program on this machine sent it itself."""
+        """Whether a program on this machine sent it itself.
+
+        A web page in a browser on this machine is no such program. It reaches the server only by a
+        name of its own.
+        """
         address = _parse(request.remote or "")
         passed_on = any(each in request.headers for each in OF_PROXIES)
-        return address is not None and address.is_loopback and not passed_on
+        is_ours = _without_port_of_host(request.host) in self.names
+        return address is not None and address.is_loopback and not passed_on and is_ours
 
     def _trusts(self, address: str) -> bool:
         found = _parse(address)
@@ -65,6 +74,11 @@ def _parse(text: str) -> Address | None:
         return None
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     return mapped or found
+
+
+def _without_port_of_host(host: str) -> str:
+    """A literal IPv6 address keeps its brackets."""
+    return re.sub(r":\d*$", "", host.lower())
 
 
 def _without_port(entry: str) -> str:

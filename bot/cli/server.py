@@ -14,11 +14,11 @@ from bot.dispatch.refusals import Refusals
 from bot.github.sign_in import ClientId
 from bot.identity.github_oidc import issuer_of
 from bot.identity.oauth_clients import registered_clients
-from bot.identity.server_address import address_of
+from bot.identity.server_address import address_of, names_of
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from bot.repository import actions_tokens
-from bot.settings import GitHubApp, Settings, github_login, split_networks
+from bot.settings import GitHubApp, Settings, github_login, split_list
 from mcp_server import lazy
 from webhooks import listener
 from webhooks.app import create_app
@@ -52,11 +52,11 @@ async def serve(
             webhook_secret=github_app.webhook_secret,
             webhook_secret_old=github_app.webhook_secret_old,
             addresses=addresses,
-            mcp=partial(lazy.serving, dispatcher, tokens, loaded.host, loaded.public_url),
+            mcp=partial(lazy.serving, dispatcher, tokens, names_of(loaded)),
             ready=health.Readiness(opened.store, running.health).problems,
             alive=lambda: running.supervisor.given_up,
             login=_login(loaded, github_app, opened),
-            proxies=Proxies(networks(split_networks(loaded.trusted_proxies))),
+            proxies=Proxies(networks(split_list(loaded.trusted_proxies)), names_of(loaded)),
             metrics_token=(loaded.metrics_token or SecretStr("")).get_secret_value(),
             oauth=OAuthServer(
                 opened.store,

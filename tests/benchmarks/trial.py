@@ -29,6 +29,7 @@ from rich.table import Table
 from bot.background import expiry
 from bot.identity.actors import BOT
 from bot.identity.credentials import add_api_key
+from bot.identity.server_address import LOOPBACK
 from bot.identity.tokens import Tokens
 from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
@@ -844,7 +845,7 @@ async def _no_problems() -> dict[str, str]:
 async def members_of(here: Workspace, roles: dict[str, Role]) -> AsyncIterator[dict[str, Member]]:
     """Agents with MCP clients, at a server of this process."""
     keys, tokens = here.dispatcher.shared.keys, Tokens(here.store, here.dispatcher.shared.keys)
-    hosts = http.allowed_hosts("127.0.0.1", None)
+    hosts = http.allowed_hosts(LOOPBACK)
     app = create_app(
         here.dispatcher,
         tokens,

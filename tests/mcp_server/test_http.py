@@ -13,6 +13,8 @@ from mcp import MCPError
 from mcp.server.streamable_http import REQUEST_CANCELLED
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from bot.identity.server_address import LOOPBACK, names_of
+from bot.settings import Settings
 from mcp_server.http import allowed_hosts
 from mcp_server.running_calls import RunningCalls
 from store.engine.database import open_store
@@ -214,8 +216,13 @@ async def test_arguments_that_came_as_json_in_a_string_are_taken(
     assert [each["argument"] for each in error["details"]["errors"]] == ["role"]
 
 
-def test_the_address_in_the_settings_has_no_case() -> None:
-    assert "hubbub.lan" in allowed_hosts("Hubbub.LAN", None)
+def test_the_names_of_the_server_are_those_of_its_settings_without_case() -> None:
+    loaded = Settings(
+        host="Hubbub.LAN", public_url="https://Hubbub.example.com/x", allowed_hosts="a.lan, B.lan"
+    )
+    names = {"hubbub.lan", "hubbub.example.com", "a.lan", "b.lan"}
+    assert names_of(loaded) == LOOPBACK | names
+    assert {"b.lan", "b.lan:*"} <= set(allowed_hosts(names_of(loaded)))
 
 
 # --- Cancelled ------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from bot.identity.revocations import LOOK_EVERY_S
+from bot.identity.server_address import LOOPBACK
 from bot.identity.tokens import Tokens, Verifier
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
@@ -141,7 +142,7 @@ async def serving(
     async def ready() -> dict[str, str]:
         return problems
 
-    hosts = http.allowed_hosts("127.0.0.1", "https://hubbub.example.com")
+    hosts = http.allowed_hosts(LOOPBACK | {"hubbub.example.com"})
     app = create_app(
         dispatcher,
         tokens,

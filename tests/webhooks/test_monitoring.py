@@ -29,7 +29,10 @@ def bearer(token: str) -> dict[str, str]:
 
 @ON_SQLITE
 async def test_strangers_see_no_metrics(monitored: Surface) -> None:
-    for headers in (STRANGER, bearer(""), bearer("wrong"), bearer("ü"), {"Via": "1.1 proxy"}):
+    # A page in a browser on this machine reaches the server by a name of its own.
+    page = {"Host": "attacker.example"}
+    wrong = [STRANGER, bearer(""), bearer("wrong"), bearer("ü"), {"Via": "1.1 proxy"}, page]
+    for headers in wrong:
         answer = await monitored.send("GET", "/metrics", headers=headers)
         assert (answer.status, answer.code) == (401, "unauthenticated")
     for headers in ({}, bearer(SECRET)):
