@@ -11,7 +11,7 @@ from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.identity import credentials as secret
 from bot.identity import invitations
-from bot.identity.actors import BOT, NO_AGENTS, SLUG
+from bot.identity.actors import BOT, SLUG, why_no_agent
 from bot.identity.credentials import Grant
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
@@ -101,7 +101,7 @@ async def _grant(tx: Tx, wanted: Wanted) -> Grant:
         raise WrongSettings(
             f"--agent is {agent!r}. It may have lower-case letters, digits and hyphens only."
         )
-    if why := NO_AGENTS.get(agent):
+    if why := why_no_agent(agent):
         raise WrongSettings(
             f"--agent: {agent!r} cannot be an agent's id, because {why}. Choose another."
         )

@@ -32,6 +32,17 @@ NO_AGENTS = {
     HOLDER: "a message to it is for whoever holds the task",
 }
 
+# How the ids of jobs of GitHub Actions begin, which get them by their workflow or run.
+ACTIONS = "actions-"
+
+
+def why_no_agent(agent_id: str) -> str | None:
+    """Why nobody can be given a token for an agent with this id. None if it is possible."""
+    if agent_id.removeprefix(ACTIONS)[:1].isdigit() and agent_id.startswith(ACTIONS):
+        return f"ids that begin with {ACTIONS} and a digit belong to jobs of GitHub Actions"
+    return NO_AGENTS.get(agent_id)
+
+
 # The installation and the name, which tell actors apart.
 ActorKey: TypeAlias = tuple[int, str]
 

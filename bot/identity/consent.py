@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.errors import Refused
-from bot.identity.actors import NO_AGENTS, ROLES, SLUG
+from bot.identity.actors import ROLES, SLUG, why_no_agent
 from bot.identity.browser_sessions import Reach, SignedIn
 from bot.identity.credentials import Grant
 from bot.identity.oauth_clients import Client
@@ -65,12 +65,14 @@ def grant_for(person: SignedIn, reach: Reach, client: Client, choice: Choice) ->
 
 
 def _check_agent(agent: str) -> None:
-    if not re.fullmatch(SLUG, agent) or agent in NO_AGENTS:
+    if not re.fullmatch(SLUG, agent):
         raise Refused(
             "invalid_arguments",
-            "The agent's id must have 1 to 63 characters of a-z, 0-9 and -, must not begin with -, "
-            f"and must not be {' or '.join(NO_AGENTS)}.",
+            "The agent's id must have 1 to 63 characters of a-z, 0-9 and -, and must not begin "
+            "with -.",
         )
+    if why := why_no_agent(agent):
+        raise Refused("invalid_arguments", f"{agent} cannot be an agent's id, because {why}.")
 
 
 def _granted_role(held: Mapping[int, Role], choice: Choice) -> Role:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bot.errors import Refused
+from bot.identity.actors import ACTIONS
 from bot.identity.github_oidc import JobToken
 from bot.repository.repository_settings import RepositorySettings, Workflow
 from bot.repository.settings_file import PATH
@@ -111,5 +112,5 @@ def _refusal(job: JobToken, default_branch: str, why: str, remedy: str) -> Refus
 def _agent_id(job: JobToken, listed: Workflow) -> str:
     """Always with a prefix of the repository or run: no other agent can have the same id."""
     if listed.agent is None:
-        return f"actions-{job.run_id}"
-    return f"actions-{job.repository_id}-{listed.agent}"
+        return f"{ACTIONS}{job.run_id}"
+    return f"{ACTIONS}{job.repository_id}-{listed.agent}"

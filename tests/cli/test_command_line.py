@@ -211,8 +211,8 @@ async def test_a_token_for_an_account_that_nobody_knows_is_not_made(
     assert "'acme'" in err
 
 
-@pytest.mark.parametrize("agent", ["everybody", "holder"])
-async def test_no_token_is_made_for_a_word_that_messages_take_for_others(
+@pytest.mark.parametrize("agent", ["everybody", "holder", "actions-74-scout"])
+async def test_no_token_is_made_for_a_name_that_others_have(
     url: str, tmp_path: Path, agent: str
 ) -> None:
     upgrade(url)

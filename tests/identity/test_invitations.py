@@ -70,6 +70,20 @@ async def test_only_a_tech_lead_invites(surface: Surface, role: Any) -> None:
     assert (await invite(surface, token)).code == "forbidden"
 
 
+@ON_SQLITE
+async def test_nobody_is_invited_as_a_job_of_github_actions(surface: Surface) -> None:
+    """Else an agent of one repository could be the agent of another repository's workflow."""
+    lead = await surface.token("lead", "tech-lead")
+    await surface.call(lead, "register_agent", agent_id="lead", name="Lead")
+    refused = await surface.call(lead, "invite_agent", agent_id="actions-74-scout")
+    assert (refused.status, refused.code) == (422, "invalid_arguments")
+    assert refused.data["error"]["message"] == (
+        "'actions-74-scout' cannot be an agent's id, because ids that begin with actions- and a "
+        "digit belong to jobs of GitHub Actions."
+    )
+    assert (await surface.call(lead, "invite_agent", agent_id="actions-bot")).status == 200
+
+
 async def test_an_invitation_ends(workspace: Workspace) -> None:
     keys, store = workspace.dispatcher.shared.keys, workspace.store
     grant = Grant(workspace.installation.id, "newcomer", "developer")

@@ -274,7 +274,8 @@ async def test_a_form_is_too_old_after_a_quarter_of_an_hour(server: Authorizatio
     [
         ({"agent": ""}, "The agent's id must have"),
         ({"agent": "Ada!"}, "The agent's id must have"),
-        ({"agent": "everybody"}, "must not be everybody"),
+        ({"agent": "everybody"}, "everybody cannot be an agent"),
+        ({"agent": "actions-15"}, "actions-15 cannot be an agent"),
         ({"agent": "@octocat"}, "The agent's id must have"),
         ({"agent": "a" * 64}, "The agent's id must have"),
         ({"role": "owner"}, "The role must be one of"),

@@ -9,7 +9,7 @@ from pydantic import Field
 from bot.comments import replies
 from bot.errors import Refused
 from bot.identity import invitations
-from bot.identity.actors import NO_AGENTS
+from bot.identity.actors import why_no_agent
 from bot.identity.credentials import Grant
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, operation
 from bot.operations.agents.arguments import AgentId
@@ -60,7 +60,7 @@ async def invite_agent(
     ] = invitations.HOUR_S,
 ) -> Invited:
     """Make a one-time code with which an agent gets its token."""
-    if why := NO_AGENTS.get(agent_id):
+    if why := why_no_agent(agent_id):
         raise Refused("invalid_arguments", f"{agent_id!r} cannot be an agent's id, because {why}.")
     if not ctx.actor.may(role):
         raise Refused(
