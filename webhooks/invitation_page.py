@@ -8,9 +8,11 @@ from html import escape
 from aiohttp import web
 
 from bot.identity import invitations
+from store.engine.transaction import Tx
 from webhooks import login, login_pages
 from webhooks.login import LOGIN
 from webhooks.oauth.addresses import ADDRESSES
+from webhooks.origins import write
 
 NOT_YOURS = (
     "<p>It does not exist, has ended, was shown already, or somebody else made it. Write "
@@ -41,9 +43,11 @@ async def reveal(request: web.Request) -> web.Response:
     if person is None:
         raise _to_login(request)
     here, invitation_id = request.app[LOGIN], request.match_info["id"]
-    code = await here.store.write(
-        lambda tx: invitations.reveal(tx, here.keys, invitation_id, person.person_id)
-    )
+
+    async def work(tx: Tx) -> str | None:
+        return await invitations.reveal(tx, here.keys, invitation_id, person.person_id)
+
+    code = await write(request, here.store, work, "page", f"@{person.login}")
     if code is None:
         return login_pages.page("There is no code for you", NOT_YOURS, 404)
     return login_pages.page(

@@ -29,7 +29,7 @@ from bot.settings import GitHubLogin
 from store.engine.transaction import Store, Tx
 from webhooks import login_pages
 from webhooks.oauth.addresses import ADDRESSES
-from webhooks.origins import origin_of
+from webhooks.origins import record_refusal, write
 
 log = structlog.get_logger()
 
@@ -160,10 +160,12 @@ async def _answer(request: web.Request, app: GitHubLogin, under_way: UnderWay) -
         person = await _identify(request, app, under_way["verifier"])
     except SignInRefused as exc:
         log.info("login refused", error=exc.code)
+        await record_refusal(request, "login", "page")
         return login_pages.refusal(is_denied=False)
     except Unreachable as exc:
         return _away(exc)
     if not person.access:
+        await record_refusal(request, "login", "page")
         return login_pages.stranger(person.login)
     return await _log_in(request, person, under_way["return_to"])
 
@@ -173,7 +175,9 @@ async def end(request: web.Request) -> web.Response:
     login = request.app[LOGIN]
     name = cookie_name(request, SESSION)
     cookie = request.cookies.get(name, "")
-    await login.store.write(lambda tx: browser_sessions.end(tx, login.keys, cookie))
+    await write(
+        request, login.store, lambda tx: browser_sessions.end(tx, login.keys, cookie), "page"
+    )
     response = login_pages.goodbye()
     _drop_cookie(request, response, SESSION)
     return response
@@ -195,12 +199,11 @@ async def _log_in(request: web.Request, person: Person, return_to: str) -> web.R
     before = request.cookies.get(cookie_name(request, SESSION), "")
 
     async def work(tx: Tx) -> str:
-        tx.origin = origin_of(request, "page")
         await browser_sessions.end(tx, login.keys, before)
         await github_login.remember(tx, person)
         return await browser_sessions.start(tx, login.keys, person)
 
-    cookie = await login.store.write(work)
+    cookie = await write(request, login.store, work, "page", f"@{person.login}")
     response = web.Response(status=303, headers={"Location": return_to or login_address(request)})
     _set_cookie(request, response, SESSION, cookie, LONGEST_S)
     return login_pages.protect(response)

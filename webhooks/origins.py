@@ -1,15 +1,22 @@
-"""Where an HTTP request comes from, for the audit."""
+"""Where an HTTP request comes from, for the audit; and what it changes or is refused."""
 
 import re
 import secrets
+from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from aiohttp import web
 
 from bot.dispatch.callers import Caller
+from bot.errors import Refused
 from store.engine.origins import Origin, Surface
+from store.engine.transaction import Store, Tx, Work
+from webhooks.app_keys import DISPATCHER
 from webhooks.client_address import PROXIES
 from webhooks.disconnects import is_gone
+
+T = TypeVar("T")
 
 HEADER = "X-Request-Id"
 # GitHub's id of a delivery.
@@ -33,6 +40,26 @@ def origin_of(request: web.Request, surface: Surface | None = None) -> Origin:
     found = surface or ("mcp" if request.path.startswith("/mcp") else "rest")
     remote = request.app[PROXIES].client(request)
     return Origin(found, remote, request=request_id(request))
+
+
+async def write(
+    request: web.Request, store: Store, work: Work[T], surface: Surface, actor: str = ""
+) -> T:
+    """Run `work` in a transaction that comes from this request. `actor`: who acts, if known."""
+    origin = replace(origin_of(request, surface), actor=actor)
+
+    async def work_from_here(tx: Tx) -> T:
+        tx.origin = origin
+        return await work(tx)
+
+    return await store.write(work_from_here)
+
+
+async def record_refusal(request: web.Request, operation: str, surface: Surface) -> None:
+    """Record that a stranger was refused here."""
+    refused = Refused("unauthenticated", operation)
+    refusals = request.app[DISPATCHER].refusals
+    await refusals.record_stranger(operation, refused, origin_of(request, surface))
 
 
 def caller_of(request: web.Request) -> Caller:

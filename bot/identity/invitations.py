@@ -12,6 +12,7 @@ from bot.identity import credentials as secret
 from bot.identity.credentials import PREFIX, Grant, grant_of
 from bot.identity.keyring import Keys
 from bot.times import stamp
+from store.audit import records
 from store.engine.transaction import Tx
 from store.identity import credentials
 
@@ -66,6 +67,8 @@ async def reveal(tx: Tx, keys: Keys, invitation_id: str, person_id: int) -> str 
     code = f"{PREFIX}{invitation_id}_{secrets.token_urlsafe(32)}"
     signer = secret.signer(keys, invitation_id) or keys
     await credentials.change(tx, invitation_id, hash=secret.hash_of(signer, code))
+    i = row["installation_id"]
+    await records.append(tx, i, None, "invitation.revealed", invitation_id)
     return code
 
 

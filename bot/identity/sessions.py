@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from bot.identity import access_tokens, people_roles
 from bot.identity.credentials import PREFIX, Grant, grant_of, id_of, new_id, signer
 from bot.identity.keyring import Keys
+from store.audit import records
 from store.engine.transaction import Tx
 from store.identity import credentials
 from store.tables.identity import CredentialRow
@@ -78,6 +79,8 @@ async def refresh(
         return "wrong_client"
     if not await credentials.advance(tx, session, generation):
         await credentials.revoke(tx, session)
+        here = (tx, row["installation_id"], row["actor"])
+        await records.append(*here, "session.refresh", session, outcome="refused", code="reused")
         return "reused"
     if row["person_id"] is not None and row["actor"].startswith("@"):
         await people_roles.queue_rereads(tx, row["installation_id"], row["person_id"])

@@ -151,6 +151,8 @@ async def revoke(tx: Tx, credential_id: str) -> bool:
 async def _record(tx: Tx, row: Row, what: str) -> None:
     """Record in the audit what happened to the credential, whoever did it."""
     data = {"kind": row["kind"], "for": row["actor"], "role": row["role"]}
+    if row.get("client"):
+        data["client"] = row["client"]
     await records.append(tx, row["installation_id"], None, what, row["id"], data=data)
 
 

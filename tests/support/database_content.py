@@ -6,11 +6,13 @@ from store.engine.transaction import Tx
 from store.tables import TABLES
 from tests.support.story import Workspace
 
-# That a call came at all: the agent was active, its leases were renewed, it was told something.
+# That a call came at all: the agent was active, its leases were renewed, it was told something. A
+# refusal is in the audit, and takes a number.
 OF_THE_CALL = {
     "agents": {"last_active_at", "calls"},
     "leases": {"expires_at", "renewed_at", "known"},
     "notices": {"seen_at"},
+    "heads": {"seq"},
 }
 
 
@@ -23,6 +25,9 @@ async def content(workspace: Workspace) -> dict[str, list[dict[str, Any]]]:
             if "installation_id" in table.names:
                 q = f"SELECT * FROM {table.name} WHERE installation_id = :i"
                 rows = await tx.all(q, i=workspace.installation.id)
+                rows = [
+                    row for row in rows if (table.name, row.get("outcome")) != ("audit", "refused")
+                ]
                 found[table.name] = _without(rows, OF_THE_CALL.get(table.name, set()))
         return found
 
