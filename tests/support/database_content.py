@@ -17,21 +17,33 @@ OF_THE_CALL = {
 
 
 async def content(workspace: Workspace) -> dict[str, list[dict[str, Any]]]:
-    """All rows by table, without what each call changes."""
+    """All rows by table, without what each call changes. The audit also records refusals."""
 
     async def read(tx: Tx) -> dict[str, list[dict[str, Any]]]:
         found = {}
         for table in TABLES.values():
-            if "installation_id" in table.names:
+            if "installation_id" in table.names and table.name != "heads":
                 q = f"SELECT * FROM {table.name} WHERE installation_id = :i"
                 rows = await tx.all(q, i=workspace.installation.id)
                 rows = [
                     row for row in rows if (table.name, row.get("outcome")) != ("audit", "refused")
                 ]
                 found[table.name] = _without(rows, OF_THE_CALL.get(table.name, set()))
+        found["audit"] = [row for row in found["audit"] if row["outcome"] != "refused"]
         return found
 
     return await workspace.store.read(read)
+
+
+def changed_tables(
+    before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each table that are new or have changed, so that a failure stays readable."""
+    return {
+        name: [row for row in rows if row not in before[name]]
+        for name, rows in after.items()
+        if rows != before[name]
+    }
 
 
 def _without(rows: list[dict[str, Any]], columns: set[str]) -> list[dict[str, Any]]:

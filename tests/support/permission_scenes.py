@@ -1,0 +1,341 @@
+"""Real situations for the permission table: what a call is about belongs to the caller or not.
+
+Each scene returns the arguments of the call. `owner` owns or holds what it is about: the caller on
+the conditions `own` and `same_task`, and another agent on `any`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from tests.support.story import Agent, Workspace
+
+Given: TypeAlias = dict[str, Any]
+R = {"repository": "acme/rocket"}
+FILES = {"files": [{"path": "a.py", "content": "x = 1\n"}], "message": "Begin"}
+
+
+@dataclass
+class Scene:
+    """`me` is the caller, here with the role that may do everything."""
+
+    workspace: Workspace
+    name: str
+    me: Agent
+    other: Agent
+    boss: Agent
+    is_mine: bool
+
+    @property
+    def owner(self) -> Agent:
+        return self.me if self.is_mine else self.other
+
+    async def agent(self, what: str) -> Agent:
+        return await self.workspace.agent(f"{what}-{self.name}")
+
+    async def task(self) -> str:
+        return self.workspace.name(await self.workspace.task(f"Task {self.name}"))
+
+    async def held(self) -> Given:
+        """A task that the owner holds, with its fence."""
+        task = await self.task()
+        return {"task": task, "fence": (await self.owner.call("claim_task", task=task))["fence"]}
+
+    async def branch(self) -> Given:
+        """The held task, with a commit on its branch."""
+        held, branch = await self.held(), f"fix-{self.name}"
+        await self.owner.call("github_commit_files", **held, **FILES, branch=branch)
+        await self.workspace.settle()
+        return {**held, "head": branch}
+
+    async def pull(self) -> str:
+        """The pull request of a held task."""
+        found = await self.branch()
+        await self.owner.call("github_create_pr", **found, title="Fix it")
+        await self.workspace.settle()
+        return f"acme/rocket#{max(self.workspace.repository.pulls)}"
+
+    async def free_pull(self) -> str:
+        """A pull request without a task."""
+        branch = f"free-{self.name}"
+        await self.boss.call("github_commit_files", **R, **FILES, branch=branch)
+        await self.workspace.settle()
+        await self.boss.call("github_create_pr", **R, head=branch, title="Free")
+        await self.workspace.settle()
+        return f"acme/rocket#{max(self.workspace.repository.pulls)}"
+
+    async def child(self, of: Agent) -> str:
+        child = await self.agent("child")
+        await child.call("update_agent", parent_id=of.actor.name)
+        return child.actor.name
+
+    async def message(self, sender: Agent, to: Agent, **more: Any) -> str:
+        found = await sender.call("send_message", to=to.actor.name, body="Hm?", **more)
+        return str(found["message_id"])
+
+    async def dead_letter(self) -> str:
+        """From the owner to an agent that never reads."""
+        reader = await self.agent("reader")
+        message_id = await self.message(self.owner, reader, ttl_s=60)
+        await self.workspace.time_passes(120)
+        return message_id
+
+    async def context(self) -> str:
+        """A context of the owner, about a task."""
+        task = await self.task()
+        found = await self.owner.call("create_context", name="Plan", content="x", task=task)
+        return str(found["context"]["id"])
+
+    async def write(self) -> str:
+        """A queued write of the owner."""
+        task = await self.task()
+        queued = await self.owner.write("github_comment_issue", issue=task, body=self.name)
+        return str(queued["write_id"])
+
+    async def comment(self) -> tuple[str, int]:
+        """A comment of the owner, on GitHub."""
+        task = await self.task()
+        await self.owner.call("github_comment_issue", issue=task, body=self.name)
+        await self.workspace.settle()
+        number = int(task.rpartition("#")[2])
+        return task, self.workspace.repository.issues[number].comments[-1].id
+
+
+Make: TypeAlias = Callable[[Scene], Awaitable[Given]]
+
+
+async def update_parent(s: Scene) -> Given:
+    return {"agent_id": await s.child(s.owner), "parent_id": ""}
+
+
+async def get_checkpoint(s: Scene) -> Given:
+    return {"agent_id": s.owner.actor.name, "task": await s.task()}
+
+
+async def resume(s: Scene) -> Given:
+    """An agent below the caller, which the caller itself or a tech-lead has paused."""
+    child = await s.child(s.me)
+    pauser = s.me if s.is_mine else s.boss
+    await pauser.call("manage_agent", agent_id=child, action="pause")
+    return {"agent_id": child, "action": "resume"}
+
+
+async def blocked(s: Scene) -> Given:
+    issue, other = await s.workspace.task(), await s.workspace.task()
+    s.workspace.person.block(issue, other)
+    await s.workspace.settle()
+    return {"task": s.workspace.name(issue)}
+
+
+async def release_of_person(s: Scene) -> Given:
+    if s.is_mine:
+        return await s.held()
+    issue = await s.workspace.task()
+    s.workspace.person.comment(issue, "/claim")
+    await s.workspace.settle()
+    return {"task": s.workspace.name(issue)}
+
+
+async def report(s: Scene) -> Given:
+    return {**await s.held(), "status": "in_progress", "progress": 10}
+
+
+async def reply(s: Scene) -> Given:
+    message_id = await s.message(s.owner, s.boss)
+    return {"to": s.boss.actor.name, "body": "Yes", "reply_to": message_id}
+
+
+async def message_to_owner(s: Scene) -> Given:
+    return {"message_id": await s.message(s.boss, s.owner)}
+
+
+async def message_of_owner(s: Scene) -> Given:
+    return {"message_id": await s.message(s.owner, s.boss)}
+
+
+async def thread(s: Scene) -> Given:
+    return {"thread_id": await s.message(s.owner, s.boss)}
+
+
+async def dead(s: Scene) -> Given:
+    return {"message_id": await s.dead_letter()}
+
+
+async def snapshots(s: Scene) -> Given:
+    await s.owner.call("snapshot_contexts", name=s.name, context_ids=[await s.context()])
+    return {"snapshots": True}
+
+
+async def update_context(s: Scene) -> Given:
+    return {"context_id": await s.context(), "content": "y", "expected_version": 1}
+
+
+async def share(s: Scene) -> Given:
+    return {"context_id": await s.context(), "to": s.boss.actor.name, "access": "read"}
+
+
+async def restore(s: Scene) -> Given:
+    given = await update_context(s)
+    await s.owner.call("update_context", **given)
+    return {"context_id": given["context_id"], "version": 1}
+
+
+async def free_issue(s: Scene) -> str:
+    issue = s.workspace.person.open_issue(s.workspace.repository, "Free", "")
+    await s.workspace.settle()
+    return s.workspace.name(issue)
+
+
+async def decide(s: Scene) -> Given:
+    return {"issue": (await s.held())["task"], "state": "completed"}
+
+
+async def decide_own(s: Scene) -> Given:
+    """To cancel a task that nobody has claimed; its creator is the owner."""
+    await s.owner.call("create_task", **R, title=f"New {s.name}")
+    await s.workspace.settle()
+    number = max(s.workspace.repository.issues)
+    return {"issue": f"acme/rocket#{number}", "state": "not_planned"}
+
+
+async def change_comment(s: Scene) -> Given:
+    issue, comment_id = await s.comment()
+    return {"issue": issue, "action": "edit", "comment_id": comment_id, "body": "New"}
+
+
+async def create_pull(s: Scene) -> Given:
+    return {**R, "head": (await s.branch())["head"], "title": "Mine"}
+
+
+async def commit(s: Scene) -> Given:
+    return {**R, **FILES, "branch": (await s.branch())["head"]}
+
+
+async def merge(s: Scene) -> Given:
+    s.workspace.person.push(
+        s.workspace.repository, "main", {".github/hubbub.yml": "agents_may_merge: true"}
+    )
+    await s.workspace.settle()
+    return {"pull_request": await s.free_pull(), "merge": "squash"}
+
+
+async def usage(s: Scene) -> Given:
+    return {"model": "m-1", "cost": "1", "task": (await s.held())["task"]}
+
+
+def fixed(**given: Any) -> Make:
+    async def make(_: Scene) -> Given:
+        return given
+
+    return make
+
+
+def of_owner(**given: Any) -> Make:
+    async def make(s: Scene) -> Given:
+        return {"agent_id": s.owner.actor.name, **given}
+
+    return make
+
+
+def of(name: str, what: Callable[[Scene], Awaitable[Any]], **given: Any) -> Make:
+    """The argument `name` has what the function makes."""
+
+    async def make(s: Scene) -> Given:
+        return {name: await what(s), **given}
+
+    return make
+
+
+async def held_task(s: Scene) -> str:
+    return str((await s.held())["task"])
+
+
+def fresh(**given: Any) -> Make:
+    """Arguments that no other scene has."""
+
+    async def make(s: Scene) -> Given:
+        return {k: v.format(s.name) if isinstance(v, str) else v for k, v in given.items()}
+
+    return make
+
+
+async def other(s: Scene) -> Given:
+    return {"task": await s.task(), "agent_id": s.other.actor.name}
+
+
+async def tell(s: Scene) -> Given:
+    return {"to": s.other.actor.name, "body": "Hm?"}
+
+
+SHA = "0" * 40
+SCENES: dict[str, Make] = {
+    "register_agent": of_owner(name="x"),
+    "update_agent": of_owner(name="New"),
+    "update_agent.parent_id": update_parent,
+    "update_agent.report": of_owner(health={"latency_ms": 1}),
+    "get_agent": of_owner(),
+    "get_agent.checkpoint": get_checkpoint,
+    "list_agents": fixed(),
+    "manage_agent": of_owner(action="pause"),
+    "manage_agent.resume": resume,
+    "invite_agent": fresh(agent_id="new-{}"),
+    "create_task": fresh(**R, title="Create {}"),
+    "create_tasks": fixed(**R, tasks=[{"id": "a", "title": "Plan"}], duplicate_ok=True),
+    "assign_task": other,
+    "change_task": of("task", Scene.task, priority="high"),
+    "claim_task": of("task", Scene.task),
+    "claim_task.blocked": blocked,
+    "release_task": Scene.held,
+    "release_task.of_person": release_of_person,
+    "update_task_status": report,
+    "report_usage": usage,
+    "get_task": of("task", Scene.task),
+    "list_tasks": fixed(),
+    "explain_task": of("task", Scene.task),
+    "send_message": tell,
+    "send_message.reply_to": reply,
+    "get_messages": fixed(),
+    "get_messages.thread_id": thread,
+    "get_messages.dead": of("message_id", Scene.dead_letter),
+    "mark_message_read": message_to_owner,
+    "delete_message": message_of_owner,
+    "resend_message": dead,
+    "create_context": fixed(name="Plan", content="x"),
+    "update_context": update_context,
+    "share_context": share,
+    "get_context": of("context_id", Scene.context),
+    "list_contexts": of("context_id", Scene.context),
+    "list_contexts.snapshots": snapshots,
+    "restore_context": restore,
+    "snapshot_contexts": of("context_id", Scene.context),
+    "github_create_issue": fixed(**R, title="New"),
+    "github_update_issue": of("issue", free_issue, title="New"),
+    "github_update_issue.held": of("issue", held_task, title="New"),
+    "github_update_issue.decide": decide,
+    "github_comment_issue": of("issue", Scene.task, body="Hm?"),
+    "github_comment_issue.change": change_comment,
+    "github_create_pr": fresh(**R, head="new-{}", title="New"),
+    "github_create_pr.held": create_pull,
+    "github_update_pr": of("pull_request", Scene.free_pull, title="New"),
+    "github_update_pr.held": of("pull_request", Scene.pull, title="New"),
+    "github_update_pr.merge": merge,
+    "github_review_pr": of("pull_request", Scene.free_pull, body="Hm?"),
+    "github_review_pr.verdict": of("pull_request", Scene.pull, event="APPROVE"),
+    "github_commit_files": fresh(**R, **FILES, branch="new-{}"),
+    "github_commit_files.held": commit,
+    "github_move_card": of("issue", free_issue, status="Done"),
+    "github_move_card.held": of("issue", held_task, status="Done"),
+    "github_report_check": fixed(**R, sha=SHA, name="lint"),
+    "github_run_workflow": fixed(**R, workflow="agent.yml"),
+    "github_cancel_workflow": fixed(**R, run_id=1),
+    "github_list_files": fixed(**R),
+    "github_read_files": fixed(**R, paths=["README.md"]),
+    "github_get_diff": of("task", Scene.free_pull),
+    "github_get_thread": of("task", Scene.task),
+    "github_search": fixed(query="rocket"),
+    "wait_for_events": fixed(topics=["messages"]),
+    "get_write": of("write_id", Scene.write),
+    "list_writes": of_owner(),
+    "cancel_write": of("write_id", Scene.write),
+    "get_budget": fixed(),
+}
