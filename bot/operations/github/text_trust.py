@@ -99,9 +99,9 @@ class Judge:
             return Judged("", withheld=WHY_EDITED, edited_since_claim=True, edited_by=by)
         return Judged(text, edited_since_claim=True, edited_by=by)
 
-    def label(self, author: Author, text: str) -> tuple[str, bool]:
+    def label(self, author: Author, text: str, key: TextKey | None = None) -> tuple[str, bool]:
         """A title, a branch or a path, and whether the reader may trust it."""
-        judged = self.judge(author, text)
+        judged = self.judge(author, text, key)
         return (WITHHELD if judged.withheld else judged.text), judged.trusted
 
     def shows(self, author: Author) -> bool:

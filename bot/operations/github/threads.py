@@ -82,8 +82,9 @@ async def github_get_thread(ctx: Context, task: TaskRef, max_tokens: Tokens = 40
     room = max_tokens * BYTES - SLACK
     known = await text_policies.states(ctx.tx, ctx.installation_id, {where["id"]})
     opener = Author(where["id"], about["author"], about["author_id"], about["author_association"])
-    judge = await judge_of(ctx, [opener], known=known)
-    frame = await _frame(ctx, where, about, room, partial(judge.label, opener))
+    key = TextKey(where["id"], about["number"], "opening", 0)
+    judge = await judge_of(ctx, [opener], [key], known)
+    frame = await _frame(ctx, where, about, room, partial(judge.label, opener, key=key))
     room -= await _frame_size(ctx, frame)
     entries, of_hubbub = await _texts(ctx, about, room, known)
     resolved = await threads.resolved_threads(ctx.tx, *here)

@@ -425,7 +425,11 @@ async def _claimed_answer(
         left = await checkpoints.checkpoint_of(ctx, handed.holder, row["id"])
         handed = handed.model_copy(update={"checkpoint": left and left.model_dump()})
     return Claimed(
-        task=task_view(await task_titles.with_title(ctx, row, _policy(row, state))),
+        task=task_view(
+            await task_titles.with_title(
+                ctx, row, _policy(row, state), edits=bool(state["was_edited"])
+            )
+        ),
         lease_id=row["lease_id"],
         fence=row["fence"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TypeVar, cast
 
 from bot.kernel.operation import Context
-from bot.operations.github.text_trust import Author, judge_of
+from bot.operations.github.text_trust import WITHHELD, Author, Judge, Judged, judge_of
+from store.mirror.text_edits import TextKey
 from store.mirror.text_policies import PolicyState
 from store.tasks.listing import ListedTask
 
@@ -12,27 +13,42 @@ Row = TypeVar("Row", bound=ListedTask)
 
 
 async def with_titles(
-    ctx: Context, rows: Sequence[Row], known: Sequence[PolicyState] = ()
+    ctx: Context, rows: Sequence[Row], known: Sequence[PolicyState] = (), *, edits: bool = False
 ) -> list[Row]:
-    """The tasks with titles that the policy passes. `outsider` then says who is not trusted."""
-    authors = {each["id"]: author for each in rows if (author := _author(each))}
-    if not authors:
+    """The tasks with titles that the policy passes. `outsider` then says who is not trusted.
+
+    `edits`: whether any of the titles may have been edited.
+    """
+    authors = [each for row in rows if (each := _author(row))]
+    keys = [key for row in rows if edits and (key := _key(row))]
+    if not authors and not keys:
         return list(rows)
-    judge = await judge_of(ctx, authors.values(), known=known)
-    found = []
-    for row in rows:
-        if author := authors.get(row["id"]):
-            title, trusted = judge.label(author, row["title"])
-            changed = {**row, "title": title, "outsider": None if trusted else row["outsider"]}
-            found.append(cast("Row", changed))
-        else:
-            found.append(row)
+    judge = await judge_of(ctx, authors, keys, known)
+    return [_with_title(row, judge) for row in rows]
+
+
+async def with_title(ctx: Context, row: Row, *known: PolicyState, edits: bool = False) -> Row:
+    (found,) = await with_titles(ctx, [row], known, edits=edits)
     return found
 
 
-async def with_title(ctx: Context, row: Row, *known: PolicyState) -> Row:
-    (found,) = await with_titles(ctx, [row], known)
-    return found
+def _with_title(row: Row, judge: Judge) -> Row:
+    judged = _judge(row, judge)
+    title = WITHHELD if judged.withheld else judged.text
+    outsider = None if judged.trusted else row["outsider"]
+    return cast("Row", {**row, "title": title, "outsider": outsider})
+
+
+def _judge(row: ListedTask, judge: Judge) -> Judged:
+    author, key = _author(row), _key(row)
+    if author is not None:
+        return judge.judge(author, row["title"], key)
+    return judge.judge_edit(key, row["title"]) if key else Judged(row["title"])
+
+
+def _key(row: ListedTask) -> TextKey | None:
+    number = row["number"]
+    return None if number is None else TextKey(row["repository_id"], number, "opening", 0)
 
 
 def _author(row: ListedTask) -> Author | None:

@@ -126,7 +126,8 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
     relations = await relations_of(ctx, issue)
     opening, comments = await _thread(ctx, row, issue) if issue else (None, [])
     known = [policy_of(issue, row["repository_id"])] if issue else []
-    (titled,) = await task_titles.with_titles(ctx, [row], known)
+    was_edited = issue is not None and bool(issue["was_edited"])
+    (titled,) = await task_titles.with_titles(ctx, [row], known, edits=was_edited)
     return TaskAndThread(
         task=task_view(titled, await blockers_among(ctx, row, relations)),
         around=await surroundings(ctx, row, issue, relations),
