@@ -14,6 +14,8 @@ from store.tables.identity import CredentialRow
 
 # RFC 6749 allows ten minutes. A client fetches its tokens within a second.
 CODE_S = 60
+# The sessions of one agent with one client, such as one on each of a person's computers.
+MOST_SESSIONS = 10
 # Why a code was refused. `reused`: what it gave before was revoked.
 NoCode: TypeAlias = Literal["unknown", "expired", "reused", "wrong_client", "wrong_proof"]
 
@@ -63,7 +65,15 @@ async def exchange(
     await rows.use(tx, row["id"])
     issued = await sessions.start(tx, keys, grant_of(row), audience=audience)
     await rows.change(tx, row["id"], family=issued.session)
+    await _end_oldest_sessions(tx, row)
     return issued
+
+
+async def _end_oldest_sessions(tx: Tx, row: CredentialRow) -> None:
+    """A client that forgets its tokens and logs in again and again leaves no pile of them."""
+    live = await rows.sessions_of_client(tx, row["installation_id"], row["actor"], row["client"])
+    for each in live[MOST_SESSIONS:]:
+        await rows.revoke(tx, each)
 
 
 async def _find(tx: Tx, keys: Keys, code: str) -> CredentialRow | None:

@@ -128,6 +128,19 @@ async def sessions_until(tx: Tx, installation_id: int, until: int) -> list[Crede
     return [_decode(row) for row in rows]
 
 
+async def sessions_of_client(tx: Tx, installation_id: int, actor: str, client: str) -> list[str]:
+    """The ids of the actor's live sessions with this client, the newest first."""
+    rows = await tx.all(
+        "SELECT id FROM credentials WHERE installation_id = :i AND actor = :a AND client = :c "
+        f"AND kind = 'session' AND {LIVE} ORDER BY created_at DESC, id",
+        i=installation_id,
+        a=actor,
+        c=client,
+        now=await tx.now(),
+    )
+    return [row["id"] for row in rows]
+
+
 async def lock_owners(tx: Tx, installation_id: int, actor: str) -> set[int | None]:
     """Who granted the actor's credentials of any kind, also those that are over."""
     rows = await tx.all(

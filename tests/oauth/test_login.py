@@ -1,13 +1,16 @@
 """A person logs in with GitHub and grants an agent to a client, which then calls operations."""
 
 from collections.abc import AsyncIterator
+from random import Random
 from typing import Any
 
 import jwt
 import pytest
 
 from bot.errors import Refused
+from bot.identity.authorization_codes import MOST_SESSIONS
 from tests.support.oauth import (
+    AUTHORIZE,
     CLIENT,
     REDIRECT,
     REVOKE,
@@ -283,3 +286,46 @@ def test_a_caller_may_ask_again_after_a_minute_and_others_at_once() -> None:
     limit.count("b")
     time = 61.0
     limit.count("a")
+
+
+async def test_of_many_logins_the_newest_sessions_live(server: Authorization) -> None:
+    browser = server.browser()
+    logins = [await server.login(browser) for _ in range(MOST_SESSIONS + 2)]
+    alive = [(await server.refresh(each["refresh_token"])).status == 200 for each in logins]
+    assert alive == [False] * 2 + [True] * MOST_SESSIONS
+
+
+NASTY = [
+    "",
+    "\x00",
+    "\u00e9",
+    "\U0001f600",
+    "%",
+    "a" * 5000,
+    "' OR 1=1 --",
+    "1" * 30,
+    "hubbub__",
+    ".",
+]
+NAMES = [
+    *("grant_type", "code", "refresh_token", "client_id", "redirect_uri", "code_verifier", "token"),
+    *("resource", "response_type", "code_challenge", "code_challenge_method", "state", "scope"),
+    *("installation", "agent", "role", "repository", "decision", "device_code", "subject_token"),
+]
+
+
+async def test_no_request_makes_a_bug_show(server: Authorization) -> None:
+    """Each field with each of these texts, on each address."""
+    browser, proof = server.browser(), Proof()
+    form = form_of(await server.page(browser, proof))
+    random = Random(7)  # noqa: S311 - the same requests each time
+    for value in NASTY:
+        for grant_type in (None, "authorization_code", "refresh_token"):
+            given = {each: random.choice([value, "x"]) for each in NAMES}
+            given |= {"grant_type": grant_type or value}
+            for path in (TOKEN, REVOKE):
+                assert (await server.ask(path, **given)).status < 500
+        changed = {name: value for name in form if random.random() < 0.3}
+        assert (await browser.open(AUTHORIZE, "POST", **(form | changed))).status < 500
+        page = await browser.open(server.address(proof, **{random.choice(NAMES): value[:300]}))
+        assert page.status < 500
