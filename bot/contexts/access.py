@@ -98,7 +98,7 @@ async def accesses(tx: Tx, actor: Actor, rows: Sequence[FullContext]) -> dict[st
 
 async def readable_ones(tx: Tx, actor: Actor, context_ids: Sequence[str]) -> set[str]:
     """The contexts among these that the actor may read."""
-    rows = await contexts.several(tx, actor.installation_id, context_ids)
+    rows = await contexts.several(tx, actor.installation_id, context_ids, actor.repositories)
     may = await accesses(tx, actor, rows)
     return {each for each, access in may.items() if access != "none"}
 
@@ -108,7 +108,9 @@ async def visible_ids(tx: Tx, actor: Actor, after: str, limit: int) -> list[str]
     here = actor.installation_id
     held = await grants.held_tasks(tx, here, actor.name, await tx.now())
     given = await grants.granted_ids(tx, here, _grantees(actor, held), after, limit)
-    own = await contexts.page(tx, here, owner=actor.name, after=after, limit=limit)
+    own = await contexts.page(
+        tx, here, owner=actor.name, after=after, limit=limit, repositories=actor.repositories
+    )
     return sorted({*given, *(row["id"] for row in own)})[:limit]
 
 
@@ -126,7 +128,7 @@ def too_many_error(what: str, most: int, remedy: str) -> Refused:
 
 async def find(ctx: Context, context_id: str, needs: Access = "read") -> AccessibleContext:
     """The context, with the actor's access in `access`. Raise Refused."""
-    row = await contexts.get(ctx.tx, ctx.installation_id, context_id)
+    row = await contexts.get(ctx.tx, ctx.installation_id, context_id, ctx.actor.known_repositories)
     if row is None:
         raise unknown(context_id)
     access = (await accesses(ctx.tx, ctx.actor, [row]))[context_id]

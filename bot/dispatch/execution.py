@@ -75,7 +75,9 @@ class Call:
 
     @property
     def request_key(self) -> str:
-        return digest("request key", self.actor.name, self.key)
+        """Another one for each reach: the answer to one token may name what another cannot see."""
+        _, name = self.actor.key_in_reach
+        return digest("request key", name, self.key)
 
     @property
     def origin(self) -> Origin:
@@ -160,7 +162,7 @@ class Executor:
         finally:
             if "lease_s" in type(call.arguments).model_fields:
                 # The new lease may be shorter than those before.
-                self.touched.pop(call.actor.key, None)
+                self.touched.pop(call.actor.key_in_reach, None)
             await self._write_later(call.later)
 
     async def _write_later(self, later: list[Work[None]]) -> None:
@@ -171,12 +173,12 @@ class Executor:
     async def touch(self, actor: Actor) -> None:
         """Write that the agent is active and renew its leases, unless this was done just now."""
         agent = actor.key
-        if actor.is_person or agent in self.touched:
+        if actor.is_person or actor.key_in_reach in self.touched:
             return
 
         async def work(tx: Tx) -> float:
             now = await tx.now()
-            renewed = await leases.renew(tx, *agent, now)
+            renewed = await leases.renew(tx, *agent, now, actor.repositories)
             totals.append(await agents.touch(tx, *agent, now, done))
             await credentials.touch(tx, actor.credential, now)
             shortest = await leases.shortest_s(tx, *agent) if renewed else None
@@ -184,7 +186,7 @@ class Executor:
 
         totals: list[Done | None] = []
         done = self._calls.pop(agent, Done(0, 0))
-        self.touched[agent] = await self.store.write(work)
+        self.touched[actor.key_in_reach] = await self.store.write(work)
         self._charge_elsewhere(agent, done, totals[-1])
 
     def _charge_elsewhere(self, agent: ActorKey, done: Done, total: Done | None) -> None:
@@ -241,8 +243,8 @@ async def _execute_once(tx: Tx, call: Call) -> Answer:
 async def _repeat_answer(tx: Tx, call: Call, kept: Row) -> Answer:
     """The answer of the first call. Raise Refused if the agent may no longer see its task."""
     task = kept.get("task")
-    here = call.actor.installation_id
-    if task is not None and await tasks.visible(tx, here, task["id"]) is None:
+    here, reach = call.actor.installation_id, call.actor.repositories
+    if task is not None and await tasks.visible(tx, here, task["id"], reach) is None:
         raise Refused("unknown_task", f"You can no longer see {task['task']}.")
     answer = call.operation.result.model_validate(kept)
     return await with_freshness(tx, call, await answer.as_it_is(tx, here))

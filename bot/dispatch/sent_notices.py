@@ -32,7 +32,7 @@ class SentNotices:
         `call`: makes the digest of the call, which may be a retry after a lost answer. It takes a
         while, and most answers had no notices.
         """
-        agent = actor.key
+        agent = actor.key_in_reach
         sent = self._last.get(agent)
         if sent is not None and not sent.may_be_retried_by(call()):
             await self.store.write(lambda tx: notices.mark_notified(tx, actor, sent.notices))
@@ -46,20 +46,20 @@ class SentNotices:
         chosen = [each for each in found if not self._is_repeat(actor, call, each)]
         for each in chosen:
             if not notices.comes_once(each):
-                place = (actor.key, each.kind, each.key)
+                place = (actor.key_in_reach, each.kind, each.key)
                 self._repeated[place] = notices.sent_again([each], call, self._repeated.get(place))
         if once := [each for each in chosen if notices.comes_once(each)]:
-            agent = actor.key
+            agent = actor.key_in_reach
             self._last[agent] = notices.sent_again(once, call, self._last.get(agent))
         return chosen
 
     def _is_repeat(self, actor: Actor, call: str, notice: Notice) -> bool:
-        sent = self._repeated.get((actor.key, notice.kind, notice.key))
+        sent = self._repeated.get((actor.key_in_reach, notice.kind, notice.key))
         return sent is not None and not sent.may_be_retried_by(call)
 
     def has_new(self, actor: Actor, found: Sequence[Notice]) -> bool:
         """Whether a notice that comes once was not in the answer before."""
-        sent = self._last.get(actor.key)
+        sent = self._last.get(actor.key_in_reach)
         before = {(each.kind, each.key) for each in sent.notices} if sent else set()
         return any(
             notices.comes_once(each) and (each.kind, each.key) not in before for each in found

@@ -16,7 +16,7 @@ from bot.kernel.event_stream import (
     Topics,
     first_page,
     needs_access_check,
-    reaches,
+    shown_to,
     wants,
 )
 from bot.tasks import lookup
@@ -54,15 +54,14 @@ async def _single_topic(tx: Tx, actor: Actor, topic: str) -> list[tuple[str, str
 async def _task_ids(tx: Tx, actor: Actor, ref: str) -> list[str]:
     """The task of an issue, or the tasks of a pull request."""
     try:
-        found = [await lookup.find(tx, actor.installation_id, ref)]
+        found = [await lookup.find(tx, actor.installation_id, ref, reach=actor.repositories)]
     except Refused as exc:
         if exc.code != "unknown_task":
             raise _unknown_task(ref) from exc
-        found = await lookup.of_pull(tx, actor.installation_id, ref)
-    seen = [str(task["id"]) for task in found if reaches(actor, task["repository_id"])]
-    if not seen:
+        found = await lookup.of_pull(tx, actor.installation_id, ref, actor.repositories)
+    if not found:
         raise _unknown_task(ref)
-    return seen
+    return [str(task["id"]) for task in found]
 
 
 def _unknown_task(ref: str) -> Refused:
@@ -111,7 +110,8 @@ async def read_page(tx: Tx, actor: Actor, topics: Topics, cursor: Cursor, limit:
     found = await _readable(tx, actor, found)
     # Read the floor last: it may rise during the read.
     missed = cursor < await events.floor(*here)
-    return replace(first_page(news, found, limit), missed=missed)
+    shown = [shown_to(actor, event) for event in found]
+    return replace(first_page(news, shown, limit), missed=missed)
 
 
 async def _readable(tx: Tx, actor: Actor, found: Sequence[NamedEvent]) -> list[NamedEvent]:

@@ -72,6 +72,13 @@ class Actor:
         return self.installation_id, self.name
 
     @property
+    def key_in_reach(self) -> ActorKey:
+        """Another one for each reach of an agent's tokens: none learns what another one got."""
+        if self.repositories is None or self.is_person:
+            return self.key
+        return self.installation_id, f"{self.name} {sorted(self.repositories)}"
+
+    @property
     def is_person(self) -> bool:
         return self.name.startswith("@")
 
@@ -98,6 +105,11 @@ class Actor:
         if self.roles is None:
             return self
         return replace(self, repositories=frozenset(r for r in self.roles if self.may(role, r)))
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it acts in some repositories alone, so that its role counts only there."""
+        return self.repositories is not None and self.roles is None
 
 
 def person(

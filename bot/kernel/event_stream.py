@@ -26,6 +26,8 @@ LeaveOut: TypeAlias = Literal["nothing", "own", "no news"]
 
 # These come often and are for nobody to act on: only the topic of the one task has them.
 MINOR = frozenset({"task.progress"})
+# Begins the name of a grant to whoever holds a task.
+OF_TASK = "task:"
 
 
 class NamedEvent(LoggedEvent):
@@ -108,8 +110,9 @@ def may_see(actor: Actor, event: NamedEvent) -> bool:
     there = event["seen"] and reaches(actor, event["repository_id"])
     if event["audience"] is None:
         return bool(there)
-    # A message stays visible to its reader wherever its task is now. Events of the task do not.
-    return event["audience"] == actor.name and (there or not event["kind"].startswith("task."))
+    # A message stays visible to its reader wherever its task is now. What happens there does not.
+    is_of_task = event["kind"].startswith(("task.", "context."))
+    return event["audience"] == actor.name and (there or not is_of_task)
 
 
 def wants(actor: Actor, topics: Topics, event: NamedEvent) -> bool:
@@ -124,6 +127,24 @@ def needs_access_check(actor: Actor, event: NamedEvent) -> bool:
     )
 
 
+def shown_to(actor: Actor, event: NamedEvent) -> NamedEvent:
+    """The event without what its data names out of the actor's reach.
+
+    A message reaches its readers wherever they work, and a context may be shared with the holder
+    of any task.
+    """
+    if actor.repositories is None:
+        return event
+    data = event["data"]
+    if event["kind"].startswith("message.") and "task" in data:
+        where = event["repository_id"]
+        if where is None or not reaches(actor, where):
+            data = {**data, "task": None}
+    elif event["kind"] == "context.shared" and str(data.get("to")).startswith(OF_TASK):
+        data = {**data, "to": OF_TASK.rstrip(":")}
+    return {**event, "data": data}
+
+
 def first_page(news: News, found: Sequence[NamedEvent], limit: int) -> Page:
     """The first `limit` of the events that were selected from the news."""
     if len(found) <= limit:
@@ -136,4 +157,4 @@ def page_of_news(actor: Actor, topics: Topics, cursor: int, found: News, limit: 
     mine = [e for e in found.events if e["seq"] > cursor and wants(actor, topics, e)]
     if any(needs_access_check(actor, event) for event in mine):
         return None
-    return first_page(found, mine, limit)
+    return first_page(found, [shown_to(actor, event) for event in mine], limit)

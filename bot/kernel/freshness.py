@@ -27,7 +27,8 @@ async def of(
     tx: Tx, installation_id: int, now: int, reach: frozenset[int] | None = None
 ) -> Freshness:
     """`reach`: the repositories that the answer may name; None: all."""
-    return await explain(tx, installation_id, await freshness.of(tx, installation_id), now, reach)
+    row = await freshness.of(tx, installation_id, reach)
+    return await explain(tx, installation_id, row, now, reach)
 
 
 async def explain(
@@ -45,7 +46,7 @@ async def explain(
         since.append(late)
         why.append("GitHub's log of deliveries cannot be read, and webhooks cannot reach Hubbub")
     if row["dead"] is not None:
-        n = await freshness.dead_count(tx, installation_id)
+        n = await freshness.dead_count(tx, installation_id, reach)
         why.append(
             f"{_deliveries(n)} could not be processed: `hubbub deliveries list --state dead`"
         )

@@ -61,6 +61,10 @@ class Asker:
         return self.tx, self.actor.installation_id
 
     @property
+    def reach(self) -> frozenset[int] | None:
+        return self.actor.repositories
+
+    @property
     def agent(self) -> tuple[Tx, int, str]:
         return self.tx, self.actor.installation_id, self.actor.name
 
@@ -81,5 +85,5 @@ def key_of(ids: Iterable[str]) -> str:
 
 async def named_task(asker: Asker, task_id: str) -> tuple[str, FullTask | None]:
     """The task with its name. If the agent cannot see its repository now, the name is its id."""
-    task = await tasks.visible(*asker.here, task_id)
+    task = await tasks.visible(*asker.here, task_id, asker.reach)
     return (lookup.name(task) if task else task_id), task

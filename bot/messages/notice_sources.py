@@ -16,7 +16,7 @@ from store.engine.transaction import Tx
 from store.messages import due_notices, mailbox, stored_notices
 from store.messages.stored_notices import Group, NewNotice
 from store.mirror import stored_repositories
-from store.outbox import write_history
+from store.outbox import write_history, writes
 from store.tables.columns import Json
 from store.tables.messages import NoticeRow
 from store.tables.outbox import WriteRow
@@ -73,7 +73,7 @@ def _state_after_loss(task: FullTask) -> str:
 
 async def _stuck_tasks(asker: Asker) -> list[Notice]:
     """One notice for all, to a tech-lead, who can decide."""
-    stuck = await due_notices.stuck_tasks(*asker.here, asker.now - LATELY, MOST)
+    stuck = await due_notices.stuck_tasks(*asker.here, asker.now - LATELY, MOST, asker.reach)
     if not stuck:
         return []  # the call itself has decided about the task
     name, task = await notice_parts.named_task(asker, stuck[0])
@@ -89,7 +89,7 @@ async def _stuck_tasks(asker: Asker) -> list[Notice]:
 
 async def _ending_leases(asker: Asker) -> list[Notice]:
     # Only the lease that ends first, because any call renews all leases.
-    rows = await due_notices.ending_leases(*asker.agent, asker.now, 1)
+    rows = await due_notices.ending_leases(*asker.agent, asker.now, 1, asker.reach)
     return [await _ending_lease(asker, row) for row in rows]
 
 
@@ -128,7 +128,8 @@ async def _messages(asker: Asker) -> list[Notice]:
 async def _failed_writes(asker: Asker) -> list[Notice]:
     """One notice for all that failed for the same reason."""
     alike: dict[str, list[WriteRow]] = defaultdict(list)
-    for row in await write_history.refusals(*asker.agent, asker.now - LATELY, MOST_ROWS):
+    since = asker.now - LATELY
+    for row in await write_history.refusals(*asker.agent, since, MOST_ROWS, asker.reach):
         alike[(row["error"] or {}).get("code", "")].append(row)
     return [await _failure(asker, rows) for rows in list(alike.values())[:MOST]]
 
@@ -163,17 +164,26 @@ async def _mark_announced(tx: Tx, installation_id: int, agent_id: str, received:
 
 async def _mark_failures(tx: Tx, installation_id: int, agent_id: str, received: Notice) -> None:
     await write_history.mark_notified(tx, installation_id, received.key.split())
-    await _keep(tx, installation_id, agent_id, received)
+    write = await writes.get(tx, installation_id, received.subject)
+    # The text names the repository of that write.
+    repository_id = write["repository_id"] if write else None
+    await _keep(tx, installation_id, agent_id, received, repository_id)
 
 
-async def _keep(tx: Tx, installation_id: int, agent_id: str, received: Notice) -> None:
+async def _keep(
+    tx: Tx,
+    installation_id: int,
+    agent_id: str,
+    received: Notice,
+    repository_id: int | None = None,
+) -> None:
     """Store a notice that the agent has seen, so that it can read it again."""
     notice: NewNotice = {
         "agent_id": agent_id,
         "kind": received.kind,
         "subject": received.subject,
         "message": received.message,
-        "repository_id": None,
+        "repository_id": repository_id,
         "seen_at": await tx.now(),
     }
     await stored_notices.add(tx, installation_id, notice)

@@ -32,7 +32,12 @@ MOST_TIMES = 2
 async def call_state_of(tx: Tx, actor: Actor, now: int) -> CallState:
     """What a call of the actor needs to know, with the kinds of notices that are due."""
     return await call_state.of(
-        tx, actor.installation_id, actor.name, now - LATELY, leads=actor.may("tech-lead")
+        tx,
+        actor.installation_id,
+        actor.name,
+        now - LATELY,
+        leads=actor.may("tech-lead"),
+        repositories=actor.repositories,
     )
 
 
@@ -62,9 +67,14 @@ async def past(tx: Tx, actor: Actor, limit: int) -> list[NoticeRow]:
     return [
         {**row, "subject": names.get(row["subject"], row["subject"])}
         for row in rows
-        if row["repository_id"] is None
-        or (row["repository_id"] in visible and reaches(actor, row["repository_id"]))
+        if (row["repository_id"] in visible and reaches(actor, row["repository_id"]))
+        or (row["repository_id"] is None and not _may_name_one(actor, row["kind"]))
     ]
+
+
+def _may_name_one(actor: Actor, kind: str) -> bool:
+    """Whether the text may name a repository out of reach: older rows do not say which one."""
+    return kind == "write_failed" and actor.repositories is not None
 
 
 @dataclass(frozen=True)

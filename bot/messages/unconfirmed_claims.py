@@ -35,7 +35,7 @@ async def _leases_without_use(
     """Leases whose fence the agent has not used, with their tasks' names."""
     misleading = [
         lease
-        for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS)
+        for lease in await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS, asker.reach)
         if (also_named or lease["known"] == UNKNOWN) and lease["task_id"] not in asker.named
     ]
     found = await _with_names(asker, misleading)
@@ -54,7 +54,7 @@ async def _with_names(
 async def leases_of(tx: Tx, actor: Actor, now: int, named: Collection[str]) -> list[str]:
     """The ids of leases on these tasks of which the agent may not know."""
     asker = Asker(tx, actor, now)
-    unconfirmed = await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS)
+    unconfirmed = await due_notices.unconfirmed_leases(*asker.agent, MOST_ROWS, asker.reach)
     return [
         lease["id"]
         for name, lease in await _with_names(asker, unconfirmed)

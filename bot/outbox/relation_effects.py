@@ -24,6 +24,7 @@ class End:
 
     issue_id: int
     name: str
+    repository_id: int
 
 
 async def lock(tx: Tx, write: WriteRow) -> None:
@@ -77,9 +78,16 @@ async def _hold(tx: Tx, write: WriteRow, task_id: str, why: str) -> None:
     task = await tasks.lock(tx, write["installation_id"], task_id)
     if task is None or task["held"] or task["state"] not in CLAIMABLE:
         return
-    end = await _issue_end(tx, write)
-    to = f"to {end.name} " if end else ""
+    to = _named_on_card(task, await _issue_end(tx, write))
     await lifecycle.hold(tx, task, BOT, f"its relation {to}could not be made on GitHub: {why}")
+
+
+def _named_on_card(task: FullTask, end: End | None) -> str:
+    """The other issue. Not every reader of the card may see one of another repository."""
+    if end is None:
+        return ""
+    is_here = end.repository_id == task["repository_id"]
+    return f"to {end.name} " if is_here else "to an issue in another repository "
 
 
 async def _relation(tx: Tx, write: WriteRow) -> NewRelation | None:
@@ -109,7 +117,7 @@ async def _numbered_end(tx: Tx, write: WriteRow) -> End | None:
     where = write["repository_id"]
     issue = await stored_issues.issue(tx, i, where, given["number"])
     name = await stored_repositories.repository_name(tx, i, where)
-    return End(issue["id"], f"{name}#{issue['number']}") if issue else None
+    return End(issue["id"], f"{name}#{issue['number']}", where) if issue else None
 
 
 async def _issue_end(tx: Tx, write: WriteRow) -> End | None:
@@ -120,11 +128,12 @@ async def _issue_end(tx: Tx, write: WriteRow) -> End | None:
     issue = await stored_issues.by_id(tx, i, given[OTHER_END[write["kind"]]])
     if issue is None:
         return None
-    name = await stored_repositories.repository_name(tx, i, issue["repository_id"])
-    return End(issue["id"], f"{name}#{issue['number']}")
+    where = issue["repository_id"]
+    name = await stored_repositories.repository_name(tx, i, where)
+    return End(issue["id"], f"{name}#{issue['number']}", where)
 
 
 def _end_of(task: FullTask | None) -> End | None:
     if task is None or task["issue_id"] is None:
         return None
-    return End(task["issue_id"], lookup.name(task))
+    return End(task["issue_id"], lookup.name(task), task["repository_id"])

@@ -1,12 +1,12 @@
 """Finds a task by what callers call it, and names it for them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import TypedDict
 
 from bot.errors import Refused
 from bot.identity.actors import Actor
-from bot.kernel.event_stream import reaches
 from bot.repository import repository_settings
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.mirror import pulls, stored_repositories
 from store.tables.mirror import PullRequestRow, RepositoryRow
@@ -34,8 +34,9 @@ def name(task: NamedTask) -> str:
 
 async def names(tx: Tx, actor: Actor, task_ids: Iterable[str]) -> dict[str, str]:
     """The names by id of those tasks that the actor may see."""
-    found = await tasks.several(tx, actor.installation_id, set(task_ids))
-    return {row["id"]: name(row) for row in found if reaches(actor, row["repository_id"])}
+    here = (tx, actor.installation_id)
+    found = await tasks.several(*here, set(task_ids), actor.repositories)
+    return {row["id"]: name(row) for row in found}
 
 
 def parse(ref: str) -> tuple[str, int] | None:
@@ -54,12 +55,12 @@ async def pull_request(tx: Tx, task: FullTask) -> PullRequestRow | None:
     return await pulls.pull_request(tx, *here)
 
 
-async def of_pull(tx: Tx, installation_id: int, ref: str) -> list[FullTask]:
+async def of_pull(tx: Tx, installation_id: int, ref: str, reach: Reach = None) -> list[FullTask]:
     """The tasks of the pull request `owner/repo#7`."""
     if (named := parse(ref)) is None:
         return []
     full_name, number = named
-    repository = await stored_repositories.repository(tx, installation_id, full_name)
+    repository = await stored_repositories.repository(tx, installation_id, full_name, reach)
     if repository is None:
         return []
     return await tasks.of_pull(tx, installation_id, repository["id"], number)
@@ -71,41 +72,44 @@ async def find(
     ref: str,
     *,
     for_person: bool = False,
-    reach: Collection[int] | None = None,
+    reach: Reach = None,
     lock: bool = False,
 ) -> FullTask:
     """A task by its id, or by `owner/repo#12` of its issue or pull request; to change it, lock it.
 
-    Raise Refused, in words for an agent or a person. `reach`: the repositories whose pull requests
-    the caller may know of; None is all.
+    Raise Refused, in words for an agent or a person. `reach`: the repositories of which the caller
+    may know. All else does not exist for it: the queries, and so the error, are the same.
     """
-    task = await _by_ref(tx, installation_id, ref, lock=lock)
+    task = await _by_ref(tx, installation_id, ref, reach, lock=lock)
     if task is not None:
         return task
     task = await _by_pull(tx, installation_id, ref, reach, for_person=for_person)
     return await tasks.lock(tx, installation_id, task["id"]) or task if lock else task
 
 
-async def _by_ref(tx: Tx, installation_id: int, ref: str, *, lock: bool) -> FullTask | None:
+async def _by_ref(
+    tx: Tx, installation_id: int, ref: str, reach: Reach, *, lock: bool
+) -> FullTask | None:
     here, named = (tx, installation_id), parse(ref)
     if not lock:
-        return await (tasks.by_name(*here, *named) if named else tasks.visible(*here, ref))
-    task_id = await (tasks.id_by_name(*here, *named) if named else tasks.visible_id(*here, ref))
+        by_name = named and tasks.by_name(*here, *named, reach)
+        return await (by_name or tasks.visible(*here, ref, reach))
+    id_by_name = named and tasks.id_by_name(*here, *named, reach)
+    task_id = await (id_by_name or tasks.visible_id(*here, ref, reach))
     return await tasks.lock(*here, task_id) if task_id else None
 
 
 async def _by_pull(
-    tx: Tx, installation_id: int, ref: str, reach: Collection[int] | None, *, for_person: bool
+    tx: Tx, installation_id: int, ref: str, reach: Reach, *, for_person: bool
 ) -> FullTask:
     """The task of the pull request `owner/repo#12`. Raise Refused if there is none."""
     if (named := parse(ref)) is None:
         raise unknown_task(ref, repository_settings.DEFAULTS.task_label, for_person=for_person)
     full_name, number = named
-    repository = await stored_repositories.repository(tx, installation_id, full_name)
+    repository = await stored_repositories.repository(tx, installation_id, full_name, reach)
     if repository is None:
         raise unknown_repository(full_name)
-    may_know = reach is None or repository["id"] in reach
-    task = await _task_of_pull(tx, repository, number) if may_know else None
+    task = await _task_of_pull(tx, repository, number)
     if task is None:
         settings = await repository_settings.of(tx, installation_id, repository["id"])
         raise unknown_task(ref, settings.task_label, for_person=for_person)

@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
-from store.engine import json_text, sql
+from store.engine import json_text, reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Row, Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.agents import AgentRow, Role
@@ -240,18 +241,44 @@ async def _children_of_all(tx: Tx, installation_id: int, parents: Sequence[str])
 
 
 async def held_tasks(
-    tx: Tx, installation_id: int, agent_ids: Sequence[str], limit: int
+    tx: Tx,
+    installation_id: int,
+    agent_ids: Sequence[str],
+    limit: int,
+    repositories: Reach = None,
 ) -> list[str]:
-    """The ids of the tasks that any of them holds, in the order in which tasks are locked."""
+    """The ids of the tasks that any of them holds, in the order in which tasks are locked.
+
+    `repositories`: those within reach.
+    """
     rows = await tx.all(
         f"SELECT task_id FROM {sql.by_index(tx.dialect, 'leases', 'ix_leases_holder')} "
         "WHERE installation_id = :i AND holder IN :holders "
-        "AND state IN ('held', 'parked') ORDER BY task_id LIMIT :n",
+        "AND state IN ('held', 'parked')"
+        f"{reach.of_task(repositories, 'task_id')} ORDER BY task_id LIMIT :n",
         i=installation_id,
         holders=tuple(agent_ids),
         n=limit,
+        **reach.parameters(repositories),
     )
     return [row["task_id"] for row in rows]
+
+
+async def work_outside(
+    tx: Tx, installation_id: int, agent_ids: Sequence[str], repositories: Collection[int]
+) -> bool:
+    """Whether any of them has a task, or a write that is not sent, outside these repositories."""
+    outside = "installation_id = :i AND repository_id NOT IN :reach"
+    row = await tx.one(
+        f"SELECT 1 AS yes FROM tasks WHERE {outside} AND holder IN :ids "
+        f"UNION ALL SELECT 1 FROM tasks WHERE {outside} AND assigned_to IN :ids "
+        f"UNION ALL SELECT 1 FROM writes WHERE {outside} AND author IN :ids "
+        "AND state IN ('queued', 'sending', 'unknown') LIMIT 1",
+        i=installation_id,
+        ids=tuple(agent_ids),
+        reach=tuple(repositories) or (0,),
+    )
+    return row is not None
 
 
 async def holdings(

@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from store.engine import sql
+from store.engine import reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.messages import due_notices
 from store.mirror import freshness
@@ -32,7 +33,9 @@ class CallState(Behind):
 
 
 @cache
-def _query(dialect: sql.Dialect, *, leads: bool) -> str:
+def _query(dialect: sql.Dialect, *, leads: bool, is_bound: bool) -> str:
+    # The text is the same for every reach: its repositories are a parameter.
+    repositories = () if is_bound else None
     return (
         "SELECT COALESCE((SELECT seq FROM heads WHERE installation_id = :i), 0) AS head, "
         "(SELECT value FROM facts WHERE name = :bot) AS bot, "
@@ -40,22 +43,33 @@ def _query(dialect: sql.Dialect, *, leads: bool) -> str:
         "(SELECT left_at FROM agents WHERE installation_id = :i AND id = :a) AS left_at, "
         "(SELECT paused_at FROM agents WHERE installation_id = :i AND id = :a) AS paused_at, "
         "EXISTS (SELECT 1 FROM repository_settings WHERE installation_id = :i AND narrows = 1) "
-        f"AS narrows, {freshness.COLUMNS}, {due_notices.columns(dialect, leads=leads)}"
+        f"AS narrows, {freshness.columns(repositories)}, "
+        f"{due_notices.columns(dialect, leads=leads)}"
     )
 
 
 async def of(
-    tx: Tx, installation_id: int, agent_id: str, since: int, *, leads: bool = False
+    tx: Tx,
+    installation_id: int,
+    agent_id: str,
+    since: int,
+    *,
+    leads: bool = False,
+    repositories: Reach = None,
 ) -> CallState:
-    """No notice of something older than `since` is due. `leads`: also what tech-leads get."""
+    """No notice of something older than `since` is due. `leads`: also what tech-leads get.
+
+    `repositories`: those within reach, for what the mirror lacks.
+    """
     row = await tx.one(
-        _query(tx.dialect, leads=leads),
+        _query(tx.dialect, leads=leads, is_bound=repositories is not None),
         i=installation_id,
         a=agent_id,
         now=await tx.now(),
         since=since,
         bot=BOT,
         **freshness.PARAMETERS,
+        **reach.parameters(repositories),
     )
     assert row is not None
     row["due"] = due_notices.kinds_in(row)

@@ -1,8 +1,10 @@
 """Contexts: documents that agents share. Their versions have the content."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from store.engine import sql
+from store.engine import reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.contexts import ContextRow
@@ -46,14 +48,23 @@ async def count_owned(tx: Tx, installation_id: int, owner: str) -> int:
     return row["n"] if row else 0
 
 
-async def get(tx: Tx, installation_id: int, context_id: str) -> FullContext | None:
-    return await tx.one(f"{SELECT} AND c.id = :c", i=installation_id, c=context_id)
+async def get(
+    tx: Tx, installation_id: int, context_id: str, repositories: Reach = None
+) -> FullContext | None:
+    """`repositories`: those within reach, for a context of a task."""
+    q = f"{SELECT} AND c.id = :c{reach.none_or_within(repositories, 't.repository_id')}"
+    return await tx.one(q, i=installation_id, c=context_id, **reach.parameters(repositories))
 
 
-async def several(tx: Tx, installation_id: int, context_ids: Sequence[str]) -> list[FullContext]:
+async def several(
+    tx: Tx, installation_id: int, context_ids: Sequence[str], repositories: Reach = None
+) -> list[FullContext]:
     """These contexts, read at one moment."""
-    q = f"{SELECT} AND c.id IN :ids ORDER BY c.id"
-    return await tx.all(q, i=installation_id, ids=tuple(context_ids))
+    within = reach.none_or_within(repositories, "t.repository_id")
+    q = f"{SELECT} AND c.id IN :ids{within} ORDER BY c.id"
+    return await tx.all(
+        q, i=installation_id, ids=tuple(context_ids), **reach.parameters(repositories)
+    )
 
 
 async def page(
@@ -64,12 +75,15 @@ async def page(
     owner: str | None = None,
     after: str = "",
     limit: int,
+    repositories: Reach = None,
 ) -> list[FullContext]:
     """A page of the installation's contexts, or those of a task or an owner, by id."""
     where = "c.task_id = :t AND " if task_id is not None else ""
     where += "c.owner = :o AND " if owner is not None else ""
-    more = {k: v for k, v in (("t", task_id), ("o", owner)) if v is not None}
-    q = f"{SELECT} AND {where}c.id > :after ORDER BY c.id LIMIT :n"
+    more: dict[str, Any] = {k: v for k, v in (("t", task_id), ("o", owner)) if v is not None}
+    more |= reach.parameters(repositories)
+    within = reach.none_or_within(repositories, "t.repository_id")
+    q = f"{SELECT} AND {where}c.id > :after{within} ORDER BY c.id LIMIT :n"
     return await tx.all(q, i=installation_id, after=after, n=limit, **more)
 
 

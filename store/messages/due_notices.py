@@ -3,7 +3,8 @@
 from functools import cache
 from typing import TypedDict
 
-from store.engine import sql
+from store.engine import reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Row, Tx
 from store.messages.mailbox import UNANNOUNCED
 from store.messages.stored_notices import UNSEEN
@@ -67,31 +68,40 @@ def kinds_in(row: Row) -> list[str]:
 
 
 async def unconfirmed_leases(
-    tx: Tx, installation_id: int, agent_id: str, limit: int
+    tx: Tx, installation_id: int, agent_id: str, limit: int, repositories: Reach = None
 ) -> list[UnconfirmedLease]:
     """Live leases of which the holder may not know, the oldest first."""
     leases = _leases_of_holder(tx.dialect)
     read = ", ".join(UnconfirmedLease.__annotations__)
-    q = f"SELECT {read} FROM {leases} WHERE {UNCONFIRMED} ORDER BY granted_at, id LIMIT :n"
-    return await tx.all(q, i=installation_id, a=agent_id, n=limit)
+    q = (
+        f"SELECT {read} FROM {leases} WHERE {UNCONFIRMED}{reach.of_task(repositories, 'task_id')} "
+        "ORDER BY granted_at, id LIMIT :n"
+    )
+    more = reach.parameters(repositories)
+    return await tx.all(q, i=installation_id, a=agent_id, n=limit, **more)
 
 
 async def ending_leases(
-    tx: Tx, installation_id: int, agent_id: str, now: int, limit: int
+    tx: Tx, installation_id: int, agent_id: str, now: int, limit: int, repositories: Reach = None
 ) -> list[LeaseRow]:
     return await tx.all(
-        f"SELECT * FROM {_leases_of_holder(tx.dialect)} WHERE {ENDS} ORDER BY expires_at LIMIT :n",
+        f"SELECT * FROM {_leases_of_holder(tx.dialect)} WHERE {ENDS}"
+        f"{reach.of_task(repositories, 'task_id')} ORDER BY expires_at LIMIT :n",
         i=installation_id,
         a=agent_id,
         now=now,
         n=limit,
+        **reach.parameters(repositories),
     )
 
 
-async def stuck_tasks(tx: Tx, installation_id: int, since: int, limit: int) -> list[str]:
+async def stuck_tasks(
+    tx: Tx, installation_id: int, since: int, limit: int, repositories: Reach = None
+) -> list[str]:
     """Ids of the tasks that Hubbub put on hold since then, because nobody got them done."""
     q = (
-        "SELECT id FROM tasks WHERE installation_id = :i AND stuck_at >= :since "
-        "ORDER BY stuck_at DESC LIMIT :n"
+        "SELECT id FROM tasks WHERE installation_id = :i AND stuck_at >= :since"
+        f"{reach.within(repositories, 'repository_id')} ORDER BY stuck_at DESC LIMIT :n"
     )
-    return [row["id"] for row in await tx.all(q, i=installation_id, since=since, n=limit)]
+    more = reach.parameters(repositories)
+    return [row["id"] for row in await tx.all(q, i=installation_id, since=since, n=limit, **more)]

@@ -2,6 +2,8 @@
 
 from typing import TypedDict
 
+from store.engine import reach
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 
 # Key values of the repair: when it last read GitHub's log of deliveries to its end, and how old
@@ -33,32 +35,42 @@ class LostIn(TypedDict):
     n: int
 
 
-# The columns of `Behind`, each a query for one value, which needs :i, :surveyed and :late_after.
-COLUMNS = (
-    "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
-    "AND state = 'received') AS waiting, "
-    "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
-    "AND state = 'failed') AS failed, "
-    "(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i "
-    "AND state = 'dead') AS dead, "
-    "(SELECT MIN(delivered_at) FROM lost_deliveries WHERE installation_id = :i) AS lost, "
-    "EXISTS (SELECT 1 FROM backfills WHERE installation_id = :i AND state = 'queued') "
-    "AS filling, "
-    "(SELECT value FROM facts WHERE name = :surveyed) AS surveyed, "
-    "(SELECT value FROM facts WHERE name = :late_after) AS late_after"
-)
 PARAMETERS = {"surveyed": SURVEYED, "late_after": LATE_AFTER}
 
 
-async def of(tx: Tx, installation_id: int) -> Behind:
-    row: Behind | None = await tx.one(f"SELECT {COLUMNS}", i=installation_id, **PARAMETERS)
+def columns(repositories: Reach) -> str:
+    """The columns of `Behind`, each a query for one value. They need :i and PARAMETERS.
+
+    `repositories`: those within reach. What belongs to none counts for everybody.
+    """
+    within = reach.none_or_within(repositories, "repository_id")
+    received = f"(SELECT MIN(received_at) FROM deliveries WHERE installation_id = :i{within}"
+    return (
+        f"{received} AND state = 'received') AS waiting, "
+        f"{received} AND state = 'failed') AS failed, "
+        f"{received} AND state = 'dead') AS dead, "
+        f"(SELECT MIN(delivered_at) FROM lost_deliveries WHERE installation_id = :i{within}) "
+        "AS lost, EXISTS (SELECT 1 FROM backfills WHERE installation_id = :i AND state = 'queued'"
+        f"{reach.within(repositories, 'repository_id')}) AS filling, "
+        "(SELECT value FROM facts WHERE name = :surveyed) AS surveyed, "
+        "(SELECT value FROM facts WHERE name = :late_after) AS late_after"
+    )
+
+
+async def of(tx: Tx, installation_id: int, repositories: Reach = None) -> Behind:
+    given = PARAMETERS | reach.parameters(repositories)
+    q = f"SELECT {columns(repositories)}"
+    row: Behind | None = await tx.one(q, i=installation_id, **given)
     assert row is not None
     return row
 
 
-async def dead_count(tx: Tx, installation_id: int) -> int:
-    q = "SELECT COUNT(*) AS n FROM deliveries WHERE installation_id = :i AND state = 'dead'"
-    row = await tx.one(q, i=installation_id)
+async def dead_count(tx: Tx, installation_id: int, repositories: Reach = None) -> int:
+    q = (
+        "SELECT COUNT(*) AS n FROM deliveries WHERE installation_id = :i AND state = 'dead'"
+        f"{reach.none_or_within(repositories, 'repository_id')}"
+    )
+    row = await tx.one(q, i=installation_id, **reach.parameters(repositories))
     return int(row["n"]) if row else 0
 
 

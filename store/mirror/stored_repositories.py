@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
+from store.engine import reach
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.tables.mirror import RepositoryRow
 
@@ -80,23 +82,29 @@ async def present_repositories(tx: Tx) -> list[RepositoryName]:
     )
 
 
-async def repository(tx: Tx, installation_id: int, full_name: str) -> RepositoryRow | None:
-    """A repository by name in any letter case. None if the installation does not cover it."""
+async def repository(
+    tx: Tx, installation_id: int, full_name: str, repositories: Reach = None
+) -> RepositoryRow | None:
+    """A repository by name in any letter case. None if the installation does not cover it.
+
+    `repositories`: those within reach.
+    """
     q = (
         "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.full_name_key = :n "
-        f"AND {VISIBLE} AND {PRESENT}"
+        f"AND {VISIBLE} AND {PRESENT}{reach.within(repositories, 'r.id')}"
     )
-    return await tx.one(q, i=installation_id, n=full_name.casefold())
+    key = full_name.casefold()
+    return await tx.one(q, i=installation_id, n=key, **reach.parameters(repositories))
 
 
 async def repository_by_id(
-    tx: Tx, installation_id: int, repository_id: int
+    tx: Tx, installation_id: int, repository_id: int, repositories: Reach = None
 ) -> RepositoryRow | None:
     q = (
         "SELECT r.* FROM repositories r WHERE r.installation_id = :i AND r.id = :r "
-        f"AND {VISIBLE} AND {PRESENT}"
+        f"AND {VISIBLE} AND {PRESENT}{reach.within(repositories, 'r.id')}"
     )
-    return await tx.one(q, i=installation_id, r=repository_id)
+    return await tx.one(q, i=installation_id, r=repository_id, **reach.parameters(repositories))
 
 
 async def repository_ids(tx: Tx, installation_id: int) -> list[int]:

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from store.engine import json_text, sql
+from store.engine import json_text, reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.outbox.writes import COUNTED, decode
 from store.tables.outbox import WriteRow
@@ -130,17 +131,19 @@ async def asked_reviewers(tx: Tx, installation_id: int, target: str) -> set[str]
 
 
 async def refusals(
-    tx: Tx, installation_id: int, author: str, since: int, limit: int
+    tx: Tx, installation_id: int, author: str, since: int, limit: int, repositories: Reach = None
 ) -> list[WriteRow]:
     """Writes that failed for good and whose author has not been notified."""
     rows = await tx.all(
         "SELECT * FROM writes WHERE installation_id = :i AND author = :a AND state IN :ended "
-        "AND finished_at >= :since AND told_at IS NULL ORDER BY finished_at LIMIT :n",
+        "AND finished_at >= :since AND told_at IS NULL"
+        f"{reach.within(repositories, 'repository_id')} ORDER BY finished_at LIMIT :n",
         i=installation_id,
         a=author,
         ended=("refused", "dead", "cancelled"),
         since=since,
         n=limit,
+        **reach.parameters(repositories),
     )
     return [decode(row) for row in rows]
 
@@ -164,13 +167,16 @@ class Wanted:
     authors: Collection[str] | None = None
     task_id: str | None = None
     task_targets: Collection[str] = ()
+    # Those within the caller's reach.
+    repositories: Reach = None
 
 
 async def page(
     tx: Tx, installation_id: int, wanted: Wanted, before: int | None, limit: int
 ) -> list[WriteRow]:
     """The newest writes that match, with numbers below `before`."""
-    where, given = "", dict[str, Any]()
+    where = reach.within(wanted.repositories, "repository_id")
+    given: dict[str, Any] = reach.parameters(wanted.repositories)
     if wanted.authors is None:
         # Logins of people begin with @, and the bot's name has a bracket.
         where += " AND INSTR(author, '@') = 0 AND INSTR(author, '[') = 0"

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from store.engine import ids, json_text, sequences, sql
+from store.engine import ids, json_text, reach, sequences, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.tables.outbox import WriteRow
 
@@ -128,12 +129,15 @@ def pending_on(tx: Tx, installation_id: int, target: str, kind: str) -> list[Wri
     return [row for row in rows if (row["target"], row["kind"]) == (target, kind)]
 
 
-async def get(tx: Tx, installation_id: int, write_id: str) -> WriteRow | None:
+async def get(
+    tx: Tx, installation_id: int, write_id: str, repositories: Reach = None
+) -> WriteRow | None:
     for pending in queued_in(tx, installation_id):
         if pending["id"] == write_id:
             return pending
-    q = "SELECT * FROM writes WHERE installation_id = :i AND id = :w"
-    row = await tx.one(q, i=installation_id, w=write_id)
+    within = reach.within(repositories, "repository_id")
+    q = f"SELECT * FROM writes WHERE installation_id = :i AND id = :w{within}"
+    row = await tx.one(q, i=installation_id, w=write_id, **reach.parameters(repositories))
     return decode(row) if row else None
 
 

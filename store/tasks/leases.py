@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-from store.engine import ids, json_text, sql
+from store.engine import ids, json_text, reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.tables.tasks import CONFIRMED, UNKNOWN, LeaseRow, TaskState
 from store.tasks.tasks import FullTask
@@ -210,27 +211,34 @@ def is_expired(row: LeaseRow | FullTask, now: int) -> bool:
     return row["expires_at"] is not None and row["expires_at"] <= now
 
 
-async def overdue(tx: Tx, limit: int, installation_id: int | None = None) -> list[LeaseRow]:
-    """Live leases past their expiry."""
+async def overdue(
+    tx: Tx, limit: int, installation_id: int | None = None, repositories: Reach = None
+) -> list[LeaseRow]:
+    """Live leases past their expiry. Only those of an installation can be within a reach."""
     return await tx.all(
         "SELECT * FROM leases WHERE state = 'held' AND expires_at <= :now "
         f"{'AND installation_id = :i ' if installation_id is not None else ''}"
-        "ORDER BY expires_at LIMIT :n",
+        f"{reach.of_task(repositories, 'task_id')} ORDER BY expires_at LIMIT :n",
         now=await tx.now(),
         n=limit,
+        **reach.parameters(repositories),
         **({"i": installation_id} if installation_id is not None else {}),
     )
 
 
-async def renew(tx: Tx, installation_id: int, holder: str, now: int) -> int:
-    """Renew all live leases of the holder. A lease that ended or expired stays ended."""
+async def renew(
+    tx: Tx, installation_id: int, holder: str, now: int, repositories: Reach = None
+) -> int:
+    """Renew the live leases of the holder within reach. A lease that ended stays ended."""
     of_holder = sql.by_index(tx.dialect, "leases", "ix_leases_holder")
     return await tx.run(
         f"UPDATE {of_holder} SET expires_at = :now + lease_s * 1000000, renewed_at = :now "
-        "WHERE installation_id = :i AND holder = :h AND state = 'held' AND expires_at > :now",
+        "WHERE installation_id = :i AND holder = :h AND state = 'held' AND expires_at > :now"
+        f"{reach.of_task(repositories, 'task_id')}",
         now=now,
         i=installation_id,
         h=holder,
+        **reach.parameters(repositories),
     )
 
 

@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from store.engine import sql
+from store.engine import reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskState
@@ -66,6 +67,13 @@ class Sought:
     blocked: bool | None = None
     label: str | None = None
     assignee: str | None = None
+    # Those within the caller's reach.
+    repositories: Reach = None
+
+    @property
+    def is_in_one(self) -> bool:
+        """Whether all tasks are in one repository."""
+        return self.repository_id is not None or reach.is_one(self.repositories)
 
 
 async def page(
@@ -108,6 +116,8 @@ def _where(sought: Sought, dialect: sql.Dialect) -> tuple[str, dict[str, Any]]:
     where, given = "", dict[str, Any]()
     if sought.repository_id is not None:
         where, given["r"] = " AND t.repository_id = :r", sought.repository_id
+    where += reach.within(sought.repositories, "t.repository_id")
+    given |= reach.parameters(sought.repositories)
     if sought.holder is not None:
         given["h"] = sought.holder
     if sought.label is not None:
@@ -130,4 +140,4 @@ def _index(state: str, sought: Sought) -> str:
     """The index in whose order the tasks are read."""
     if sought.holder is not None:
         return "ix_tasks_last_of" if state in ENDED else "ix_tasks_newest_of"
-    return "ix_tasks_newest" if sought.repository_id is None else "ix_tasks_newest_in"
+    return "ix_tasks_newest_in" if sought.is_in_one else "ix_tasks_newest"

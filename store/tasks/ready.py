@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from store.engine import sql
+from store.engine import reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.mirror import dependency_cycles, relations
 from store.mirror.relations import Neighbour
@@ -74,7 +75,7 @@ class Wanted:
     `size`: 0 to 2. `met`: the capabilities that the agent has, in each form that a task may use.
     `given_back`: True for only the tasks that the agent itself released last, False for only the
     others. `anybody`: what any agent may claim, also tasks that are reserved for others. `closed`:
-    repositories whose tasks do not match.
+    repositories whose tasks do not match. `repositories`: those within the agent's reach.
     """
 
     repository_id: int | None = None
@@ -85,6 +86,7 @@ class Wanted:
     given_back: bool | None = None
     anybody: bool = False
     closed: frozenset[int] = frozenset()
+    repositories: Reach = None
 
 
 async def page(
@@ -121,7 +123,8 @@ def _best(
             "created_at": after["created_at"],
             "id": after["id"],
         }
-    index = "ix_tasks_best" if wanted.repository_id is None else "ix_tasks_best_in"
+    is_in_one = wanted.repository_id is not None or reach.is_one(wanted.repositories)
+    index = "ix_tasks_best_in" if is_in_one else "ix_tasks_best"
     parts: list[tuple[str, str]] = []
     if not wanted.anybody:
         mine = f"t.state = 'assigned' AND t.assigned_to = :me AND {where}"
@@ -151,6 +154,8 @@ def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str,
     if wanted.closed:
         where += " AND t.repository_id NOT IN :closed"
         given["closed"] = sorted(wanted.closed)
+    where += reach.within(wanted.repositories, "t.repository_id")
+    given |= reach.parameters(wanted.repositories)
     if wanted.label is not None:
         where, given["label"] = where + LABELLED, f"\n{wanted.label.casefold()}\n"
     if wanted.size is not None:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, TypedDict, TypeVar, cast
 
-from store.engine import ids, json_text, sql
+from store.engine import ids, json_text, reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Row, Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import TaskRow, TaskState
@@ -100,21 +101,33 @@ async def get(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
     return _one(await tx.one(f"{ANY} AND t.id = :t", i=installation_id, t=task_id))
 
 
-async def visible(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
-    return _one(await tx.one(f"{SELECT} AND t.id = :t", i=installation_id, t=task_id))
+async def visible(
+    tx: Tx, installation_id: int, task_id: str, repositories: Reach = None
+) -> FullTask | None:
+    """`repositories`: those within reach."""
+    q = f"{SELECT} AND t.id = :t{reach.within(repositories, 't.repository_id')}"
+    return _one(await tx.one(q, i=installation_id, t=task_id, **reach.parameters(repositories)))
 
 
-async def several(tx: Tx, installation_id: int, task_ids: Collection[str]) -> list[FullTask]:
-    """Those of the tasks that actors may see."""
+async def several(
+    tx: Tx, installation_id: int, task_ids: Collection[str], repositories: Reach = None
+) -> list[FullTask]:
+    """Those of the tasks that actors may see. `repositories`: those within reach."""
     if not task_ids:
         return []
-    rows = await tx.all(f"{SELECT} AND t.id IN :ids", i=installation_id, ids=sorted(task_ids))
+    q = f"{SELECT} AND t.id IN :ids{reach.within(repositories, 't.repository_id')}"
+    rows = await tx.all(
+        q, i=installation_id, ids=sorted(task_ids), **reach.parameters(repositories)
+    )
     return decode(rows)
 
 
-async def visible_id(tx: Tx, installation_id: int, task_id: str) -> str | None:
+async def visible_id(
+    tx: Tx, installation_id: int, task_id: str, repositories: Reach = None
+) -> str | None:
     """The id itself, if actors may see the task. For a caller that locks it next."""
-    row = await tx.one(f"{VISIBLE_IDS} AND t.id = :t", i=installation_id, t=task_id)
+    q = f"{VISIBLE_IDS} AND t.id = :t{reach.within(repositories, 't.repository_id')}"
+    row = await tx.one(q, i=installation_id, t=task_id, **reach.parameters(repositories))
     return row["id"] if row else None
 
 
@@ -158,16 +171,23 @@ def _by_name(dialect: sql.Dialect, select: str) -> str:
     return select.replace("tasks t JOIN repositories r", joined, 1)
 
 
-async def by_name(tx: Tx, installation_id: int, full_name: str, number: int) -> FullTask | None:
+async def by_name(
+    tx: Tx, installation_id: int, full_name: str, number: int, repositories: Reach = None
+) -> FullTask | None:
     """The task `full_name#number`. The name may be in any letter case."""
-    q, name = f"{_by_name(tx.dialect, SELECT)} AND {NAMED}", full_name.casefold()
-    return _one(await tx.one(q, i=installation_id, name=name, n=number))
+    q = f"{_by_name(tx.dialect, SELECT)} AND {NAMED}{reach.within(repositories, 't.repository_id')}"
+    given = {"name": full_name.casefold(), "n": number, **reach.parameters(repositories)}
+    return _one(await tx.one(q, i=installation_id, **given))
 
 
-async def id_by_name(tx: Tx, installation_id: int, full_name: str, number: int) -> str | None:
+async def id_by_name(
+    tx: Tx, installation_id: int, full_name: str, number: int, repositories: Reach = None
+) -> str | None:
     """The id of the task `full_name#number`. For a caller that locks it next."""
-    q = f"{_by_name(tx.dialect, VISIBLE_IDS)} AND {NAMED}"
-    row = await tx.one(q, i=installation_id, name=full_name.casefold(), n=number)
+    within = reach.within(repositories, "t.repository_id")
+    q = f"{_by_name(tx.dialect, VISIBLE_IDS)} AND {NAMED}{within}"
+    given = {"name": full_name.casefold(), "n": number, **reach.parameters(repositories)}
+    row = await tx.one(q, i=installation_id, **given)
     return row["id"] if row else None
 
 

@@ -105,8 +105,8 @@ async def test_a_person_sees_what_they_read_and_nothing_of_other_repositories(ad
     assert {each["task"] for each in both["tasks"]} == {rocket, api}
     one = ada.as_person(api=None)
     await one.call("get_task", task=rocket)
-    assert (await one.refusal("get_task", task=api)).code == "unknown_task"
-    assert (await one.refusal("claim_task", task=api)).code == "unknown_task"
+    assert (await one.refusal("get_task", task=api)).code == "unknown_repository"
+    assert (await one.refusal("claim_task", task=api)).code == "unknown_repository"
     assert (await one.refusal("github_create_issue", repository="acme/api", title="No")).code == (
         "unknown_repository"
     )

@@ -12,6 +12,7 @@ from bot.kernel.operation import Context, operation
 from bot.operations.agents.arguments import AgentId, Why
 from bot.operations.agents.views import Managed, known_agent
 from bot.outbox import stopped
+from store.agents import agents
 
 
 @operation(idempotent=True)
@@ -40,6 +41,8 @@ async def manage_agent(
             paused_by=row["paused_by"],
             **permissions.missing(ctx.actor, hierarchy.RESUME),
         )
+    if ctx.actor.repositories is not None and action != "resume":
+        await _check_reach(ctx, agent_id, with_children=with_children)
     changed, released = await hierarchy.manage(
         ctx, agent_id, action, note, with_children=with_children
     )
@@ -59,12 +62,25 @@ async def manage_agent(
 
 async def _check_may_manage(ctx: Context, agent_id: str) -> None:
     """Raise Refused if the actor may not manage the agent."""
-    if agent_id == ctx.actor.name or permissions.allows(ctx.actor, "manage_agent"):
+    leads_all = permissions.allows(ctx.actor, "manage_agent") and not ctx.actor.is_bound
+    if agent_id == ctx.actor.name or leads_all:
         return
     if not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):
         raise Refused(
             "forbidden",
             f"{agent_id} is not below {ctx.actor.name}. Only {agent_id} itself, agents above it "
-            "or a tech-lead may pause, resume or unregister it.",
+            "or a tech-lead of the whole installation may pause, resume or unregister it.",
             **permissions.missing(ctx.actor, "manage_agent"),
+        )
+
+
+async def _check_reach(ctx: Context, agent_id: str, *, with_children: bool) -> None:
+    """Raise Refused if the action would end work that the actor does not reach."""
+    ids = await hierarchy.subtree(ctx, agent_id) if with_children else [agent_id]
+    reach = ctx.actor.repositories or ()
+    if await agents.work_outside(ctx.tx, ctx.installation_id, ids, reach):
+        raise Refused(
+            "forbidden",
+            f"{agent_id} has work that your token does not reach, because it is bound to some "
+            "repositories. Use a token that is not. Nothing was changed.",
         )

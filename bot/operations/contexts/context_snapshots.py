@@ -131,7 +131,8 @@ async def snapshot_contexts(
 
 
 async def _contexts_by_id(ctx: Context, context_ids: list[str]) -> list[FullContext]:
-    rows = await contexts.several(ctx.tx, ctx.installation_id, context_ids)
+    reach = ctx.actor.repositories
+    rows = await contexts.several(ctx.tx, ctx.installation_id, context_ids, reach)
     may = await access.accesses(ctx.tx, ctx.actor, rows)
     for each in context_ids:
         if may.get(each, "none") == "none":

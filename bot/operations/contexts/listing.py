@@ -66,19 +66,24 @@ async def _candidates(
     """Contexts to filter, in the order of their ids, and where to continue if there are more."""
     if task_id or owner or access.may_be_in_charge(ctx.actor):
         rows = await contexts.page(
-            ctx.tx, ctx.installation_id, task_id=task_id, owner=owner, after=after, limit=LOOKED_AT
+            ctx.tx,
+            ctx.installation_id,
+            task_id=task_id,
+            owner=owner,
+            after=after,
+            limit=LOOKED_AT,
+            repositories=ctx.actor.repositories,
         )
         return rows, rows[-1]["id"] if len(rows) == LOOKED_AT else None
     named = await access.visible_ids(ctx.tx, ctx.actor, after, LOOKED_AT)
-    rows = await contexts.several(ctx.tx, ctx.installation_id, named)
+    rows = await contexts.several(ctx.tx, ctx.installation_id, named, ctx.actor.repositories)
     return rows, named[-1] if len(named) == LOOKED_AT else None
 
 
 async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
-    """The actor's snapshots. A tech-lead gets all."""
+    """The actor's snapshots. A tech-lead of the installation gets all."""
     may_see_all = permissions.allows(ctx.actor, "list_contexts.snapshots")
-    whole = may_see_all and ctx.actor.repositories is None
-    author = None if whole else ctx.actor.name
+    author = None if may_see_all and not ctx.actor.is_bound else ctx.actor.name
     rows = await snapshots.page(ctx.tx, ctx.installation_id, author, before or "~", limit + 1)
     page: list[ContextSnapshotRow] = []
     members = 0
@@ -92,6 +97,11 @@ async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
     more = len(rows) > len(page)
     return Contexts(
         contexts=[],
-        snapshots=[snapshot_view(row, seen) for row in page],
+        # A snapshot of what is out of reach says nothing.
+        snapshots=[
+            snapshot_view(row, seen)
+            for row in page
+            if ctx.actor.repositories is None or seen & row["members"].keys()
+        ],
         next_cursor=encode(page[-1]["id"]) if more else None,
     )

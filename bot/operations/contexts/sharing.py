@@ -16,6 +16,7 @@ from bot.tasks import lookup
 from store.agents import agents
 from store.contexts import contexts, grants
 from store.contexts.contexts import FullContext
+from store.mirror.relations import UNSEEN
 
 # Stands before the task in a grant to its holder.
 TASK = "task:"
@@ -52,11 +53,19 @@ async def _share(
 
 
 async def _with_names(ctx: Context, found: Sequence[grants.Grant]) -> list[grants.Grant]:
-    """The grants, with the names of tasks instead of their ids."""
+    """The grants, with the names of tasks instead of their ids.
+
+    A task out of the actor's reach has no name.
+    """
     ids = {each["grantee"]: each["grantee"].removeprefix(TASK) for each in found}
     of_tasks = [id_ for grantee, id_ in ids.items() if grantee != id_]
     names = await lookup.names(ctx.tx, ctx.actor, of_tasks)
-    shown = {grantee: f"{TASK}{names[id_]}" for grantee, id_ in ids.items() if id_ in names}
+    bound = ctx.actor.repositories is not None
+    shown = {
+        grantee: f"{TASK}{names.get(id_, UNSEEN)}"
+        for grantee, id_ in ids.items()
+        if id_ in names or (bound and id_ != grantee)
+    }
     return [{**each, "grantee": shown.get(each["grantee"], each["grantee"])} for each in found]
 
 

@@ -69,7 +69,7 @@ SUSPENDED = (
 
 async def _own_write(ctx: Context, write_id: str) -> WriteRow:
     """A write of the actor or of an agent below it; for a tech-lead any. Raise Refused."""
-    row = await writes.get(ctx.tx, ctx.installation_id, write_id)
+    row = await writes.get(ctx.tx, ctx.installation_id, write_id, ctx.actor.known_repositories)
     if row is None or not await _is_over(ctx, row["author"], row["repository_id"]):
         raise Refused(
             "unknown_write",
@@ -136,6 +136,7 @@ async def _filters(
     ctx: Context, agent_id: str | None, task: str | None, states: Collection[str]
 ) -> write_history.Wanted:
     """The filters within the actor's reach. Raise Refused."""
+    reach = ctx.actor.repositories
     all_of_them = permissions.allows(ctx.actor, ctx.operation)
     authors = [agent_id] if agent_id else None if all_of_them else [ctx.actor.name]
     if agent_id and not await _is_over(ctx, agent_id):
@@ -146,7 +147,7 @@ async def _filters(
             **permissions.missing(ctx.actor, ctx.operation),
         )
     if task is None:
-        return write_history.Wanted(states=states, authors=authors)
+        return write_history.Wanted(states=states, authors=authors, repositories=reach)
     row = await visible_task(ctx, task)
     numbers = [each for each in (row["number"], row["pull_number"]) if each]
     return write_history.Wanted(
@@ -154,6 +155,7 @@ async def _filters(
         authors=authors,
         task_id=row["id"],
         task_targets=[writes.on_issue(row["repository_id"], each) for each in numbers],
+        repositories=reach,
     )
 
 

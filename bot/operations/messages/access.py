@@ -13,9 +13,7 @@ async def is_participant(ctx: Context, thread_id: str) -> bool:
 
 async def task_in_reach(ctx: Context, task_id: str) -> FullTask | None:
     """The task, if it exists and the actor may see it."""
-    row = await tasks.visible(ctx.tx, ctx.installation_id, task_id)
-    reach = ctx.actor.repositories
-    return row if row and (reach is None or row["repository_id"] in reach) else None
+    return await tasks.visible(ctx.tx, ctx.installation_id, task_id, ctx.actor.repositories)
 
 
 def unknown_error(said: str) -> Refused:

@@ -162,10 +162,10 @@ async def _list_page(
 async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[MessageRow], str | None]:
     """Dead letters from or to the actor, and the id before which there may be more.
 
-    A tech-lead sees all.
+    A tech-lead of the installation sees all.
     """
     here = (ctx.tx, ctx.installation_id)
-    if permissions.allows(ctx.actor, "get_messages.dead"):
+    if _may_see_all(ctx):
         return await dead_letters.page(*here, before, limit), None
     me = ctx.actor.name
     rows, end = await dead_letters.sent_by(*here, me, before, limit)
@@ -174,11 +174,15 @@ async def _dead(ctx: Context, before: str, limit: int) -> tuple[list[MessageRow]
     return [newest[each] for each in sorted(newest, reverse=True)[:limit]], end
 
 
+def _may_see_all(ctx: Context) -> bool:
+    return permissions.allows(ctx.actor, "get_messages.dead") and not ctx.actor.is_bound
+
+
 async def _receipts(ctx: Context, rows: Sequence[MessageRow]) -> dict[str, list[Receipt]]:
     """The receipts that the actor may see. Of a message of another agent, that is only its own."""
     found: dict[str, list[Receipt]] = {}
     seen = {row["id"] for row in rows if row["sender"] == ctx.actor.name}
-    all_of_them = permissions.allows(ctx.actor, "get_messages.dead")
+    all_of_them = _may_see_all(ctx)
     here = (ctx.tx, ctx.installation_id, [row["id"] for row in rows])
     mine = (
         await mailbox.lock_receipts(ctx.tx, ctx.installation_id, ctx.actor.name, here[2])

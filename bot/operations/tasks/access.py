@@ -24,24 +24,18 @@ async def visible_task(ctx: Context, ref: str, *, lock: bool = False) -> FullTas
         reach=ctx.actor.known_repositories,
         lock=lock,
     )
-    if ctx.actor.repositories is not None and row["repository_id"] not in ctx.actor.repositories:
-        check_role(ctx, row["repository_id"], row["full_name"])
-        shows = remedies.by(
-            ctx.actor, person="", agent=" list_tasks shows the tasks that you may see."
-        )
-        raise Refused("unknown_task", f"There is no task {ref!r} that you may see.{shows}")
+    check_role(ctx, row["repository_id"], row["full_name"])
     await narrowing.check(ctx, row["repository_id"], row["full_name"])
     return row
 
 
 async def visible_repository(ctx: Context, full_name: str) -> RepositoryRow:
     """A repository within the actor's reach. Raise Refused."""
-    row = await stored_repositories.repository(ctx.tx, ctx.installation_id, full_name)
-    out = ctx.actor.repositories is not None and row and row["id"] not in ctx.actor.repositories
-    if row is None or out:
-        if row is not None:
-            check_role(ctx, row["id"], row["full_name"])
+    here = (ctx.tx, ctx.installation_id)
+    row = await stored_repositories.repository(*here, full_name, ctx.actor.known_repositories)
+    if row is None:
         raise lookup.unknown_repository(full_name)
+    check_role(ctx, row["id"], row["full_name"])
     await narrowing.check(ctx, row["id"], row["full_name"])
     return row
 

@@ -150,10 +150,10 @@ class _NextTask(Waitable[Claimed]):
 
 async def _has_some(tx: Tx, actor: Actor) -> bool:
     """Whether a task is ready, without regard to filters and capabilities, or a lease overdue."""
-    here = (tx, actor.installation_id)
+    here, wanted = (tx, actor.installation_id), Wanted(repositories=actor.repositories)
     return bool(
-        await ready.candidates(*here, actor.name, Wanted(), None, 1)
-        or await leases.overdue(tx, 1, actor.installation_id)
+        await ready.candidates(*here, actor.name, wanted, None, 1)
+        or await leases.overdue(tx, 1, *here[1:], actor.repositories)
     )
 
 
@@ -195,6 +195,7 @@ async def claim_task(
         capability=capability,
         size=None if size is None else SIZES.index(size),
         closed=await narrowing.closed_repositories(ctx, "claim_task"),
+        repositories=ctx.actor.repositories,
     )
     now = ctx.events_cursor
     claimed = await _claim_best(ctx, wanted, me, lease_s, paths)
@@ -350,7 +351,7 @@ async def _expire(ctx: Context, row: FullTask) -> FullTask:
 
 
 async def expire_overdue(ctx: Context) -> None:
-    overdue = await leases.overdue(ctx.tx, 50, ctx.installation_id)
+    overdue = await leases.overdue(ctx.tx, 50, ctx.installation_id, ctx.actor.repositories)
     # Each locks its task, so all callers take them in the same order.
     for lease in sorted(overdue, key=lambda lease: lease["task_id"]):
         await lifecycle.expire(ctx.tx, lease)

@@ -34,8 +34,8 @@ async def explanation(
         why = (
             f"The ready tasks need capabilities that you have not registered: {', '.join(missing)}"
         )
-    elif wanted != Wanted():
-        others = replace(Wanted(), met=None if has is None else met_by(has))
+    elif wanted != (every := Wanted(repositories=wanted.repositories)):
+        others = replace(every, met=None if has is None else met_by(has))
         if found := len(await ready.candidates(*here, others, None, LACKING)):
             why = _other_ready(found)
     return NothingReady(

@@ -185,7 +185,8 @@ async def list_tasks(
                 "invalid_arguments",
                 "`state` ready cannot be combined with `holder` or `assignee`: leave them out.",
             )
-        wanted = Wanted(repository_id=where["id"] if where else None, label=label)
+        within = ctx.actor.repositories
+        wanted = Wanted(where["id"] if where else None, label=label, repositories=within)
         found = await ready.page(ctx, wanted, limit, cursor)
         view = line_view if detail == "line" else short_view
         return Tasks(
@@ -205,6 +206,7 @@ async def list_tasks(
         holder=holder,
         label=label,
         assignee=assignee,
+        repositories=ctx.actor.repositories,
     )
     here = (ctx.tx, ctx.installation_id, sought, _position(cursor), limit + 1)
     if detail == "line":

@@ -101,7 +101,7 @@ async def _own_task(ctx: Context, ref: str | None) -> FullTask | None:
     """The task that the report is for. Raise Refused if it was never the caller's."""
     here = (ctx.tx, ctx.installation_id)
     if ref is None:
-        held = await agents.held_tasks(*here, [ctx.actor.name], 2)
+        held = await agents.held_tasks(*here, [ctx.actor.name], 2, ctx.actor.repositories)
         if len(held) > 1:
             raise Refused(
                 "invalid_arguments",
