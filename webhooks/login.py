@@ -10,7 +10,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 from urllib.parse import urlencode, urlsplit
 
@@ -28,7 +28,9 @@ from bot.identity.people_roles import LONGEST_S, REREAD_AFTER_S, SECOND
 from bot.settings import GitHubLogin
 from store.engine.transaction import Store, Tx
 from webhooks import login_pages
+from webhooks.client_address import PROXIES
 from webhooks.oauth.addresses import ADDRESSES
+from webhooks.oauth.limits import Limit
 from webhooks.origins import record_refusal, write
 
 log = structlog.get_logger()
@@ -38,6 +40,10 @@ PURPOSE = "logins under way"
 UNDER_WAY_S = 600
 # Characters of `return_to`: the address of an OAuth client's request is the longest.
 LONGEST_RETURN = 3000
+
+
+# Logins of one address within a minute. Each of them costs requests to GitHub.
+MOST_ATTEMPTS = 30
 
 
 class UnderWay(TypedDict):
@@ -57,6 +63,7 @@ class Login:
     store: Store
     keys: Keys
     client_id: Callable[[], Awaitable[str]]
+    attempts: Limit = field(default_factory=lambda: Limit(MOST_ATTEMPTS))
 
 
 def is_secure(request: web.Request) -> bool:
@@ -147,6 +154,7 @@ async def finish(request: web.Request) -> web.Response:
     state = request.query.get("state", "")
     if under_way is None or not hmac.compare_digest(under_way["state"].encode(), state.encode()):
         return login_pages.not_begun_here()
+    login.attempts.count(request.app[PROXIES].client(request))
     response = await _answer(request, login.app, under_way)
     # A login that has ended cannot be ended again.
     _drop_cookie(request, response, STARTED)

@@ -8,6 +8,7 @@ from bot.identity.credentials import Grant
 from bot.identity.github_login import Person
 from bot.identity.keyring import Keys
 from bot.identity.people_roles import LONGEST_S, SECOND
+from store.audit import records
 from store.engine.transaction import Tx
 from store.identity import credentials as rows
 from store.tables.agents import Role
@@ -75,8 +76,11 @@ async def refresh(tx: Tx, cookie_id: str) -> None:
 
 async def end(tx: Tx, keys: Keys, cookie: str) -> None:
     row = await credentials.find(tx, keys, cookie, "browser")
-    if row is not None:
-        await rows.revoke(tx, row["id"])
+    if row is None:
+        return
+    await rows.revoke(tx, row["id"])
+    for installation_id, _ in _installations(row):
+        await records.append(tx, installation_id, row["actor"], "logout")
 
 
 def _installations(row: CredentialRow) -> list[tuple[int, str]]:

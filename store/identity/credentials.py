@@ -228,13 +228,16 @@ async def people_logged_in(tx: Tx, person_ids: Sequence[int]) -> set[int]:
     return {row["person_id"] for row in rows}
 
 
-async def revoke_of_person(tx: Tx, person_id: int) -> int:
-    """Revoke all sessions of a person. Return how many there were."""
-    q = (
-        "UPDATE credentials SET revoked_at = :now WHERE person_id = :p "
-        f"AND kind IN ('session', 'browser') AND {LIVE}"
+async def revoke_of_person(tx: Tx, person_id: int) -> None:
+    """Revoke all sessions of a person."""
+    rows = await tx.all(
+        "SELECT id FROM credentials WHERE person_id = :p AND kind IN ('session', 'browser') "
+        f"AND {LIVE} ORDER BY id",
+        p=person_id,
+        now=await tx.now(),
     )
-    return await tx.run(q, p=person_id, now=await tx.now())
+    for row in rows:
+        await revoke(tx, row["id"])
 
 
 async def revoked_since(tx: Tx, since: int, after: str, limit: int) -> list[Revoked]:

@@ -409,3 +409,22 @@ async def test_reading_a_public_repository_gives_no_role(server: LoginServer) ->
         await actor_of(server, issued)
     browser.cookies.clear()
     assert (await browser.log_in()).status == 403
+
+
+async def test_an_address_cannot_make_hubbub_ask_github_without_end(server: LoginServer) -> None:
+    server.github.world.sign_ins.authorized.add(server.workspace.person.account)
+    answers = [(await server.browser("octocat").log_in()).status for _ in range(31)]
+    assert answers == [303] * 30 + [429]
+
+
+async def test_the_audit_has_logins_and_logouts(server: LoginServer) -> None:
+    browser = await log_in(server)
+    await browser.open("/logout", "POST")
+    rows = await server.workspace.rows(
+        "SELECT actor, operation, surface, remote FROM audit WHERE installation_id = :i "
+        "AND operation IN ('login', 'logout') ORDER BY seq"
+    )
+    assert rows == [
+        {"actor": "@octocat", "operation": each, "surface": "page", "remote": "127.0.0.1"}
+        for each in ("login", "logout")
+    ]
