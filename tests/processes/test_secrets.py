@@ -1,6 +1,7 @@
 """No secret is in anything that Hubbub prints, logs, answers, shows at /metrics or audits.
 
-One run of everything, in processes of their own, whose whole output is searched for each secret.
+One run of everything, whose whole output is searched for each secret. The server has a process of
+its own.
 """
 
 import base64
@@ -13,11 +14,11 @@ import aiohttp
 
 from fixtures.github import SimulatedGitHub
 from store.engine.migrate import upgrade
+from tests.support.command_line import hubbub
 from tests.support.mcp_clients import bridged
 from tests.support.server_process import (
     SECRET,
     Serving,
-    hubbub_process,
     post,
     rows,
     serving,
@@ -44,7 +45,7 @@ class Run:
 
     async def command(self, *words: str, shows: str = "", **given: str) -> str:
         """Run a command. `shows`: the name of the secret that it prints on purpose."""
-        _, out, err = await hubbub_process(*words, folder=self.folder, **self.given | given)
+        _, out, err = await hubbub(*words, folder=self.folder, **self.given | given)
         if shows:
             self.secrets[shows] = out.strip()
         else:
@@ -108,6 +109,15 @@ async def call_everything(run: Run, server: Serving, token: str) -> None:
                 run.keep("answers at /ws", await response.text())
 
 
+async def enrol(run: Run, server: Serving, *here: str) -> None:
+    await run.command("token", "invite", *here, "--agent", "bob", shows="an invitation")
+    code = run.secrets["an invitation"]
+    await run.command("token", "redeem", code, shows="a key by invitation")
+    await run.command("token", "redeem", code)
+    await run.command("token", "redeem", code, HUBBUB_URL=server.url)
+    await call(run, server.url, "/enrol", "", json.dumps({"code": code}))
+
+
 async def look(run: Run, server: Serving) -> None:
     async with aiohttp.ClientSession() as session:
         for path in ("/metrics", "/readyz", "/healthz", "/", "/api/v1/openapi.json"):
@@ -137,6 +147,7 @@ async def test_no_secret_shows_in_what_a_whole_run_prints_logs_and_answers(
             here = ("--installation", str(installation.id))
             await run.command("token", "create", *here, "--agent", "ada", shows="an API key")
             await run.command("token", "create", *here, "--agent", "eve", shows="a revoked key")
+            await enrol(run, server, *here)
             await run.command("token", "list", *here)
             token, revoked = run.secrets["an API key"], run.secrets["a revoked key"]
             await run.command("token", "revoke", revoked.split("_")[1])
