@@ -128,7 +128,7 @@ def sending(kind: str, arguments: dict[str, Any]) -> Sending:
 
 def sent_texts(kind: str, text: str) -> dict[str, list[str]]:
     """The texts of the request to GitHub, by their place in it."""
-    arguments, _ = clean_texts.cleaned(WITH_TEXT[kind](text), KNOWN)
+    arguments, _ = clean_texts.clean_arguments(WITH_TEXT[kind](text), KNOWN)
     found: dict[str, list[str]] = {}
     for name, each in _strings(KINDS[kind].request(sending(kind, arguments)).body):
         found.setdefault(name, []).append(each)
@@ -205,8 +205,8 @@ def test_a_commit_is_never_taken_for_that_of_another_write(text: str) -> None:
 @given(text=HOSTILE)
 @settings(max_examples=examples(25), deadline=None)
 def test_clean_arguments_are_not_changed_again(kind: str, text: str) -> None:
-    once, _ = clean_texts.cleaned(WITH_TEXT[kind](text), KNOWN)
-    assert clean_texts.cleaned(once, KNOWN) == (once, [])
+    once, _ = clean_texts.clean_arguments(WITH_TEXT[kind](text), KNOWN)
+    assert clean_texts.clean_arguments(once, KNOWN) == (once, [])
 
 
 @pytest.mark.parametrize("kind", WITH_TEXT)
@@ -216,7 +216,7 @@ def test_clean_arguments_are_not_changed_again(kind: str, text: str) -> None:
 @example(text="![A picture](https://github.com/acme/rocket/raw/main/a.png)")
 def test_a_harmless_text_stays_as_it_is(kind: str, text: str) -> None:
     given = WITH_TEXT[kind](text)
-    assert clean_texts.cleaned(given, KNOWN) == (given, [])
+    assert clean_texts.clean_arguments(given, KNOWN) == (given, [])
 
 
 @pytest.mark.parametrize("kind", REFUSED)
@@ -255,7 +255,7 @@ def test_the_weight_of_a_whole_call_bounds_the_time_to_clean_it() -> None:
     """Fifty comments of a review together are parsed no longer than one text."""
     heavy = "`@dave`\n" * 7000
     given = {"body": "", "comments": [{"body": heavy}] * 50}
-    made, found = clean_texts.cleaned(given, KNOWN)
+    made, found = clean_texts.clean_arguments(given, KNOWN)
     assert all(f"@{cleaning.WORD_JOINER}dave" in each["body"] for each in made["comments"])
     assert found == ["a mention of dave in body"]
 

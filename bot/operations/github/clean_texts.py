@@ -58,10 +58,10 @@ async def clean(
     known = set()
     if any(cleaning.has_mentions(each) for each in _texts(arguments)):
         known = await people_known(ctx, where, arguments, task)
-    return cleaned(arguments, known, of_call=of_call)
+    return clean_arguments(arguments, known, of_call=of_call)
 
 
-def cleaned(
+def clean_arguments(
     arguments: dict[str, Any], known: set[str], *, of_call: int = 0
 ) -> tuple[dict[str, Any], list[str]]:
     """The arguments with clean texts, and what was cleaned. `known`: who may be mentioned."""
