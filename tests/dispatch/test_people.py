@@ -67,6 +67,7 @@ async def test_a_person_claims_and_releases_only_where_they_write(ada: Ada) -> N
     assert (await person.refusal("claim_task", task=api)).code == "forbidden"
     claimed = await person.call("claim_task", task=rocket)
     assert claimed["task"]["holder"] == "@ada"
+    assert (await person.refusal("claim_task")).code == "nothing_ready", "not the task of acme/api"
     await person.call("release_task", task=rocket)
     assert (await person.refusal("release_task", task=api)).code == "forbidden"
 
@@ -104,7 +105,8 @@ async def test_a_person_sees_what_they_read_and_nothing_of_other_repositories(ad
     both = await ada.as_person().call("list_tasks")
     assert {each["task"] for each in both["tasks"]} == {rocket, api}
     one = ada.as_person(api=None)
-    await one.call("get_task", task=rocket)
+    listed = await one.call("list_tasks")
+    assert [each["task"] for each in listed["tasks"]] == [rocket]
     assert (await one.refusal("get_task", task=api)).code == "unknown_repository"
     assert (await one.refusal("claim_task", task=api)).code == "unknown_repository"
     assert (await one.refusal("github_create_issue", repository="acme/api", title="No")).code == (
