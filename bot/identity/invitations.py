@@ -93,8 +93,7 @@ def answer(redeemed: tuple[str, Grant, int] | None) -> dict[str, str]:
     if redeemed is None:
         raise Refused(
             "unauthenticated",
-            "This invitation is unknown, used up or expired. Ask a tech-lead for another: "
-            "`invite_agent`, `/agents invite NAME`, or `hubbub token invite`.",
+            "This invitation is unknown, used up or expired. Ask a tech-lead for another one.",
         )
     token, grant, expires_at = redeemed
     return {

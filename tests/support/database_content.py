@@ -9,7 +9,7 @@ from tests.support.story import Workspace
 # That a call came at all: the agent was active, its leases were renewed, it was told something. A
 # refusal is in the audit, and takes a number.
 OF_THE_CALL = {
-    "agents": {"last_active_at", "calls"},
+    "agents": {"last_active_at", "calls", "stored_bytes"},
     "leases": {"expires_at", "renewed_at", "known"},
     "notices": {"seen_at"},
     "heads": {"seq"},
