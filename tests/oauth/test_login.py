@@ -256,6 +256,7 @@ async def test_the_audit_names_the_person_the_agent_and_every_refusal(
         ("@octocat", "credential.created"),
         ("octocat-tool", "credential.created"),
         ("hubbub[bot]", "credential.revoked"),
+        ("octocat-tool", "session.refresh"),
     ]
     q = "SELECT operation, code, outcome FROM audit WHERE installation_id = 0 AND surface = 'oauth'"
     assert {"operation": "oauth", "code": "unauthenticated", "outcome": "refused"} in (
