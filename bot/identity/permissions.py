@@ -89,7 +89,7 @@ RULES: dict[str, Rule] = {
     ),
     "release_task.of_person": _own("developer", others="tech-lead", is_="tasks that it holds"),
     "update_task_status": _own("developer", is_="tasks that it holds", narrows=True),
-    "report_usage": _own("observer", is_="tasks that it holds, or held last"),
+    "report_usage": _own("observer", is_="tasks that it holds or held"),
     "get_task": _everything("observer"),
     "list_tasks": _everything("observer"),
     "explain_task": _everything("observer"),

@@ -21,7 +21,7 @@ from tests.support.story import Clock, Workspace, open_workspace
 # What a refused call may change: that its agent is active, and what it got with the error or with
 # the answer before.
 NOT_STATE = {
-    "agents": {"last_active_at", "calls"},
+    "agents": {"last_active_at", "calls", "stored_bytes"},
     "credentials": {"last_used_at"},
     "receipts": {"told_at", "state"},
     "leases": {"expires_at", "renewed_at", "known"},

@@ -359,7 +359,10 @@ async def test_an_agent_works_on_three_tasks_at_once_and_those_in_review_do_not_
     agent = await workspace.agent("scout")
     claims = [await agent.call("claim_task", task=each) for each in names[:3]]
     refused = await agent.refusal("claim_task")
-    assert (refused.code, refused.details) == ("too_many", {"most": 3, "tasks": names[:3]})
+    assert (refused.code, refused.details) == (
+        "too_many",
+        {"most": 3, "tasks": names[:3], "quota": "open_claims", "of": "agent", "used": 3},
+    )
     assert (await agent.call("claim_task", task=names[0]))["fence"] == claims[0]["fence"]
     report = {"task": names[0], "fence": claims[0]["fence"], "status": "in_review"}
     await agent.call("update_task_status", **report, note="Look at the issue")

@@ -29,7 +29,10 @@ async def explanation(
     missing = sorted(
         {each for row in fitting for each in missing_capabilities(has or (), row["capabilities"])}
     )
-    why = "Each task is ended, claimed, on hold, blocked, reserved, or has no issue number yet"
+    why = (
+        "Each task is ended, claimed, on hold, blocked, reserved, stopped by a cap on spend, or "
+        "has no issue number yet"
+    )
     if missing:
         why = (
             f"The ready tasks need capabilities that you have not registered: {', '.join(missing)}"
