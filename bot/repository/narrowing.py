@@ -13,10 +13,12 @@ from bot.identity.actors import ROLE_OF_PERMISSION, ROLES, Actor
 from bot.identity.permissions import RULES
 from bot.kernel.operation import Context
 from bot.repository import repository_settings
-from bot.repository.repository_settings import NOBODY, RepositorySettings
+from bot.repository.repository_settings import NOBODY, Permission, RepositorySettings
+from store.mirror import permissions as stored_permissions
 from store.mirror import settings_files
 
 PATH = ".github/hubbub.yml"
+ADMIN: Permission = "admin"
 
 
 async def check(ctx: Context, repository_id: int, full_name: str) -> None:
@@ -34,9 +36,42 @@ async def refusal_in(
     if not ctx.state["narrows"]:
         return None
     settings = await repository_settings.of(ctx.tx, ctx.installation_id, repository_id)
-    return refusal(
-        _in_repository(ctx.actor, repository_id), operation, settings, full_name, ctx.verbs
+    there = _in_repository(ctx.actor, repository_id)
+    return refusal(there, operation, settings, full_name, ctx.verbs) or (
+        await _refusal_beside_administrators(ctx, operation, settings, repository_id, full_name)
     )
+
+
+async def _refusal_beside_administrators(
+    ctx: Context,
+    operation: str,
+    settings: RepositorySettings,
+    repository_id: int,
+    full_name: str,
+) -> Refused | None:
+    """Why a person must be an administrator: roles do not tell `admin` from `maintain`.
+
+    A command has been checked against GitHub's answer already.
+    """
+    verbs = set[str]() if ctx.in_comment else ctx.verbs
+    for verb in sorted(verbs):
+        if settings.permissions.permission_for(verb) == ADMIN:
+            if await _administers(ctx, repository_id):
+                return None
+            return _verb_error(ctx.actor, operation, full_name, verb, ADMIN)
+    return None
+
+
+async def _administers(ctx: Context, repository_id: int) -> bool:
+    """Whether GitHub's newest answer says so."""
+    if ctx.actor.person_id is None:
+        return False
+    found = await stored_permissions.of_person(
+        ctx.tx, ctx.installation_id, ctx.actor.person_id, since=0
+    )
+    return [row["permission"] for row in found if row["repository_id"] == repository_id][-1:] == [
+        ADMIN
+    ]
 
 
 async def closed_repositories(ctx: Context, operation: str) -> frozenset[int]:
@@ -98,13 +133,19 @@ def _refusal_for_person(
         permission = settings.permissions.permission_for(verb)
         role = ROLE_OF_PERMISSION[permission]
         if not actor.may(role):
-            return Refused(
-                "forbidden",
-                f"In {full_name} this needs the permission {permission} (`permissions.{verb}` in "
-                f"{PATH}). Nothing was changed.",
-                **_missing(actor, operation, role),
-            )
+            return _verb_error(actor, operation, full_name, verb, permission)
     return None
+
+
+def _verb_error(
+    actor: Actor, operation: str, full_name: str, verb: str, permission: Permission
+) -> Refused:
+    return Refused(
+        "forbidden",
+        f"In {full_name} this needs the permission {permission} (`permissions.{verb}` in {PATH}). "
+        "Nothing was changed.",
+        **_missing(actor, operation, ROLE_OF_PERMISSION[permission]),
+    )
 
 
 def _missing(actor: Actor, operation: str, role: str | None) -> dict[str, object]:

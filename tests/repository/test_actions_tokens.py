@@ -71,7 +71,7 @@ async def test_a_job_is_an_agent_that_reaches_its_repository_only(
     claimed = await agent.call("claim_task", task=workspace.name(task))
     assert claimed["task"]["title"] == task.title
     refused = await agent.refusal("get_task", task="acme/secret#1")
-    assert refused.code == "unknown_task"
+    assert refused.code == "unknown_repository"
 
 
 async def test_what_the_repository_no_longer_accepts_ends_within_seconds(

@@ -1,5 +1,6 @@
 """A repository allows less than the permission table: for each operation, on every way in."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from bot.identity.permissions import RULES, lowest_role
 from bot.inbox.command_finder import VERBS
 from bot.operations import OPERATIONS
 from bot.repository.repository_settings import DEFAULTS, NOBODY, Agents
+from store.mirror import permissions
 from store.tables.agents import Role
 from tests.repository.test_repository_settings import push
 from tests.support.database_content import changed_tables, content
@@ -186,6 +188,28 @@ async def test_a_person_who_calls_the_operation_of_a_command_needs_the_same_perm
     assert "Somebody who administers the repository can give you" in refused.message
     assert changed_tables(before, await content(workspace)) == {}
     assert await code_of(person(workspace, "tech-lead"), operation.name, given) != "forbidden"
+
+
+async def test_what_a_repository_keeps_for_administrators_a_maintainer_cannot_call_either(
+    workspace: Workspace,
+) -> None:
+    await push(workspace, "permissions:\n  hold: admin")
+    await tenant(workspace, "developer")
+    here, where = workspace.installation.id, workspace.repository.id
+    actor = replace(person(workspace, "tech-lead").actor, person_id=42)
+    helper = Agent(workspace.dispatcher, actor)
+    for permission in (None, "maintain"):
+        if permission:
+            await workspace.store.write(
+                lambda tx: permissions.put(tx, here, where, "helper", "maintain", 42)
+            )
+        before = await content(workspace)
+        refused = await helper.refusal("change_task", **T, hold=True)
+        assert "needs the permission admin (`permissions.hold`" in refused.message
+        assert changed_tables(before, await content(workspace)) == {}
+    await helper.call("change_task", **T, priority="high")
+    await workspace.store.write(lambda tx: permissions.put(tx, here, where, "helper", "admin", 42))
+    await helper.call("change_task", **T, hold=True)
 
 
 def person(workspace: Workspace, role: Role, elsewhere: Role | None = None) -> Agent:
