@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bot.comments import authorship
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.identity.actors import ROLES, TRUSTED
@@ -114,8 +115,14 @@ async def check_lines(
     if known is None or known["head_sha"] != head:
         return  # GitHub checks it when the review is sent
     for place, comment in enumerate(comments):
-        if why := line_error(known, comment, named=pull["author_association"] in TRUSTED):
+        if why := line_error(known, comment, named=_is_trusted(ctx, pull)):
             raise Refused("invalid_arguments", f"`comments.{place}`: {why}.")
+
+
+def _is_trusted(ctx: Context, pull: PullRequestRow) -> bool:
+    bot = authorship.bot_in(ctx.state)
+    is_ours = authorship.is_ours(pull["author"], pull["author_id"], bot)
+    return is_ours or pull["author_association"] in TRUSTED
 
 
 def line_error(known: PullFilesRow, comment: LineComment, *, named: bool) -> str | None:
