@@ -21,7 +21,7 @@ BATCH = 1000
 
 async def step(store: Store, keys: Keys, oldest: int = OLDEST) -> int:
     """Seal what is due. Return how many seals were added; call again while it is > 0."""
-    due = await store.read(lambda tx: _due(tx, oldest))
+    due = await store.read(lambda tx: _find_due(tx, oldest))
     made = 0
     for each in due:
         seal = await store.write(lambda tx, each=each: _seal(tx, keys, each))  # type: ignore[misc]
@@ -31,8 +31,15 @@ async def step(store: Store, keys: Keys, oldest: int = OLDEST) -> int:
     return made
 
 
-async def _due(tx: Tx, oldest: int) -> list[Unsealed]:
-    return await stored_seals.installations_to_seal(tx, await tx.now() - oldest)
+async def _find_due(tx: Tx, oldest: int) -> list[Unsealed]:
+    """Installations whose first row without a seal is old enough."""
+    before, due = await tx.now() - oldest, []
+    for each in await stored_seals.unsealed_numbers(tx):
+        here = (tx, each["installation_id"], each["sealed"] or 0, each["head"])
+        first = await records.page(*here, limit=1)
+        if first and first[0]["at"] < before:
+            due.append(each)
+    return due
 
 
 async def _seal(tx: Tx, keys: Keys, which: Unsealed) -> AuditSealRow | None:

@@ -26,10 +26,11 @@ KEY = ("installation_id", "number")
 
 
 class Unsealed(TypedDict):
-    """An installation with numbers above those that its last seal covers."""
+    """`sealed`: the last number that a seal covers."""
 
     installation_id: int
     head: int
+    sealed: int | None
 
 
 class LastSeal(TypedDict):
@@ -39,18 +40,17 @@ class LastSeal(TypedDict):
     hash: str
 
 
-async def installations_to_seal(tx: Tx, before: int) -> list[Unsealed]:
-    """Installations that may have rows without a seal, which are older than `before`.
+async def unsealed_numbers(tx: Tx) -> list[Unsealed]:
+    """Installations that gave numbers after those of their last seal.
 
     A number is given under a lock until the commit, so all rows up to a head are there to read.
     """
-    return await tx.all(
-        "SELECT h.installation_id, h.seq AS head FROM heads h WHERE EXISTS (SELECT 1 FROM audit a "
-        "WHERE a.installation_id = h.installation_id AND a.at < :before AND a.seq > COALESCE("
-        "(SELECT s.to_seq FROM audit_seals s WHERE s.installation_id = h.installation_id "
-        "ORDER BY s.number DESC LIMIT 1), 0)) ORDER BY h.installation_id",
-        before=before,
+    rows: list[Unsealed] = await tx.all(
+        "SELECT h.installation_id, h.seq AS head, (SELECT s.to_seq FROM audit_seals s WHERE "
+        "s.installation_id = h.installation_id ORDER BY s.number DESC LIMIT 1) AS sealed "
+        "FROM heads h ORDER BY h.installation_id"
     )
+    return [row for row in rows if row["head"] > (row["sealed"] or 0)]
 
 
 async def last(tx: Tx, installation_id: int) -> AuditSealRow | None:
@@ -105,9 +105,9 @@ async def installations(tx: Tx) -> list[int]:
 async def last_of_each(tx: Tx, limit: int) -> list[LastSeal]:
     """The newest seal of each installation, the most recently sealed first."""
     return await tx.all(
-        "SELECT s.installation_id, s.number, s.at, s.hash FROM audit_seals s JOIN (SELECT "
-        "installation_id, MAX(number) AS number FROM audit_seals GROUP BY installation_id) q "
-        "ON q.installation_id = s.installation_id AND q.number = s.number "
+        "SELECT s.installation_id, s.number, s.at, s.hash FROM heads h JOIN audit_seals s "
+        "ON s.installation_id = h.installation_id AND s.number = (SELECT MAX(q.number) "
+        "FROM audit_seals q WHERE q.installation_id = h.installation_id) "
         "ORDER BY s.at DESC, s.installation_id LIMIT :n",
         n=limit,
     )

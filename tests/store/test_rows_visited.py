@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.background import expiry, retention
+from bot.background import expiry, retention, sealing
 from bot.background.retention import DAY, RetentionTimes
 from bot.fetch import backfill
 from bot.identity.actors import BOT
@@ -478,6 +478,7 @@ LOOPS: dict[str, Does] = {
     "reaper": lambda s: expiry.step(s.store),
     "backfill": lambda s: backfill.begin_missing(s.store),
     "retention": drop_old,
+    "sealer": lambda s: sealing.step(s.store, s.workspace.dispatcher.shared.keys, 0),
     "sender": send_next,
     "metrics": lambda s: metrics._gauges(s.store),
 }

@@ -436,6 +436,13 @@ ROWS: dict[str, Expressions] = {
         "subject": OF_TASK,
         "data": "'{}'",
     },
+    "audit_seals": {
+        "number": "k",
+        "at": AT,
+        "after_seq": f"{SEQ} - 1",
+        "to_seq": SEQ,
+        "covered": "1",
+    },
     "requests": {"request_key": "'key-' || k", "at": AT, "result": "'{}'"},
     "contexts": {
         "id": "'c_0000000000' || (1000000000 + k)",
