@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypedDict, cast
 
-from store.engine import json_text, key_values, sql
+from store.engine import json_text, key_values, reach, sql
 from store.engine.transaction import Row, Tx
 from store.mirror.search_terms import terms
 from store.mirror.stored_repositories import PRESENT, VISIBLE
@@ -354,8 +354,11 @@ async def _is_common(tx: Tx, installation_id: int, query: Query) -> bool:
     floor = await _floor(tx, "plain", given, NEWEST)
     row = await tx.one(
         f"SELECT COUNT(*) AS n FROM {SOURCE['plain'][0]} WHERE s.installation_id = :i "
-        f"AND s.doc >= :floor AND {_matching(query, 'plain')}",
+        f"AND s.doc >= :floor AND {_matching(query, 'plain')}"
+        # What is out of reach must not decide, because the caller could measure it.
+        f"{reach.within(query.reach, 's.repository_id')}",
         **given,
+        **reach.parameters(query.reach),
         floor=floor,
     )
     return row is not None and int(row["n"]) >= COMMON

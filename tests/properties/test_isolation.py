@@ -9,8 +9,8 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, TypeVar
@@ -25,139 +25,25 @@ from bot.identity.keyring import Keys
 from bot.kernel import pagination
 from bot.kernel.operation import Shared
 from bot.operations import OPERATIONS
-from store.engine import sequences
-from store.engine.database import open_store, sqlite_path
-from store.engine.transaction import Store, Tx, Work
-from store.tables import TABLES
+from store.engine.database import open_store
 from store.tables.agents import Role
-from tests.support import call_matrix, canaries
+from tests.support import call_matrix
 from tests.support.call_matrix import Called
 from tests.support.canaries import ME, Side
+from tests.support.recording_store import RecordingStore
 from tests.support.story import Clock
+from tests.support.two_tenants import (
+    ABROAD,
+    ABSENT,
+    BOUND,
+    HOME,
+    VAULT,
+    A,
+    build,
+    guard,
+)
 
 T = TypeVar("T")
-A, B = 4_100_000_001, 4_200_000_002
-HOME = Side("amberx", 61161, A)
-# A repository of the same installation that the token does not reach, and one of another.
-VAULT = Side("cobalt", 72272, A, only_holder="cat")
-ABROAD = Side("indigo", 83383, B, is_ours=False)
-# What does not exist.
-ABSENT = Side("walnut", 94494, A)
-
-# After the events of all sides.
-LAST_EVENT = 99_000_000
-BOUND = frozenset({HOME.repository_id})
-
-
-class Rolled(Exception):
-    """Ends a transaction, so that the next call finds the same rows."""
-
-
-class RecordingTx:
-    """A transaction that notes its statements."""
-
-    def __init__(self, tx: Tx, statements: list[str]) -> None:
-        self._tx = tx
-        self._statements = statements
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tx, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_"):
-            object.__setattr__(self, name, value)
-        else:
-            setattr(self._tx, name, value)
-
-    async def all(self, sql: str, **params: Any) -> list[Any]:
-        self._statements.append(sql)
-        return await self._tx.all(sql, **params)
-
-    async def one(self, sql: str, **params: Any) -> Any | None:
-        self._statements.append(sql)
-        return await self._tx.one(sql, **params)
-
-    async def run(self, sql: str, **params: Any) -> int:
-        self._statements.append(sql)
-        return await self._tx.run(sql, **params)
-
-    async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._statements.append(sql)
-        await self._tx.many(sql, rows)
-
-
-class RecordingStore:
-    """A store that notes all statements and rolls every transaction back."""
-
-    def __init__(self, store: Store) -> None:
-        self.inner = store
-        self.dialect = store.dialect
-        self.bell = store.bell
-        self.statements: list[str] = []
-
-    async def close(self) -> None:
-        await self.inner.close()
-
-    async def read(self, work: Work[T]) -> T:
-        return await self.inner.read(lambda tx: work(RecordingTx(tx, self.statements)))
-
-    async def write(self, work: Work[T]) -> T:
-        answers: list[T] = []
-
-        async def rolled_back(tx: Tx) -> None:
-            recording = RecordingTx(tx, self.statements)
-            answers.append(await work(recording))
-            await sequences.number(recording)
-            raise Rolled
-
-        with suppress(Rolled):
-            await self.inner.write(rolled_back)
-        return answers[-1]
-
-
-def _guard(path: str, foreign: str, is_new_foreign: str) -> None:
-    """Let every change of a foreign row fail, whoever makes it."""
-    connection = sqlite3.connect(path)
-    for table in TABLES.values():
-        if "installation_id" not in table.names:
-            continue
-        words = table.name in ("audit", "pending_reads")  # whose subject is what a call passed
-        places = [n for n in table.names if n in PLACES and not (words and n == "subject")]
-        old, new = (
-            " || '|' || ".join(f"coalesce({row}.{name}, '')" for name in places)
-            for row in ("OLD", "NEW")
-        )
-        for what, row, condition in (
-            ("UPDATE", old, foreign),
-            ("DELETE", old, foreign),
-            # Hubbub itself refreshes what it shows of a parent there.
-            ("INSERT", new, f"{is_new_foreign} {BOOKKEEPING.get(table.name, '')}"),
-        ):
-            connection.execute(
-                f"CREATE TRIGGER guard_{what}_{table.name} AFTER {what} ON {table.name} "
-                f"WHEN {condition.format(row=row)} "
-                f"BEGIN SELECT RAISE(ABORT, '{what} of a foreign row of {table.name}'); END"
-            )
-    connection.commit()
-    connection.close()
-
-
-BOOKKEEPING = {"writes": "AND NEW.author != 'hubbub[bot]'"}
-# Columns that say to what a row belongs.
-PLACES = (
-    "id",
-    "issue_id",
-    "source_id",
-    "guid",
-    "installation_id",
-    "repository_id",
-    "task_id",
-    "context_id",
-    "message_id",
-    "thread_id",
-    "lease_id",
-    "subject",
-)
 
 
 @dataclass
@@ -204,61 +90,20 @@ class Outcome:
         """The text without what the caller passed itself."""
         text = self.readable()
         foreign = {*VAULT.canaries, *ABROAD.canaries}
-        passed = {each for each in _strings(given) if any(word in each for word in foreign)}
+        passed = {
+            each for each in call_matrix.strings(given) if any(word in each for word in foreign)
+        }
         for each in sorted(passed, key=len, reverse=True):
             text = text.replace(json.dumps(each, ensure_ascii=False)[1:-1], "")
         return text
-
-
-def _strings(given: Any) -> Iterator[str]:
-    if isinstance(given, Mapping):
-        for key, value in given.items():
-            yield key
-            yield from _strings(value)
-    elif isinstance(given, list):
-        for each in given:
-            yield from _strings(each)
-    elif isinstance(given, str):
-        yield given
-        with suppress(Refused):
-            yield pagination.decode(given)
-        if "github.com/" in given:
-            given = re.sub(r".*github\.com/(.*)/issues/", r"\1#", given)
-        # Errors name the parts: the task of a topic, the repository of a task.
-        for each in (given, given.partition(":")[2]):
-            yield from filter(None, (each, each.rpartition("#")[0]))
-    elif isinstance(given, int) and not isinstance(given, bool):
-        yield str(given)
-
-
-async def build(url: str, clock: Clock, keys: Keys) -> None:
-    store = await open_store(url, clock)
-
-    async def fill(tx: Tx) -> None:
-        await canaries.inhabit(tx, HOME)
-        await canaries.inhabit(tx, ABROAD)
-        for side in (HOME, VAULT, ABROAD):
-            await canaries.fill(tx, side, keys)
-        await canaries.relate(tx, HOME, VAULT)
-        for installation_id in (A, B):
-            await canaries.set_head(tx, installation_id, LAST_EVENT)
-        await canaries.fill_the_rest(tx, ABROAD)
-
-    await store.write(fill)
-    await store.close()
 
 
 @asynccontextmanager
 async def open_world(url: str, side: Side) -> AsyncIterator[World]:
     clock, keys = Clock(), Keys("k" * 40)
     await build(url, clock, keys)
-    path = str(sqlite_path(url))
-    if side is ABROAD:
-        _guard(path, f"OLD.installation_id = {B}", f"NEW.installation_id = {B}")
-    else:
-        has = " OR ".join(f"instr({{row}}, '{each}') > 0" for each in VAULT.canaries)
-        has = f"({has})"
-        _guard(path, has, has)
+    if url.startswith("sqlite"):
+        guard(url, side)
     clock.forward(5)
     store = RecordingStore(await open_store(url, clock))
     yield World(store, Shared(keys), clock, clock.at)
@@ -367,6 +212,23 @@ async def test_an_agent_with_work_only_out_of_reach_sees_nothing_of_it(
 
 def _without_task(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in arguments.items() if name not in ("task", "fence")}
+
+
+async def test_a_sample_of_the_calls_on_mysql_sees_nothing_of_another_repository(
+    migrated_mysql_url: str,
+) -> None:
+    """Every place with one value. MySQL has no guards: the statements are the same on SQLite."""
+    actor, found = Actor(A, ME, "tech-lead", BOUND), Found()
+    async with open_world(migrated_mysql_url, VAULT) as world:
+        pairs = (call_matrix.sample(HOME, each) for each in (VAULT, ABSENT))
+        for called, absent in zip(*pairs, strict=True):
+            found.calls[called.operation] += 2
+            outcome = await world.call(actor, called)
+            found.note(called, _shown(called, outcome, (VAULT,)))
+            if called.place[-1] != "cursor":
+                found.note(called, _told_apart(outcome, await world.call(actor, absent), VAULT))
+    assert found.leaks == [], str(found)
+    assert found.calls.total() > 250
 
 
 async def test_an_agent_sees_and_changes_nothing_of_another_installation(sqlite_url: str) -> None:

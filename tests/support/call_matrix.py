@@ -1,12 +1,15 @@
 """Calls that name something foreign, derived from the argument models of all operations."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel
 
+from bot.errors import Refused
 from bot.kernel import pagination
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
@@ -396,3 +399,36 @@ def _with(
 def _member(name: str) -> dict[str, Any]:
     """A member of a list of models."""
     return {"comments": {"path": "shared/a.py", "line": 1, "body": "Plain words"}}.get(name, {})
+
+
+def strings(given: Any) -> Iterator[str]:
+    """Every text that a caller passes, and the parts of it that errors name."""
+    if isinstance(given, Mapping):
+        for key, value in given.items():
+            yield key
+            yield from strings(value)
+    elif isinstance(given, list):
+        for each in given:
+            yield from strings(each)
+    elif isinstance(given, str):
+        yield given
+        with suppress(Refused):
+            yield pagination.decode(given)
+        if "github.com/" in given:
+            given = re.sub(r".*github\.com/(.*)/issues/", r"\1#", given)
+        # Errors name the parts: the task of a topic, the repository of a task.
+        for each in (given, given.partition(":")[2]):
+            yield from filter(None, (each, each.rpartition("#")[0]))
+    elif isinstance(given, int) and not isinstance(given, bool):
+        yield str(given)
+
+
+def sample(home: Side, side: Side) -> Iterator[Called]:
+    """The first foreign value at each place of each operation, but nothing that ends the agent."""
+    seen: set[tuple[str, Place]] = set()
+    for operation in OPERATIONS.values():
+        for called in foreign(operation, home, side):
+            place = (called.operation, called.place)
+            if place not in seen and called.operation not in ("manage_agent", "register_agent"):
+                seen.add(place)
+                yield called
