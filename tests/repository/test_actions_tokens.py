@@ -72,6 +72,8 @@ async def test_a_job_is_an_agent_that_reaches_its_repository_only(
     assert claimed["task"]["title"] == task.title
     refused = await agent.refusal("get_task", task="acme/secret#1")
     assert refused.code == "unknown_repository"
+    listed = await agent.call("list_tasks")
+    assert [each["title"] for each in listed["tasks"]] == [task.title]
 
 
 async def test_what_the_repository_no_longer_accepts_ends_within_seconds(
