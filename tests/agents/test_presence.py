@@ -33,6 +33,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     # One's own write, and oneself; for those of others see below.
     "cancel_write": (NOT_LEFT, {"write_id": "w_1"}),
     "manage_agent": (NOT_LEFT, {"agent_id": "lead", "action": "resume"}),
+    "invite_agent": (NOT_LEFT, {"agent_id": "newcomer"}),
     # Work, and what steers others.
     "claim_task": (AT_WORK, {}),
     "release_task": (AT_WORK, {"task": T}),
