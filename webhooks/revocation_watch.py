@@ -1,4 +1,4 @@
-"""Ends what a revoked token has under way: its sockets, and its calls that wait."""
+"""Ends the sockets and the waiting calls of a revoked token, and the sockets of an expired one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,8 +40,7 @@ class RevocationWatch:
     async def _end_revoked(self) -> None:
         known = self.tokens.revocations.found
         await self.tokens.revocations.look()
-        # Also those whose token ended, which nobody revoked.
-        self.sockets.close_revoked(self.tokens)
+        self.sockets.close_ended(self.tokens)
         await self.sockets.close_with_other_roles(self.tokens)
         if self.tokens.revocations.found != known:
             self.waiters.wake_all()

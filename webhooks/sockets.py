@@ -55,10 +55,10 @@ class Sockets:
         going, stop_s = WSCloseCode.GOING_AWAY, self.patience.stop_s
         await asyncio.gather(*(each.close(going, "the server stops", stop_s) for each in self.open))
 
-    def close_revoked(self, tokens: Tokens) -> None:
-        """Close the sockets whose token or session was revoked or ended."""
+    def close_ended(self, tokens: Tokens) -> None:
+        """Close the sockets whose token was revoked or expired: a client connects with the next."""
         for connection, actor in self.open.items():
-            if not connection.ws.closed and tokens.is_revoked(actor):
+            if not connection.ws.closed and tokens.has_ended(actor):
                 self._start_closing(connection)
 
     async def close_with_other_roles(self, tokens: Tokens) -> None:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -64,7 +65,8 @@ def decode(keys: Keys, token: str, audiences: Collection[str], now: int) -> tupl
             # The time is checked below, against the clock that all processes share.
             options={"require": REQUIRED, "verify_exp": False, "verify_iat": False},
         )
-        return _actor(header, claims), _expiry(claims, now)
+        until = _expiry(claims, now)
+        return replace(_actor(header, claims), until=until), until
     except (Broken, jwt.InvalidTokenError, KeyError, TypeError, ValueError) as exc:
         raise invalid(exc) from exc
 

@@ -62,7 +62,7 @@ class Actor:
     credential: str = ""
     # A person's roles by repository; an agent has its role in all of them.
     roles: Mapping[int, Role] | None = field(default=None, hash=False)
-    # When its token ends, in microseconds UTC, if its connections must end then too.
+    # When its token ends, in microseconds UTC, and its connections with it. None: never.
     until: int | None = field(default=None, compare=False)
     # GitHub's id of the person, if it is one.
     person_id: int | None = None

@@ -62,7 +62,12 @@ def grant_of(row: CredentialRow) -> Grant:
 def actor_of(row: CredentialRow) -> Actor:
     grant = grant_of(row)
     return Actor(
-        grant.installation_id, grant.actor, grant.role, grant.repositories, credential=row["id"]
+        grant.installation_id,
+        grant.actor,
+        grant.role,
+        grant.repositories,
+        credential=row["id"],
+        until=row["expires_at"],
     )
 
 

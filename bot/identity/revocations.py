@@ -53,19 +53,21 @@ class Revocations:
         return at is not None and time.monotonic() - at < self._look_every_s
 
     async def _read(self) -> None:
-        began = time.monotonic()
-        window = KEPT_S if self._looked_at is None else LATE_S
-        self._then, found = await self._store.read(lambda tx: _read_revoked(tx, window * SECOND))
+        began, before = time.monotonic(), self._then
+        self._then, found = await self._store.read(lambda tx: _read_revoked(tx, before))
         self.found += len(set(found) - self._ids.keys())
         self._ids.update(dict.fromkeys(found))
         self._looked_at = began
 
 
-async def _read_revoked(tx: Tx, window: int) -> tuple[int, list[str]]:
-    """The time, and the ids of what was revoked since this long ago, in microseconds."""
+async def _read_revoked(tx: Tx, before: int) -> tuple[int, list[str]]:
+    """The time, and the ids of what was revoked since the last look, which was at `before`.
+
+    A process without requests looks seldom, so this may be long ago.
+    """
     now = await tx.now()
     found: list[str] = []
-    since, after = now - window, ""
+    since, after = max(min(before, now) - LATE_S * SECOND, now - KEPT_S * SECOND), ""
     while True:
         page = await credentials.revoked_since(tx, since, after, PAGE)
         found += [each["id"] for each in page]

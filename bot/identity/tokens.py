@@ -1,7 +1,7 @@
 """Who sends a request: the actor of its bearer token."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cachetools import TTLCache
@@ -71,7 +71,9 @@ class Tokens:
         if self.revocations.has(known.actor.credential) or has_ended(known, now):
             del self._known[token]
             raise Refused("unauthenticated", UNKNOWN_TOKEN)
-        return await self._person(known.actor) if known.actor.is_person else known.actor
+        if known.actor.is_person:
+            return replace(await self._person(known.actor), until=known.actor.until)
+        return known.actor
 
     async def _person(self, actor: Actor) -> Actor:
         """The person with the roles of this moment. Raise Refused without any."""
@@ -93,9 +95,16 @@ class Tokens:
             return True
 
     def is_revoked(self, actor: Actor) -> bool:
-        """Whether the actor's credential was revoked or ended, as far as this process knows."""
-        ended = actor.until is not None and actor.until <= self.revocations.now()
-        return ended or self.revocations.has(actor.credential)
+        """Whether the actor's credential was revoked, as far as this process knows."""
+        return self.revocations.has(actor.credential)
+
+    def has_ended(self, actor: Actor) -> bool:
+        """Whether the actor's token was revoked or expired, so that its connections must end.
+
+        A call that began before the token expired may go on: it takes at most a minute.
+        """
+        expired = actor.until is not None and actor.until <= self.revocations.now()
+        return expired or self.is_revoked(actor)
 
     async def _verify(self, token: str, now: int) -> Verified:
         if len(token) > LONGEST:

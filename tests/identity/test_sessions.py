@@ -16,6 +16,7 @@ from bot.identity.access_tokens import ACCESS_S, LEEWAY_S, PURPOSE
 from bot.identity.actors import Actor
 from bot.identity.credentials import Grant, add_api_key, id_of
 from bot.identity.keyring import Keys
+from bot.identity.revocations import LATE_S
 from bot.identity.sessions import SESSION_S, Issued
 from bot.identity.tokens import Tokens
 from store.engine.transaction import Store
@@ -47,6 +48,10 @@ class Door:
         return await self.store.write(
             lambda tx: sessions.refresh(tx, self.keys, token, audience=HERE, client=client)
         )
+
+    async def add_key(self, actor: str, **more: Any) -> str:
+        here = (self.keys, self.installation_id, actor)
+        return await self.store.write(lambda tx: add_api_key(tx, *here, "developer", **more))
 
     async def revoke(self, credential_id: str) -> None:
         assert await self.store.write(lambda tx: credentials.revoke(tx, credential_id))
@@ -157,10 +162,7 @@ async def test_an_api_key_ends_at_its_time(door: Door) -> None:
 
 
 async def test_a_revocation_counts_in_every_process(door: Door) -> None:
-    key = await door.store.write(
-        lambda tx: add_api_key(tx, door.keys, door.installation_id, "ada", "developer")
-    )
-    issued = await door.start()
+    key, issued = await door.add_key("ada"), await door.start()
     for token, credential in ((key, id_of(key)), (issued.access_token, issued.session)):
         actor = await door.other.authenticate(token)
         await door.revoke(credential)
@@ -170,6 +172,17 @@ async def test_a_revocation_counts_in_every_process(door: Door) -> None:
         # A process that never saw the token knows it too.
         with pytest.raises(Refused):
             await Tokens(door.store, door.keys, [HERE]).authenticate(token)
+
+
+async def test_a_process_without_requests_hears_all_revocations_at_its_next_one(door: Door) -> None:
+    issued, key = await door.start(), await door.add_key("bob")
+    for token in (issued.access_token, key):
+        await door.tokens.authenticate(token)
+    await door.revoke(issued.session)
+    await door.revoke(id_of(key))
+    door.clock.forward(LATE_S * 3)
+    for token in (issued.access_token, key):
+        assert "revoked" in await door.refusal(token)
 
 
 async def test_a_revocation_is_heard_when_its_transaction_took_long(door: Door) -> None:

@@ -95,11 +95,11 @@ async def test_an_accepted_token_ends_when_github_says(
     actor = await tokens.authenticate(token)
     workspace.clock.forward(300)
     assert await tokens.authenticate(token) == actor
-    assert not tokens.is_revoked(actor)
+    assert not tokens.has_ended(actor)
     workspace.clock.forward(LEEWAY)
     assert "The token expired 30 seconds ago." in (await refusal(tokens, token)).message
-    # Its sockets and its calls that wait end too.
-    assert tokens.is_revoked(actor)
+    # Its sockets end too.
+    assert tokens.has_ended(actor)
 
 
 async def test_a_repository_without_the_app_is_refused(

@@ -13,14 +13,20 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from yarl import URL
 
+from bot.identity import sessions
+from bot.identity.access_tokens import ACCESS_S, LEEWAY_S
+from bot.identity.credentials import Grant, add_api_key
+from bot.times import SECOND
 from store import events
 from store.engine.transaction import Store
 from store.identity import credentials
 from tests.events.test_waking import happens
 from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface, serving
+from tests.support.story import Clock
 from webhooks import websocket as server
 from webhooks.connection import Patience
+from webhooks.oauth.addresses import LOCAL
 from webhooks.sockets import MOST_SOCKETS
 
 SOON_S = 20
@@ -285,6 +291,36 @@ async def test_a_revoked_token_closes_its_socket_and_no_other(surface: Surface) 
         )
         await happens(surface.dispatcher, surface.installation_id)
         assert (await frame(stays))["type"] == "event"
+
+
+@ON_SQLITE
+async def test_a_socket_ends_with_its_token_whose_session_nobody_renews(
+    surface: Surface, clock: Clock
+) -> None:
+    """Who renews a session is checked again: its person may have lost the role on GitHub."""
+    i, keys, audience = surface.installation_id, surface.dispatcher.shared.keys, LOCAL.audience
+    write, ends = surface.store.write, clock() + ACCESS_S * SECOND
+    session = await write(
+        lambda tx: sessions.start(tx, keys, Grant(i, "ada", "developer"), audience=audience)
+    )
+    key = await write(lambda tx: add_api_key(tx, keys, i, "bob", "developer", expires_at=ends))
+    stays = await surface.token("other")
+    async with AsyncExitStack() as stack:
+        opened = [
+            await stack.enter_async_context(connect(surface, each))
+            for each in (session.access_token, key, stays)
+        ]
+        for each in opened:
+            await subscribe(each, "agents")
+        clock.forward(ACCESS_S + LEEWAY_S + 1)
+        for each in opened[:2]:
+            closed = await each.receive(timeout=SOON_S)
+            assert (closed.type, closed.data) == (
+                WSMsgType.CLOSE,
+                aiohttp.WSCloseCode.POLICY_VIOLATION,
+            )
+        await happens(surface.dispatcher, surface.installation_id)
+        assert (await frame(opened[2]))["type"] == "event"
 
 
 @ON_SQLITE
