@@ -76,7 +76,7 @@ def token_of(loaded: Settings) -> str | None:
     """The access token of the session at HUBBUB_URL, renewed if it is old. None without one."""
     if not loaded.url or loaded.url not in _read():
         return None
-    # One process renews at a time: a refresh token that is used twice would end the session.
+    # One process renews at a time: a refresh token works once.
     with _lock():
         session = _read().get(loaded.url)
         if session is None:

@@ -2,6 +2,10 @@
 
 A refresh token names its session and its generation. Whoever presents one of an earlier generation
 has a copy of a token that was used: the whole session ends then.
+
+But clients do ask twice: several processes with one stored token at the same time, and one process
+again whose answer was lost. So for a minute the last token that was replaced gets the same next one
+again, until somebody uses that. https://github.com/anthropics/claude-code/issues/85236
 """
 
 import hmac
@@ -18,6 +22,8 @@ from store.tables.identity import CredentialRow
 
 # A session that is not refreshed for so long has ended.
 SESSION_S = 30 * 24 * 3600
+# How long a refresh token may be sent again after its first use.
+REPEAT_S = 60
 SECOND = 1_000_000
 PURPOSE = "refresh tokens"
 
@@ -77,7 +83,8 @@ async def refresh(
         return "ended"
     if client is not None and row["client"] != client:
         return "wrong_client"
-    if not await credentials.advance(tx, session, generation):
+    advanced = await credentials.advance(tx, session, generation)
+    if not advanced and not _is_repeated(row, generation, await tx.now()):
         await credentials.revoke(tx, session)
         here = (tx, row["installation_id"], row["actor"])
         await records.append(*here, "session.refresh", session, outcome="refused", code="reused")
@@ -88,6 +95,13 @@ async def refresh(
         await credentials.revoke(tx, session)
         return "not_granted"
     return _issue(keys, grant_of(row), session, generation + 1, audience, await tx.now())
+
+
+def _is_repeated(row: CredentialRow, generation: int, now: int) -> bool:
+    """Whether the last token that was replaced comes again so soon that its client may send it."""
+    at = row["advanced_at"]
+    is_last = row["generation"] == generation + 1
+    return is_last and at is not None and now - at <= REPEAT_S * SECOND
 
 
 async def find(tx: Tx, keys: Keys, token: str) -> CredentialRow | None:

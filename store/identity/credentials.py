@@ -185,7 +185,8 @@ async def advance(tx: Tx, credential_id: str, generation: int) -> bool:
     """Count that the refresh token of this generation was replaced. False if it was before."""
     return bool(
         await tx.run(
-            "UPDATE credentials SET generation = generation + 1, last_used_at = :now "
+            "UPDATE credentials SET generation = generation + 1, advanced_at = :now, "
+            "last_used_at = :now "
             f"WHERE id = :id AND generation = :generation AND {LIVE}",
             id=credential_id,
             generation=generation,

@@ -43,6 +43,8 @@ class CredentialRow(TypedDict):
     hash: Annotated[str, Text(64)]
     # How often the refresh token of a session was replaced.
     generation: Annotated[int, Default("0")]
+    # When that was done last.
+    advanced_at: int | None
     created_at: int
     created_by: Annotated[str, Text(120), Default("''")]
     expires_at: int | None
