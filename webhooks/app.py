@@ -10,6 +10,7 @@ from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from webhooks import enrolment, github, health, invitation_page, middleware, rest, websocket
 from webhooks import login as login_routes
+from webhooks.addresses import ADDRESSES, LOCAL, Addresses
 from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRETS
 from webhooks.bodies import BODIES, HANDLER_ARGS, Bodies
 from webhooks.client_address import NO_PROXIES, PROXIES, Proxies
@@ -20,7 +21,6 @@ from webhooks.mcp import MCP, Mount, respond
 from webhooks.metrics import Metrics
 from webhooks.monitoring import MONITORING_TOKEN
 from webhooks.oauth import metadata, routes
-from webhooks.oauth.addresses import ADDRESSES, LOCAL, Addresses
 from webhooks.oauth.server import OAuthServer
 from webhooks.refused_signatures import RefusedSignatures
 from webhooks.revocation_watch import RevocationWatch

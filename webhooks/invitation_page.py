@@ -10,8 +10,8 @@ from aiohttp import web
 from bot.identity import invitations
 from store.engine.transaction import Tx
 from webhooks import login, login_pages
+from webhooks.addresses import ADDRESSES
 from webhooks.login import LOGIN
-from webhooks.oauth.addresses import ADDRESSES
 from webhooks.origins import write
 
 NOT_YOURS = (

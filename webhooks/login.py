@@ -20,18 +20,18 @@ from aiohttp import web
 from bot.github import sign_in
 from bot.github.requests import Unreachable
 from bot.github.sign_in import SignInRefused
-from bot.identity import browser_sessions, github_login
-from bot.identity.browser_sessions import SignedIn
-from bot.identity.github_login import Person
 from bot.identity.keyring import Broken, Keys
-from bot.identity.people_roles import LONGEST_S, REREAD_AFTER_S, SECOND
+from bot.identity.people import browser_sessions, github_login
+from bot.identity.people.browser_sessions import SignedIn
+from bot.identity.people.github_login import Person
+from bot.identity.people.people_roles import LONGEST_S, REREAD_AFTER_S, SECOND
 from bot.settings import GitHubLogin
 from store.engine.transaction import Store, Tx
 from webhooks import login_pages
+from webhooks.addresses import ADDRESSES
 from webhooks.client_address import PROXIES
-from webhooks.oauth.addresses import ADDRESSES
-from webhooks.oauth.limits import Limit
 from webhooks.origins import record_refusal, write
+from webhooks.request_limits import Limit
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ from html import escape
 
 from aiohttp import web
 
-from bot.identity.browser_sessions import Reach, SignedIn
+from bot.identity.people.browser_sessions import Reach, SignedIn
 
 HEADERS = {
     "Cache-Control": "no-store",

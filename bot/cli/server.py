@@ -12,8 +12,8 @@ from bot.cli.inheritance import Inheritance
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.refusals import Refusals
 from bot.github.sign_in import ClientId
-from bot.identity.github_oidc import issuer_of
-from bot.identity.oauth_clients import registered_clients
+from bot.identity.actions.github_oidc import issuer_of
+from bot.identity.oauth.clients import registered_clients
 from bot.identity.server_address import address_of, names_of
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
@@ -21,10 +21,10 @@ from bot.repository import actions_tokens
 from bot.settings import GitHubApp, Settings, github_login, split_list
 from mcp_server import lazy
 from webhooks import listener
+from webhooks.addresses import Addresses
 from webhooks.app import create_app
 from webhooks.client_address import Proxies, networks
 from webhooks.login import Login
-from webhooks.oauth.addresses import Addresses
 from webhooks.oauth.server import OAuthServer
 
 # At the end: how long requests that are being answered may take. aiohttp waits twice as long.

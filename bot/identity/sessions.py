@@ -12,9 +12,10 @@ import hmac
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from bot.identity import access_tokens, people_roles
+from bot.identity import access_tokens
 from bot.identity.credentials import PREFIX, Grant, grant_of, id_of, new_id, signer
 from bot.identity.keyring import Keys
+from bot.identity.people import people_roles
 from store.audit import records
 from store.engine.transaction import Tx
 from store.identity import credentials

@@ -7,9 +7,10 @@ from typing import Protocol
 from cachetools import TTLCache
 
 from bot.errors import Refused
-from bot.identity import access_tokens, credentials, people_roles
+from bot.identity import access_tokens, credentials
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
+from bot.identity.people import people_roles
 from bot.identity.revocations import LOOK_EVERY_S, Revocations
 from store.engine.transaction import Store
 

@@ -7,7 +7,8 @@ from bot.comments import replies, slash_commands
 from bot.dispatch.callers import Caller
 from bot.dispatch.execution import Call, execute
 from bot.errors import Refused
-from bot.identity import actors, people
+from bot.identity import actors
+from bot.identity.people import logins
 from bot.inbox import command_answers
 from bot.inbox.command_answers import Reply
 from bot.inbox.command_finder import HELP, MOST, SIMILAR, TOO_MANY, VERBS, is_written
@@ -111,7 +112,7 @@ async def _run_or_postpone(tx: Tx, shared: Shared, row: CommandRow, now: int) ->
     permission = await permissions.get(tx, i, repository_id, asker, person_id)
     if permission is not None:
         if person_id:
-            await people.update_login(tx, i, person_id, asker)
+            await logins.update_login(tx, i, person_id, asker)
         await command_answers.answer(tx, row, await _run(tx, shared, row, permission))
     elif await _has_lost_login(tx, row):
         refusal = _refusal(replies.login_changed(asker, row["text"]), "unauthenticated")

@@ -7,8 +7,8 @@ from typing import TypeAlias, cast
 
 from bot.comments import authorship, markers, posted_texts
 from bot.github.payloads import Mirrored
-from bot.identity import people_roles
 from bot.identity.keyring import Keys
+from bot.identity.people import people_roles
 from bot.mirror import (
     code,
     issue_effects,

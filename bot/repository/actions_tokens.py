@@ -5,10 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from bot.errors import Refused
-from bot.identity import actions_sessions
-from bot.identity.actors import Actor
-from bot.identity.credentials import Grant
-from bot.identity.github_oidc import (
+from bot.identity.actions import job_sessions
+from bot.identity.actions.github_oidc import (
     BadToken,
     Expected,
     JobToken,
@@ -18,7 +16,9 @@ from bot.identity.github_oidc import (
     key_id,
     verify,
 )
-from bot.identity.issuer_keys import IssuerKeys, NoKeys, open_keys
+from bot.identity.actions.issuer_keys import IssuerKeys, NoKeys, open_keys
+from bot.identity.actors import Actor
+from bot.identity.credentials import Grant
 from bot.identity.keyring import Keys
 from bot.identity.sessions import Issued
 from bot.identity.tokens import Verified
@@ -58,7 +58,7 @@ class ActionsTokens:
             grant.actor,
             grant.role,
             grant.repositories,
-            credential=actions_sessions.id_of(job),
+            credential=job_sessions.id_of(job),
             until=until,
         )
         return Verified(actor, min(until, now + LOOK_AGAIN))
@@ -71,9 +71,9 @@ class ActionsTokens:
 
         async def work(tx: Tx) -> Issued:
             grant = replace(await grant_for(tx, job), client=CLIENT)
-            own = actions_sessions.id_of(job)
+            own = job_sessions.id_of(job)
             tx.origin = replace(origin, actor=grant.actor, credential=own)
-            return await actions_sessions.exchange(tx, keys, job, grant, audience=audience)
+            return await job_sessions.exchange(tx, keys, job, grant, audience=audience)
 
         return await self._store.write(work)
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from bot.errors import Refused
+from bot.identity.actions.github_oidc import JobToken
 from bot.identity.actors import ACTIONS
-from bot.identity.github_oidc import JobToken
 from bot.repository.repository_settings import RepositorySettings, Workflow
 from bot.repository.settings_file import PATH
 from store.tables.agents import Role

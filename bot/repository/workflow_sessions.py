@@ -1,7 +1,7 @@
 """Ends sessions of jobs: with their run, and when their repository accepts the job no longer."""
 
 from bot.errors import Refused
-from bot.identity import actions_sessions
+from bot.identity.actions import job_sessions
 from bot.repository import workflow_rules
 from bot.repository.repository_settings import RepositorySettings
 from store.engine.transaction import Tx
@@ -21,7 +21,7 @@ async def end_with_run(tx: Tx, run: WorkflowRunRow, _: WorkflowRunRow | None) ->
     """Revoke the sessions of a run that has completed."""
     if run["status"] != COMPLETED:
         return
-    for session in await actions_sessions.live(tx, run["installation_id"]):
+    for session in await job_sessions.live(tx, run["installation_id"]):
         if session.job.run_id == run["id"] and has_ended(run, session.job.run_attempt):
             await credentials.revoke(tx, session.id)
 
@@ -32,7 +32,7 @@ async def end_refused(
     """Revoke the sessions that these settings would not give."""
     here = [
         each
-        for each in await actions_sessions.live(tx, installation_id)
+        for each in await job_sessions.live(tx, installation_id)
         if each.job.repository_id == repository_id
     ]
     row = await stored_repositories.repository_by_id(tx, installation_id, repository_id)

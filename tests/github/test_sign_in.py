@@ -10,7 +10,7 @@ import pytest
 from bot import settings
 from bot.github.requests import Unreachable
 from bot.github.sign_in import ClientId, SignIn, authorize_url
-from bot.identity import github_login
+from bot.identity.people import github_login
 from bot.settings import GitHubApp, GitHubLogin, Settings
 from fixtures.github import SimulatedGitHub
 from fixtures.github.faults import KINDS

@@ -11,7 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from bot.identity.github_oidc import (
+from bot.identity.actions.github_oidc import (
     LEEWAY,
     LONGEST,
     OLDEST,
@@ -24,7 +24,7 @@ from bot.identity.github_oidc import (
     issuer_of,
     verify,
 )
-from bot.identity.issuer_keys import parse_keys
+from bot.identity.actions.issuer_keys import parse_keys
 from fixtures.github import oidc
 
 NOW = 1_800_000_000

@@ -9,8 +9,16 @@ from contextlib import AsyncExitStack
 import pytest
 from yarl import URL
 
-from bot.identity import issuer_keys
-from bot.identity.issuer_keys import FRESH, LONGEST, OLDEST, PAUSE, IssuerKeys, NoKeys, open_keys
+from bot.identity.actions import issuer_keys
+from bot.identity.actions.issuer_keys import (
+    FRESH,
+    LONGEST,
+    OLDEST,
+    PAUSE,
+    IssuerKeys,
+    NoKeys,
+    open_keys,
+)
 from bot.times import SECOND
 from fixtures.github import Issuer, SimulatedGitHub
 from fixtures.github.oidc import DISCOVERY, JWKS, OtherAnswer, key_id, public_jwk

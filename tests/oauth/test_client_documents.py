@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.identity.client_documents import Unusable, check_address, is_public, keep_seconds
-from bot.identity.document_fetcher import MOST_OF_HOST, RETRY_AFTER_S, DocumentFetcher
-from bot.identity.oauth_clients import Client
+from bot.identity.oauth.client_documents import Unusable, check_address, is_public, keep_seconds
+from bot.identity.oauth.clients import Client
+from bot.identity.oauth.document_fetcher import MOST_OF_HOST, RETRY_AFTER_S, DocumentFetcher
 from tests.support.client_site import (
     GOOD,
     HOST,
@@ -230,7 +230,7 @@ async def test_a_host_without_a_certificate_for_its_name_is_not_believed(site: S
 async def test_a_host_that_does_not_answer_is_given_up(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.identity.document_fetcher.FETCH_S", 0.05)
+    monkeypatch.setattr("bot.identity.oauth.document_fetcher.FETCH_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         resolver = Resolver(silent.getsockname()[1], ["127.0.0.1"])
         with pytest.raises(Unusable, match="could not be fetched"):

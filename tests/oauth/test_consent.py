@@ -10,9 +10,9 @@ import jwt
 import pytest
 
 from bot.errors import Refused
-from bot.identity.browser_sessions import Reach, SignedIn
-from bot.identity.consent import Choice, agent_name, grant_for, usual_choice
-from bot.identity.oauth_clients import Client
+from bot.identity.oauth.clients import Client
+from bot.identity.oauth.consent import Choice, agent_name, grant_for, usual_choice
+from bot.identity.people.browser_sessions import Reach, SignedIn
 from store.tables.agents import Role
 from tests.support.client_site import GOOD, ID, Site, serving_documents, write_certificate
 from tests.support.login import Browser, Page

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from bot.errors import Refused
-from bot.identity.authorization_codes import MOST_SESSIONS
+from bot.identity.oauth.authorization_codes import MOST_SESSIONS
 from bot.identity.sessions import REPEAT_S
 from tests.support.oauth import (
     AUTHORIZE,
@@ -24,8 +24,8 @@ from tests.support.oauth import (
     open_authorization,
 )
 from tests.support.story import Workspace
-from webhooks.oauth.limits import Limit
 from webhooks.oauth.server import MOST_PAGES, MOST_TOKENS
+from webhooks.request_limits import Limit
 
 
 @pytest.fixture

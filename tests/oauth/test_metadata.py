@@ -10,7 +10,7 @@ from mcp.shared.auth import OAuthMetadata, ProtectedResourceMetadata
 
 from store.engine.transaction import Store
 from tests.support.server_in_process import Surface, serving
-from webhooks.oauth.addresses import Addresses
+from webhooks.addresses import Addresses
 
 PUBLIC = "https://hubbub.example.com"
 SERVER = "/.well-known/oauth-authorization-server"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.identity.oauth_clients import Client, may_redirect, redirect_problem, registered_clients
+from bot.identity.oauth.clients import Client, may_redirect, redirect_problem, registered_clients
 from bot.settings import WrongSettings
 
 REDIRECT = "http://127.0.0.1/callback"

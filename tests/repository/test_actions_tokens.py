@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.errors import Refused
+from bot.identity.actions.github_oidc import LEEWAY
 from bot.identity.actors import Actor
-from bot.identity.github_oidc import LEEWAY
 from bot.identity.sessions import Issued
 from bot.identity.tokens import Tokens
 from bot.repository.actions_tokens import LOOK_AGAIN, ActionsTokens

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.identity.github_oidc import JobToken
+from bot.identity.actions.github_oidc import JobToken
 from bot.repository.settings_file import parse
 from bot.repository.workflow_rules import AcceptedJob, accept
 

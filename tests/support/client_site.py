@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bot.identity.client_documents import is_public
-from bot.identity.document_fetcher import DocumentFetcher
+from bot.identity.oauth.client_documents import is_public
+from bot.identity.oauth.document_fetcher import DocumentFetcher
 
 HOST = "client.example"
 ID = f"https://{HOST}/client.json"

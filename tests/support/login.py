@@ -15,10 +15,10 @@ from bot.inbox.backpressure import Backpressure
 from bot.settings import GitHubLogin
 from fixtures.github import SimulatedGitHub
 from tests.support.story import Workspace
+from webhooks.addresses import LOCAL, Addresses
 from webhooks.app import create_app
 from webhooks.connection import Patience
 from webhooks.login import Login
-from webhooks.oauth.addresses import LOCAL, Addresses
 from webhooks.oauth.server import OAuthServer
 from webhooks.sockets import SOCKETS
 

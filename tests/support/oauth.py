@@ -13,15 +13,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 
-from bot.identity.document_fetcher import DocumentFetcher
 from bot.identity.keyring import Keys
-from bot.identity.oauth_clients import registered_clients
+from bot.identity.oauth.clients import registered_clients
+from bot.identity.oauth.document_fetcher import DocumentFetcher
 from bot.settings import GitHubLogin
 from tests.support.login import Browser, Page
 from tests.support.server_in_process import Answer, Surface, serving
 from tests.support.story import Workspace
+from webhooks.addresses import LOCAL, Addresses
 from webhooks.login import Login
-from webhooks.oauth.addresses import LOCAL, Addresses
 from webhooks.oauth.server import OAuthServer
 
 CLIENT = "tool"

@@ -24,12 +24,12 @@ from mcp_server import http
 from store.engine.transaction import Store
 from store.tables.agents import Role
 from tests.support.server_process import WEBHOOK_SECRET, signed_headers
+from webhooks.addresses import LOCAL, Addresses
 from webhooks.app import create_app
 from webhooks.bodies import BODIES, Bodies
 from webhooks.connection import Patience
 from webhooks.login import Login
 from webhooks.mcp import MCP
-from webhooks.oauth.addresses import LOCAL, Addresses
 from webhooks.oauth.server import OAuthServer
 from webhooks.sockets import SOCKETS, Sockets
 

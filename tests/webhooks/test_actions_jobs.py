@@ -7,13 +7,13 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
-from bot.identity.github_oidc import LEEWAY
+from bot.identity.actions.github_oidc import LEEWAY
 from fixtures.github.oidc import JWKS, OtherAnswer
 from tests.support.actions import HUBBUB, allow_workflow, open_tokens, run_agent, token_of
 from tests.support.server_in_process import Answer, Surface, serving
 from tests.support.story import Clock, Workspace
+from webhooks.addresses import Addresses
 from webhooks.connection import Patience
-from webhooks.oauth.addresses import Addresses
 from webhooks.oauth.server import OAuthServer
 
 # Longer than anything takes, in seconds.

@@ -10,8 +10,8 @@ from bot.errors import Refused
 from bot.identity import sessions
 from bot.identity.access_tokens import ACCESS_S
 from bot.identity.actors import Actor
-from bot.identity.browser_sessions import SignedIn, find
 from bot.identity.credentials import Grant
+from bot.identity.people.browser_sessions import SignedIn, find
 from store.tables.agents import Role
 from tests.support.login import AUDIENCE, Browser, LoginServer, open_login_server
 from tests.support.story import Workspace

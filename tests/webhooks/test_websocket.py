@@ -25,8 +25,8 @@ from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Clock
 from webhooks import websocket as server
+from webhooks.addresses import LOCAL
 from webhooks.connection import Patience
-from webhooks.oauth.addresses import LOCAL
 from webhooks.sockets import MOST_SOCKETS
 
 SOON_S = 20

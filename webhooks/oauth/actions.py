@@ -5,11 +5,11 @@ from typing import Any
 from aiohttp import web
 
 from bot.errors import Refused
-from bot.identity.authorization import Fields, OAuthError, need
+from bot.identity.oauth.authorization import Fields, OAuthError, need
 from bot.identity.sessions import Issued
 from bot.repository.actions_tokens import CLIENT
+from webhooks.addresses import ADDRESSES
 from webhooks.app_keys import TOKENS
-from webhooks.oauth.addresses import ADDRESSES
 from webhooks.oauth.server import OAUTH
 from webhooks.origins import origin_of
 

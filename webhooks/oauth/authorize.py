@@ -13,8 +13,9 @@ import structlog
 from aiohttp import web
 
 from bot.errors import Refused
-from bot.identity import authorization_codes
-from bot.identity.authorization import (
+from bot.identity.credentials import Grant
+from bot.identity.oauth import authorization_codes
+from bot.identity.oauth.authorization import (
     AuthorizationRequest,
     Fields,
     OAuthError,
@@ -24,18 +25,23 @@ from bot.identity.authorization import (
     state_of,
     target_of,
 )
-from bot.identity.browser_sessions import Reach, SignedIn
-from bot.identity.client_documents import Unusable
-from bot.identity.consent import MOST_REPOSITORIES, Choice, check_owner, grant_for, usual_choice
-from bot.identity.credentials import Grant
-from bot.identity.oauth_clients import Client, may_redirect
+from bot.identity.oauth.client_documents import Unusable
+from bot.identity.oauth.clients import Client, may_redirect
+from bot.identity.oauth.consent import (
+    MOST_REPOSITORIES,
+    Choice,
+    check_owner,
+    grant_for,
+    usual_choice,
+)
+from bot.identity.people.browser_sessions import Reach, SignedIn
 from bot.identity.sessions import SECOND
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
 from webhooks import login
+from webhooks.addresses import ADDRESSES
 from webhooks.client_address import PROXIES
 from webhooks.oauth import pages
-from webhooks.oauth.addresses import ADDRESSES
 from webhooks.oauth.forms import read_form, read_query
 from webhooks.oauth.server import OAUTH
 from webhooks.origins import origin_of

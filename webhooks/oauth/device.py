@@ -10,15 +10,15 @@ from aiohttp import web
 from bot.github import sign_in
 from bot.github.requests import Unreachable
 from bot.github.sign_in import DEVICE_GRANT, SignInRefused
-from bot.identity import device_logins, github_login
-from bot.identity.authorization import Fields, OAuthError, need, one
-from bot.identity.device_logins import CLIENT
-from bot.identity.github_login import Access, Person
+from bot.identity.oauth.authorization import Fields, OAuthError, need, one
+from bot.identity.people import device_logins, github_login
+from bot.identity.people.device_logins import CLIENT
+from bot.identity.people.github_login import Access, Person
 from bot.identity.sessions import Issued
 from bot.settings import GitHubLogin
 from store.engine.transaction import Tx
+from webhooks.addresses import ADDRESSES
 from webhooks.login import LOGIN
-from webhooks.oauth.addresses import ADDRESSES
 from webhooks.origins import origin_of
 
 log = structlog.get_logger()

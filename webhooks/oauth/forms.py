@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from bot.identity.authorization import REPEATABLE, Fields, OAuthError, fields_of
+from bot.identity.oauth.authorization import REPEATABLE, Fields, OAuthError, fields_of
 from webhooks.bodies import BODIES
 
 LARGEST = 16 * 1024

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from bot.github.sign_in import DEVICE_GRANT
 from bot.identity.server_address import ENDPOINT
-from webhooks.oauth.addresses import ADDRESSES
+from webhooks.addresses import ADDRESSES
 
 # The only scope. What a token may do is chosen by the person who logs in.
 SCOPE = "hubbub"

@@ -10,9 +10,9 @@ from urllib.parse import urlencode, urlsplit
 from aiohttp import web
 
 from bot.identity.actors import ROLES
-from bot.identity.browser_sessions import Reach, SignedIn
-from bot.identity.consent import LONGEST_AGENT, Choice
-from bot.identity.oauth_clients import Client, is_loopback, origin_of, policy_source
+from bot.identity.oauth.clients import Client, is_loopback, origin_of, policy_source
+from bot.identity.oauth.consent import LONGEST_AGENT, Choice
+from bot.identity.people.browser_sessions import Reach, SignedIn
 from store.tables.agents import Role
 
 STYLE = (

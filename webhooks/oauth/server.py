@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from bot.identity.client_documents import Unusable
-from bot.identity.document_fetcher import DocumentFetcher
 from bot.identity.keyring import Keys
-from bot.identity.oauth_clients import Client
+from bot.identity.oauth.client_documents import Unusable
+from bot.identity.oauth.clients import Client
+from bot.identity.oauth.document_fetcher import DocumentFetcher
 from bot.repository.actions_tokens import ActionsTokens
 from store.engine.transaction import Store
-from webhooks.oauth.limits import Limit
+from webhooks.request_limits import Limit
 
 # Requests within a minute.
 MOST_PAGES, MOST_DECISIONS, MOST_TOKENS, MOST_DEVICES = 120, 20, 300, 20

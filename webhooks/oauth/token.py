@@ -9,16 +9,17 @@ from aiohttp import web
 
 from bot.errors import Refused
 from bot.github.sign_in import DEVICE_GRANT
-from bot.identity import access_tokens, authorization_codes, sessions
-from bot.identity.authorization import Fields, OAuthError, check_resource, need, one
+from bot.identity import access_tokens, sessions
+from bot.identity.oauth import authorization_codes
+from bot.identity.oauth.authorization import Fields, OAuthError, check_resource, need, one
 from bot.identity.sessions import Issued
 from bot.repository.actions_tokens import CLIENT
 from store.engine.transaction import Tx
 from store.identity import credentials as rows
+from webhooks.addresses import ADDRESSES
 from webhooks.app_keys import DISPATCHER
 from webhooks.client_address import PROXIES
 from webhooks.oauth import actions, device
-from webhooks.oauth.addresses import ADDRESSES
 from webhooks.oauth.forms import read_form
 from webhooks.oauth.metadata import EXCHANGE, SCOPE
 from webhooks.oauth.server import OAUTH

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlencode, urlsplit
 
-from bot.identity.oauth_clients import redirect_problem
+from bot.identity.oauth.clients import redirect_problem
 
 # The fields of a query or form, each with its values.
 Fields: TypeAlias = dict[str, list[str]]

@@ -11,7 +11,7 @@ import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 from cachetools import LRUCache, TTLCache
 
-from bot.identity.client_documents import (
+from bot.identity.oauth.client_documents import (
     LARGEST_DOCUMENT,
     Unusable,
     check_address,
@@ -19,7 +19,7 @@ from bot.identity.client_documents import (
     keep_seconds,
     read_document,
 )
-from bot.identity.oauth_clients import Client
+from bot.identity.oauth.clients import Client
 
 log = structlog.get_logger()
 

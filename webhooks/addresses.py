@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from bot.identity.oauth_clients import LOOPBACK
+from bot.identity.oauth.clients import LOOPBACK
 from bot.identity.server_address import ENDPOINT, audience_of
 
 # Without HUBBUB_PUBLIC_URL, these parts of the header Host are repeated in answers.

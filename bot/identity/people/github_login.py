@@ -9,8 +9,8 @@ from bot.github import payloads
 from bot.github.payloads import Malformed, at
 from bot.github.requests import Unreachable
 from bot.github.sign_in import SignIn, SignInRefused
-from bot.identity import people as logins
 from bot.identity.actors import ROLE_OF_PERMISSION
+from bot.identity.people import logins
 from store.audit import records
 from store.engine.transaction import Tx
 from store.mirror import permissions

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 
 from bot.errors import Refused
 from bot.identity import sessions
+from bot.identity.actions.github_oidc import LEEWAY, JobToken
 from bot.identity.credentials import Grant
-from bot.identity.github_oidc import LEEWAY, JobToken
 from bot.identity.keyring import Keys
 from bot.identity.sessions import Issued
 from bot.times import SECOND

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.identity import credentials, people_roles
+from bot.identity import credentials
 from bot.identity.credentials import Grant
-from bot.identity.github_login import Person
 from bot.identity.keyring import Keys
-from bot.identity.people_roles import LONGEST_S, SECOND
+from bot.identity.people import people_roles
+from bot.identity.people.github_login import Person
+from bot.identity.people.people_roles import LONGEST_S, SECOND
 from store.audit import records
 from store.engine.transaction import Tx
 from store.identity import credentials as rows

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from bot.errors import Refused
 from bot.identity.actors import ROLES, SLUG, why_no_agent
-from bot.identity.browser_sessions import Reach, SignedIn
 from bot.identity.credentials import Grant
-from bot.identity.oauth_clients import Client
+from bot.identity.oauth.clients import Client
+from bot.identity.people.browser_sessions import Reach, SignedIn
 from store.agents import agents
 from store.engine.transaction import Tx
 from store.identity import credentials as rows

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from bot.identity.oauth_clients import ADDRESS, Client, redirect_problem
+from bot.identity.oauth.clients import ADDRESS, Client, redirect_problem
 
 LONGEST_ADDRESS = 500
 LARGEST_DOCUMENT = 5 * 1024

@@ -10,10 +10,11 @@ import json
 from typing import Literal, TypeAlias
 
 from bot.github.sign_in import Device
-from bot.identity import github_login, sessions
+from bot.identity import sessions
 from bot.identity.credentials import Grant
-from bot.identity.github_login import Access, Person
 from bot.identity.keyring import Broken, Keys
+from bot.identity.people import github_login
+from bot.identity.people.github_login import Access, Person
 from bot.identity.sessions import Issued
 from store.engine.transaction import Tx
 

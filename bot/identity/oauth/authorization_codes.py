@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Literal, TypeAlias, cast
 
 from bot.identity import credentials, sessions
-from bot.identity.authorization import AuthorizationRequest, proves
 from bot.identity.credentials import Grant, grant_of, id_of, is_signed
 from bot.identity.keyring import Keys
+from bot.identity.oauth.authorization import AuthorizationRequest, proves
 from bot.identity.sessions import SECOND, Issued
 from store.engine.transaction import Tx
 from store.identity import credentials as rows
