@@ -47,7 +47,7 @@ INVITE = Slash(
 )
 
 
-@operation(slashes=(INVITE,), presence="here")
+@operation(slashes=(INVITE,))
 async def invite_agent(
     ctx: Context,
     agent_id: Annotated[AgentId, Field(description="the new agent's id")],
