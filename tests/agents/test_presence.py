@@ -5,8 +5,8 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.operations import OPERATIONS
-from tests.support import call_matrix
-from tests.support.canaries import ME, OTHER, Side
+from tests.support.call_matrix import IN_WORKSPACE
+from tests.support.canaries import ME, OTHER
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
@@ -18,8 +18,7 @@ ALSO_AFTER_LEAVING = {"register_agent", "get_messages", "mark_message_read"}
 ONLY_AT_WORK = {"claim_task", "release_task", "assign_task", "change_task"} | {
     each.name for each in WRITING if each.reaches_github
 }
-# The arguments name nothing that exists: whether an agent may call is checked first.
-CALLS = {each.name: call_matrix.base(each, Side("plain", 12345, 1)) for each in WRITING}
+CALLS = {each.name: IN_WORKSPACE[each.name] for each in WRITING}
 
 
 async def outcome(agent: Agent, operation: str, **given: Any) -> str:

@@ -23,7 +23,8 @@ from yarl import URL
 from bot.operations import OPERATIONS
 from mcp_server import http
 from store.engine.database import open_store
-from tests.agents.test_presence import CALLS
+from tests.support.call_matrix import IN_WORKSPACE
+from tests.support.canaries import ME, OTHER
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Clock, open_workspace
 
@@ -34,27 +35,11 @@ VERSION = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 CLIENT = "io.modelcontextprotocol/clientInfo"
 ENVELOPE: dict[str, Any] = {VERSION: NEWER, CAPABILITIES: {}}
-T = "acme/rocket#1"
-# What each operation that only reads is called with.
-READS: dict[str, dict[str, Any]] = {
-    "get_agent": {"agent_id": "lead"},
-    "list_agents": {"limit": 2},
-    "get_task": {"task": T},
+# What each operation is called with.
+CALLS: dict[str, dict[str, Any]] = IN_WORKSPACE | {
     "list_tasks": {"detail": "full"},
-    "explain_task": {"task": T},
-    "get_context": {"context_id": "c_1"},
-    "list_contexts": {},
-    "github_list_files": {"repository": "acme/rocket"},
-    "github_read_files": {"repository": "acme/rocket", "paths": ["a"]},
     "github_get_diff": {"repository": "acme/rocket", "base": "main", "head": "x"},
-    "github_get_thread": {"task": T},
-    "github_search": {"query": "mend"},
-    "wait_for_events": {"topics": ["tasks"]},
-    "get_write": {"write_id": "w_1"},
-    "list_writes": {},
-    "get_budget": {},
 }
-WRITES = {name: given for name, (_, given) in CALLS.items()}
 # What a header or a part of the message is changed to, if it is left out.
 ABSENT = object()
 
@@ -179,7 +164,7 @@ class Ways:
         """`changed`: a value, ABSENT, or the values of a header that is there several times."""
         usual: dict[str, Any] = {
             "Host": "127.0.0.1:8080",
-            "Authorization": f"Bearer {self.tokens['lead']}",
+            "Authorization": f"Bearer {self.tokens[ME]}",
             "Content-Type": "application/json",
             "Accept": "application/json, text/event-stream",
             "MCP-Protocol-Version": era,
@@ -222,8 +207,8 @@ async def ways(sqlite_url: str, openapi: Path | None) -> AsyncIterator[Ways]:
     async with open_workspace(store, clock, openapi) as workspace:
         issue = await workspace.task("Mend the pump 🦊", "It is bröken\u2028\x7f.")
         workspace.person.comment(issue, "Please “soon”.")
-        lead = await workspace.agent("lead", "tech-lead")
-        await workspace.agent("other")
+        lead = await workspace.agent(ME, "tech-lead")
+        await workspace.agent(OTHER)
         plan = await lead.call("create_context", name="Plan", content="Zuerst: prüfen.")
         await workspace.settle()
         here, keys = workspace.installation.id, workspace.dispatcher.shared.keys
@@ -234,8 +219,8 @@ async def ways(sqlite_url: str, openapi: Path | None) -> AsyncIterator[Ways]:
             serving(store, here, keys=keys, mcp=partial(counting, taken)) as fast,
         ):
             tokens = {
-                "lead": await fast.token("lead", "tech-lead"),
-                "other": await fast.token("other", "observer"),
+                ME: await fast.token(ME, "tech-lead"),
+                OTHER: await fast.token(OTHER, "observer"),
             }
             clock.stopped = True
             callers = Caller(URL(library.url)), Caller(URL(fast.url))
@@ -249,7 +234,7 @@ async def ways(sqlite_url: str, openapi: Path | None) -> AsyncIterator[Ways]:
 def calls_of(ways: Ways, name: str) -> Iterator[Request]:
     """Good and bad calls of a tool. One that writes has a key, so it is not done again."""
     operation = OPERATIONS[name]
-    good = {**(READS | WRITES)[name]} | ({} if operation.reads_only else {"key": "k"})
+    good = CALLS[name] | ({} if operation.reads_only else {"key": "k"})
     if "context_id" in good:
         good["context_id"] = ways.context_id
     bad = {each: [10**30, None, {"ä": 1e-7}] for each in (*good, "key")}
@@ -259,14 +244,16 @@ def calls_of(ways: Ways, name: str) -> Iterator[Request]:
     yield ways.request(OLDER, name, good | {"wait_s": 0})
     yield ways.request(NEWER, name, good | {"shoe_size": "43 ß \x7f"})
     yield ways.changed(NEWER, name, params={"arguments": json.dumps(good)})
-    observer = {"Authorization": f"Bearer {ways.tokens['other']}"}
+    observer = {"Authorization": f"Bearer {ways.tokens[OTHER]}"}
     yield ways.changed(NEWER, name, headers=observer, params={"arguments": good})
 
 
 async def test_every_tool_answers_the_same_on_both_ways(ways: Ways) -> None:
     """A call that writes is done before with its key, so that both ways give its answer."""
-    for name, arguments in WRITES.items():
-        await ways.surface.call(ways.tokens["lead"], name, **arguments, key="k")
+    for operation in OPERATIONS.values():
+        if not operation.reads_only:
+            given = CALLS[operation.name] | {"key": "k"}
+            await ways.surface.call(ways.tokens[ME], operation.name, **given)
     requests = [each for name in OPERATIONS for each in calls_of(ways, name)]
     await ways.compare(requests)
     assert ways.taken[True] > len(requests) / 2

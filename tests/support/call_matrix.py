@@ -356,6 +356,23 @@ def base(operation: Operation, home: Side) -> dict[str, Any]:
     return given | own(home) if own else given
 
 
+class InWorkspace(Side):
+    """The repository and the first issue of `tests.support.story`. All else does not exist."""
+
+    @property
+    def full_name(self) -> str:
+        return "acme/rocket"
+
+    def number(self, k: int) -> int:  # noqa: ARG002 - every name is that of the first issue
+        return 1
+
+
+# By operation, arguments that it accepts. Those about an agent are about ME, or OTHER.
+IN_WORKSPACE = {
+    each.name: base(each, InWorkspace("plain", 12345, 1)) for each in OPERATIONS.values()
+}
+
+
 def plain(operation: Operation, home: Side) -> Iterator[Called]:
     """Calls that name nothing foreign, with each choice of each argument."""
     start = base(operation, home)
