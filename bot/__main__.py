@@ -221,7 +221,7 @@ def token_list(
         str, typer.Option(help="the account's login or the installation's number")
     ],
 ) -> None:
-    """List the tokens of an installation: id, agent and role."""
+    """List the tokens and sessions of an installation."""
     from bot.cli import tokens
 
     asyncio.run(tokens.list_tokens(settings.load(), installation))
@@ -229,7 +229,7 @@ def token_list(
 
 @token_commands.command("revoke")
 def token_revoke(
-    key_id: Annotated[str, typer.Argument(help="the first part of the token, after hubbub_")],
+    key_id: Annotated[str, typer.Argument(help="its id, as `token list` shows it; or the token")],
 ) -> None:
     """Revoke a token."""
     from bot.cli import tokens
@@ -385,9 +385,7 @@ OneInstallation = Annotated[
 @audit_commands.command("verify")
 def audit_verify(
     installation: OneInstallation = None,
-    expect: Annotated[
-        list[str] | None, typer.Option(help="a seal that the log or /metrics showed")
-    ] = None,
+    expect: Annotated[list[str] | None, typer.Option(help="a seal that the log showed")] = None,
 ) -> None:
     """Check that nobody changed the audit log. Exit status 1 if somebody did."""
     from bot.cli import audit

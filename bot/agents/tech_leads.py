@@ -4,7 +4,7 @@ import contextlib
 
 from bot.errors import Refused
 from bot.identity import permissions
-from bot.identity.actors import ROLES, Actor
+from bot.identity.actors import OPERATOR, ROLES, Actor
 from bot.kernel.remedies import TO_A_LEAD
 from store.agents import agents
 from store.engine.transaction import Store, StoreError, Tx
@@ -51,7 +51,9 @@ async def _maker(tx: Tx, actor: Actor) -> str:
     """Who made the actor's token, or can make another one."""
     row = await credentials.get(tx, actor.credential) if actor.credential else None
     made_by = row["created_by"] if row else ""
-    return f"{made_by}, who made yours," if made_by else "a person who administers the installation"
+    if not made_by:
+        return "a person who administers the installation"
+    return f"{'the operator of Hubbub' if made_by == OPERATOR else made_by}, who made yours,"
 
 
 async def with_names(tx: Tx, actor: Actor, text: str) -> str:

@@ -64,8 +64,8 @@ def _tell(report: Report) -> bool:
     last = report.last
     seal = seals.name(last["installation_id"], last["number"], last["hash"]) if last else "none"
     say(
-        f"{name}: {report.rows} rows with seals and {report.unsealed} newer ones are unchanged; "
-        f"last seal {seal}"
+        f"{name}: no row was changed. Rows with a seal: {report.rows}. Newer rows, which have "
+        f"none yet: {report.unsealed}. Last seal: {seal}"
     )
     return False
 

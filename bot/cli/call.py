@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from bot.cli import login
 from bot.cli.server_requests import post
+from bot.errors import Refused
 from bot.settings import Settings, WrongSettings
 
 # The values of these arguments are JSON, and all others are texts: a title may be 4711. This table
@@ -22,6 +23,11 @@ history hold input_tokens inputs labels lease_s limit max_tokens output_tokens p
 project replace reply_to repositories resolve reviewers run_id snapshots start_line tasks topics
 ttl_s version wait_s with_children
 """
+
+NOT_ACCEPTED = (
+    "The server does not know the token in HUBBUB_TOKEN, or it expired or was revoked. Create "
+    "another with `hubbub token create`."
+)
 
 
 def token_of(loaded: Settings) -> str:
@@ -59,7 +65,17 @@ def _value(written: str) -> Any:
 
 def call_operation(loaded: Settings, operation: str, given: dict[str, Any]) -> dict[str, Any]:
     """Call it at HUBBUB_URL if that is set, else on the database. Raise Refused."""
-    secret = (None if loaded.token else login.token_of(loaded)) or token_of(loaded)
+    session = None if loaded.token else login.token_of(loaded)
+    try:
+        return _call(loaded, session or token_of(loaded), operation, given)
+    except Refused as exc:
+        if exc.code != "unauthenticated":
+            raise
+        why = login.NOT_LOGGED_IN.format(loaded.url) if session else NOT_ACCEPTED
+        raise Refused(exc.code, why) from exc
+
+
+def _call(loaded: Settings, secret: str, operation: str, given: dict[str, Any]) -> dict[str, Any]:
     if loaded.url:
         return post(loaded.url, f"/api/v1/{quote(operation, safe='')}", given, secret)
     from bot.cli import call_on_database  # noqa: PLC0415 - loads all operations

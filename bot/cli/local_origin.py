@@ -5,12 +5,10 @@ import os
 import platform
 from typing import Any
 
+from bot.identity.actors import OPERATOR
 from store.audit import records
 from store.engine.origins import Origin, Surface
 from store.engine.transaction import Tx
-
-# Who uses the commands that need no token.
-OPERATOR = "operator"
 
 
 def of(surface: Surface = "cli") -> Origin:

@@ -79,16 +79,5 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _for_terminal(refused: Refused) -> Refused:
-    """The same error, in the words of the command line."""
-    if refused.code != "unauthenticated":
-        return refused
-    return Refused(
-        refused.code,
-        "The server does not know the token in HUBBUB_TOKEN, or it was revoked. Create another "
-        "with `hubbub token create`.",
-    )
-
-
 def show_error(refused: Refused) -> None:
-    print(printable_lines(pretty(_for_terminal(refused).body())), file=sys.stderr)  # noqa: T201
+    print(printable_lines(pretty(refused.body())), file=sys.stderr)  # noqa: T201

@@ -11,7 +11,7 @@ from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.identity import credentials as secret
 from bot.identity import invitations
-from bot.identity.actors import BOT, SLUG, why_no_agent
+from bot.identity.actors import BOT, OPERATOR, SLUG, why_no_agent
 from bot.identity.credentials import Grant
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
@@ -108,9 +108,7 @@ async def _grant(tx: Tx, wanted: Wanted) -> Grant:
     here = await _installation(tx, wanted.installation)
     reach = [await _repository(tx, here, each) for each in wanted.repositories]
     repositories = frozenset(reach) if reach else None
-    return Grant(
-        here, agent, wanted.role, repositories, wanted.name, created_by=local_origin.OPERATOR
-    )
+    return Grant(here, agent, wanted.role, repositories, wanted.name, created_by=OPERATOR)
 
 
 async def _repository(tx: Tx, installation_id: int, full_name: str) -> int:
@@ -157,7 +155,9 @@ def _line(row: CredentialInfo, repositories: list[str]) -> str:
     return "  ".join(parts)
 
 
-async def revoke_token(loaded: Settings, key_id: str) -> None:
+async def revoke_token(loaded: Settings, token: str) -> None:
+    """`token`: its id, or the whole of it, which is all that is known of one that leaked."""
+    key_id = token.split("_")[1] if token.startswith("hubbub_") else token
     async with open_session(loaded) as session:
         done = await session.store.write(lambda tx: revoke(tx, key_id))
     say(f"{key_id} is revoked. Running servers accept it for up to a second more.")
@@ -170,8 +170,8 @@ async def revoke(tx: Tx, key_id: str) -> str:
     row = await credentials.get(tx, key_id)
     if row is None or not await credentials.revoke(tx, key_id):
         raise WrongSettings(
-            f"There is no token {key_id}. `hubbub token list --installation …` lists those of an "
-            "account."
+            f"There is no token with the id {key_id}, or it is revoked already. "
+            "`hubbub token list --installation …` lists the ids."
         )
     agent, here = row["actor"], row["installation_id"]
     if await credentials.of_actor(tx, here, agent):

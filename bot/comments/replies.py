@@ -259,8 +259,8 @@ def invitation(agent: str, role: str, page: str | None) -> str:
     invited = f"{code(agent)} is invited as {role}, for this repository."
     if page:
         return f"{invited} [Get the code]({page}) within an hour: only you can see it."
-    how = code(f"hubbub token invite --agent {agent} --role {role}")
+    how = code("hubbub token invite --help")
     return (
-        f"{invited} People cannot log in to this server yet, so nobody gets the code here. Who "
-        f"runs Hubbub makes one with {how}."
+        f"{invited} People cannot log in to this server yet, so it cannot show you the code. The "
+        f"operator of the server can make one: see {how}."
     )

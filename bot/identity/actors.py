@@ -21,6 +21,8 @@ ROLE_OF_PERMISSION: dict[str, Role] = {
 
 # The actor of what Hubbub does by itself. No agent can have this id.
 BOT = "hubbub[bot]"
+# Who runs the commands on the server's machine that need no token.
+OPERATOR = "operator"
 # GitHub's author associations of people who belong to the repository.
 TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 # The pattern of an agent's id.

@@ -49,7 +49,8 @@ async def test_verify_says_that_nothing_was_changed(
     code, out, err = await hubbub(*words, folder=tmp_path, **settings(sqlite_url))
     assert (code, err) == (0, "")
     assert out == (
-        f"installation 42: 3 rows with seals and 1 newer ones are unchanged; last seal {seal}\n"
+        "installation 42: no row was changed. Rows with a seal: 3. "
+        f"Newer rows, which have none yet: 1. Last seal: {seal}\n"
     )
 
 
@@ -62,7 +63,7 @@ async def test_verify_names_the_first_bad_row_of_each_installation(
     await opened.write(lambda tx: tx.run(q))
     code, out, err = await hubbub("audit", "verify", folder=tmp_path, **settings(sqlite_url))
     assert code == 1
-    assert out.startswith("installation 43: 3 rows")
+    assert out.startswith("installation 43: no row was changed.")
     changed = "Row 2 was changed: its content does not match its hash."
     assert err == f"hubbub: installation 42: {changed}\nhubbub: installation 44: {changed}\n"
     words = ("audit", "verify", "--installation", "43")

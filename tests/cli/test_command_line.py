@@ -178,6 +178,35 @@ async def test_a_call_that_cannot_be_made_says_why(
     assert "Traceback" not in err
 
 
+async def test_a_code_that_is_not_accepted_says_so(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    code, _, err = await hubbub("token", "redeem", "hubbub_0_x", folder=tmp_path, **settings(url))
+    assert code == 1
+    assert "This invitation is unknown, used up or expired" in err
+
+
+async def test_a_refusal_sends_an_agent_to_the_operator_who_made_its_token(
+    url: str, tmp_path: Path
+) -> None:
+    upgrade(url)
+    given = {"HUBBUB_TOKEN": await token(url, tmp_path, "observer")}
+    words = ("register_agent", "agent_id=ada", "name=Ada")
+    assert (await call(url, tmp_path, *words, **given))[0] == 0
+    _, refused, _ = await call(url, tmp_path, "claim_task", **given)
+    assert "Ask the operator of Hubbub, who made yours, for a" in refused["error"]["message"]
+
+
+async def test_a_token_that_leaked_is_revoked_without_its_id(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    words = ("token", "revoke", await token(url, tmp_path))
+    code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
+    assert (code, err) == (0, "")
+    assert "is revoked" in out
+    code, _, err = await hubbub(*words, folder=tmp_path, **settings(url))
+    assert code == 2
+    assert "or it is revoked already" in err
+
+
 @pytest.mark.parametrize("token", ["", "two words"])
 async def test_a_token_that_is_none_stops_mcp_with_its_name(tmp_path: Path, token: str) -> None:
     given = {"HUBBUB_TOKEN": token, "HUBBUB_URL": "http://127.0.0.1:9"}

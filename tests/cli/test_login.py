@@ -12,6 +12,7 @@ import pytest
 from bot.cli import call, login
 from bot.errors import Refused
 from bot.settings import Settings, WrongSettings
+from tests.support.command_line import hubbub
 from tests.support.login import LoginServer, open_login_server
 from tests.support.story import Workspace
 
@@ -130,7 +131,18 @@ async def test_a_token_in_the_settings_comes_first(person: CommandLine) -> None:
     person.meanwhile = [person.enter()]
     await person.log_in()
     person.settings = Settings(_env_file=None, url=person.server.url, token="hubbub_0123_nobodys")
-    with pytest.raises(Refused, match="does not know this token"):
+    with pytest.raises(Refused, match="does not know the token in HUBBUB_TOKEN"):
+        await person.call("list_tasks")
+
+
+async def test_a_call_with_a_session_that_ended_elsewhere_says_to_log_in(
+    person: CommandLine,
+) -> None:
+    person.meanwhile = [person.enter()]
+    await person.log_in()
+    person.server.github.revoke_authorization("octocat")
+    await person.server.workspace.settle()
+    with pytest.raises(Refused, match="You are not logged in"):
         await person.call("list_tasks")
 
 
@@ -183,6 +195,10 @@ async def test_who_has_access_to_several_accounts_names_one(person: CommandLine)
 async def test_a_switched_off_device_flow_names_the_switch(person: CommandLine) -> None:
     person.server.github.app.device_flow = False
     assert "tick Enable Device Flow" in await person.refusal()
+    given = {"HUBBUB_URL": person.server.url}
+    code, _, err = await hubbub("login", folder=person.file.parents[1], **given)
+    assert code == 1
+    assert "tick Enable Device Flow" in err, "the command shows the answer of the server"
 
 
 async def test_another_client_cannot_use_the_flow(person: CommandLine) -> None:
