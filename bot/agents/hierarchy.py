@@ -25,7 +25,8 @@ MOST_TASKS = 300
 async def check_may_place(ctx: Context, row: AgentRow, parent_id: str) -> None:
     """Raise Refused if the actor may not give the agent this parent. '' stands for no parent."""
     above, me = row["parent_id"], ctx.actor.name
-    if permissions.allows(ctx.actor, PLACE) or above == me or await is_below(ctx, row["id"], me):
+    leads_all = permissions.allows_everywhere(ctx.actor, PLACE)
+    if leads_all or above == me or await is_below(ctx, row["id"], me):
         return
     bound = await _nearest_present(ctx, above)
     if row["id"] == me and await _stays_below(ctx, parent_id, above, bound):
@@ -226,4 +227,4 @@ def may_resume(ctx: Context, row: AgentRow) -> bool:
 
 def _is_lead_of(ctx: Context, row: AgentRow) -> bool:
     """Whether the actor may resume any agent, and this is another one."""
-    return permissions.allows(ctx.actor, RESUME) and ctx.actor.name != row["id"]
+    return permissions.allows_everywhere(ctx.actor, RESUME) and ctx.actor.name != row["id"]

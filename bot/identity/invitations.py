@@ -11,6 +11,7 @@ from bot.errors import Refused
 from bot.identity import credentials as secret
 from bot.identity.credentials import PREFIX, Grant, grant_of
 from bot.identity.keyring import Keys
+from bot.identity.people import people_roles
 from bot.times import stamp
 from store.audit import records
 from store.engine.transaction import Tx
@@ -75,10 +76,13 @@ async def reveal(tx: Tx, keys: Keys, invitation_id: str, person_id: int) -> str 
 async def redeem(tx: Tx, keys: Keys, code: str) -> tuple[str, Grant, int] | None:
     """The API key that the code makes, for whom it is, and when it expires in microseconds.
 
-    None if the code is unknown, used up, expired or revoked.
+    None if the code is unknown, used up, expired or revoked, or if the person who invites no longer
+    has the role.
     """
     row = await secret.find(tx, keys, code, "invitation")
-    if row is None or not await credentials.use(tx, row["id"]):
+    if row is None or not await people_roles.still_grants(tx, grant_of(row)):
+        return None
+    if not await credentials.use(tx, row["id"]):
         return None
     grant = replace(grant_of(row), name=f"invited by {row['created_by']}"[:200])
     assert row["data"] is not None

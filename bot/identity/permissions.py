@@ -215,6 +215,14 @@ def allows(
     return role is not None and actor.may(role, repository_id)
 
 
+def allows_everywhere(actor: Actor, action: str, condition: Condition = "any") -> bool:
+    """Whether its role is high enough for what belongs to no repository, such as other agents.
+
+    The role of a token that is bound to some repositories counts only there.
+    """
+    return allows(actor, action, condition) and not actor.is_bound
+
+
 def allows_somewhere(actor: Actor, action: str, condition: Condition = "any") -> bool:
     """Whether its role is high enough in any repository, or outside of them."""
     role = needed_role(actor, action, condition)

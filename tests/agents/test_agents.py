@@ -1110,3 +1110,23 @@ async def test_who_registers_another_agent_learns_how_it_gets_a_token(
     )
     refused = await lead.refusal("update_agent", agent_id="child", parent_id="lead")
     assert refused.message == "child is not registered. It calls register_agent with its own token."
+
+
+@ON_SQLITE
+async def test_a_tech_lead_of_some_repositories_leads_no_agents_of_others(
+    workspace: Workspace,
+) -> None:
+    """Else it would place an agent below itself, and then manage it and read its checkpoint."""
+    i, reach = workspace.installation.id, frozenset({workspace.repository.id})
+    ada = await workspace.agent("ada")
+    await ada.call("update_agent", checkpoint={"plan": "elsewhere"})
+    lead = Agent(workspace.dispatcher, Actor(i, "lead", "tech-lead", reach))
+    await lead.call("register_agent", agent_id="lead", name="Lead")
+    for change in ({"parent_id": "lead"}, {"name": "Eve"}, {"capabilities": ["cobol"]}):
+        assert (await lead.refusal("update_agent", agent_id="ada", **change)).code == "forbidden"
+    seen = await lead.call("get_agent", agent_id="ada")
+    assert (seen["agent"]["name"], seen["agent"]["parent_id"]) == ("ada", None)
+    assert seen["checkpoint"] is None
+    await ada.call("manage_agent", agent_id="ada", action="pause")
+    refused = await lead.refusal("manage_agent", agent_id="ada", action="resume")
+    assert refused.code == "forbidden"

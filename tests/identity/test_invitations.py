@@ -2,19 +2,23 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
 from bot.identity import invitations
+from bot.identity.actors import Actor, person_with_roles
 from bot.identity.credentials import Grant, id_of
 from bot.identity.tokens import Tokens
 from store.identity import credentials
+from store.mirror import permissions
+from store.tables.agents import Role
 from tests.support.engines import ON_SQLITE
 from tests.support.login import open_login_server
 from tests.support.server_in_process import Answer, Surface
-from tests.support.story import Workspace
+from tests.support.story import Agent, Workspace
 
 
 async def invite(surface: Surface, token: str, **asked: Any) -> Answer:
@@ -158,3 +162,47 @@ async def test_the_page_of_an_invitation_shows_its_code_once_to_who_made_it(
         assert (await mine.open(page, "POST")).status == 404
         assert (await mine.open("/invitations/none", "POST")).status == 404
     assert await store.write(lambda tx: invitations.redeem(tx, keys, code)) is not None
+
+
+@ON_SQLITE
+async def test_an_invitation_takes_over_no_agent_of_somebody_else(workspace: Workspace) -> None:
+    """Who has a token of an agent reads its messages and ends its tasks."""
+    i, repository = workspace.installation.id, workspace.repository.id
+    await workspace.agent("ada")
+    roles: dict[int, Role] = {repository: "developer"}
+    dev = replace(person_with_roles(i, "dev", roles, [repository]), person_id=7)
+    other = replace(dev, name="@other", person_id=8)
+    bound = Actor(i, "bound", "tech-lead", frozenset({repository}))
+    callers = [Agent(workspace.dispatcher, each) for each in (dev, other, bound)]
+    await callers[2].call("register_agent", agent_id="bound", name="Bound")
+    for each in callers:
+        refused = await each.refusal("invite_agent", agent_id="ada")
+        assert (refused.code, "another id" in refused.message) == ("forbidden", True)
+    # Their own ones they may invite again, and nobody else may.
+    for _ in range(2):
+        await callers[0].call("invite_agent", agent_id="mine")
+    for each in callers[1:]:
+        assert (await each.refusal("invite_agent", agent_id="mine")).code == "forbidden"
+    lead = await workspace.agent("lead", "tech-lead")
+    for name in ("ada", "mine"):
+        assert (await lead.call("invite_agent", agent_id=name))["code"]
+
+
+async def test_an_invitation_ends_with_the_role_of_its_person(workspace: Workspace) -> None:
+    here = workspace.repository.full_name
+    hubot = workspace.github.person("hubot", permissions={here: "write"})
+    issue = await workspace.task()
+    hubot.comment(issue, "/agents invite builder")
+    await workspace.settle()
+    (row,) = await workspace.rows(
+        "SELECT * FROM credentials WHERE installation_id = :i AND kind = 'invitation'"
+    )
+    keys, store = workspace.dispatcher.shared.keys, workspace.store
+    code = await store.write(lambda tx: invitations.reveal(tx, keys, row["id"], row["person_id"]))
+    assert code is not None
+    await store.write(
+        lambda tx: permissions.put(
+            tx, workspace.installation.id, workspace.repository.id, "hubot", "read", hubot.id
+        )
+    )
+    assert await store.write(lambda tx: invitations.redeem(tx, keys, code)) is None

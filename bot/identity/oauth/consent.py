@@ -96,7 +96,8 @@ async def check_owner(tx: Tx, grant: Grant) -> None:
     """Raise Refused if the agent is somebody else's: its messages and tasks would be taken over."""
     owners = await rows.lock_owners(tx, grant.installation_id, grant.actor)
     registered = await agents.get(tx, grant.installation_id, grant.actor)
-    if owners - {grant.person_id} or (registered is not None and not owners):
+    is_mine = grant.person_id is not None and owners == {grant.person_id}
+    if not is_mine and (owners or registered is not None):
         raise Refused(
             "forbidden",
             f"There is an agent {grant.actor} that you did not connect. Choose another id.",

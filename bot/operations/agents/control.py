@@ -62,7 +62,7 @@ async def manage_agent(
 
 async def _check_may_manage(ctx: Context, agent_id: str) -> None:
     """Raise Refused if the actor may not manage the agent."""
-    leads_all = permissions.allows(ctx.actor, "manage_agent") and not ctx.actor.is_bound
+    leads_all = permissions.allows_everywhere(ctx.actor, "manage_agent")
     if agent_id == ctx.actor.name or leads_all:
         return
     if not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):

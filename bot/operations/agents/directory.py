@@ -58,7 +58,9 @@ async def get_agent(
 
 async def _checkpoint(ctx: Context, agent_id: str, task: str | None) -> Checkpoint | None:
     action = "get_agent.checkpoint"
-    may = agent_id == ctx.actor.name or permissions.allows(ctx.actor, action)
+    # A checkpoint for a task belongs to the task's repository, and another one to none.
+    leads = permissions.allows if task else permissions.allows_everywhere
+    may = agent_id == ctx.actor.name or leads(ctx.actor, action)
     if not may and not await hierarchy.is_below(ctx, agent_id, ctx.actor.name):
         if task is None:
             return None

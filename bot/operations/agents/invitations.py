@@ -6,11 +6,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from bot.agents import hierarchy
 from bot.comments import replies
 from bot.errors import Refused
 from bot.identity import invitations
 from bot.identity.actors import why_no_agent
 from bot.identity.credentials import Grant
+from bot.identity.oauth import consent
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, operation
 from bot.operations.agents.arguments import AgentId
 from bot.operations.tasks.access import visible_repository
@@ -76,12 +78,23 @@ async def invite_agent(
         created_by=ctx.actor.name,
         person_id=ctx.actor.person_id,
     )
+    await _check_owner(ctx, grant)
     ends = stamp(ctx.now + expires_s * SECOND)
     if ctx.in_comment:
         hidden = await invitations.add_hidden(ctx.tx, ctx.shared.keys, grant)
         return Invited(agent_id=agent_id, role=role, expires_at=ends, page=_page(ctx, hidden))
     code = await invitations.add(ctx.tx, ctx.shared.keys, grant, lasts_s=expires_s)
     return Invited(agent_id=agent_id, role=role, expires_at=ends, code=code)
+
+
+async def _check_owner(ctx: Context, grant: Grant) -> None:
+    """Raise Refused if the agent is somebody else's, unless the actor leads all agents.
+
+    Whoever has a token of an agent reads its messages and ends its tasks.
+    """
+    leads_all = ctx.actor.may("tech-lead") and not ctx.actor.is_bound
+    if not leads_all and not await hierarchy.is_below(ctx, grant.actor, ctx.actor.name):
+        await consent.check_owner(ctx.tx, grant)
 
 
 async def _reach(ctx: Context, names: list[str] | None) -> frozenset[int] | None:

@@ -134,11 +134,12 @@ def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bo
             f"Only {agent_id} itself can set its `health` and `checkpoint`.",
             **permissions.missing(ctx.actor, "update_agent.report"),
         )
-    if not only_parent and not permissions.allows(ctx.actor, "update_agent"):
+    if not only_parent and not permissions.allows_everywhere(ctx.actor, "update_agent"):
         raise Refused(
             "forbidden",
-            f"Only {agent_id} itself, or a tech-lead, may change it. Agents above it may change "
-            f"its `parent_id`. {ctx.actor.name} has the role {ctx.actor.role}.",
+            f"Only {agent_id} itself, or a tech-lead of the whole installation, may change it. "
+            f"Agents above it may change its `parent_id`. {ctx.actor.name} has the role "
+            f"{ctx.actor.role}.",
             **permissions.missing(ctx.actor, "update_agent"),
         )
 

@@ -82,8 +82,8 @@ async def _candidates(
 
 async def _snapshots(ctx: Context, limit: int, before: str) -> Contexts:
     """The actor's snapshots. A tech-lead of the installation gets all."""
-    may_see_all = permissions.allows(ctx.actor, "list_contexts.snapshots")
-    author = None if may_see_all and not ctx.actor.is_bound else ctx.actor.name
+    may_see_all = permissions.allows_everywhere(ctx.actor, "list_contexts.snapshots")
+    author = None if may_see_all else ctx.actor.name
     rows = await snapshots.page(ctx.tx, ctx.installation_id, author, before or "~", limit + 1)
     page: list[ContextSnapshotRow] = []
     members = 0
