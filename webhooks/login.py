@@ -24,8 +24,9 @@ from bot.identity.keyring import Broken, Keys
 from bot.identity.people import browser_sessions, github_login
 from bot.identity.people.browser_sessions import SignedIn
 from bot.identity.people.github_login import Person
-from bot.identity.people.people_roles import LONGEST_S, REREAD_AFTER_S, SECOND
+from bot.identity.people.people_roles import LONGEST_S, REREAD_AFTER_S
 from bot.settings import GitHubLogin
+from bot.times import SECOND
 from store.engine.transaction import Store, Tx
 from webhooks import login_pages
 from webhooks.addresses import ADDRESSES

@@ -11,6 +11,7 @@ from bot.errors import Refused
 from bot.identity.actors import ROLES, Actor
 from bot.identity.credentials import Grant
 from bot.identity.keyring import Broken, Keys
+from bot.times import SECOND
 
 ALGORITHM = "HS256"
 TYPE = "at+jwt"
@@ -19,7 +20,6 @@ PURPOSE = "access tokens"
 ACCESS_S = 900
 # How far the clocks of two processes may differ.
 LEEWAY_S = 5
-SECOND = 1_000_000
 REQUIRED = ["iss", "aud", "sub", "iat", "exp", "jti"]
 
 

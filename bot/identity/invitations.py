@@ -12,7 +12,7 @@ from bot.identity import credentials as secret
 from bot.identity.credentials import PREFIX, Grant, grant_of
 from bot.identity.keyring import Keys
 from bot.identity.people import people_roles
-from bot.times import stamp
+from bot.times import SECOND, stamp
 from store.audit import records
 from store.engine.transaction import Tx
 from store.identity import credentials
@@ -22,8 +22,6 @@ DAY_S = 24 * HOUR_S
 # How long an invitation may be open, and how long the key lasts that it makes.
 LONGEST_S = 7 * DAY_S
 KEY_S = 90 * DAY_S
-MOST_USES = 10
-SECOND = 1_000_000
 
 
 async def add(

@@ -6,6 +6,7 @@ import time
 from cachetools import TTLCache
 
 from bot.identity.access_tokens import ACCESS_S
+from bot.times import SECOND
 from store.engine.transaction import Store, Tx
 from store.identity import credentials
 
@@ -15,7 +16,6 @@ LATE_S = 60
 # Nothing that was made before it remains valid after this: access tokens end by then.
 KEPT_S = ACCESS_S + LATE_S
 PAGE = 1000
-SECOND = 1_000_000
 
 
 class Revocations:

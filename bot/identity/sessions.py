@@ -16,6 +16,7 @@ from bot.identity import access_tokens
 from bot.identity.credentials import PREFIX, Grant, grant_of, id_of, new_id, signer
 from bot.identity.keyring import Keys
 from bot.identity.people import people_roles
+from bot.times import SECOND
 from store.audit import records
 from store.engine.transaction import Tx
 from store.identity import credentials
@@ -25,7 +26,6 @@ from store.tables.identity import CredentialRow
 SESSION_S = 30 * 24 * 3600
 # How long a refresh token may be sent again after its first use.
 REPEAT_S = 60
-SECOND = 1_000_000
 PURPOSE = "refresh tokens"
 
 # Why a refresh token was refused. `reused` and `not_granted`: its session was revoked then.

@@ -210,12 +210,6 @@ async def touch(tx: Tx, credential_id: str, now: int) -> None:
     await tx.run(q, id=credential_id, now=now)
 
 
-async def live_ids(tx: Tx, ids: Sequence[str]) -> set[str]:
-    """Those that are neither revoked nor expired."""
-    q = f"SELECT id FROM credentials WHERE id IN :ids AND {LIVE}"
-    return {row["id"] for row in await tx.all(q, ids=tuple(ids), now=await tx.now())}
-
-
 async def people_logged_in(tx: Tx, person_ids: Sequence[int]) -> set[int]:
     """Those people who have a live session, in a browser or elsewhere."""
     if not person_ids:

@@ -35,7 +35,7 @@ from bot.identity.oauth.consent import (
     usual_choice,
 )
 from bot.identity.people.browser_sessions import Reach, SignedIn
-from bot.identity.sessions import SECOND
+from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
 from webhooks import login

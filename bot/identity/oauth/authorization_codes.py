@@ -7,7 +7,8 @@ from bot.identity import credentials, sessions
 from bot.identity.credentials import Grant, grant_of, id_of, is_signed
 from bot.identity.keyring import Keys
 from bot.identity.oauth.authorization import AuthorizationRequest, proves
-from bot.identity.sessions import SECOND, Issued
+from bot.identity.sessions import Issued
+from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.identity import credentials as rows
 from store.tables.identity import CredentialRow

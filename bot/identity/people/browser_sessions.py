@@ -8,7 +8,8 @@ from bot.identity.credentials import Grant
 from bot.identity.keyring import Keys
 from bot.identity.people import people_roles
 from bot.identity.people.github_login import Person
-from bot.identity.people.people_roles import LONGEST_S, SECOND
+from bot.identity.people.people_roles import LONGEST_S
+from bot.times import SECOND
 from store.audit import records
 from store.engine.transaction import Tx
 from store.identity import credentials as rows

@@ -16,6 +16,7 @@ from bot.identity.keyring import Broken, Keys
 from bot.identity.people import github_login
 from bot.identity.people.github_login import Access, Person
 from bot.identity.sessions import Issued
+from bot.times import SECOND
 from store.engine.transaction import Tx
 
 # The OAuth client that `hubbub login` is. No other gets a session in a person's own name.
@@ -23,7 +24,6 @@ CLIENT = "hubbub-cli"
 PURPOSE = "device logins"
 # How long a session of the command line lasts, if it is used at least every eight hours.
 SESSION_S = 7 * 24 * 3600
-SECOND = 1_000_000
 # Accounts that an error names.
 MOST_NAMED = 10
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from bot.identity.actors import ROLE_OF_PERMISSION, ROLES, Actor, person_with_roles
 from bot.identity.credentials import Grant
+from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.identity import credentials
@@ -16,7 +17,6 @@ from store.mirror import people, permissions, stored_repositories
 from store.mirror.permissions import HeldPermission
 from store.tables.agents import Role
 
-SECOND = 1_000_000
 # A login in a browser lasts so long, and nothing that GitHub said counts for longer.
 LONGEST_S = 8 * 3600
 # What GitHub said before this time is read again when a session is refreshed.
