@@ -10,7 +10,6 @@ from aiohttp import web
 from bot.identity import invitations
 from store.engine.transaction import Tx
 from webhooks import login, login_pages
-from webhooks.addresses import ADDRESSES
 from webhooks.login import LOGIN
 from webhooks.origins import write
 
@@ -29,7 +28,7 @@ async def ask(request: web.Request) -> web.Response:
     """A button, because programs that follow links must not use the code up."""
     person = await login.signed_in(request)
     if person is None:
-        raise _to_login(request)
+        raise login.to_login(request)
     return login_pages.page(
         "The code of an invitation",
         f"<p>You are @{escape(person.login)}. The code is shown once. With it an agent gets its "
@@ -41,7 +40,7 @@ async def ask(request: web.Request) -> web.Response:
 async def reveal(request: web.Request) -> web.Response:
     person = await login.signed_in(request)
     if person is None:
-        raise _to_login(request)
+        raise login.to_login(request)
     here, invitation_id = request.app[LOGIN], request.match_info["id"]
 
     async def work(tx: Tx) -> str | None:
@@ -55,8 +54,3 @@ async def reveal(request: web.Request) -> web.Response:
         f"<p><code>{escape(code)}</code></p><p>The agent gets its token with it: "
         "<code>hubbub token redeem CODE</code>. It works once, within an hour.</p>",
     )
-
-
-def _to_login(request: web.Request) -> web.HTTPSeeOther:
-    here = request.app[ADDRESSES].path_prefix() + request.path
-    return web.HTTPSeeOther(login.login_address(request, here))

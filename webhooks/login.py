@@ -4,10 +4,7 @@ The login that is under way is kept in a sealed cookie, so that any process can 
 browser can. https://datatracker.ietf.org/doc/html/rfc9700 has the attacks that this withstands.
 """
 
-import base64
-import binascii
 import hmac
-import json
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -20,7 +17,8 @@ from aiohttp import web
 from bot.github import sign_in
 from bot.github.requests import Unreachable
 from bot.github.sign_in import SignInRefused
-from bot.identity.keyring import Broken, Keys
+from bot.identity import sealed_texts
+from bot.identity.keyring import Keys
 from bot.identity.people import browser_sessions, github_login
 from bot.identity.people.browser_sessions import SignedIn
 from bot.identity.people.github_login import Person
@@ -28,7 +26,7 @@ from bot.identity.people.people_roles import LONGEST_S, REREAD_AFTER_S
 from bot.settings import GitHubLogin
 from bot.times import SECOND
 from store.engine.transaction import Store, Tx
-from webhooks import login_pages
+from webhooks import cookies, login_pages
 from webhooks.addresses import ADDRESSES
 from webhooks.client_address import PROXIES
 from webhooks.origins import record_refusal, write
@@ -41,10 +39,10 @@ PURPOSE = "logins under way"
 UNDER_WAY_S = 600
 # Characters of `return_to`: the address of an OAuth client's request is the longest.
 LONGEST_RETURN = 3000
-
-
 # Logins of one address within a minute. Each of them costs requests to GitHub.
 MOST_ATTEMPTS = 30
+# The names of the cookies: of somebody who is logged in, and of a login under way.
+SESSION, STARTED = "hubbub_session", "hubbub_login"
 
 
 class UnderWay(TypedDict):
@@ -67,21 +65,7 @@ class Login:
     attempts: Limit = field(default_factory=lambda: Limit(MOST_ATTEMPTS))
 
 
-def is_secure(request: web.Request) -> bool:
-    return request.app[ADDRESSES].base(request).startswith("https:")
-
-
-def cookie_name(request: web.Request, name: str) -> str:
-    """With `__Host-` no other host or path can set the cookie."""
-    return f"__Host-{name}" if is_secure(request) else name
-
-
-def callback_of(request: web.Request) -> str:
-    return f"{request.app[ADDRESSES].base(request)}/login/callback"
-
-
 LOGIN = web.AppKey("login", Login)
-SESSION, STARTED = "hubbub_session", "hubbub_login"
 
 
 def add_routes(app: web.Application, login: Login) -> None:
@@ -94,7 +78,7 @@ def add_routes(app: web.Application, login: Login) -> None:
 async def signed_in(request: web.Request) -> SignedIn | None:
     """The person who is logged in in this browser, with the roles that they have now."""
     login = request.app[LOGIN]
-    cookie = request.cookies.get(cookie_name(request, SESSION), "")
+    cookie = cookies.get(request, SESSION)
     if not cookie:
         return None
 
@@ -116,16 +100,27 @@ def login_address(request: web.Request, return_to: str = "") -> str:
     return f"{path}?{urlencode({'return_to': return_to})}" if return_to else path
 
 
+def to_login(request: web.Request) -> web.HTTPSeeOther:
+    """Send the browser to log in, and then to the page that it asked for."""
+    here = request.app[ADDRESSES].path_prefix() + request.path_qs
+    return web.HTTPSeeOther(login_address(request, here))
+
+
 async def start(request: web.Request) -> web.Response:
     login = request.app[LOGIN]
-    wanted = request.query.get("return_to", "")
-    return_to = wanted if is_local(wanted) else ""
     if login.app is None:
         return login_pages.switched_off()
-    if (person := await signed_in(request)) is not None:
-        if return_to:
-            raise web.HTTPSeeOther(return_to)
-        return login_pages.welcome(person)
+    wanted = request.query.get("return_to", "")
+    return_to = wanted if is_local(wanted) else ""
+    if (person := await signed_in(request)) is None:
+        return await _send_to_github(request, login.app, return_to)
+    if return_to:
+        raise web.HTTPSeeOther(return_to)
+    return login_pages.welcome(person)
+
+
+async def _send_to_github(request: web.Request, app: GitHubLogin, return_to: str) -> web.Response:
+    login = request.app[LOGIN]
     try:
         client_id = await login.client_id()
     except Unreachable as exc:
@@ -136,12 +131,12 @@ async def start(request: web.Request) -> web.Response:
         return_to=return_to,
         expires_at=await _now(login) + UNDER_WAY_S * SECOND,
     )
-    response = web.Response(status=303)
-    response.headers["Location"] = sign_in.authorize_url(
-        login.app, client_id, callback_of(request), under_way["state"], under_way["verifier"]
+    target = sign_in.authorize_url(
+        app, client_id, _callback(request), under_way["state"], under_way["verifier"]
     )
-    sealed = seal(login.keys, under_way)
-    _set_cookie(request, response, STARTED, sealed, UNDER_WAY_S)
+    response = web.Response(status=303, headers={"Location": target})
+    sealed = sealed_texts.seal(login.keys, PURPOSE, under_way)
+    cookies.put(request, response, STARTED, sealed, UNDER_WAY_S)
     return login_pages.protect(response)
 
 
@@ -150,16 +145,22 @@ async def finish(request: web.Request) -> web.Response:
     login = request.app[LOGIN]
     if login.app is None:
         return login_pages.switched_off()
-    sealed = request.cookies.get(cookie_name(request, STARTED), "")
-    under_way = unseal(login.keys, sealed, await _now(login))
+    under_way = await _under_way(request)
     state = request.query.get("state", "")
     if under_way is None or not hmac.compare_digest(under_way["state"].encode(), state.encode()):
         return login_pages.not_begun_here()
     login.attempts.count(request.app[PROXIES].client(request))
     response = await _answer(request, login.app, under_way)
     # A login that has ended cannot be ended again.
-    _drop_cookie(request, response, STARTED)
+    cookies.drop(request, response, STARTED)
     return response
+
+
+async def _under_way(request: web.Request) -> UnderWay | None:
+    """The login that this browser has begun, unless it is too old."""
+    login = request.app[LOGIN]
+    found: UnderWay | None = sealed_texts.unseal(login.keys, PURPOSE, cookies.get(request, STARTED))
+    return found if found is not None and found["expires_at"] > await _now(login) else None
 
 
 async def _answer(request: web.Request, app: GitHubLogin, under_way: UnderWay) -> web.Response:
@@ -182,13 +183,12 @@ async def _answer(request: web.Request, app: GitHubLogin, under_way: UnderWay) -
 async def end(request: web.Request) -> web.Response:
     """Log out. The cookie comes only from our own pages, because it is SameSite."""
     login = request.app[LOGIN]
-    name = cookie_name(request, SESSION)
-    cookie = request.cookies.get(name, "")
+    cookie = cookies.get(request, SESSION)
     await write(
         request, login.store, lambda tx: browser_sessions.end(tx, login.keys, cookie), "page"
     )
     response = login_pages.goodbye()
-    _drop_cookie(request, response, SESSION)
+    cookies.drop(request, response, SESSION)
     return response
 
 
@@ -197,7 +197,7 @@ async def _identify(request: web.Request, app: GitHubLogin, verifier: str) -> Pe
     login = request.app[LOGIN]
     async with sign_in.open_sign_in(app, await login.client_id()) as github:
         token = await github.token_for_code(
-            request.query.get("code", ""), verifier, callback_of(request)
+            request.query.get("code", ""), verifier, _callback(request)
         )
         return await github_login.identify(github, token)
 
@@ -205,7 +205,7 @@ async def _identify(request: web.Request, app: GitHubLogin, verifier: str) -> Pe
 async def _log_in(request: web.Request, person: Person, return_to: str) -> web.Response:
     """A new cookie, whatever the browser had before: nobody can choose it for somebody else."""
     login = request.app[LOGIN]
-    before = request.cookies.get(cookie_name(request, SESSION), "")
+    before = cookies.get(request, SESSION)
 
     async def work(tx: Tx) -> str:
         await browser_sessions.end(tx, login.keys, before)
@@ -214,8 +214,12 @@ async def _log_in(request: web.Request, person: Person, return_to: str) -> web.R
 
     cookie = await write(request, login.store, work, "page", f"@{person.login}")
     response = web.Response(status=303, headers={"Location": return_to or login_address(request)})
-    _set_cookie(request, response, SESSION, cookie, LONGEST_S)
+    cookies.put(request, response, SESSION, cookie, LONGEST_S)
     return login_pages.protect(response)
+
+
+def _callback(request: web.Request) -> str:
+    return f"{request.app[ADDRESSES].base(request)}/login/callback"
 
 
 def _away(exc: Unreachable) -> web.Response:
@@ -234,39 +238,5 @@ def is_local(address: str) -> bool:
     )
 
 
-def seal(keys: Keys, under_way: UnderWay) -> str:
-    sealed = keys.seal(PURPOSE, keys.id, json.dumps(under_way).encode())
-    return f"{keys.id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
-
-
-def unseal(keys: Keys, cookie: str, now: int) -> UnderWay | None:
-    """The login that the cookie has begun, unless it is too old or not ours."""
-    key_id, _, content = cookie.partition(".")
-    try:
-        sealed = base64.urlsafe_b64decode(content + "=" * (-len(content) % 4))
-        found: UnderWay = json.loads(keys.under(key_id).open(PURPOSE, key_id, sealed))
-    except (Broken, binascii.Error, ValueError):
-        return None
-    return found if found["expires_at"] > now else None
-
-
 async def _now(login: Login) -> int:
     return await login.store.read(lambda tx: tx.now())
-
-
-def _set_cookie(
-    request: web.Request, response: web.Response, name: str, value: str, lasts_s: int
-) -> None:
-    response.set_cookie(
-        cookie_name(request, name),
-        value,
-        max_age=lasts_s,
-        path="/",
-        secure=is_secure(request),
-        httponly=True,
-        samesite="Lax",
-    )
-
-
-def _drop_cookie(request: web.Request, response: web.Response, name: str) -> None:
-    _set_cookie(request, response, name, "", 0)

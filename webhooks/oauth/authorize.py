@@ -73,8 +73,7 @@ async def show(request: web.Request) -> web.Response:
         fields = _query(request)
         person = await login.signed_in(request)
         if person is None:
-            here = request.app[ADDRESSES].path_prefix() + request.path_qs
-            raise web.HTTPSeeOther(login.login_address(request, here))
+            raise login.to_login(request)
         client = await _client(request, fields)
     except OAuthError as exc:
         return pages.refusal(exc.description)

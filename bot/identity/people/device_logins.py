@@ -4,15 +4,12 @@ The person enters the code at GitHub, so Hubbub needs no page for it. What Hubbu
 device code is GitHub's, sealed: no process needs to remember it, and only Hubbub can use it.
 """
 
-import base64
-import binascii
-import json
 from typing import Literal, TypeAlias
 
 from bot.github.sign_in import Device
-from bot.identity import sessions
+from bot.identity import sealed_texts, sessions
 from bot.identity.credentials import Grant
-from bot.identity.keyring import Broken, Keys
+from bot.identity.keyring import Keys
 from bot.identity.people import github_login
 from bot.identity.people.github_login import Access, Person
 from bot.identity.sessions import Issued
@@ -33,18 +30,14 @@ NoAccess: TypeAlias = Literal["stranger", "other", "which"]
 
 def seal(keys: Keys, device: Device, now: int) -> str:
     """The device code for the client."""
-    content = {"code": device.code, "ends": now + device.expires_in * SECOND}
-    sealed = keys.seal(PURPOSE, keys.id, json.dumps(content).encode())
-    return f"{keys.id}.{base64.urlsafe_b64encode(sealed).decode()}"
+    ends = now + device.expires_in * SECOND
+    return sealed_texts.seal(keys, PURPOSE, {"code": device.code, "ends": ends})
 
 
 def unseal(keys: Keys, device_code: str, now: int) -> str | None:
     """GitHub's device code; an empty text if it has expired; None if it is not ours."""
-    key_id, _, content = device_code.partition(".")
-    try:
-        sealed = base64.urlsafe_b64decode(content.encode("ascii", "replace"))
-        found = json.loads(keys.under(key_id).open(PURPOSE, key_id, sealed))
-    except (Broken, binascii.Error, ValueError):
+    found = sealed_texts.unseal(keys, PURPOSE, device_code)
+    if found is None:
         return None
     return str(found["code"]) if found["ends"] > now else ""
 
