@@ -9,7 +9,8 @@ from aiohttp import web
 
 from bot.identity import invitations
 from store.engine.transaction import Tx
-from webhooks import login, login_pages
+from webhooks import login
+from webhooks.html_page import page
 from webhooks.login import LOGIN
 from webhooks.origins import write
 
@@ -29,7 +30,7 @@ async def ask(request: web.Request) -> web.Response:
     person = await login.signed_in(request)
     if person is None:
         raise login.to_login(request)
-    return login_pages.page(
+    return page(
         "The code of an invitation",
         f"<p>You are @{escape(person.login)}. The code is shown once. With it an agent gets its "
         "token, so give it to nobody else.</p>"
@@ -48,8 +49,8 @@ async def reveal(request: web.Request) -> web.Response:
 
     code = await write(request, here.store, work, "page", f"@{person.login}")
     if code is None:
-        return login_pages.page("There is no code for you", NOT_YOURS, 404)
-    return login_pages.page(
+        return page("There is no code for you", NOT_YOURS, 404)
+    return page(
         "The code of your invitation",
         f"<p><code>{escape(code)}</code></p><p>The agent gets its token with it: "
         "<code>hubbub token redeem CODE</code>. It works once, within an hour.</p>",

@@ -29,6 +29,7 @@ from store.engine.transaction import Store, Tx
 from webhooks import cookies, login_pages
 from webhooks.addresses import ADDRESSES
 from webhooks.client_address import PROXIES
+from webhooks.html_page import protect
 from webhooks.origins import record_refusal, write
 from webhooks.request_limits import Limit
 
@@ -137,7 +138,7 @@ async def _send_to_github(request: web.Request, app: GitHubLogin, return_to: str
     response = web.Response(status=303, headers={"Location": target})
     sealed = sealed_texts.seal(login.keys, PURPOSE, under_way)
     cookies.put(request, response, STARTED, sealed, UNDER_WAY_S)
-    return login_pages.protect(response)
+    return protect(response)
 
 
 async def finish(request: web.Request) -> web.Response:
@@ -215,7 +216,7 @@ async def _log_in(request: web.Request, person: Person, return_to: str) -> web.R
     cookie = await write(request, login.store, work, "page", f"@{person.login}")
     response = web.Response(status=303, headers={"Location": return_to or login_address(request)})
     cookies.put(request, response, SESSION, cookie, LONGEST_S)
-    return login_pages.protect(response)
+    return protect(response)
 
 
 def _callback(request: web.Request) -> str:

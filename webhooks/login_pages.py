@@ -1,38 +1,14 @@
-"""The pages of the login. They need no script, and load nothing."""
+"""The pages of the login."""
 
 from html import escape
 
 from aiohttp import web
 
 from bot.identity.people.browser_sessions import Reach, SignedIn
+from webhooks.html_page import page
 
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-STYLE = "body{font:16px/1.5 system-ui;margin:3rem auto;max-width:36rem;padding:0 1rem}"
 # Relative, because the address of the server may have a path.
 AGAIN = '<p><a href="../login">Log in again</a></p>'
-
-
-def protect(response: web.Response) -> web.Response:
-    response.headers.update(HEADERS)
-    return response
-
-
-def page(title: str, body: str, status: int = 200) -> web.Response:
-    """`body` is HTML, whose texts are escaped."""
-    text = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)} · Hubbub</title><style>{STYLE}</style></head>"
-        f"<body><h1>{escape(title)}</h1>{body}</body></html>"
-    )
-    return protect(web.Response(text=text, status=status, content_type="text/html"))
 
 
 def welcome(person: SignedIn) -> web.Response:

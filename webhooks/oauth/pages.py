@@ -1,7 +1,5 @@
-"""The pages of the authorization: plain HTML without a script. Every text in it is escaped."""
+"""The pages of the authorization. Every text in them is escaped."""
 
-import base64
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,16 +12,10 @@ from bot.identity.oauth.clients import Client, is_loopback, origin_of, policy_so
 from bot.identity.oauth.consent import LONGEST_AGENT, Choice
 from bot.identity.people.browser_sessions import Reach, SignedIn
 from store.tables.agents import Role
+from webhooks.html_page import page
 
-STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}"
-    "fieldset{border:1px solid #999;margin:1rem 0}label{display:block;margin:.3rem 0}"
-    ".warning{border-left:4px solid #b35900;padding:.3rem 1rem}"
-    "button{font:inherit;margin:0 1rem 0 0}code{overflow-wrap:anywhere}"
-)
 # Browsers refuse a hyphen at the end of a class unless it is escaped.
 AGENT_PATTERN = r"[a-z0-9][a-z0-9\-]*"
-STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 
 @dataclass(frozen=True)
@@ -40,32 +32,6 @@ class Consent:
     hidden: Sequence[tuple[str, str]]
     # How many repositories the list leaves out.
     left_out: int = 0
-
-
-def page(title: str, body: str, status: int = 200, form_target: str = "'self'") -> web.Response:
-    text = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)} · Hubbub</title><style>{STYLE}</style></head>"
-        f"<body><h1>{escape(title)}</h1>{body}</body></html>"
-    )
-    response = web.Response(text=text, status=status, content_type="text/html")
-    response.headers.update(_headers(form_target))
-    return response
-
-
-def _headers(form_target: str) -> dict[str, str]:
-    """`form_target`: a browser checks it also for the redirect that answers the form."""
-    return {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
-        f"form-action {form_target}; frame-ancestors 'none'; base-uri 'none'",
-        # With no-referrer, a browser would send no origin with the form.
-        "Referrer-Policy": "same-origin",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Cross-Origin-Opener-Policy": "same-origin",
-    }
 
 
 def refusal(description: str, status: int = 400) -> web.Response:

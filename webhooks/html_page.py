@@ -1,0 +1,46 @@
+"""A page of HTML: it needs no script and loads nothing, and no other site can put it in a frame."""
+
+import base64
+import hashlib
+from html import escape
+
+from aiohttp import web
+
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}"
+    "fieldset{border:1px solid #999;margin:1rem 0}label{display:block;margin:.3rem 0}"
+    ".warning{border-left:4px solid #b35900;padding:.3rem 1rem}"
+    "button{font:inherit;margin:0 1rem 0 0}code{overflow-wrap:anywhere}"
+)
+STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+
+def page(title: str, body: str, status: int = 200, form_target: str = "'self'") -> web.Response:
+    """`title` is a text. `body` is HTML, whose texts are escaped.
+
+    `form_target`: where its forms lead. A browser checks it also for the redirect that answers one.
+    """
+    text = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)} · Hubbub</title><style>{STYLE}</style></head>"
+        f"<body><h1>{escape(title)}</h1>{body}</body></html>"
+    )
+    return protect(web.Response(text=text, status=status, content_type="text/html"), form_target)
+
+
+def protect(response: web.Response, form_target: str = "'self'") -> web.Response:
+    """Add the headers to an answer for a browser, and return it."""
+    response.headers.update(
+        {
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
+            f"form-action {form_target}; frame-ancestors 'none'; base-uri 'none'",
+            # With no-referrer, a browser would send no origin with a form.
+            "Referrer-Policy": "same-origin",
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Cross-Origin-Opener-Policy": "same-origin",
+        }
+    )
+    return response
