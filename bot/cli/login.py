@@ -30,6 +30,10 @@ NOT_LOGGED_IN = "You are not logged in at {}. Run `hubbub login`, or set HUBBUB_
 
 # Answers after which the command asks again.
 PENDING = ("authorization_pending", "slow_down", "temporarily_unavailable")
+# The server is being restarted, or a proxy before it answers. The person may have entered the code.
+AWAY = ("unavailable", "rate_limited")
+# So often in a row.
+MOST_AWAY = 5
 
 Say = Callable[[str], None]
 
@@ -121,7 +125,7 @@ def _poll(
 ) -> dict[str, Any]:
     """Ask until the person has entered the code. Raise Refused."""
     interval = float(given.get("interval", SLOWER_S))
-    until = time.monotonic() + float(given["expires_in"])
+    until, away = time.monotonic() + float(given["expires_in"]), 0
     while time.monotonic() < until:
         sleep(interval)
         try:
@@ -137,6 +141,12 @@ def _poll(
             if exc.oauth not in PENDING:
                 raise
             interval += SLOWER_S * (exc.oauth == "slow_down")
+            away = 0
+        except Refused as exc:
+            away += 1
+            if exc.code not in AWAY or away > MOST_AWAY:
+                raise
+            interval += SLOWER_S
     raise Refused("unauthenticated", "The code has expired. Run `hubbub login` again.")
 
 

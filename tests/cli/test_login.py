@@ -4,10 +4,13 @@ import asyncio
 import json
 import stat
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web  # noqa: TID251 - an ingress is a server
+from aiohttp.test_utils import RawTestServer
 
 from bot.cli import call, login
 from bot.errors import Refused
@@ -60,6 +63,39 @@ class CommandLine:
         kept = json.loads(self.file.read_text())
         kept[self.settings.url]["expires_at"] = 0
         self.file.write_text(json.dumps(kept))
+
+
+class Ingress:
+    """Stands before the server. It answers with a page of its own while the server is away."""
+
+    def __init__(self, person: CommandLine) -> None:
+        self._person, self._url = person, person.server.url
+        self._is_away = False
+
+    def leave(self, _: str) -> None:
+        self._is_away = True
+
+    def come_back(self, _: str) -> None:
+        self._is_away = False
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._is_away:
+            return web.Response(status=502, text="<h1>Bad gateway", content_type="text/html")
+        body, form = await request.read(), {"Content-Type": request.content_type}
+        sent = self._person.server.client.post(self._url + request.path, data=body, headers=form)
+        async with sent as found:
+            return web.json_response(await found.json(), status=found.status)
+
+
+@asynccontextmanager
+async def open_ingress(person: CommandLine) -> AsyncIterator[Ingress]:
+    made = Ingress(person)
+    server = RawTestServer(made.answer)
+    await server.start_server()
+    url = str(server.make_url("")).rstrip("/")
+    person.settings = Settings(_env_file=None, url=url)
+    yield made
+    await server.close()
 
 
 @pytest.fixture
@@ -153,6 +189,20 @@ async def test_who_asks_too_often_waits_longer(person: CommandLine) -> None:
     person.meanwhile = [wait, too_early, wait, person.enter()]
     await person.log_in()
     assert person.slept == [5, 5, 10, 10]
+
+
+async def test_a_server_that_is_away_for_a_moment_ends_no_login(person: CommandLine) -> None:
+    async with open_ingress(person) as ingress:
+        person.meanwhile = [ingress.leave, wait, ingress.come_back, person.enter()]
+        assert await person.log_in() == "@octocat"
+    assert person.slept == [5, 10, 15, 15]
+
+
+async def test_a_server_that_stays_away_ends_the_login(person: CommandLine) -> None:
+    async with open_ingress(person) as ingress:
+        person.meanwhile = [ingress.leave]
+        assert "is not Hubbub (502" in await person.refusal()
+    assert person.slept == [5, 10, 15, 20, 25, 30]
 
 
 async def test_a_denied_login_says_so(person: CommandLine) -> None:
