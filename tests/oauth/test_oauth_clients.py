@@ -73,6 +73,10 @@ def test_a_code_is_never_sent_to_an_address_with_a_trick(uri: str) -> None:
         ("http://127.0.0.1:7/cb", "http://127.0.0.1:5555/cb", True),
         ("http://localhost/cb", "http://localhost:5555/cb", True),
         ("http://[::1]/cb", "http://[::1]:5555/cb", True),
+        # VS Code has written both.
+        ("http://127.0.0.1:33418/", "http://127.0.0.1:33418", True),
+        ("http://127.0.0.1", "http://127.0.0.1:5555/", True),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:5555/cb/", False),
         ("http://localhost/cb", "http://127.0.0.1:5555/cb", False),
         ("http://127.0.0.1/cb", "http://127.0.0.1:5555/other", False),
         ("http://127.0.0.1/cb", "http://127.0.0.1:5555/cb?x=1", False),

@@ -103,8 +103,9 @@ def _differ_by_port(one: str, other: str) -> bool:
 
 
 def _without_port(uri: str) -> tuple[str | None, str, str]:
+    """An empty path is the same as `/` (RFC 3986, 6.2.3), and programs write both."""
     parts = urlsplit(uri)
-    return parts.hostname, parts.path, parts.query
+    return parts.hostname, parts.path or "/", parts.query
 
 
 def origin_of(uri: str) -> str:
