@@ -16,6 +16,8 @@ Network: TypeAlias = IPv4Network | IPv6Network
 FORWARDED_FOR = "X-Forwarded-For"
 # Any of these says that a proxy passed the request on.
 OF_PROXIES = (FORWARDED_FOR, "Forwarded", "X-Real-IP", "Via")
+# The smallest network that a provider gives to a customer, in bits.
+IPV6_NETWORK = 64
 # Entries of the header that are read. A client may send any number.
 MOST_ENTRIES = 20
 
@@ -45,6 +47,14 @@ class Proxies:
             if not self._trusts(peer):
                 break
         return peer
+
+    def limit_key(self, request: web.Request) -> str:
+        """The client, as limits count it: of IPv6 the network, in which one machine has all."""
+        address = self.client(request)
+        found = _parse(address)
+        if found is None or found.version == 4:
+            return str(found or address)
+        return str(ip_network((found, IPV6_NETWORK), strict=False))
 
     def is_local(self, request: web.Request) -> bool:
         """Whether a program on this machine sent it itself.

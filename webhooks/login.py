@@ -150,7 +150,7 @@ async def finish(request: web.Request) -> web.Response:
     state = request.query.get("state", "")
     if under_way is None or not hmac.compare_digest(under_way["state"].encode(), state.encode()):
         return login_pages.not_begun_here()
-    login.attempts.count(request.app[PROXIES].client(request))
+    login.attempts.count(request.app[PROXIES].limit_key(request))
     response = await _answer(request, login.app, under_way)
     # A login that has ended cannot be ended again.
     cookies.drop(request, response, STARTED)

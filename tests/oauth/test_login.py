@@ -24,6 +24,7 @@ from tests.support.oauth import (
     open_authorization,
 )
 from tests.support.story import Workspace
+from webhooks.client_address import Proxies, networks
 from webhooks.oauth.server import MOST_PAGES, MOST_TOKENS
 from webhooks.request_limits import Limit
 
@@ -277,6 +278,23 @@ async def test_an_address_that_asks_too_often_waits(server: Authorization) -> No
     for _ in range(MOST_PAGES):
         server.oauth.pages.count("127.0.0.1")
     assert (await server.page(server.browser(), Proof())).status == 429
+
+
+async def test_all_addresses_of_one_machine_count_together(workspace: Workspace) -> None:
+    proxies = Proxies(networks(["127.0.0.1"]))
+    async with open_authorization(workspace, proxies=proxies) as server:
+
+        async def ask(address: str) -> int:
+            headers = {"X-Forwarded-For": address}
+            sent = await server.surface.send("POST", TOKEN, data={"a": "b"}, headers=headers)
+            return sent.status
+
+        for _ in range(MOST_TOKENS):
+            server.oauth.tokens.count("2001:db8:0:7::/64")
+            server.oauth.tokens.count("203.0.113.9")
+        same = ("2001:db8:0:7::1", "2001:db8:0:7:a:b:c:d", "::ffff:203.0.113.9")
+        assert [await ask(each) for each in same] == [429] * 3
+        assert [await ask(each) for each in ("2001:db8:0:8::1", "203.0.113.8")] == [400] * 2
 
 
 def test_a_caller_may_ask_again_after_a_minute_and_others_at_once() -> None:

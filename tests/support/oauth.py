@@ -21,6 +21,7 @@ from tests.support.login import Browser, Page
 from tests.support.server_in_process import Answer, Surface, serving
 from tests.support.story import Workspace
 from webhooks.addresses import LOCAL, Addresses
+from webhooks.client_address import NO_PROXIES, Proxies
 from webhooks.login import Login
 from webhooks.oauth.server import OAuthServer
 
@@ -156,6 +157,7 @@ async def open_authorization(
     workspace: Workspace,
     documents: DocumentFetcher | None = None,
     addresses: Addresses = LOCAL,
+    proxies: Proxies = NO_PROXIES,
 ) -> AsyncIterator[Authorization]:
     github, keys = workspace.github, workspace.dispatcher.shared.keys
     oauth = OAuthServer(
@@ -173,6 +175,7 @@ async def open_authorization(
             addresses=addresses,
             login=login,
             oauth=oauth,
+            proxies=proxies,
             look_every_s=0,
         ) as surface,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client,

@@ -27,6 +27,7 @@ from tests.support.server_process import WEBHOOK_SECRET, signed_headers
 from webhooks.addresses import LOCAL, Addresses
 from webhooks.app import create_app
 from webhooks.bodies import BODIES, Bodies
+from webhooks.client_address import NO_PROXIES, Proxies
 from webhooks.connection import Patience
 from webhooks.login import Login
 from webhooks.mcp import MCP
@@ -126,6 +127,7 @@ async def serving(
     verifiers: Sequence[Verifier] = (),
     login: Login | None = None,
     oauth: OAuthServer | None = None,
+    proxies: Proxies = NO_PROXIES,
     look_every_s: float = LOOK_EVERY_S,
     mcp: Callable[[Dispatcher, Tokens, list[str]], AbstractAsyncContextManager[MCP]] = http.serving,
 ) -> AsyncIterator[Surface]:
@@ -151,6 +153,7 @@ async def serving(
         addresses=addresses,
         login=login,
         oauth=oauth,
+        proxies=proxies,
         mcp=partial(mcp, dispatcher, tokens, hosts),
         ready=ready,
         alive=lambda: dead,

@@ -68,7 +68,7 @@ PURPOSE = "oauth consent"
 
 async def show(request: web.Request) -> web.Response:
     """The page on which the person decides."""
-    request.app[OAUTH].pages.count(request.app[PROXIES].client(request))
+    request.app[OAUTH].pages.count(request.app[PROXIES].limit_key(request))
     try:
         fields = _query(request)
         person = await login.signed_in(request)

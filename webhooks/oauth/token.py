@@ -62,7 +62,7 @@ async def _record(request: web.Request, exc: OAuthError) -> None:
 
 async def authorize_device(request: web.Request) -> web.Response:
     """RFC 8628: the codes for a login on the command line."""
-    request.app[OAUTH].devices.count(request.app[PROXIES].client(request))
+    request.app[OAUTH].devices.count(request.app[PROXIES].limit_key(request))
     try:
         codes = await device.start(request, await _read(request))
     except OAuthError as exc:
@@ -83,7 +83,7 @@ async def revoke(request: web.Request) -> web.Response:
 
 async def _read(request: web.Request) -> Fields:
     """Raise OAuthError, or Refused if there are too many requests."""
-    request.app[OAUTH].tokens.count(request.app[PROXIES].client(request))
+    request.app[OAUTH].tokens.count(request.app[PROXIES].limit_key(request))
     if "Authorization" in request.headers:
         raise OAuthError("invalid_client", "Clients have no secret here. Send client_id alone.")
     return await read_form(request)
