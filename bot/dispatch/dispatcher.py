@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from bot.agents import tech_leads
+from bot.dispatch.activity import Activity, Touched
 from bot.dispatch.callers import Caller
-from bot.dispatch.execution import Call, Executor, Touched, digest
+from bot.dispatch.execution import Call, Executor, digest
 from bot.dispatch.handovers import Handovers
 from bot.dispatch.metrics import CallMetrics
 from bot.dispatch.refusals import Refusals
@@ -35,7 +36,7 @@ class Dispatcher:
         look_every_s: float = LOOK_EVERY_S,
         refusals: Refusals | None = None,
     ) -> None:
-        """`touched` and `look_every_s`: see `Executor` and `LongPoll`."""
+        """`touched` and `look_every_s`: see `Activity` and `LongPoll`."""
         self.store = store
         self.refusals = Refusals(store) if refusals is None else refusals
         self.shared = shared
@@ -43,7 +44,8 @@ class Dispatcher:
         self.waiters = Waiters(store)
         # Whether the actor's token was revoked; a server sets it.
         self.is_revoked: Callable[[Actor], bool] = lambda _: False
-        self.executor = Executor(store, touched, shared.rates)
+        self.activity = Activity(store, shared.rates, touched)
+        self.executor = Executor(store, self.activity)
         self._handovers = Handovers(store)
         self._long_poll = LongPoll(self.executor, self.waiters, look_every_s)
 
@@ -78,7 +80,7 @@ class Dispatcher:
             try:
                 call = self._parse(actor, name, given, request_key, caller)
                 known = True
-                self.executor.count(call)
+                self.activity.count_call(actor)
                 self._count_content(call, given)
                 await sent.confirm(actor, lambda: call.digest)
                 await self._handovers.confirm(actor)
@@ -134,7 +136,7 @@ class Dispatcher:
         size = content_size(given)
         rates = self.shared.rates
         rates.take(call.actor.key, "bytes_a_day", size)
-        self.executor.count_bytes(call.actor, size)
+        self.activity.count_bytes(call.actor, size)
         if call.operation.name in SENDS_MESSAGES:
             # How many the agent itself sends is counted in the database.
             rates.take(call.actor.key, "messages_a_minute", of_agent=False)

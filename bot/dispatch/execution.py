@@ -4,52 +4,36 @@ import asyncio
 import hashlib
 import json
 import secrets
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, TypeAlias
+from typing import Any
 
-from cachetools import Cache, LRUCache, TLRUCache
 from pydantic import BaseModel
 
 from bot.agents import presence
 from bot.audit import contents
+from bot.dispatch.activity import Activity
 from bot.dispatch.callers import Caller, with_actor
 from bot.dispatch.sent_notices import SentNotices
 from bot.dispatch.turns import Turns
 from bot.errors import Refused
 from bot.identity import permissions
-from bot.identity.actors import Actor, ActorKey
+from bot.identity.actors import Actor
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Handover, Operation, Shared
 from bot.messages import notices, unconfirmed_claims
 from bot.messages.notice_parts import Asker
-from bot.quotas.rates import Rates
-from store.agents import agents
-from store.agents.agents import Done
 from store.agents.call_state import CallState
 from store.audit import records
 from store.engine import idempotency
 from store.engine.origins import Origin
 from store.engine.transaction import Row, Store, Tx, Work
-from store.identity import credentials
 from store.tasks import leases, tasks
 
 # Calls that are executed at once. Without a limit, a thousand calls of one agent would go before
 # every other one, and a thousand of one installation would take all connections to the database.
 MOST_OF_AGENT = 4
 MOST_OF_INSTALLATION = 8
-# The activity of an agent is written, and its leases are renewed, at most this often. An agent with
-# a short lease has it renewed after a quarter of its time.
-TOUCH_EVERY_S = 30.0
-SHARE_OF_LEASE = 4
-# The agents whose activity was written just now, with the seconds until the next time.
-Touched: TypeAlias = Cache[ActorKey, float]
-
-
-def touched_agents(timer: Callable[[], float] = time.monotonic) -> Touched:
-    return TLRUCache(10_000, lambda _agent, seconds, now: now + seconds, timer)
 
 
 @dataclass(frozen=True)
@@ -111,34 +95,14 @@ def digest(*parts: Any) -> str:
 
 
 class Executor:
-    """Executes calls in transactions, and records which agents are active."""
+    """Executes calls in transactions."""
 
-    def __init__(
-        self, store: Store, touched: Touched | None = None, rates: Rates | None = None
-    ) -> None:
+    def __init__(self, store: Store, activity: Activity) -> None:
         self.store = store
-        self.rates = rates or Rates(is_open=True)
-        self.touched = touched_agents() if touched is None else touched
-        # How many calls each agent made since its activity was written.
-        self._calls: Cache[ActorKey, Done] = LRUCache(10_000)
-        # What the database counted of each agent when its activity was written last, and when.
-        self._totals: Cache[ActorKey, tuple[Done, float]] = LRUCache(10_000)
+        self.activity = activity
         self._agent_turns = Turns(MOST_OF_AGENT)
         self._installation_turns = Turns(MOST_OF_INSTALLATION)
         self.sent_notices = SentNotices(store)
-
-    def count(self, call: Call) -> None:
-        """Count the call of an agent."""
-        if not call.actor.is_person:
-            self._add(call.actor, Done(1, 0))
-
-    def count_bytes(self, actor: Actor, n: int) -> None:
-        """Count what the agent sent to be kept."""
-        self._add(actor, Done(0, n))
-
-    def _add(self, actor: Actor, more: Done) -> None:
-        before = self._calls.get(actor.key, Done(0, 0))
-        self._calls[actor.key] = Done(before.calls + more.calls, before.stored + more.stored)
 
     async def execute(self, call: Call) -> Answer:
         """Execute the call when it is its turn among those of its agent and its installation."""
@@ -151,7 +115,7 @@ class Executor:
 
     async def _execute(self, call: Call) -> Answer:
         call.caller.check()
-        await self.touch(call.actor)
+        await self.activity.touch(call.actor)
         access = self.store.read if call.operation.reads_only else self.store.write
         try:
             return await access(lambda tx: execute(tx, call))
@@ -161,45 +125,13 @@ class Executor:
             raise
         finally:
             if "lease_s" in type(call.arguments).model_fields:
-                # The new lease may be shorter than those before.
-                self.touched.pop(call.actor.key_in_reach, None)
+                self.activity.touch_again(call.actor)
             await self._write_later(call.later)
 
     async def _write_later(self, later: list[Work[None]]) -> None:
         for work in later:
             await self.store.write(work)
         later.clear()
-
-    async def touch(self, actor: Actor) -> None:
-        """Write that the agent is active and renew its leases, unless this was done just now."""
-        agent = actor.key
-        if actor.is_person or actor.key_in_reach in self.touched:
-            return
-
-        async def work(tx: Tx) -> float:
-            now = await tx.now()
-            renewed = await leases.renew(tx, *agent, now, actor.repositories)
-            totals.append(await agents.touch(tx, *agent, now, done))
-            await credentials.touch(tx, actor.credential, now)
-            shortest = await leases.shortest_s(tx, *agent) if renewed else None
-            return min(TOUCH_EVERY_S, shortest / SHARE_OF_LEASE) if shortest else TOUCH_EVERY_S
-
-        totals: list[Done | None] = []
-        done = self._calls.pop(agent, Done(0, 0))
-        self.touched[actor.key_in_reach] = await self.store.write(work)
-        self._charge_elsewhere(agent, done, totals[-1])
-
-    def _charge_elsewhere(self, agent: ActorKey, done: Done, total: Done | None) -> None:
-        """Count what the agent did in other processes since its activity was written last."""
-        before, now = self._totals.get(agent), self.rates.now()
-        if total is None:
-            return  # it is not registered
-        self._totals[agent] = (total, now)
-        if before is not None:
-            was, since = before
-            others = (total.calls - was.calls - done.calls, total.stored - was.stored - done.stored)
-            self.rates.charge(agent, "calls_a_minute", others[0], since)
-            self.rates.charge(agent, "bytes_a_day", others[1], since)
 
 
 async def execute(tx: Tx, call: Call) -> Answer:

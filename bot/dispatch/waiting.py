@@ -58,7 +58,7 @@ class LongPoll:
                 found = await waitable.look_again(look, answer)
                 if found is None:
                     # The agent is active, although its call wrote nothing.
-                    await self.executor.touch(call.actor)
+                    await self.executor.activity.touch(call.actor)
                     if look.may_have_notices:
                         found = await self._refresh(call, answer)
                 answer = found or answer

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from bot.background import expiry
+from bot.dispatch.activity import Touched, touched_agents
 from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.execution import Touched, touched_agents
 from bot.events import event_log
 from bot.events.waiters import Follower, Waiter, Waiters
 from bot.identity.actors import Actor

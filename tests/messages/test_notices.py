@@ -366,7 +366,7 @@ async def test_calls_are_counted(workspace: Workspace) -> None:
     before = await calls(workspace)
     for _ in range(3):
         await scout.call("list_tasks")
-    calm.executor.touched.clear()
+    calm.activity.touched.clear()
     await scout.call("list_tasks")
     assert await calls(workspace) == before + 4
 

@@ -119,7 +119,7 @@ class Workspace:
         """The quotas of the server, as HUBBUB_QUOTAS would set them."""
         rates = Rates(table.parse(text), timer=lambda: self.clock() / 1_000_000)
         self.dispatcher.shared = replace(self.dispatcher.shared, rates=rates)
-        self.dispatcher.executor.rates = rates
+        self.dispatcher.activity.rates = rates
 
     async def settle(self) -> None:
         """Work until inbox and outbox are empty. The clock moves to when the sender may go on."""
