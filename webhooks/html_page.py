@@ -15,10 +15,13 @@ STYLE = (
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 
-def page(title: str, body: str, status: int = 200, form_target: str = "'self'") -> web.Response:
+def page(
+    title: str, body: str, status: int = 200, form_target: str | None = "'self'"
+) -> web.Response:
     """`title` is a text. `body` is HTML, whose texts are escaped.
 
-    `form_target`: where its forms lead. A browser checks it also for the redirect that answers one.
+    `form_target`: where its forms lead; None: anywhere. A browser checks it also for the redirects
+    that follow.
     """
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -29,13 +32,14 @@ def page(title: str, body: str, status: int = 200, form_target: str = "'self'") 
     return protect(web.Response(text=text, status=status, content_type="text/html"), form_target)
 
 
-def protect(response: web.Response, form_target: str = "'self'") -> web.Response:
+def protect(response: web.Response, form_target: str | None = "'self'") -> web.Response:
     """Add the headers to an answer for a browser, and return it."""
+    forms = "" if form_target is None else f"form-action {form_target}; "
     response.headers.update(
         {
             "Cache-Control": "no-store",
             "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
-            f"form-action {form_target}; frame-ancestors 'none'; base-uri 'none'",
+            f"{forms}frame-ancestors 'none'; base-uri 'none'",
             # With no-referrer, a browser would send no origin with a form.
             "Referrer-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",

@@ -190,6 +190,8 @@ async def test_a_client_with_a_document_is_shown_by_its_address_and_its_texts_ar
         assert "<script" not in page.text
         assert "<img" not in page.text
         assert html.escape(XSS)[:40] in page.text
+        policy = page.headers["Content-Security-Policy"]
+        assert "form-action" not in policy, "the client's page may lead on to a program"
         answer = await server.decide(browser, page)
         assert answer.location.startswith("https://other.example/cb?a=b&code=")
         given = answer_of(answer)

@@ -55,12 +55,13 @@ def _link(reach: Reach, query: Sequence[tuple[str, str]]) -> str:
 
 
 def consent(asked: Consent, problem: str = "") -> web.Response:
+    client_page = policy_source(asked.redirect_uri)
     shown = f'<p class="warning" role="alert">{escape(problem)}</p>' if problem else ""
     return page(
         f"Connect {asked.client.name} to Hubbub?",
         f"{shown}{_about(asked)}{_warnings(asked)}{_form(asked)}",
         422 if problem else 200,
-        f"'self' {policy_source(asked.redirect_uri)}",
+        None if client_page is None else f"'self' {client_page}",
     )
 
 

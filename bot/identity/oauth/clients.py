@@ -115,7 +115,13 @@ def origin_of(uri: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if web else f"{parts.scheme}:"
 
 
-def policy_source(uri: str) -> str:
-    """The address as a source of a Content-Security-Policy, which has no form for IPv6."""
+def policy_source(uri: str) -> str | None:
+    """The address as a source of a Content-Security-Policy, which has no form for IPv6.
+
+    None for a page on the web. Chrome checks also where that page leads on, such as to the scheme
+    of a program, and nobody can list that. https://github.com/PrefectHQ/fastmcp/pull/3372
+    """
     origin = origin_of(uri)
+    if origin.startswith("https:"):
+        return None
     return "http:" if "[" in origin else origin
