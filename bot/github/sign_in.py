@@ -19,6 +19,7 @@ from bot.github import webhook_payloads
 from bot.github.client import API_VERSION, USER_AGENT, open_client
 from bot.github.payloads import at, maybe_number, text
 from bot.github.proxies import proxy_for
+from bot.github.rate_limits import is_limit
 from bot.github.requests import Answer, OutcomeUnknown, Unreachable, next_page
 from bot.redaction import redact
 from bot.settings import GitHubApp, GitHubLogin
@@ -26,12 +27,14 @@ from bot.settings import GitHubApp, GitHubLogin
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 # An answer is at most this long, in bytes: a page of a hundred repositories has half of it.
 LONGEST = 4 * 1024**2
+# The code of a refusal that is about what was asked for. It is not about the token.
+CLOSED, CLOSED_BY = "closed", (403, 404, 451)
 # More pages of a hundred repositories or installations than anybody has.
 MOST_PAGES = 50
 
 
 class SignInRefused(Exception):
-    """GitHub says no. `code` is OAuth's, such as `access_denied`."""
+    """GitHub says no. `code` is OAuth's, such as `access_denied`, or CLOSED."""
 
     def __init__(self, code: str, message: str, interval: int | None = None) -> None:
         super().__init__(message)
@@ -211,9 +214,10 @@ def _text_in(data: Any, name: str) -> str:
 
 def _refusal(answer: Answer) -> SignInRefused | Unreachable:
     message = redact(text(at(answer.data, "message"), 300))
-    if answer.status >= 500 or answer.status == 429:
+    if answer.status >= 500 or is_limit(answer.status, answer.headers, message):
         return Unreachable(f"GitHub answered {answer.status}")
-    return SignInRefused("access_denied", f"GitHub answered {answer.status} {message}".strip())
+    code = CLOSED if answer.status in CLOSED_BY else "access_denied"
+    return SignInRefused(code, f"GitHub answered {answer.status} {message}".strip())
 
 
 def _json(raw: bytes) -> Any:

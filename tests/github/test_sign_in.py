@@ -122,6 +122,36 @@ async def test_all_repositories_of_all_installations_are_read(github: SimulatedG
     assert github.world.sign_ins.tokens == {}, "the token has ended"
 
 
+async def identify(github: SimulatedGitHub, who: str = "ada") -> github_login.Person:
+    async with aiohttp.ClientSession() as session:
+        sign_in = SignIn(session, login_of(github), github.app.client_id)
+        return await github_login.identify(sign_in, token_of(github, who))
+
+
+@pytest.mark.parametrize("kind", ["allow_list", "404", "451", "suspended"])
+async def test_an_account_that_is_closed_to_the_person_closes_no_other(
+    github: SimulatedGitHub, kind: str
+) -> None:
+    for owner in ("acme", "beta"):
+        github.repository(f"{owner}/r", private=True)
+        github.person("ada", {f"{owner}/r": "write"})
+        github.install(owner, [f"{owner}/r"])
+    github.fault("GET", "/user/installations/[0-9]+/repositories", kind)
+    assert [each.account for each in (await identify(github)).access] == ["beta"]
+
+
+@pytest.mark.parametrize("kind", ["primary_403", "secondary", "429", "502"])
+async def test_a_limit_of_github_is_no_answer_about_an_account(
+    github: SimulatedGitHub, kind: str
+) -> None:
+    github.repository("acme/r", private=True)
+    github.person("ada", {"acme/r": "write"})
+    github.install("acme", ["acme/r"])
+    github.fault("GET", "/user/installations/[0-9]+/repositories", kind)
+    with pytest.raises(Unreachable):
+        await identify(github)
+
+
 async def test_the_token_ends_also_if_github_fails_meanwhile(github: SimulatedGitHub) -> None:
     github.person("ada")
     github.fault("GET", "/user/installations$", "500")

@@ -5,16 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from bot.github import payloads
 from bot.github.payloads import Malformed, at
 from bot.github.requests import Unreachable
-from bot.github.sign_in import SignIn, SignInRefused
+from bot.github.sign_in import CLOSED, SignIn, SignInRefused
 from bot.identity.actors import ROLE_OF_PERMISSION
 from bot.identity.people import logins
 from store.audit import records
 from store.engine.transaction import Tx
 from store.mirror import permissions
 from store.tables.agents import Role
+
+log = structlog.get_logger()
 
 # GitHub's flags of a repository, each with the name of the permission, the highest first.
 FLAGS = (
@@ -63,14 +67,24 @@ async def identify(sign_in: SignIn, token: str) -> Person:
         raise Unreachable(str(exc)) from exc
     finally:
         await _end(sign_in, token)
-    return Person(person_id, login, tuple(each for each in found if each.permissions))
+    return Person(person_id, login, tuple(each for each in found if each and each.permissions))
 
 
-async def _access(sign_in: SignIn, token: str, installation: Any) -> Access:
+async def _access(sign_in: SignIn, token: str, installation: Any) -> Access | None:
+    """None if the account is closed to the token, which says nothing about the others.
+
+    An organization may demand a login at its own identity provider, or accept only some addresses.
+    """
     installation_id = payloads.number(at(installation, "id"), "installation.id")
     account = payloads.text(at(installation, "account", "login"), 100)
     path = f"/user/installations/{installation_id}/repositories"
-    entries = await sign_in.all_pages(token, path, "repositories")
+    try:
+        entries = await sign_in.all_pages(token, path, "repositories")
+    except SignInRefused as exc:
+        if exc.code != CLOSED:
+            raise
+        log.warning("login: account closed to a person", account=account, why=exc.message)
+        return None
     held = {payloads.number(at(each, "id"), "repository.id"): permission(each) for each in entries}
     return Access(installation_id, account, {r: name for r, name in held.items() if name})
 
