@@ -273,6 +273,11 @@ class GitHubApp:
     # Seconds between two reads of GitHub's log; None if webhooks reach this server.
     pull_every_s: float | None = None
 
+    @property
+    def webhook_secrets(self) -> tuple[str, str]:
+        """While GitHub changes to another secret, deliveries may be signed with either."""
+        return self.webhook_secret, self.webhook_secret_old
+
 
 @dataclass(frozen=True)
 class GitHubLogin:

@@ -1,7 +1,6 @@
 """The HTTP server: webhooks, operations by REST, WebSocket and MCP, health."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import web
 
@@ -19,15 +18,12 @@ from webhooks.listener import CONNECTIONS, Connections
 from webhooks.login import Login
 from webhooks.mcp import MCP, Mount, respond
 from webhooks.metrics import Metrics
-from webhooks.monitoring import MONITORING_TOKEN
+from webhooks.monitoring import MONITORING, NO_PROBLEMS, Monitoring
 from webhooks.oauth import metadata, routes
 from webhooks.oauth.server import OAuthServer
 from webhooks.refused_signatures import RefusedSignatures
 from webhooks.revocation_watch import RevocationWatch
 from webhooks.sockets import SOCKETS, Sockets
-
-Ready: TypeAlias = Callable[[], Awaitable[dict[str, str]]]
-Alive: TypeAlias = Callable[[], dict[str, str]]
 
 
 def create_app(
@@ -35,22 +31,15 @@ def create_app(
     tokens: Tokens,
     *,
     pressure: Backpressure,
-    webhook_secret: str,
-    webhook_secret_old: str = "",
+    webhook_secrets: Iterable[str],
+    monitoring: Monitoring = NO_PROBLEMS,
+    mcp: Mount | None = None,
     addresses: Addresses = LOCAL,
-    mcp: Mount | None,
-    ready: Ready,
-    alive: Alive = dict,
-    login: Login | None = None,
     proxies: Proxies = NO_PROXIES,
-    metrics_token: str = "",
+    login: Login | None = None,
     oauth: OAuthServer | None = None,
 ) -> web.Application:
-    """`mcp` is served at /mcp. `ready` returns the problems that /readyz reports.
-
-    `alive` returns those that only a new process can solve, which /healthz reports.
-    `metrics_token` opens /metrics to other machines.
-    """
+    """`webhook_secrets`: with any of them a delivery may be signed. `mcp` is served at /mcp."""
     app = web.Application(
         middlewares=[middleware.measure, middleware.answer_errors, middleware.authenticate],
         handler_args=HANDLER_ARGS,
@@ -62,14 +51,25 @@ def create_app(
     app[METRICS] = Metrics()
     app[BODIES] = Bodies()
     app[PROXIES] = proxies
-    app[MONITORING_TOKEN] = metrics_token
+    app[MONITORING] = monitoring
     app[CONNECTIONS] = Connections()
-    app[SOCKETS] = sockets = Sockets()
-    # While GitHub changes to another secret, deliveries may be signed with either.
-    app[WEBHOOK_SECRETS] = tuple(each for each in (webhook_secret, webhook_secret_old) if each)
+    app[SOCKETS] = Sockets()
+    app[WEBHOOK_SECRETS] = tuple(filter(None, webhook_secrets))
     app[SIGNATURES] = RefusedSignatures()
-    app[health.READY] = ready
-    app[health.ALIVE] = alive
+    _add_routes(app)
+    metadata.add_routes(app.router, addresses.path_prefix())
+    if login is not None:
+        login_routes.add_routes(app, login)
+        invitation_page.add_routes(app)
+    if oauth is not None:
+        routes.add_routes(app, oauth)
+    _heed_revocations(app)
+    if mcp is not None:
+        _mount(app, mcp)
+    return app
+
+
+def _add_routes(app: web.Application) -> None:
     app.router.add_post("/webhooks/github", github.receive)
     app.router.add_get("/api/v1/openapi.json", rest.openapi)
     app.router.add_post("/api/v1/{operation}", rest.call)
@@ -79,18 +79,14 @@ def create_app(
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/", health.about)
-    metadata.add_routes(app.router, addresses.path_prefix())
-    if login is not None:
-        login_routes.add_routes(app, login)
-        invitation_page.add_routes(app)
-    if oauth is not None:
-        routes.add_routes(app, oauth)
+
+
+def _heed_revocations(app: web.Application) -> None:
+    """End what a revoked token has under way, and all sockets when the server stops."""
+    dispatcher, tokens, sockets = app[DISPATCHER], app[TOKENS], app[SOCKETS]
     dispatcher.is_revoked = tokens.is_revoked
     app.cleanup_ctx.append(RevocationWatch(tokens, sockets, dispatcher.waiters).life)
     app.on_shutdown.append(sockets.close_all)
-    if mcp is not None:
-        _mount(app, mcp)
-    return app
 
 
 def _mount(app: web.Application, mcp: Mount) -> None:

@@ -1,7 +1,6 @@
 """`/healthz`, `/readyz`, `/metrics`, and `/`, which lists the addresses."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -11,9 +10,8 @@ from webhooks import monitoring
 from webhooks.app_keys import DISPATCHER, METRICS, SIGNATURES
 from webhooks.metrics import response
 from webhooks.middleware import RETRY_AFTER_S
+from webhooks.monitoring import MONITORING
 
-READY: web.AppKey[Callable[[], Awaitable[dict[str, str]]]] = web.AppKey("ready")
-ALIVE: web.AppKey[Callable[[], dict[str, str]]] = web.AppKey("alive")
 # How long the database may take to tell of the backfills.
 BACKFILLS_S = 2.0
 RETRY = {"Retry-After": str(RETRY_AFTER_S)}
@@ -33,14 +31,14 @@ GET /metrics                metrics for Prometheus
 
 async def alive(request: web.Request) -> web.Response:
     """Not alive: a loop ended and cannot be started again, so only a new process can help."""
-    if dead := request.app[ALIVE]():
+    if dead := request.app[MONITORING].alive():
         return web.json_response({"status": "dead", "problems": dead}, status=503)
     return web.json_response({"status": "alive"})
 
 
 async def ready(request: web.Request) -> web.Response:
     """With these problems the process is only degraded: reads use the mirror, and writes wait."""
-    wrong = await request.app[READY]()
+    wrong = await request.app[MONITORING].ready()
     if refused := request.app[SIGNATURES].problem():
         wrong = wrong | {"webhooks": refused}
     unready = bool(wrong.keys() - {"github", "webhooks"})

@@ -1,23 +1,47 @@
-"""Who may see `/metrics` and the problems that `/readyz` lists.
+"""What programs that watch the server may read, and who may.
 
-Both name agents and repositories. Programs on this machine may see them, and callers with
-HUBBUB_METRICS_TOKEN.
+`/metrics` and the problems that `/readyz` lists name agents and repositories. Programs on this
+machine may see them, and callers with HUBBUB_METRICS_TOKEN.
 """
 
 import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from aiohttp import web
 
 from bot.errors import Refused
 from webhooks.client_address import PROXIES
 
-MONITORING_TOKEN = web.AppKey("monitoring_token", str)
+Problems: TypeAlias = dict[str, str]
+
+
+async def _none() -> Problems:
+    return {}
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """`ready` returns the problems that /readyz reports.
+
+    `alive` returns those that only a new process can solve, which /healthz reports. `token` opens
+    /metrics to other machines.
+    """
+
+    ready: Callable[[], Awaitable[Problems]] = _none
+    alive: Callable[[], Problems] = dict
+    token: str = ""
+
+
+NO_PROBLEMS = Monitoring()
+MONITORING = web.AppKey("monitoring", Monitoring)
 
 
 def may_see(request: web.Request) -> bool:
     if request.app[PROXIES].is_local(request):
         return True
-    expected = request.app[MONITORING_TOKEN]
+    expected = request.app[MONITORING].token
     token = request.headers.get("Authorization", "").partition(" ")[2].strip()
     return bool(expected) and hmac.compare_digest(expected.encode(), token.encode())
 

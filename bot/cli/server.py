@@ -23,8 +23,10 @@ from mcp_server import lazy
 from webhooks import listener
 from webhooks.addresses import Addresses
 from webhooks.app import create_app
+from webhooks.app_keys import DISPATCHER
 from webhooks.client_address import Proxies, networks
 from webhooks.login import Login
+from webhooks.monitoring import Monitoring
 from webhooks.oauth.server import OAuthServer
 
 # At the end: how long requests that are being answered may take. aiohttp waits twice as long.
@@ -42,47 +44,56 @@ async def serve(
         ) as running,
         actions_tokens.open_checker(opened.store, _issuer(loaded), address_of(loaded)) as actions,
     ):
+        dispatcher = Dispatcher(opened.store, opened.shared, refusals=running.refusals)
         addresses = Addresses(address_of(loaded), bool(loaded.public_url), loaded.host)
         tokens = Tokens(opened.store, opened.keys, [addresses.audience], [actions])
-        dispatcher = Dispatcher(opened.store, opened.shared, refusals=running.refusals)
+        clients = registered_clients(loaded.oauth_clients)
         server = create_app(
             dispatcher,
             tokens,
             pressure=pressure,
-            webhook_secret=github_app.webhook_secret,
-            webhook_secret_old=github_app.webhook_secret_old,
-            addresses=addresses,
+            webhook_secrets=github_app.webhook_secrets,
+            monitoring=_monitoring(loaded, opened, running),
             mcp=partial(lazy.serving, dispatcher, tokens, names_of(loaded)),
-            ready=health.Readiness(opened.store, running.health).problems,
-            alive=lambda: running.supervisor.given_up,
-            login=_login(loaded, github_app, opened),
+            addresses=addresses,
             proxies=Proxies(networks(split_list(loaded.trusted_proxies)), names_of(loaded)),
-            metrics_token=(loaded.metrics_token or SecretStr("")).get_secret_value(),
-            oauth=OAuthServer(
-                opened.store,
-                opened.keys,
-                registered_clients(loaded.oauth_clients),
-                actions=actions,
-            ),
+            login=_login(loaded, github_app, opened),
+            oauth=OAuthServer(opened.store, opened.keys, clients, actions=actions),
         )
-        server[listener.CONNECTIONS].most = listener.raise_file_limit()
-        runner = web.AppRunner(
-            server,
-            access_log=None,
-            shutdown_timeout=FINISH_S,
-            keepalive_timeout=listener.KEEPALIVE_S,
-        )
-        await runner.setup()
-        must_stop = _stop_event(running, inherited)
-        try:
-            await _listen(runner, loaded, server[listener.CONNECTIONS], inherited)
-            await must_stop.wait()
-            dispatcher.waiters.stop()
-            running.stop()
-        finally:
-            await runner.cleanup()
+        await _run(server, loaded, running, inherited)
     if inherited:
         inherited.remove_metrics()
+
+
+async def _run(
+    server: web.Application, loaded: Settings, running: loops.Loops, inherited: Inheritance | None
+) -> None:
+    """Listen and answer until the process must stop."""
+    connections = server[listener.CONNECTIONS]
+    connections.most = listener.raise_file_limit()
+    runner = web.AppRunner(
+        server,
+        access_log=None,
+        shutdown_timeout=FINISH_S,
+        keepalive_timeout=listener.KEEPALIVE_S,
+    )
+    await runner.setup()
+    must_stop = _stop_event(running, inherited)
+    try:
+        await _listen(runner, loaded, connections, inherited)
+        await must_stop.wait()
+        server[DISPATCHER].waiters.stop()
+        running.stop()
+    finally:
+        await runner.cleanup()
+
+
+def _monitoring(loaded: Settings, opened: session.Session, running: loops.Loops) -> Monitoring:
+    return Monitoring(
+        health.Readiness(opened.store, running.health).problems,
+        lambda: running.supervisor.given_up,
+        (loaded.metrics_token or SecretStr("")).get_secret_value(),
+    )
 
 
 def _login(loaded: Settings, github_app: GitHubApp, opened: session.Session) -> Login:

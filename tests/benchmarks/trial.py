@@ -837,10 +837,6 @@ async def outcome(trial: Trial, first: int, minutes: float) -> Outcome:
 # --- The stage ------------------------------------------------------------------------------------
 
 
-async def _no_problems() -> dict[str, str]:
-    return {}
-
-
 @asynccontextmanager
 async def members_of(here: Workspace, roles: dict[str, Role]) -> AsyncIterator[dict[str, Member]]:
     """Agents with MCP clients, at a server of this process."""
@@ -850,9 +846,8 @@ async def members_of(here: Workspace, roles: dict[str, Role]) -> AsyncIterator[d
         here.dispatcher,
         tokens,
         pressure=Backpressure(),
-        webhook_secret="not used",
+        webhook_secrets=["not used"],
         mcp=partial(http.serving, here.dispatcher, tokens, hosts),
-        ready=_no_problems,
     )
     server = TestServer(app)
     await server.start_server()

@@ -69,16 +69,10 @@ async def intake(store: Store, installation_id: int) -> AsyncIterator[Intake]:
         dispatcher,
         Tokens(store, dispatcher.shared.keys),
         pressure=Backpressure(),
-        webhook_secret=WEBHOOK_SECRET,
-        mcp=None,
-        ready=_ready,
+        webhook_secrets=[WEBHOOK_SECRET],
     )
     async with TestClient(TestServer(app)) as client:
         yield Intake(dispatcher, client, installation_id)
-
-
-async def _ready() -> dict[str, str]:
-    return {}
 
 
 def test_the_signature_is_the_one_that_github_publishes() -> None:
@@ -101,10 +95,7 @@ async def test_two_secrets_are_valid_while_github_changes_to_another(
         dispatcher,
         Tokens(store, dispatcher.shared.keys),
         pressure=Backpressure(),
-        webhook_secret="new",
-        webhook_secret_old="old",
-        mcp=None,
-        ready=_ready,
+        webhook_secrets=["new", "old", ""],
     )
     async with TestClient(TestServer(app)) as client:
         answers = {}

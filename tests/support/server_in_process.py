@@ -31,6 +31,7 @@ from webhooks.client_address import NO_PROXIES, Proxies
 from webhooks.connection import Patience
 from webhooks.login import Login
 from webhooks.mcp import MCP
+from webhooks.monitoring import Monitoring
 from webhooks.oauth.server import OAuthServer
 from webhooks.sockets import SOCKETS, Sockets
 
@@ -149,15 +150,13 @@ async def serving(
         dispatcher,
         tokens,
         pressure=Backpressure(),
-        webhook_secret=WEBHOOK_SECRET,
+        webhook_secrets=[WEBHOOK_SECRET],
         addresses=addresses,
         login=login,
         oauth=oauth,
         proxies=proxies,
         mcp=partial(mcp, dispatcher, tokens, hosts),
-        ready=ready,
-        alive=lambda: dead,
-        metrics_token=metrics_token,
+        monitoring=Monitoring(ready, lambda: dead, metrics_token),
     )
     app[SOCKETS].patience = patience or Patience()
     server = ServerWithoutCancellation(app)

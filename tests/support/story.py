@@ -240,9 +240,7 @@ async def open_workspace(
             dispatcher,
             Tokens(store, dispatcher.shared.keys),
             pressure=Backpressure(),
-            webhook_secret=github.app.webhook_secret,
-            mcp=None,
-            ready=_ready,
+            webhook_secrets=[github.app.webhook_secret],
         )
         server = TestServer(app)
         await server.start_server()
