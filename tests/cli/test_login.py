@@ -116,7 +116,8 @@ async def test_a_person_logs_in_calls_and_logs_out(person: CommandLine) -> None:
     task = await person.server.workspace.task()
     person.meanwhile = [wait, person.enter()]
     assert await person.log_in() == "@octocat"
-    assert person.said[0].startswith("Open https://github.com/login/device and enter the code ")
+    page = f"{person.server.github.url}/login/device"
+    assert person.said[0].startswith(f"Open {page} and enter the code ")
     assert person.slept == [5, 5]
     claimed = await person.call("claim_task", task=person.server.workspace.name(task))
     assert claimed["task"]["holder"] == "@octocat"

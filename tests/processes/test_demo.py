@@ -5,12 +5,13 @@ import json
 import os
 import re
 import shlex
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from fixtures import demo
 from fixtures.demo import story
@@ -100,6 +101,41 @@ async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> N
     assert "POST /issues/1 " in await run_curl(lines[-1].partition(": ")[2])
     async with aiohttp.request("POST", f"{where}/pulls/4/merge") as refused:
         assert (refused.status, "no open pull request" in await refused.text()) == (404, True)
+
+
+async def test_the_line_for_a_login_names_the_page_of_the_simulated_github(
+    stage: Stage, lines: list[str], tmp_path: Path
+) -> None:
+    [logging_in] = [line for line in lines if line.endswith("hubbub login")]
+    running = await asyncio.create_subprocess_shell(
+        f"HOME={tmp_path} exec env {logging_in}",
+        cwd=tmp_path,
+        env={"PATH": os.defpath},
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    assert running.stdout is not None
+    said = (await running.stdout.readline()).decode()
+    running.kill()
+    await running.communicate()
+    page = f"{stage.github.url}/login/device"
+    assert f"Open {page} and enter the code " in said
+    assert 'value="octocat"' in await run_curl(f"curl {page}")
+
+
+async def test_one_logs_in_with_a_browser(lines: list[str]) -> None:
+    [page] = [line.rpartition(" ")[2] for line in lines if line.startswith("In a browser: ")]
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+        async with browser.get(page) as choice:
+            assert "Sign in to the simulated GitHub" in await choice.text()
+            back = choice.url.query["return_to"]
+        form = {"login": "octocat", "return_to": back}
+        async with browser.post(choice.url.origin() / "login", data=form) as consent:
+            assert 'name="authorize"' in await consent.text()
+            query = dict(consent.url.query) | {"authorize": "1"}
+        async with browser.post(consent.url.with_query(None), data=query) as done:
+            assert (done.status, done.url.origin()) == (200, URL(page).origin())
+            assert "octocat" in await done.text()
 
 
 async def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -244,3 +244,40 @@ async def test_a_device_may_be_denied_expire_or_be_switched_off(acme: Acme) -> N
     acme.github.app.device_flow = False
     off = await post(acme, "/login/device/code", **ids)
     assert off["error"] == "device_flow_disabled"
+
+
+async def test_a_person_enters_the_code_of_a_device_on_its_page(acme: Acme) -> None:
+    acme.github.person("ada")
+    client_id = acme.github.app.client_id
+    device = await post(acme, "/login/device/code", client_id=client_id)
+    page = device["verification_uri"]
+    assert page == f"{acme.github.url}/login/device"
+    async with acme.session.get(page) as asked:
+        assert 'value="ada"' in await asked.text()
+    form = {"login": "ada", "user_code": device["user_code"].lower()}
+    for changed in ({"login": "nobody"}, {"user_code": "x"}):
+        async with acme.session.post(page, data=form | changed) as refused:
+            assert refused.status == 400
+    async with acme.session.post(page, data=form) as entered:
+        assert await entered.text() == "ada is signed in on the device.\n"
+    acme.clock.forward(device["interval"])
+    given = {"grant_type": DEVICE, "device_code": device["device_code"]}
+    assert (await exchange(acme, **given))["access_token"].startswith("ghu_")
+
+
+async def test_a_browser_in_which_nobody_is_signed_in_asks_who_and_goes_back(acme: Acme) -> None:
+    acme.github.person("ada")
+    query = {"client_id": acme.github.app.client_id, "state": "s1"}
+    start = f"{acme.github.url}/login/oauth/authorize"
+    async with acme.session.get(start, params=query) as choice:
+        back = choice.url.query["return_to"]
+        assert 'value="ada"' in await choice.text()
+    sign_in_page = f"{acme.github.url}/login"
+    for elsewhere in ("//evil.example/", "https://evil.example/"):
+        form = {"login": "ada", "return_to": elsewhere}
+        async with acme.session.post(sign_in_page, data=form) as refused:
+            assert refused.status == 400
+    form = {"login": "ada", "return_to": back}
+    async with acme.session.post(sign_in_page, data=form, allow_redirects=False) as done:
+        assert (done.status, done.headers["Location"]) == (302, back)
+        assert "user_session" in done.cookies
