@@ -18,12 +18,12 @@ def has_ended(run: WorkflowRunRow | None, attempt: int) -> bool:
 
 
 async def end_with_run(tx: Tx, run: WorkflowRunRow, _: WorkflowRunRow | None) -> None:
-    """Revoke the sessions of a run that has completed."""
+    """End the sessions of a run that has completed. What the job queued before is still sent."""
     if run["status"] != COMPLETED:
         return
     for session in await job_sessions.live(tx, run["installation_id"]):
         if session.job.run_id == run["id"] and has_ended(run, session.job.run_attempt):
-            await credentials.revoke(tx, session.id)
+            await credentials.end(tx, session.id)
 
 
 async def end_refused(

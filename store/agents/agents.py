@@ -354,16 +354,26 @@ def decode(row: T) -> T:
     return row
 
 
+_OF_AGENT = (
+    "k.installation_id = a.installation_id AND k.actor = a.id AND k.kind IN ('api_key', 'session')"
+)
+# In it, `k` is another row than around it.
+_REVOKED = (
+    f"(SELECT MAX(k.revoked_at) FROM credentials k WHERE {_OF_AGENT} AND k.revoked_at IS NOT NULL "
+    "AND (k.expires_at IS NULL OR k.expires_at > k.revoked_at))"
+)
+
+
 async def standing(tx: Tx, installation_id: int, agent_id: str) -> Standing | None:
-    """None for an agent that never registered, a person and the bot."""
-    keys = (
-        "FROM credentials k WHERE k.installation_id = a.installation_id "
-        "AND k.actor = a.id AND k.kind IN ('api_key', 'session') AND k.revoked_at"
-    )
+    """None for an agent that never registered, a person and the bot.
+
+    Who revokes a token that has expired stops nobody. A token that expired before another one was
+    revoked keeps nobody going.
+    """
     return await tx.one(
-        "SELECT a.paused_at, a.paused_by, a.left_at, "
-        f"(SELECT MIN(k.created_at) {keys} IS NULL) AS live_since, "
-        f"(SELECT MAX(k.revoked_at) {keys} IS NOT NULL) AS revoked_at "
+        f"SELECT a.paused_at, a.paused_by, a.left_at, {_REVOKED} AS revoked_at, "
+        f"(SELECT MIN(k.created_at) FROM credentials k WHERE {_OF_AGENT} AND k.revoked_at IS NULL "
+        f"AND (k.expires_at IS NULL OR k.expires_at > COALESCE({_REVOKED}, 0))) AS live_since "
         "FROM agents a WHERE a.installation_id = :i AND a.id = :a",
         i=installation_id,
         a=agent_id,

@@ -161,6 +161,12 @@ async def revoke(tx: Tx, credential_id: str) -> bool:
     return True
 
 
+async def end(tx: Tx, credential_id: str) -> None:
+    """Revoke a credential that has served its purpose: nobody wants to stop its actor."""
+    await change(tx, credential_id, expires_at=await tx.now())
+    await revoke(tx, credential_id)
+
+
 async def _record(tx: Tx, row: Row, what: str) -> None:
     """Record in the audit what happened to the credential, whoever did it."""
     data = {"kind": row["kind"], "for": row["actor"], "role": row["role"]}

@@ -8,6 +8,7 @@ import pytest
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.credentials import add_api_key
+from bot.times import SECOND
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.identity import credentials
@@ -154,13 +155,35 @@ async def test_the_end_of_an_agents_last_token_stops_its_writes(workspace: Works
     assert titles(workspace) == {"Junk 0", "Junk 1"}
 
 
-async def _token(dispatcher: Dispatcher, agent: Agent) -> str:
+async def test_an_expired_token_does_not_keep_a_revoked_agent_going(workspace: Workspace) -> None:
+    agent = await workspace.agent("scout")
+    await _token(workspace.dispatcher, agent, expires_at=workspace.clock() + 60 * SECOND)
+    token = await _token(workspace.dispatcher, agent)
+    workspace.clock.forward(120)
+    await queue_issues(agent, 2)
+    assert await workspace.store.write(lambda tx: credentials.revoke(tx, token))
+    await workspace.settle()
+    assert titles(workspace) == set()
+    assert await states(workspace, "scout") == ["cancelled", "cancelled"]
+
+
+async def test_what_was_queued_before_a_token_expired_is_sent(workspace: Workspace) -> None:
+    """Nobody stopped the agent, although another token of it was revoked before."""
+    agent = await workspace.agent("scout")
+    token = await _token(workspace.dispatcher, agent)
+    assert await workspace.store.write(lambda tx: credentials.revoke(tx, token))
+    workspace.clock.forward(1)
+    await _token(workspace.dispatcher, agent, expires_at=workspace.clock() + 60 * SECOND)
+    await queue_issues(agent, 1)
+    workspace.clock.forward(120)
+    await workspace.settle()
+    assert titles(workspace) == {"Junk 0"}
+
+
+async def _token(dispatcher: Dispatcher, agent: Agent, **more: Any) -> str:
     """The id of a new token."""
-    made = await dispatcher.store.write(
-        lambda tx: add_api_key(
-            tx, dispatcher.shared.keys, agent.actor.installation_id, agent.actor.name, "developer"
-        )
-    )
+    here = (dispatcher.shared.keys, agent.actor.installation_id, agent.actor.name)
+    made = await dispatcher.store.write(lambda tx: add_api_key(tx, *here, "developer", **more))
     return made.split("_")[1]
 
 

@@ -272,6 +272,21 @@ async def test_a_session_ends_with_its_run(
     assert (await refusal(tokens, late)).code == "unauthenticated"
 
 
+async def test_what_a_job_queued_before_its_run_ended_is_sent(
+    workspace: Workspace, checker: ActionsTokens, tokens: Tokens
+) -> None:
+    """Its session ended as it should. Nobody stopped the job."""
+    run = run_agent(workspace)
+    issued = await exchange(workspace, checker, token_of(workspace, run))
+    job = Agent(workspace.dispatcher, await tokens.authenticate(issued.access_token))
+    await job.call("register_agent", agent_id=job.actor.name, name="Job")
+    await job.write("github_create_issue", repository="acme/rocket", title="Last words")
+    workspace.github.ci.finish_run(run)
+    await workspace.settle()
+    assert (await refusal(tokens, issued.access_token)).code == "unauthenticated"
+    assert [each.title for each in workspace.repository.issues.values()] == ["Last words"]
+
+
 @pytest.mark.parametrize(
     ("settings", "accepts"),
     [
