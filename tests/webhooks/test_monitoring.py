@@ -1,11 +1,13 @@
 """What strangers see of /metrics and /readyz, and where a request came from."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from store.engine.transaction import Store
 from tests.support.engines import ON_SQLITE
@@ -38,6 +40,21 @@ async def test_strangers_see_no_metrics(monitored: Surface) -> None:
     for headers in ({}, bearer(SECRET)):
         answer = await monitored.send("GET", "/metrics", headers=headers)
         assert "hubbub_" in answer.data
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("path", ["/metrics", "/readyz"])
+async def test_a_token_of_odd_bytes_is_a_wrong_one(monitored: Surface, path: str) -> None:
+    url = URL(monitored.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nVia: 1.1 p\r\nConnection: close\r\n".encode()
+        + b"Authorization: Bearer \xff\r\n\r\n"
+    )
+    answer = await reader.read()
+    assert answer.split()[1] == (b"401" if path == "/metrics" else b"200")
+    writer.close()
+    await writer.wait_closed()
 
 
 @ON_SQLITE
