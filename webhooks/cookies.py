@@ -10,6 +10,13 @@ def get(request: web.Request, name: str) -> str:
     return request.cookies.get(_full_name(request, name), "")
 
 
+def starting_with(request: web.Request, start: str) -> dict[str, str]:
+    """The contents of the cookies whose name starts so, by name."""
+    full = _full_name(request, start)
+    found = request.cookies.items()
+    return {start + name.removeprefix(full): each for name, each in found if name.startswith(full)}
+
+
 def put(request: web.Request, response: web.Response, name: str, value: str, lasts_s: int) -> None:
     response.set_cookie(
         _full_name(request, name),

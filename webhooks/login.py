@@ -39,7 +39,10 @@ PURPOSE = "logins under way"
 # How long a person may take to log in at GitHub, in seconds.
 UNDER_WAY_S = 600
 # Characters of `return_to`: the address of an OAuth client's request is the longest.
-LONGEST_RETURN = 3000
+LONGEST_RETURN = 2100
+# Characters of the cookies of all logins that a browser has under way, such as one in each tab. The
+# server accepts a header of 4,096 bytes.
+LONGEST_STARTED = 3400
 # Logins of one address within a minute. Each of them costs requests to GitHub.
 MOST_ATTEMPTS = 30
 # The names of the cookies: of somebody who is logged in, and of a login under way.
@@ -137,8 +140,28 @@ async def _send_to_github(request: web.Request, app: GitHubLogin, return_to: str
     )
     response = web.Response(status=303, headers={"Location": target})
     sealed = sealed_texts.seal(login.keys, PURPOSE, under_way)
-    cookies.put(request, response, STARTED, sealed, UNDER_WAY_S)
+    cookies.put(request, response, _cookie_of(under_way["state"]), sealed, UNDER_WAY_S)
+    _drop_oldest(request, response, LONGEST_STARTED - len(sealed))
     return protect(response)
+
+
+def _cookie_of(state: str) -> str:
+    """Each login under way has its own cookie: people open several tabs at the same time."""
+    return f"{STARTED}_{state[:8]}"
+
+
+def _drop_oldest(request: web.Request, response: web.Response, room: int) -> None:
+    """Forget the logins of this browser that began first, until the others have room."""
+    keys, started = request.app[LOGIN].keys, cookies.starting_with(request, f"{STARTED}_")
+
+    def began(name: str) -> int:
+        found: UnderWay | None = sealed_texts.unseal(keys, PURPOSE, started[name])
+        return found["expires_at"] if found is not None else 0
+
+    for name in sorted(started, key=began, reverse=True):
+        room -= len(name) + len(started[name])
+        if room < 0:
+            cookies.drop(request, response, name)
 
 
 async def finish(request: web.Request) -> web.Response:
@@ -153,14 +176,15 @@ async def finish(request: web.Request) -> web.Response:
     login.attempts.count(request.app[PROXIES].limit_key(request))
     response = await _answer(request, login.app, under_way)
     # A login that has ended cannot be ended again.
-    cookies.drop(request, response, STARTED)
+    cookies.drop(request, response, _cookie_of(state))
     return response
 
 
 async def _under_way(request: web.Request) -> UnderWay | None:
     """The login that this browser has begun, unless it is too old."""
     login = request.app[LOGIN]
-    found: UnderWay | None = sealed_texts.unseal(login.keys, PURPOSE, cookies.get(request, STARTED))
+    cookie = cookies.get(request, _cookie_of(request.query.get("state", "")))
+    found: UnderWay | None = sealed_texts.unseal(login.keys, PURPOSE, cookie)
     return found if found is not None and found["expires_at"] > await _now(login) else None
 
 
@@ -204,13 +228,18 @@ async def _identify(request: web.Request, app: GitHubLogin, verifier: str) -> Pe
 
 
 async def _log_in(request: web.Request, person: Person, return_to: str) -> web.Response:
-    """A new cookie, whatever the browser had before: nobody can choose it for somebody else."""
+    """A new cookie, whatever the browser had before: nobody can choose it for somebody else.
+
+    But if the person logged in in another tab just now, the form that is open there stays valid.
+    """
     login = request.app[LOGIN]
     before = cookies.get(request, SESSION)
 
     async def work(tx: Tx) -> str:
-        await browser_sessions.end(tx, login.keys, before)
         await github_login.remember(tx, person)
+        if await browser_sessions.has_just_begun(tx, login.keys, before, person, UNDER_WAY_S):
+            return before
+        await browser_sessions.end(tx, login.keys, before)
         return await browser_sessions.start(tx, login.keys, person)
 
     cookie = await write(request, login.store, work, "page", f"@{person.login}")

@@ -103,7 +103,7 @@ async def test_the_login_leads_to_no_other_server(server: LoginServer, address: 
     there = await browser.client.get(
         f"{server.url}/login", params={"return_to": address}, allow_redirects=False
     )
-    browser.cookies = {"hubbub_login": there.cookies["hubbub_login"].value}
+    browser.cookies = {name: each.value for name, each in there.cookies.items()}
     back = await browser.open(there.headers["Location"])
     if back.status == 200:
         server.github.world.sign_ins.authorized.add(server.workspace.person.account)
@@ -130,7 +130,9 @@ async def test_cookies_are_for_this_host_alone_and_not_for_scripts(workspace: Wo
         there = await browser.open("/login")
         (started,) = there.cookies
         assert re.fullmatch(
-            r"__Host-hubbub_login=\S+; HttpOnly; Max-Age=600; Path=/; SameSite=Lax; Secure", started
+            r"__Host-hubbub_login_[\w-]{8}=\S+; "
+            r"HttpOnly; Max-Age=600; Path=/; SameSite=Lax; Secure",
+            started,
         )
         server.github.world.sign_ins.authorized.add(workspace.person.account)
         back = await browser.open(there.location)
@@ -198,12 +200,61 @@ async def test_a_login_is_finished_once(server: LoginServer) -> None:
     browser = server.browser("octocat")
     server.github.world.sign_ins.authorized.add(server.workspace.person.account)
     there = await browser.open("/login")
-    started = browser.cookies["hubbub_login"]
+    started = dict(browser.cookies)
     back = await browser.open(there.location)
     assert (await browser.open(back.location)).status == 303
-    browser.cookies["hubbub_login"] = started
+    browser.cookies |= started
     page = await browser.open(back.location)
     assert (page.status, "GitHub did not accept the login" in page.text) == (400, True)
+
+
+async def test_logins_in_several_tabs_end_in_any_order(server: LoginServer) -> None:
+    browser = server.browser("octocat")
+    server.github.world.sign_ins.authorized.add(server.workspace.person.account)
+    tabs = [await browser.open(f"/login?return_to=/{each}") for each in ("first", "second")]
+    backs = [await browser.open(each.location) for each in tabs]
+    assert (await browser.open(backs[0].location)).location == "/first"
+    session = dict(browser.cookies)["hubbub_session"]
+    assert (await browser.open(backs[1].location)).location == "/second"
+    assert browser.cookies == {"hubbub_session": session}, "the first tab's page is still valid"
+
+
+async def test_tabs_opened_at_the_same_time_do_not_forget_each_other(server: LoginServer) -> None:
+    server.github.world.sign_ins.authorized.add(server.workspace.person.account)
+    alone = [server.browser("octocat") for _ in range(2)]
+    theirs = [await each.open(f"/login?return_to=/{k}") for k, each in enumerate(alone)]
+    both = alone[0].cookies | alone[1].cookies
+    assert len(both) == 2
+    browser = server.browser("octocat")
+    browser.cookies = both
+    for k, each in enumerate(theirs):
+        back = await browser.open(each.location)
+        assert (await browser.open(back.location)).location == f"/{k}"
+
+
+async def test_many_logins_under_way_leave_no_pile_of_cookies(server: LoginServer) -> None:
+    browser = server.browser("octocat")
+    server.github.world.sign_ins.authorized.add(server.workspace.person.account)
+    longest = "/" + "a" * 2000
+    for path in ["/x", longest] * 20:
+        last = await browser.open(f"/login?return_to={path}")
+        server.workspace.clock.forward(1)
+        size = sum(len(name) + len(each) for name, each in browser.cookies.items())
+        assert size < 3600
+    back = await browser.open(last.location)
+    assert (await browser.open(back.location)).location == longest
+
+
+async def test_who_logs_in_again_later_gets_a_new_cookie(server: LoginServer) -> None:
+    browser = await log_in(server)
+    kept = dict(browser.cookies)
+    server.workspace.clock.forward(600)
+    browser.cookies.clear()
+    there = await browser.open("/login")
+    browser.cookies |= kept
+    back = await browser.open(there.location)
+    await browser.open(back.location)
+    assert browser.cookies["hubbub_session"] != kept["hubbub_session"]
 
 
 async def test_who_declines_is_told_so(server: LoginServer) -> None:

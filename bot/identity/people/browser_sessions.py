@@ -51,6 +51,14 @@ async def start(tx: Tx, keys: Keys, person: Person) -> str:
     )
 
 
+async def has_just_begun(tx: Tx, keys: Keys, cookie: str, person: Person, within_s: int) -> bool:
+    """Whether the cookie is of a login of this person so short a while ago."""
+    row = await credentials.find(tx, keys, cookie, "browser")
+    if row is None or row["person_id"] != person.id:
+        return False
+    return row["created_at"] > await tx.now() - within_s * SECOND
+
+
 async def find(tx: Tx, keys: Keys, cookie: str) -> SignedIn | None:
     """Who is logged in with this cookie, with the roles that they have now."""
     row = await credentials.find(tx, keys, cookie, "browser")
