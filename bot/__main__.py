@@ -25,16 +25,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-token_commands = typer.Typer(help="Create, list and revoke tokens.", no_args_is_help=True)
+# The headings of `hubbub --help`.
+RUN, USE, ACCESS, OPERATE = "Run the server", "Use a server", "Who may do what", "Look after it"
+token_commands = typer.Typer(
+    help="Invite agents; create, list and revoke tokens.", no_args_is_help=True
+)
 delivery_commands = typer.Typer(help="Show and replay webhook deliveries.", no_args_is_help=True)
-app.add_typer(token_commands, name="token")
-app.add_typer(delivery_commands, name="deliveries")
+app.add_typer(token_commands, name="token", rich_help_panel=ACCESS)
+app.add_typer(delivery_commands, name="deliveries", rich_help_panel=OPERATE)
 write_commands = typer.Typer(help="Show and cancel writes for GitHub.", no_args_is_help=True)
-app.add_typer(write_commands, name="writes")
+app.add_typer(write_commands, name="writes", rich_help_panel=OPERATE)
 secret_commands = typer.Typer(help="Change the main secret.", no_args_is_help=True)
-app.add_typer(secret_commands, name="secret")
+app.add_typer(secret_commands, name="secret", rich_help_panel=ACCESS)
 audit_commands = typer.Typer(help="Verify and export the audit log.", no_args_is_help=True)
-app.add_typer(audit_commands, name="audit")
+app.add_typer(audit_commands, name="audit", rich_help_panel=ACCESS)
 
 KEY_VALUE = (
     "key=value …. Values are JSON, for example limit=5 or paths='[\"src\"]'. "
@@ -62,7 +66,7 @@ def root(
                 output.warn(f"{name} is not a setting. Did you mean {meant}?")
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def serve(
     processes: Annotated[
         int | None, typer.Option(help="how many, with MySQL; default: HUBBUB_PROCESSES")
@@ -93,7 +97,7 @@ def serve(
         sys.exit(2)
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def demo(
     *,
     keep: Annotated[bool, typer.Option(help="keep running, and print how to connect")] = False,
@@ -105,7 +109,7 @@ def demo(
     sys.exit(story.main(keep=keep, pull=pull))
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def mcp() -> None:
     """Serve MCP on stdio for the agent whose token is in HUBBUB_TOKEN."""
     from bot.cli import call
@@ -125,7 +129,7 @@ def mcp() -> None:
     asyncio.run(stdio.serve_stdio(loaded, token))
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def migrate() -> None:
     """Upgrade the database to the newest schema."""
     from bot.cli import session
@@ -135,7 +139,7 @@ def migrate() -> None:
     output.say(f"{session.safe_url(loaded.database_url)} has the newest schema.")
 
 
-@app.command("doctor")
+@app.command("doctor", rich_help_panel=RUN)
 def check_installation() -> None:
     """Check the settings, the database, the secret, and the App on GitHub."""
     from bot import logs
@@ -248,19 +252,22 @@ def secret_rotate() -> None:
     sys.exit(asyncio.run(secret_rotation.rotate_secret(settings.load())))
 
 
-@app.command("call")
+@app.command("call", rich_help_panel=USE)
 def call_operation(
     operation: Annotated[str, typer.Argument(help="the operation's name, such as list_tasks")],
     arguments: Annotated[list[str] | None, typer.Argument(help=KEY_VALUE)] = None,
 ) -> None:
-    """Call an operation with HUBBUB_TOKEN, at HUBBUB_URL or on the database."""
+    """Call an operation, at HUBBUB_URL or on the database.
+
+    HUBBUB_TOKEN says who calls, or the login of `hubbub login`.
+    """
     from bot.cli import call
 
     given = call.arguments_of(arguments or [])
     output.say(output.pretty(call.call_operation(settings.load(), operation, given)))
 
 
-@app.command("login")
+@app.command("login", rich_help_panel=USE)
 def log_in(
     installation: Annotated[
         str, typer.Option(help="the account's login or number, if you have access to several")
@@ -273,7 +280,7 @@ def log_in(
     output.say(f"You are logged in as {who}.")
 
 
-@app.command("logout")
+@app.command("logout", rich_help_panel=USE)
 def log_out() -> None:
     """End the session of `hubbub login`."""
     from bot.cli import login
@@ -282,7 +289,7 @@ def log_out() -> None:
     output.say("You are logged out." if done else "You were not logged in.")
 
 
-@app.command("settings")
+@app.command("settings", rich_help_panel=OPERATE)
 def settings_of_repository(repository: Annotated[str, typer.Argument(help="owner/repo")]) -> None:
     """Show a repository's settings, and the errors in its .github/hubbub.yml."""
     from bot.cli import repositories
@@ -404,7 +411,7 @@ def audit_export(
     asyncio.run(audit.export(settings.load(), installation, since))
 
 
-@app.command("backfill")
+@app.command("backfill", rich_help_panel=OPERATE)
 def watch_backfill(
     repository: Annotated[str | None, typer.Argument(help="owner/repo; default: all")] = None,
     *,

@@ -174,10 +174,14 @@ class Settings(BaseSettings):
         "console", description="console for people, json for one JSON object on each line"
     )
     token: SecretStr | None = Field(
-        None, description="for `hubbub mcp` and `hubbub call`: the agent's token"
+        None,
+        description="for `hubbub mcp` and `hubbub call`: the agent's token; without it, `call` "
+        "uses the session of `hubbub login`",
     )
     url: str | None = Field(
-        None, description="for `hubbub mcp` and `hubbub call`: the server's address"
+        None,
+        description="for `hubbub mcp`, `call`, `login`, `logout` and `token redeem`: the server's "
+        "address",
     )
 
     @field_validator("database_url")

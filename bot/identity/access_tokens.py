@@ -77,7 +77,7 @@ def invalid(exc: Exception) -> Refused:
     elif isinstance(exc, jwt.InvalidAudienceError):
         why = "This access token is for another server. Log in to this one."
     else:
-        why = "This access token is not valid. Log in again, or send an API key."
+        why = "This access token is not valid. Log in again, or send an agent's token."
     return Refused("unauthenticated", why)
 
 
