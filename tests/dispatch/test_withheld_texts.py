@@ -1,7 +1,7 @@
 """No operation shows what a stranger wrote, except as the repository's policy lets it.
 
 A stranger's word stands in titles, texts, branches, files and checks. The calls are those of
-`tests.store.test_rows_visited`, which has every operation.
+`tests.support.usual_calls`, which has every operation.
 """
 
 import json
@@ -16,16 +16,15 @@ from bot.operations import OPERATIONS
 from bot.repository.settings_file import PATH
 from fixtures.github import Issue, Person, Pull
 from store.engine.transaction import Row
-from tests.store.test_rows_visited import CALLS, NOT_MEASURED, Does, Scene, call
 from tests.support.engines import ON_SQLITE
 from tests.support.rows_visited import CountingStore, Visits
 from tests.support.story import Agent, Workspace
 from tests.support.tenant import Tenant
+from tests.support.usual_calls import CALLS, CODE, NOT_MEASURED, Does, Scene, call
 
 WORD = "xyzzy"
 TITLE = f"Mend the valve {WORD}"
 TEXT = f"Look at the valve: {WORD}."
-CODE = {"src/a.py": "a = 1\nb = 2\n", "README.md": "Read me\n"}
 # Calls that might show more than the usual ones.
 MORE: dict[str, Does] = {
     "search for the word": call("me", "github_search", query=WORD),

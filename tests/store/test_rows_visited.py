@@ -13,10 +13,9 @@ from bot.background import expiry, retention, sealing
 from bot.background.retention import DAY, RetentionTimes
 from bot.fetch import backfill
 from bot.identity.actors import BOT
-from bot.inbox import processing, worker
+from bot.inbox import worker
 from bot.operations import OPERATIONS
 from bot.outbox.joint_requests import JOINABLE
-from fixtures.github import Issue, Pull
 from store import events
 from store.agents import agents, call_state
 from store.agents.agents import Sought
@@ -58,8 +57,9 @@ from store.tasks import (
 )
 from tests.conftest import sqlite_copy
 from tests.support.rows_visited import CountingStore, Visits
-from tests.support.story import Agent, Clock, Workspace, open_workspace
-from tests.support.tenant import Tenant, fill
+from tests.support.story import Clock, open_workspace
+from tests.support.tenant import fill
+from tests.support.usual_calls import CALLS, NOT_MEASURED, Does, Scene, live_in
 from webhooks import metrics
 
 SMALL, LARGE = 300, 2000
@@ -68,241 +68,6 @@ FACTOR, SLACK = 1.3, 20
 # The number of an issue and of its task that others relate to, in `tests.support.tenant`.
 ISSUE = 4_000_000_000_003
 TASK = "t_00000000001000000002"
-DEAD_LETTER = "m_00000000001000000021"
-CODE = {"src/a.py": "a = 1\nb = 2\n", "README.md": "Read me\n"}
-
-
-@dataclass
-class Scene:
-    """An installation in use, with what a call needs."""
-
-    workspace: Workspace
-    store: CountingStore
-    lead: Agent
-    me: Agent
-    ada: Agent
-    mine: Issue
-    free: Issue
-    other: Issue
-    pull: Pull
-    fence: int
-    context_id: str
-    message_id: str
-    write_id: str
-    tenant: Tenant
-    cursor: str
-    # The time, and the last number, when the scene was full.
-    at: int = 0
-    seq: int = 0
-
-    @property
-    def i(self) -> int:
-        return self.tenant.installation_id
-
-    @property
-    def r(self) -> int:
-        return self.tenant.repository_id
-
-
-async def live_in(workspace: Workspace, store: CountingStore) -> Scene:
-    person, repository = workspace.person, workspace.repository
-    person.push(repository, "main", CODE)
-    lead = await workspace.agent("lead", "tech-lead")
-    me, ada = await workspace.agent("me"), await workspace.agent("ada")
-    mine, free, other = [
-        await workspace.task(f"Mend the {each}", "It smokes. " * 50)
-        for each in ("pump", "valve", "sail")
-    ]
-    fence = (await me.call("claim_task", task=workspace.name(mine)))["fence"]
-    await ada.call("claim_task", task=workspace.name(other))
-    person.push(repository, "mend", {**CODE, "src/a.py": "a = 1\nb = 3\n"})
-    pull = person.open_pull(repository, title="Mend it", head="mend", body=f"Closes #{mine.number}")
-    person.comment(mine, "Look at the valve.")
-    await workspace.settle()
-    context = await me.call("create_context", name="notes", content="The valve sticks.")
-    await leave_deliveries(workspace, store, mine)
-    sent = await ada.call("send_message", to="me", body="Which valve?", task=workspace.name(mine))
-    write = await me.write("github_comment_issue", issue=workspace.name(mine), body="The left one.")
-    (row,) = await workspace.rows("SELECT target FROM writes WHERE id = :w", w=write["write_id"])
-    (task,) = await workspace.rows("SELECT id FROM tasks WHERE number = :n", n=mine.number)
-    events = await me.call("wait_for_events", topics=["tasks"])
-    tenant = Tenant(
-        installation_id=workspace.installation.id,
-        repository_id=repository.id,
-        agent_id="me",
-        task_id=task["id"],
-        number=mine.number,
-        pull=pull.number,
-        target=row["target"],
-        thread_id=sent["message_id"],
-        context_id=context["context"]["id"],
-    )
-    return Scene(
-        workspace,
-        store,
-        lead,
-        me,
-        ada,
-        mine,
-        free,
-        other,
-        pull,
-        fence,
-        context["context"]["id"],
-        sent["message_id"],
-        write["write_id"],
-        tenant,
-        events["cursor"],
-    )
-
-
-async def leave_deliveries(workspace: Workspace, store: CountingStore, issue: Issue) -> None:
-    """Leave a command that waits, and a delivery that nobody has processed."""
-    workspace.person.comment(issue, "/priority high")
-    await workspace.github.wait_for_deliveries()
-    (row,) = await workspace.rows(
-        "SELECT guid FROM deliveries WHERE installation_id = :i AND state = 'received'"
-    )
-    i = workspace.installation.id
-    await processing.process(store, workspace.dispatcher.shared.keys, i, [row["guid"]])
-    workspace.person.comment(issue, "It smokes again.")
-    await workspace.github.wait_for_deliveries()
-
-
-Does = Callable[[Scene], Awaitable[Any]]
-
-
-def call(who: str, operation: str, **given: Any) -> Does:
-    """A call of an agent. A text `$mine` stands for that attribute of the scene."""
-
-    def value(scene: Scene, each: Any) -> Any:
-        if isinstance(each, list):
-            return [value(scene, item) for item in each]
-        if not isinstance(each, str) or not each.startswith("$"):
-            return each
-        found = getattr(scene, each[1:])
-        return f"acme/rocket#{found.number}" if isinstance(found, Issue | Pull) else found
-
-    async def work(scene: Scene) -> None:
-        agent: Agent = getattr(scene, who)
-        await agent.call(operation, **{name: value(scene, each) for name, each in given.items()})
-
-    return work
-
-
-async def claim_nothing(scene: Scene) -> None:
-    refused = await scene.me.refusal("claim_task", size="large")
-    assert refused.code == "nothing_ready", refused
-
-
-# Each operation with typical arguments.
-CALLS: dict[str, Does] = {
-    "register_agent": call("me", "register_agent", agent_id="me", name="Me"),
-    "update_agent": call("me", "update_agent", checkpoint={"at": 1}, task="$mine"),
-    "get_agent": call("lead", "get_agent", agent_id="me"),
-    "list_agents": call("lead", "list_agents", limit=4),
-    "list_agents, idle": call("lead", "list_agents", limit=4, status="idle"),
-    "list_agents, testers": call("lead", "list_agents", limit=4, role="tester"),
-    "manage_agent": call("lead", "manage_agent", agent_id="me", action="pause"),
-    "invite_agent": call("lead", "invite_agent", agent_id="newcomer"),
-    "create_task": call("me", "create_task", repository="acme/rocket", title="Paint it"),
-    "create_tasks": call(
-        "me", "create_tasks", repository="acme/rocket", tasks=[{"id": "a", "title": "Paint it"}]
-    ),
-    "assign_task": call("lead", "assign_task", task="$free", agent_id="me"),
-    "change_task": call("lead", "change_task", task="$mine", priority="high"),
-    "change_task, hold": call("lead", "change_task", task="$mine", hold=True),
-    "claim_task": call("me", "claim_task", task="$free", paths=["src/b.py"]),
-    "claim_task, the best": call("me", "claim_task"),
-    "claim_task, the best here": call("me", "claim_task", repository="acme/rocket"),
-    "claim_task, nothing fits": claim_nothing,
-    "release_task": call("me", "release_task", task="$mine", fence="$fence"),
-    "update_task_status": call(
-        "me", "update_task_status", task="$mine", status="in_progress", fence="$fence", progress=9
-    ),
-    "update_task_status, completed": call(
-        "me", "update_task_status", task="$mine", status="completed", fence="$fence"
-    ),
-    "get_task": call("me", "get_task", task="$mine"),
-    "list_tasks": call("me", "list_tasks", limit=4),
-    "list_tasks, any": call("me", "list_tasks", limit=4, state="any"),
-    "list_tasks, ready": call("me", "list_tasks", limit=4, state="ready"),
-    "list_tasks, blocked": call("me", "list_tasks", limit=4, state="blocked"),
-    "list_tasks, completed": call("me", "list_tasks", limit=4, state="completed"),
-    "list_tasks of a repository": call("me", "list_tasks", limit=4, repository="acme/rocket"),
-    "list_tasks of a holder": call("me", "list_tasks", limit=4, holder="me"),
-    "list_tasks of a last holder": call(
-        "me", "list_tasks", limit=4, holder="me", state="completed"
-    ),
-    "list_tasks of a label": call("me", "list_tasks", limit=4, label="agent-task"),
-    "list_tasks of an assignee": call("me", "list_tasks", limit=4, assignee="octocat"),
-    "list_tasks in full": call("me", "list_tasks", limit=4, detail="full"),
-    "explain_task": call("me", "explain_task", task="$other"),
-    "send_message": call("me", "send_message", to="ada", body="The left one.", task="$mine"),
-    "send_message to a role": call("me", "send_message", to="role:tech-lead", body="Done."),
-    "get_messages": call("me", "get_messages", limit=4),
-    "get_messages, sent": call("me", "get_messages", limit=4, state="sent"),
-    "get_messages, dead": call("me", "get_messages", limit=4, state="dead"),
-    "get_messages of a thread": call("me", "get_messages", limit=4, thread_id="$message_id"),
-    "mark_message_read": call("me", "mark_message_read", message_id="$message_id"),
-    "delete_message": call("me", "delete_message", message_id="$message_id"),
-    "resend_message": call("me", "resend_message", message_id=DEAD_LETTER),
-    "create_context": call("me", "create_context", name="plan", content={"a": 1}, task="$mine"),
-    "update_context": call(
-        "me", "update_context", context_id="$context_id", content="It moves.", expected_version=1
-    ),
-    "share_context": call("me", "share_context", context_id="$context_id", to="ada", access="read"),
-    "get_context": call("me", "get_context", context_id="$context_id", history=True),
-    "list_contexts": call("me", "list_contexts", limit=4),
-    "list_contexts of a task": call("me", "list_contexts", limit=4, task="$mine"),
-    "list_contexts, snapshots": call("me", "list_contexts", limit=4, snapshots=True),
-    "restore_context": call("me", "restore_context", context_id="$context_id", version=1),
-    "snapshot_contexts": call("me", "snapshot_contexts", name="now", context_ids=["$context_id"]),
-    "github_create_issue": call(
-        "me", "github_create_issue", repository="acme/rocket", title="Paint it"
-    ),
-    "github_update_issue": call("me", "github_update_issue", issue="$mine", title="Mend the pump"),
-    "github_comment_issue": call("me", "github_comment_issue", issue="$mine", body="It moves."),
-    "github_create_pr": call(
-        "me", "github_create_pr", head="mend", title="Mend", task="$mine", fence="$fence"
-    ),
-    "github_update_pr": call("me", "github_update_pr", pull_request="$pull", title="Mend the pump"),
-    "github_review_pr": call("ada", "github_review_pr", pull_request="$pull", body="Well done."),
-    "github_commit_files": call(
-        "me",
-        "github_commit_files",
-        branch="mend",
-        message="Mend it",
-        files=[{"path": "src/c.py", "content": "c = 1\n"}],
-        task="$mine",
-        fence="$fence",
-    ),
-    "github_report_check": call(
-        "me", "github_report_check", repository="acme/rocket", sha="0" * 40, name="mine"
-    ),
-    "github_run_workflow": call(
-        "lead", "github_run_workflow", repository="acme/rocket", workflow="tests.yml"
-    ),
-    "github_list_files": call("me", "github_list_files", task="$pull"),
-    "github_read_files": call("me", "github_read_files", paths=["src/a.py"], task="$pull"),
-    "github_get_diff": call("me", "github_get_diff", task="$pull"),
-    "github_get_thread": call("me", "github_get_thread", task="$mine"),
-    "github_get_thread of a pull request": call("me", "github_get_thread", task="$pull"),
-    "github_search": call("me", "github_search", limit=4, query="valve"),
-    "github_search, common word": call("me", "github_search", limit=4, query="mend"),
-    "github_search of a repository": call(
-        "me", "github_search", query="mend", repository="acme/rocket"
-    ),
-    "wait_for_events": call("me", "wait_for_events", topics=["tasks", "messages"]),
-    "wait_for_events, one": call("me", "wait_for_events", topics=["$mine"]),
-    "get_write": call("me", "get_write", write_id="$write_id"),
-    "list_writes": call("me", "list_writes"),
-    "list_writes of a task": call("me", "list_writes", task="$mine"),
-    "list_writes, sent": call("me", "list_writes", state="sent"),
-    "cancel_write": call("me", "cancel_write", write_id="$write_id"),
-    "get_budget": call("me", "get_budget"),
-    "report_usage": call("me", "report_usage", model="m-1", cost="0.01"),
-}
 
 
 Query = Callable[[Any, Scene], Awaitable[Any]]
@@ -683,10 +448,6 @@ def test_frequent_calls_read_most_of_the_columns_that_they_select(
 ) -> None:
     read = {name: visited[f"{name}, without statistics"].large.share_read for name in OFTEN}
     assert {name: share for name, share in read.items() if share < LEAST_READ} == {}
-
-
-# What these need is not at hand, and what they ask, others ask too.
-NOT_MEASURED = {"github_move_card", "github_cancel_workflow"}
 
 
 def test_every_operation_is_measured() -> None:
