@@ -14,10 +14,10 @@ from bot.identity.permissions import RULES
 from bot.kernel.operation import Context
 from bot.repository import repository_settings
 from bot.repository.repository_settings import NOBODY, Permission, RepositorySettings
+from bot.repository.settings_file import PATH
 from store.mirror import permissions as stored_permissions
 from store.mirror import settings_files
 
-PATH = ".github/hubbub.yml"
 ADMIN: Permission = "admin"
 
 

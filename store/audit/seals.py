@@ -7,21 +7,7 @@ from store.engine import sql
 from store.engine.transaction import Tx
 from store.tables.audit import AuditSealRow
 
-COLUMNS = (
-    "installation_id",
-    "number",
-    "at",
-    "after_seq",
-    "to_seq",
-    "covered",
-    "rows_hash",
-    "marks",
-    "previous",
-    "dropped_at",
-    "hash",
-    "key_id",
-    "signature",
-)
+COLUMNS = tuple(AuditSealRow.__annotations__)
 KEY = ("installation_id", "number")
 
 

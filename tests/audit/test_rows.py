@@ -21,6 +21,7 @@ from store.engine.origins import Origin
 from store.engine.transaction import Store
 from tests.support.command_line import hubbub
 from tests.support.engines import ON_SQLITE
+from tests.support.github_client import Clock
 from tests.support.mcp_clients import ERAS, connect
 from tests.support.server_in_process import Surface, new_guid
 from tests.support.server_process import settings
@@ -130,24 +131,23 @@ async def test_a_repeated_call_with_its_key_is_recorded_once(surface: Surface) -
 # --- Refusals that repeat -------------------------------------------------------------------------
 
 
-class Timer:
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def __call__(self) -> float:
-        return self.at
+@pytest.fixture
+def refusal_clock(surface: Surface, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """By which the refusals of the server are counted."""
+    made = Clock()
+    monkeypatch.setattr(surface.dispatcher.refusals, "timer", made.now)
+    return made
 
 
 async def test_an_agent_in_a_loop_gets_two_rows_a_minute(
-    surface: Surface, monkeypatch: pytest.MonkeyPatch
+    surface: Surface, refusal_clock: Clock
 ) -> None:
-    log, timer = surface.dispatcher.refusals, Timer()
-    monkeypatch.setattr(log, "timer", timer)
     token = await surface.token("ada")
     for _ in range(5):
         await surface.call(token, "get_task", task="acme/rocket#1")
+    log = surface.dispatcher.refusals
     assert await log.flush() == 0
-    timer.at += refusals.WINDOW_S
+    refusal_clock.forward(refusals.WINDOW_S)
     assert await log.flush() == 1
     await surface.call(token, "get_task", task="acme/rocket#1")
     calls = [row[-1] for row in await audit_of(surface.store, surface.installation_id)][1:]
@@ -155,14 +155,12 @@ async def test_an_agent_in_a_loop_gets_two_rows_a_minute(
 
 
 async def test_repeats_of_a_minute_are_stored_with_the_first_of_the_next(
-    surface: Surface, monkeypatch: pytest.MonkeyPatch
+    surface: Surface, refusal_clock: Clock
 ) -> None:
-    log, timer = surface.dispatcher.refusals, Timer()
-    monkeypatch.setattr(log, "timer", timer)
     token = await surface.token("ada")
     for _ in range(3):
         await surface.call(token, "get_task", task="acme/rocket#1")
-    timer.at += refusals.WINDOW_S
+    refusal_clock.forward(refusals.WINDOW_S)
     await surface.call(token, "get_task", task="acme/rocket#2")
     rows = (await audit_of(surface.store, surface.installation_id))[1:]
     assert [(row[4], row[-1]) for row in rows] == [

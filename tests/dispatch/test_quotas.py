@@ -16,23 +16,16 @@ from bot.quotas.rates import Rates
 from bot.quotas.table import DEFAULTS
 from store.engine.database import open_store
 from tests.support.engines import ON_SQLITE
+from tests.support.github_client import Clock
 from tests.support.server_in_process import Surface
 from tests.support.story import Agent, Workspace
 
 ADA, BOB = (7, "ada"), (7, "bob")
 
 
-class Timer:
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def __call__(self) -> float:
-        return self.at
-
-
-def rates(text: str, processes: int = 1) -> tuple[Rates, Timer]:
-    timer = Timer()
-    return Rates(table.parse(text), processes=processes, timer=timer), timer
+def rates(text: str, processes: int = 1) -> tuple[Rates, Clock]:
+    clock = Clock(0)
+    return Rates(table.parse(text), processes=processes, timer=clock.now), clock
 
 
 def refusal(made: Rates, agent: tuple[int, str], name: str = "calls_a_minute") -> dict[str, Any]:
@@ -51,7 +44,7 @@ def take(made: Rates, agent: tuple[int, str], n: int, name: str = "calls_a_minut
 
 
 def test_an_agent_beyond_its_rate_is_told_when_to_call_again_and_then_may() -> None:
-    made, timer = rates("calls_a_minute=60")
+    made, clock = rates("calls_a_minute=60")
     take(made, ADA, 60)
     assert refusal(made, ADA) == {
         "quota": "calls_a_minute",
@@ -61,24 +54,24 @@ def test_an_agent_beyond_its_rate_is_told_when_to_call_again_and_then_may() -> N
         "retry_after_s": 1,
     }
     take(made, BOB, 60)
-    timer.at = 1.0
+    clock.at = 1.0
     take(made, ADA, 1)
     refusal(made, ADA)
-    timer.at = 61.0
+    clock.at = 61.0
     take(made, ADA, 60)
 
 
 def test_a_refused_call_is_not_counted() -> None:
-    made, timer = rates("calls_a_minute=60")
+    made, clock = rates("calls_a_minute=60")
     take(made, ADA, 60)
     for _ in range(100):
         refusal(made, ADA)
-    timer.at = 1.0
+    clock.at = 1.0
     take(made, ADA, 1)
 
 
 def test_an_installation_beyond_its_rate_still_serves_an_agent_that_called_little() -> None:
-    made, timer = rates("calls_a_minute=100/150")
+    made, clock = rates("calls_a_minute=100/150")
     take(made, ADA, 100)
     take(made, BOB, 50)
     found = refusal(made, BOB)
@@ -86,7 +79,7 @@ def test_an_installation_beyond_its_rate_still_serves_an_agent_that_called_littl
     take(made, (7, "eve"), 10)
     refusal(made, (7, "eve"))
     take(made, (8, "ada"), 100)
-    timer.at = 61.0
+    clock.at = 61.0
     take(made, BOB, 50)
 
 
@@ -107,16 +100,16 @@ def test_a_process_has_its_share_of_an_installations_rate_but_serves_one_agent_w
 
 
 def test_what_an_agent_did_elsewhere_is_charged_over_the_time_in_which_it_did_it() -> None:
-    made, timer = rates("calls_a_minute=60")
+    made, clock = rates("calls_a_minute=60")
     take(made, ADA, 1)
-    timer.at = 3600.0
+    clock.at = 3600.0
     # A call every two seconds for an hour elsewhere is within the rate.
     made.charge(ADA, "calls_a_minute", 1800, since=0.0)
     take(made, ADA, 60)
-    timer.at = 7200.0
+    clock.at = 7200.0
     made.charge(ADA, "calls_a_minute", 90, since=7170.0)
     assert refusal(made, ADA)["retry_after_s"] == 1
-    timer.at = 7230.0
+    clock.at = 7230.0
     take(made, ADA, 29)
 
 
