@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, get_args
 
+from store.engine import origins
 from store.tables.agents import Role
 
 # Each role may do all that the roles before it may.
@@ -18,9 +19,8 @@ ROLE_OF_PERMISSION: dict[str, Role] = {
     "read": "observer",
 }
 
-
 # The actor of what Hubbub does by itself. No agent can have this id.
-BOT = "hubbub[bot]"
+BOT = origins.BOT
 # Who runs the commands on the server's machine that need no token.
 OPERATOR = "operator"
 # GitHub's author associations of people who belong to the repository.

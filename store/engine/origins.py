@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 Surface: TypeAlias = Literal[
     "mcp", "stdio", "rest", "websocket", "page", "oauth", "cli", "comment", "webhook", "server"
 ]
+# Hubbub itself, as who acts.
+BOT = "hubbub[bot]"
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Origin:
     credential: str = ""
     request: str = ""
     # Who acts, for rows whose writer does not know it.
-    actor: str = "hubbub[bot]"
+    actor: str = BOT
 
 
 SERVER = Origin()

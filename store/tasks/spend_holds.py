@@ -3,13 +3,12 @@
 from typing import Any, TypedDict
 
 from store.engine import sql
+from store.engine.origins import BOT
 from store.engine.transaction import Tx
 from store.tables.usage import DRAIN, STOP, SpendHoldRow
 
 COLUMNS = tuple(SpendHoldRow.__annotations__)
 KEY = ("installation_id", "repository_id", "agent_id", "task_id")
-# What Hubbub itself writes, such as the card, says why the rest waits.
-BOT = "hubbub[bot]"
 
 
 class HoldKey(TypedDict):
@@ -35,7 +34,10 @@ def is_drained(me: str) -> str:
 
 
 def is_stopped(write: str) -> str:
-    """SQL: whether a write of an agent waits because of a cap."""
+    """SQL: whether a write of an agent waits because of a cap.
+
+    What Hubbub itself writes, such as the card, says why the rest waits.
+    """
     task = f"COALESCE({write}.task_id, '')"
     where = (f"{write}.installation_id", f"{write}.repository_id", f"{write}.author", task)
     return f"({write}.lane = 1 AND {write}.author <> '{BOT}' AND {_exists(*where, STOP)})"
