@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         description="more names of this server, separated by commas, beside those of "
         "HUBBUB_PUBLIC_URL, HUBBUB_HOST and this machine; /mcp answers only requests for these",
     )
+    refresh_repeat_s: Annotated[int, Field(ge=0, le=60)] = Field(
+        0,
+        description="how many seconds a refresh token may be sent again after its first use, for "
+        "clients whose processes share one; 0: it works once, and a second use ends the session",
+    )
     trusted_proxies: str = Field(
         "",
         description="addresses and networks of your proxies, separated by commas; Hubbub believes "

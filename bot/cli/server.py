@@ -58,7 +58,13 @@ async def serve(
             addresses=addresses,
             proxies=Proxies(networks(split_list(loaded.trusted_proxies)), names_of(loaded)),
             login=_login(loaded, github_app, opened),
-            oauth=OAuthServer(opened.store, opened.keys, clients, actions=actions),
+            oauth=OAuthServer(
+                opened.store,
+                opened.keys,
+                clients,
+                actions=actions,
+                repeat_s=loaded.refresh_repeat_s,
+            ),
         )
         await _run(server, loaded, running, inherited)
     if inherited:

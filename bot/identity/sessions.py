@@ -3,9 +3,10 @@
 A refresh token names its session and its generation. Whoever presents one of an earlier generation
 has a copy of a token that was used: the whole session ends then.
 
-But clients do ask twice: several processes with one stored token at the same time, and one process
-again whose answer was lost. So for a minute the last token that was replaced gets the same next one
-again, until somebody uses that. https://github.com/anthropics/claude-code/issues/85236
+Some clients ask twice: several processes with one stored token at the same time, and one process
+again whose answer was lost. For them an operator may allow some seconds, in which the last token
+that was replaced gets the same next one again, until somebody uses that.
+https://github.com/anthropics/claude-code/issues/85236
 """
 
 import hmac
@@ -24,8 +25,6 @@ from store.tables.identity import CredentialRow
 
 # A session that is not refreshed for so long has ended.
 SESSION_S = 30 * 24 * 3600
-# How long a refresh token may be sent again after its first use.
-REPEAT_S = 60
 PURPOSE = "refresh tokens"
 
 # Why a refresh token was refused. `reused` and `not_granted`: its session was revoked then.
@@ -70,11 +69,12 @@ async def start(
 
 
 async def refresh(
-    tx: Tx, keys: Keys, token: str, *, audience: str, client: str | None = None
+    tx: Tx, keys: Keys, token: str, *, audience: str, client: str | None = None, repeat_s: int = 0
 ) -> Issued | NoSession:
     """The next tokens of the session, or why there are none.
 
-    `client`: the OAuth client that asks; None if it is not asked for.
+    `client`: the OAuth client that asks; None if it is not asked for. `repeat_s`: for how many
+    seconds after its first use the token may be sent again.
     """
     session, generation = _parse(keys, token)
     row = await credentials.lock(tx, session) if session else None
@@ -85,7 +85,8 @@ async def refresh(
     if client is not None and row["client"] != client:
         return "wrong_client"
     advanced = await credentials.advance(tx, session, generation)
-    if not advanced and not _is_repeated(row, generation, await tx.now()):
+    since = await tx.now() - repeat_s * SECOND
+    if not advanced and not _is_repeated(row, generation, since):
         await credentials.revoke(tx, session)
         here = (tx, row["installation_id"], row["actor"])
         await records.append(*here, "session.refresh", session, outcome="refused", code="reused")
@@ -98,11 +99,10 @@ async def refresh(
     return _issue(keys, grant_of(row), session, generation + 1, audience, await tx.now())
 
 
-def _is_repeated(row: CredentialRow, generation: int, now: int) -> bool:
-    """Whether the last token that was replaced comes again so soon that its client may send it."""
+def _is_repeated(row: CredentialRow, generation: int, since: int) -> bool:
+    """Whether it is the last token that was replaced, and that was after `since`."""
     at = row["advanced_at"]
-    is_last = row["generation"] == generation + 1
-    return is_last and at is not None and now - at <= REPEAT_S * SECOND
+    return row["generation"] == generation + 1 and at is not None and at > since
 
 
 async def find(tx: Tx, keys: Keys, token: str) -> CredentialRow | None:

@@ -9,7 +9,6 @@ import pytest
 
 from bot.errors import Refused
 from bot.identity.oauth.authorization_codes import MOST_SESSIONS
-from bot.identity.sessions import REPEAT_S
 from tests.support.oauth import (
     AUTHORIZE,
     CLIENT,
@@ -92,7 +91,6 @@ async def test_a_stolen_refresh_token_ends_the_session_when_it_is_used_again(
 ) -> None:
     first = await server.login()
     second = (await server.refresh(first["refresh_token"])).data
-    server.workspace.clock.forward(REPEAT_S + 1)
     stolen = await server.refresh(first["refresh_token"])
     assert (stolen.status, stolen.data["error"]) == (400, "invalid_grant")
     assert "used before" in stolen.data["error_description"]
@@ -252,7 +250,6 @@ async def test_the_audit_names_the_person_the_agent_and_every_refusal(
 ) -> None:
     tokens = await server.login()
     await server.refresh(tokens["refresh_token"])
-    server.workspace.clock.forward(REPEAT_S + 1)
     await server.refresh(tokens["refresh_token"])
     q = "SELECT actor, operation FROM audit WHERE installation_id = :i AND surface = 'oauth'"
     rows = [tuple(each.values()) for each in await server.surface.rows(q)]

@@ -21,7 +21,8 @@ MOST_PAGES, MOST_DECISIONS, MOST_TOKENS, MOST_DEVICES = 120, 20, 300, 20
 class OAuthServer:
     """`registered`: the clients of the settings. `documents`: those with a metadata document.
 
-    `actions` checks the tokens of GitHub Actions.
+    `actions` checks the tokens of GitHub Actions. `repeat_s`: how long a refresh token may be sent
+    again after its first use, in seconds.
     """
 
     store: Store
@@ -29,6 +30,7 @@ class OAuthServer:
     registered: Mapping[str, Client] = field(default_factory=dict)
     documents: DocumentFetcher = field(default_factory=DocumentFetcher)
     actions: ActionsTokens | None = None
+    repeat_s: int = 0
     pages: Limit = field(default_factory=lambda: Limit(MOST_PAGES))
     decisions: Limit = field(default_factory=lambda: Limit(MOST_DECISIONS))
     tokens: Limit = field(default_factory=lambda: Limit(MOST_TOKENS))

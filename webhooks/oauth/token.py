@@ -136,7 +136,14 @@ async def _by_refresh_token(request: web.Request, fields: Fields, client_id: str
 
     async def work(tx: Tx) -> Issued | sessions.NoSession:
         tx.origin = origin_of(request, "oauth")
-        return await sessions.refresh(tx, oauth.keys, given, audience=audience, client=client_id)
+        return await sessions.refresh(
+            tx,
+            oauth.keys,
+            given,
+            audience=audience,
+            client=client_id,
+            repeat_s=oauth.repeat_s,
+        )
 
     return _tokens_or_error(await oauth.store.write(work), client_id)
 
