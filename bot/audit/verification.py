@@ -179,7 +179,5 @@ def _check_missing(report: Report, wanted: dict[int, str]) -> None:
     """Raise Wrong if an expected seal is newer than the last one, or was the last of all."""
     last = report.last["number"] if report.last else 0
     if late := [number for number in wanted if number > last]:
-        raise Wrong(
-            f"Seal {min(late)} is missing, and seal {last} is the last: the newest rows were "
-            "deleted."
-        )
+        newest = f"seal {last} is the last" if last else "the log has no seal"
+        raise Wrong(f"Seal {min(late)} is missing, and {newest}: the newest rows were deleted.")

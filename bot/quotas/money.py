@@ -7,7 +7,7 @@ from decimal import Decimal
 MICRO = 1_000_000
 # An amount as people and agents write it: no sign, no exponent, at most six decimals.
 AMOUNT = r"^[0-9]{1,6}(\.[0-9]{1,6})?$"
-AMOUNT_WORDS = "must be an amount such as 12 or 0.0125: at most six digits before and behind a dot"
+AMOUNT_WORDS = "must be an amount such as 12 or 0.0125: at most six digits before and after the dot"
 CURRENCY = r"^[A-Z]{3}$"
 
 

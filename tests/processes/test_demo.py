@@ -123,8 +123,12 @@ async def test_the_line_for_a_login_names_the_page_of_the_simulated_github(
     assert 'value="octocat"' in await run_curl(f"curl {page}")
 
 
-async def test_one_logs_in_with_a_browser(lines: list[str]) -> None:
+async def test_one_logs_in_with_a_browser_and_gets_the_code_of_an_invitation(
+    lines: list[str],
+) -> None:
     [page] = [line.rpartition(" ")[2] for line in lines if line.startswith("In a browser: ")]
+    invited = f"{lines[-1].rpartition(' ')[2]}/issues/3"
+    await run_curl(f"curl -d '/agents invite erin' {invited}")
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
         async with browser.get(page) as choice:
             assert "Sign in to the simulated GitHub" in await choice.text()
@@ -136,6 +140,13 @@ async def test_one_logs_in_with_a_browser(lines: list[str]) -> None:
         async with browser.post(consent.url.with_query(None), data=query) as done:
             assert (done.status, done.url.origin()) == (200, URL(page).origin())
             assert "octocat" in await done.text()
+        for _ in range(100):
+            if link := re.search(r"\[Get the code\]\((\S+)\)", await run_curl(f"curl {invited}")):
+                break
+            await asyncio.sleep(0.1)
+        assert link is not None
+        async with browser.post(link[1]) as shown:
+            assert "hubbub token redeem CODE" in await shown.text()
 
 
 async def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
