@@ -1,13 +1,9 @@
 """`/oauth/authorize`: a person who is logged in with GitHub grants an agent to a client.
 
-Nothing is kept between the page and its form: the form carries what the client asked for, and a
-token that only this browser's login has.
+Nothing is kept between the page and its form: see `form_tokens.py`.
 """
 
-import hmac
-import json
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 from aiohttp import web
@@ -35,35 +31,32 @@ from bot.identity.oauth.consent import (
     usual_choice,
 )
 from bot.identity.people.browser_sessions import Reach, SignedIn
-from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
 from webhooks import login
 from webhooks.addresses import ADDRESSES
 from webhooks.client_address import PROXIES
-from webhooks.oauth import pages
+from webhooks.oauth import form_tokens, pages
 from webhooks.oauth.forms import read_form, read_query
 from webhooks.oauth.server import OAUTH
 from webhooks.origins import origin_of
 
 log = structlog.get_logger()
 
-# What the client asks for, which the form carries. It is at most so long, because it goes to
-# GitHub and back in a cookie.
-ASKED = (
-    "response_type",
-    "client_id",
-    "redirect_uri",
-    "state",
-    "code_challenge",
-    "code_challenge_method",
-    "resource",
-)
+# The client's request goes to GitHub and back in a cookie.
 LONGEST_QUERY = 2000
-# How long a person may look at the page.
-FORM_S = 15 * 60
 FORM_FIELDS = frozenset({"resource", "repository"})
-PURPOSE = "oauth consent"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A person on the page: what the client asks for, and the fields that their browser sent."""
+
+    request: web.Request
+    fields: Fields
+    person: SignedIn
+    client: Client
+    asked: AuthorizationRequest
 
 
 async def show(request: web.Request) -> web.Response:
@@ -81,7 +74,7 @@ async def show(request: web.Request) -> web.Response:
         asked = request_of(fields, request.app[ADDRESSES].resources(request))
     except OAuthError as exc:
         return _refuse(request, fields, exc)
-    return await _page(request, fields, person, client, asked)
+    return await _page(Visit(request, fields, person, client, asked))
 
 
 def _query(request: web.Request) -> Fields:
@@ -98,7 +91,7 @@ async def decide(request: web.Request) -> web.Response:
     try:
         fields = await read_form(request, FORM_FIELDS)
         person = await login.signed_in(request)
-        if person is None or not await _is_own_form(request, fields, person):
+        if person is None or not await form_tokens.is_own_form(request, fields, person):
             return pages.refusal("This form is not from this browser, or it is too old.", 403)
         request.app[OAUTH].decisions.count(person.person_id)
         client = await _client(request, fields)
@@ -108,7 +101,7 @@ async def decide(request: web.Request) -> web.Response:
     if one(fields, "decision") != "allow":
         declined = OAuthError("access_denied", "The person declined.")
         return _refuse(request, fields, declined)
-    return await _grant(request, fields, person, client, asked)
+    return await _grant(Visit(request, fields, person, client, asked))
 
 
 async def _client(request: web.Request, fields: Fields) -> Client:
@@ -146,19 +139,13 @@ def _send(
     return web.Response(status=303, headers=headers)
 
 
-async def _page(
-    request: web.Request,
-    fields: Fields,
-    person: SignedIn,
-    client: Client,
-    asked: AuthorizationRequest,
-) -> web.Response:
+async def _page(visit: Visit) -> web.Response:
+    person = visit.person
     if not person.reach:
         return pages.refusal("You have no role in any repository on which the App is installed.")
-    if (reach := _reach(person, fields)) is None:
-        return pages.choose_installation(person, _client_fields(fields))
-    choice = usual_choice(person, reach, client)
-    return await _consent(request, fields, person, client, asked, reach, choice)
+    if (reach := _reach(person, visit.fields)) is None:
+        return pages.choose_installation(person, form_tokens.client_fields(visit.fields))
+    return await _consent(visit, reach, usual_choice(person, reach, visit.client))
 
 
 def _reach(person: SignedIn, fields: Fields) -> Reach | None:
@@ -169,33 +156,17 @@ def _reach(person: SignedIn, fields: Fields) -> Reach | None:
     return next((each for each in person.reach if str(each.installation_id) == chosen), None)
 
 
-def _client_fields(fields: Fields) -> list[tuple[str, str]]:
-    return [(name, value) for name in ASKED for value in fields.get(name, ())]
-
-
-async def _consent(
-    request: web.Request,
-    fields: Fields,
-    person: SignedIn,
-    client: Client,
-    asked: AuthorizationRequest,
-    reach: Reach,
-    choice: Choice,
-    problem: str = "",
-) -> web.Response:
-    names = await _names(request, reach)
-    carried = [*_client_fields(fields), ("installation", str(reach.installation_id))]
-    token = await _form_token(request, person, carried)
-    left_out = len(reach.roles) - len(names)
+async def _consent(visit: Visit, reach: Reach, choice: Choice, problem: str = "") -> web.Response:
+    names = await _names(visit.request, reach)
     shown = pages.Consent(
-        person,
-        client,
-        asked.redirect_uri,
+        visit.person,
+        visit.client,
+        visit.asked.redirect_uri,
         reach,
         names,
         choice,
-        [*carried, ("token", token)],
-        left_out,
+        await form_tokens.hidden_fields(visit.request, visit.fields, visit.person, reach),
+        left_out=len(reach.roles) - len(names),
     )
     return pages.consent(shown, problem)
 
@@ -209,50 +180,18 @@ async def _names(request: web.Request, reach: Reach) -> dict[int, str]:
     return {each["id"]: each["full_name"] for each in found}
 
 
-async def _form_token(
-    request: web.Request, person: SignedIn, carried: Sequence[tuple[str, str]]
-) -> str:
-    ends = await request.app[OAUTH].store.read(lambda tx: tx.now()) + FORM_S * SECOND
-    return f"{ends}.{_signature(request, person, carried, ends)}"
-
-
-def _signature(
-    request: web.Request, person: SignedIn, carried: Sequence[tuple[str, str]], ends: int
-) -> str:
-    text = json.dumps([person.session, person.person_id, ends, carried])
-    return request.app[OAUTH].keys.sign(PURPOSE, text)
-
-
-async def _is_own_form(request: web.Request, fields: Fields, person: SignedIn) -> bool:
-    """Whether this browser's login got the form a short while ago, for the same request."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-        return False
-    ends, _, signature = one(fields, "token").partition(".")
-    if not (ends.isdecimal() and ends.isascii() and len(ends) < 20 and signature.isascii()):
-        return False
-    carried = [*_client_fields(fields), ("installation", one(fields, "installation"))]
-    right = _signature(request, person, carried, int(ends))
-    now = await request.app[OAUTH].store.read(lambda tx: tx.now())
-    return hmac.compare_digest(signature, right) and now < int(ends)
-
-
-async def _grant(
-    request: web.Request,
-    fields: Fields,
-    person: SignedIn,
-    client: Client,
-    asked: AuthorizationRequest,
-) -> web.Response:
-    reach = _reach(person, fields)
+async def _grant(visit: Visit) -> web.Response:
+    request, person, asked = visit.request, visit.person, visit.asked
+    reach = _reach(person, visit.fields)
     if reach is None:
         return pages.refusal("You have no role in this account any more.", 403)
-    choice = _choice(fields)
+    choice = _choice(visit.fields)
     try:
-        grant = grant_for(person, reach, client, choice)
+        grant = grant_for(person, reach, visit.client, choice)
         code = await _issue(request, person.session, grant, asked)
     except Refused as exc:
-        return await _consent(request, fields, person, client, asked, reach, choice, exc.message)
-    log.info("oauth granted", client=client.id, agent=choice.agent, by=f"@{person.login}")
+        return await _consent(visit, reach, choice, exc.message)
+    log.info("oauth granted", client=visit.client.id, agent=choice.agent, by=f"@{person.login}")
     return _send(request, asked.redirect_uri, asked.state, code=code)
 
 
