@@ -25,7 +25,9 @@ async def enrol(request: web.Request) -> web.Response:
         tx.origin = origin_of(request)
         return await invitations.redeem(tx, keys, code)
 
-    redeemed = await dispatcher.store.write(redeem)
+    # A stranger who guesses starts no transaction that writes.
+    is_known = await dispatcher.store.read(lambda tx: invitations.is_known(tx, keys, code))
+    redeemed = await dispatcher.store.write(redeem) if is_known else None
     return web.json_response(invitations.answer(redeemed), headers=NO_STORE)
 
 

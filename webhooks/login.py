@@ -209,9 +209,12 @@ async def end(request: web.Request) -> web.Response:
     """Log out. The cookie comes only from our own pages, because it is SameSite."""
     login = request.app[LOGIN]
     cookie = cookies.get(request, SESSION)
-    await write(
-        request, login.store, lambda tx: browser_sessions.end(tx, login.keys, cookie), "page"
-    )
+    # A stranger without a login starts no transaction that writes.
+    who = await login.store.read(lambda tx: browser_sessions.find(tx, login.keys, cookie))
+    if who is not None:
+        await write(
+            request, login.store, lambda tx: browser_sessions.end(tx, login.keys, cookie), "page"
+        )
     response = login_pages.goodbye()
     cookies.drop(request, response, SESSION)
     return response

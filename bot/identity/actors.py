@@ -42,6 +42,8 @@ def why_no_agent(agent_id: str) -> str | None:
     """Why nobody can be given a token for an agent with this id. None if it is possible."""
     if agent_id.removeprefix(ACTIONS)[:1].isdigit() and agent_id.startswith(ACTIONS):
         return f"ids that begin with {ACTIONS} and a digit belong to jobs of GitHub Actions"
+    if agent_id == OPERATOR:
+        return "the audit calls whoever runs Hubbub so"
     return NO_AGENTS.get(agent_id)
 
 

@@ -71,6 +71,11 @@ async def reveal(tx: Tx, keys: Keys, invitation_id: str, person_id: int) -> str 
     return code
 
 
+async def is_known(tx: Tx, keys: Keys, code: str) -> bool:
+    """Whether the code is one of ours, and may still work."""
+    return await secret.find(tx, keys, code, "invitation") is not None
+
+
 async def redeem(tx: Tx, keys: Keys, code: str) -> tuple[str, Grant, int] | None:
     """The API key that the code makes, for whom it is, and when it expires in microseconds.
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from bot.identity import invitations
-from bot.identity.actors import Actor, person_with_roles
+from bot.identity.actors import OPERATOR, Actor, person_with_roles
 from bot.identity.credentials import Grant, id_of
 from bot.identity.tokens import Tokens
+from store.engine.transaction import Store
 from store.identity import credentials
 from store.mirror import permissions
 from store.tables.agents import Role
@@ -162,6 +163,43 @@ async def test_the_page_of_an_invitation_shows_its_code_once_to_who_made_it(
         assert (await mine.open(page, "POST")).status == 404
         assert (await mine.open("/invitations/none", "POST")).status == 404
     assert await store.write(lambda tx: invitations.redeem(tx, keys, code)) is not None
+
+
+@ON_SQLITE
+async def test_who_guesses_codes_or_logs_out_without_a_login_writes_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite one writes at a time, and strangers must not keep others waiting."""
+    writes, write = [], type(workspace.store).write
+
+    async def count(store: Store, work: Any) -> Any:
+        writes.append(work)
+        return await write(store, work)
+
+    async with open_login_server(workspace) as server:
+        monkeypatch.setattr(type(workspace.store), "write", count)
+        guess = f"hubbub_{server.keys.id}000000000000_x"
+
+        async def try_once() -> None:
+            enrolled = await server.client.post(f"{server.url}/enrol", json={"code": guess})
+            assert enrolled.status == 401
+            for cookie in ({}, {"Cookie": f"hubbub_session={guess}"}):
+                left = await server.client.post(f"{server.url}/logout", headers=cookie)
+                assert left.status == 200
+
+        await try_once()  # the audit gets a row of the first refusal
+        before = len(writes)
+        await try_once()
+        assert len(writes) == before
+
+
+@ON_SQLITE
+async def test_no_agent_is_called_as_the_audit_calls_the_operator(workspace: Workspace) -> None:
+    lead = await workspace.agent("lead", "tech-lead")
+    refused = await lead.refusal("invite_agent", agent_id=OPERATOR)
+    assert refused.message == (
+        "'operator' cannot be an agent's id, because the audit calls whoever runs Hubbub so."
+    )
 
 
 @ON_SQLITE
