@@ -3,8 +3,8 @@
 from bot.kernel.operation import Shared
 from bot.quotas.money import Caps
 from bot.repository import repository_settings
-from bot.tasks import publishing, spending
-from bot.tasks.spending import Cap
+from bot.tasks import capped_work, publishing, spend_caps
+from bot.tasks.spend_caps import Cap
 from bot.tasks.states import OPEN
 from store.engine.transaction import Store, Tx
 from store.tables.usage import OK, SpendHoldRow
@@ -29,7 +29,7 @@ async def step(store: Store, shared: Shared) -> int:
 
 
 async def _page(tx: Tx, after: HoldKey | None) -> list[SpendHoldRow]:
-    return await spend_holds.page(tx, spending.today(await tx.now()), after, BATCH)
+    return await spend_holds.page(tx, spend_caps.today(await tx.now()), after, BATCH)
 
 
 async def _new_state(tx: Tx, row: SpendHoldRow, caps: Caps) -> tuple[Cap | None, int] | None:
@@ -37,7 +37,7 @@ async def _new_state(tx: Tx, row: SpendHoldRow, caps: Caps) -> tuple[Cap | None,
     here, settings = row["installation_id"], None
     if row["repository_id"]:
         settings = await repository_settings.of(tx, here, row["repository_id"])
-    cap, level = await spending.cap_now(tx, row, caps, settings) or (None, OK)
+    cap, level = await capped_work.cap_now(tx, row, caps, settings) or (None, OK)
     if row["task_id"]:
         task = await tasks.get(tx, here, row["task_id"])
         level = level if task and task["state"] in OPEN else OK
@@ -53,7 +53,7 @@ async def _renew(tx: Tx, row: SpendHoldRow, caps: Caps) -> None:
     if cap is None or level == OK:
         await spend_holds.remove(tx, spend_holds.key_of(row))
     else:
-        await spending.set_level(tx, cap, level, caps.currency)
+        await capped_work.set_level(tx, cap, level, caps.currency)
     tx.rings.update(("outbox", f"installation {row['installation_id']}"))
     task = await tasks.get(tx, row["installation_id"], row["task_id"]) if row["task_id"] else None
     if task is not None and task["state"] in OPEN:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.comments.replies import STATE_WORDS, block_quote, code, inline, lease_end
+from bot.quotas.money import with_currency
 from bot.tasks import task_decisions
 from bot.tasks.path_overlap import Overlap
-from bot.tasks.spending import PERCENT, with_currency
+from bot.tasks.spend_caps import PERCENT
 from bot.tasks.states import OPEN
 from bot.tasks.verdicts import ReviewState, Verdict, with_state
 from bot.times import minute

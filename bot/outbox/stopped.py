@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.outbox import cancellation
 from bot.outbox.cancellation import error_of
-from bot.tasks import spending
+from bot.tasks import capped_work
 from store import events
 from store.agents import agents
 from store.agents.agents import Standing
@@ -52,7 +52,7 @@ async def pause_reason(tx: Tx, write: WriteRow) -> str | None:
     if found is None:
         return None
     if found["paused_at"] is None:
-        return await spending.stop_reason(
+        return await capped_work.stop_reason(
             tx,
             write["installation_id"],
             repository_id=write["repository_id"],

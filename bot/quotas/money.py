@@ -23,6 +23,10 @@ def amount(value: int) -> str:
     return f"{whole}.{f'{part:06}'[:2]}{f'{part:06}'[2:].rstrip('0')}"
 
 
+def with_currency(value: int, currency: str) -> str:
+    return f"{amount(value)} {currency}"
+
+
 def from_number(value: object) -> object:
     """A number of JSON as the text that it was; anything else as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float):

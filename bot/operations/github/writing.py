@@ -14,7 +14,7 @@ from bot.operations.tasks import holds
 from bot.outbox import fairness, forecast
 from bot.outbox.kinds import KINDS
 from bot.quotas.table import SMALL_SHARE
-from bot.tasks import spending
+from bot.tasks import capped_work
 from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
 from store.outbox import writes
@@ -162,7 +162,7 @@ async def _stop_reason(ctx: Context, where: Place, task: FullTask | None) -> str
     """Why the write is held because of a cap on spend, if it is."""
     if ctx.actor.is_person:
         return None
-    return await spending.stop_reason(
+    return await capped_work.stop_reason(
         ctx.tx,
         ctx.installation_id,
         repository_id=where["id"],

@@ -16,11 +16,11 @@ from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.operations.arguments import Label
 from bot.operations.github.texts import Text, body_view
 from bot.operations.tasks import (
+    capped_claims,
     claim_size,
     hourly_limits,
     nothing_ready,
     open_claims,
-    spend_views,
     take_back,
     task_titles,
 )
@@ -270,7 +270,7 @@ async def _claim(
     if standing := eligibility.reasons(ctx.actor, row, waits, has, ctx.now):
         raise _refusal(row, standing)
     if state["is_drained"] and not ctx.actor.is_person:
-        raise await spend_views.claim_refusal(ctx, row)
+        raise await capped_claims.claim_refusal(ctx, row)
     got = await _grant(ctx, row, state, lease_s, paths or [], NAMED)
     if got is None:
         row = await visible_task(ctx, row["id"])

@@ -10,12 +10,12 @@ from bot.errors import Refused
 from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
 from bot.kernel.remedies import TO_A_LEAD
-from bot.operations.tasks import spend_views, task_titles
+from bot.operations.tasks import capped_claims, task_titles
 from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.blockers import PLANNED
 from bot.operations.tasks.views import KNOWN, Task, task_view
 from bot.repository import narrowing
-from bot.tasks import eligibility, lookup, spending
+from bot.tasks import capped_work, eligibility, lookup
 from bot.tasks.eligibility import Dependencies, Reason
 from bot.tasks.states import CLAIMABLE
 from store.agents import agents
@@ -104,11 +104,11 @@ def _blocked_by(row: FullTask, waits: Dependencies) -> list[str]:
 
 async def _beyond_cap(ctx: Context, row: FullTask, *, mine: bool) -> list[Reason]:
     """The cap on spend that forbids agents to claim the task, if there is one."""
-    hold = None if mine or ctx.actor.is_person else await spend_views.claim_hold(ctx, row)
+    hold = None if mine or ctx.actor.is_person else await capped_claims.hold_on_claim(ctx, row)
     if hold is None:
         return []
-    what = spending.what_is_capped(hold, task=lookup.name(row), agent=ctx.actor.name)
-    ends = spending.how_it_ends(hold)
+    what = capped_work.what_is_capped(hold, task=lookup.name(row), agent=ctx.actor.name)
+    ends = capped_work.how_it_ends(hold)
     remedy = f"ask a person to raise the cap; it can be claimed {ends}"
     return [Reason(code="spend_cap", why=f"the reported spend {what}", remedy=remedy)]
 

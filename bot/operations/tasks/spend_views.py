@@ -4,17 +4,15 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
-from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.quotas.money import amount
 from bot.repository.repository_settings import DEFAULTS
-from bot.tasks import lookup, spending
-from bot.tasks.spending import LEVELS, Cap, Level
+from bot.tasks import spend_caps
+from bot.tasks.spend_caps import LEVELS, Cap, Level
 from bot.times import stamp
-from store.tables.usage import DRAIN, SpendHoldRow, UsageSumRow
-from store.tasks import spend_holds, usage
+from store.tables.usage import UsageSumRow
+from store.tasks import usage
 from store.tasks.spend_holds import HoldKey
-from store.tasks.tasks import FullTask
 from store.tasks.usage import SumKey
 
 NOT_CHECKED = "as agents report it; Hubbub cannot check it"
@@ -67,13 +65,13 @@ def views(
         if key.scope == "installation" and ctx.actor.repositories is not None:
             continue
         most = min((each.most for each in caps if each.of == key), default=None)
-        end = spending.ends_at(key.day)
+        end = spend_caps.ends_at(key.day)
         found.append(
             Spend(
                 of=key.scope,
                 reported=amount(cost),
                 cap=most and amount(most),
-                level=LEVELS[spending.level_of(cost, most)] if most else "ok",
+                level=LEVELS[spend_caps.level_of(cost, most)] if most else "ok",
                 resets_at=stamp(end) if end else None,
             )
         )
@@ -92,7 +90,7 @@ async def of_agent(ctx: Context, agent: str) -> list[Used]:
 
 async def today(ctx: Context) -> list[Spend]:
     """The spend of the caller and of its installation today, with the caps of the server."""
-    day, me = spending.today(ctx.now), ctx.actor.name
+    day, me = spend_caps.today(ctx.now), ctx.actor.name
     keys = [SumKey("agent", me, day), SumKey("installation", day=day)]
     found = await usage.sums(ctx.tx, ctx.installation_id, keys)
     caps = ctx.shared.caps
@@ -102,35 +100,5 @@ async def today(ctx: Context) -> list[Spend]:
         "agent_id": me,
         "task_id": "",
     }
-    costs = [spending.cost_in(caps.currency, found[each]) for each in keys]
-    return views(ctx, keys, costs, list(spending.caps_on(caps, DEFAULTS, here, ctx.now)))
-
-
-async def claim_hold(ctx: Context, row: FullTask) -> SpendHoldRow | None:
-    """The cap that forbids the caller to claim the task, if there is one."""
-    rows = await spend_holds.matching(
-        ctx.tx,
-        ctx.installation_id,
-        repository_id=row["repository_id"],
-        agent_id=ctx.actor.name,
-        task_id=row["id"],
-    )
-    return rows[0] if rows and rows[0]["level"] >= DRAIN else None
-
-
-async def claim_refusal(ctx: Context, row: FullTask) -> Refused:
-    """The error for a claim that a cap forbids."""
-    hold = await claim_hold(ctx, row)
-    assert hold is not None
-    what = spending.what_is_capped(hold, task=lookup.name(row), agent=ctx.actor.name)
-    other = "claim another task, or " if hold["scope"] == "task" else ""
-    end = spending.ends_at(hold["day"])
-    return Refused(
-        "spend_cap",
-        f"{lookup.name(row)} cannot be claimed: the reported spend {what}. It can be claimed "
-        f"{spending.how_it_ends(hold)}. What you can do: {other}ask a person to raise the cap.",
-        of=hold["scope"],
-        cap=amount(hold["cap"]),
-        currency=hold["currency"],
-        ends_at=end and stamp(end),
-    )
+    costs = [spend_caps.cost_in(caps.currency, found[each]) for each in keys]
+    return views(ctx, keys, costs, list(spend_caps.caps_on(caps, DEFAULTS, here, ctx.now)))

@@ -5,25 +5,18 @@ from typing import Annotated, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from bot.errors import Refused
-from bot.identity.actors import BOT
-from bot.kernel import event_recorder
-from bot.kernel.notice_rules import Happening
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.kernel.patterns import Shape
 from bot.operations.tasks.access import visible_task
-from bot.operations.tasks.spend_views import Spend, views
-from bot.outbox import stopped
-from bot.quotas.money import AMOUNT, AMOUNT_WORDS, amount, from_number, micros
-from bot.repository import repository_settings
-from bot.repository.repository_settings import DEFAULTS, RepositorySettings
-from bot.tasks import lookup, publishing, spending, task_events
-from bot.tasks.spending import LEVELS, PERCENT, Cap
+from bot.operations.tasks.reached_caps import apply_caps
+from bot.operations.tasks.spend_views import Spend
+from bot.quotas.money import AMOUNT, AMOUNT_WORDS, from_number, micros
+from bot.tasks import lookup, spend_caps
 from store.agents import agents
 from store.engine import ids
-from store.tables.usage import DRAIN, OK, STOP
 from store.tasks import leases, usage
 from store.tasks.tasks import FullTask
-from store.tasks.usage import Amounts, SumKey
+from store.tasks.usage import Amounts
 
 # No report of one call or one session comes near this, and a sum of a billion such fits its column.
 MOST_TOKENS = 1_000_000_000
@@ -66,17 +59,15 @@ async def report_usage(
     }
     _check(ctx, amounts, currency)
     row = await _own_task(ctx, task)
+    of_task = (row["repository_id"], row["id"]) if row else (None, None)
+    keys = spend_caps.sum_keys(ctx.now, ctx.actor.name, *of_task)
     report_id = await _store(ctx, row, model, amounts)
-    settings = DEFAULTS
-    if row is not None:
-        here = (ctx.tx, ctx.installation_id)
-        settings = await repository_settings.of(*here, row["repository_id"])
-    spend = await _apply_caps(ctx, row, settings)
+    await usage.add_to_sums(ctx.tx, ctx.installation_id, keys, ctx.shared.caps.currency, amounts)
     return UsageReported(
         report_id=report_id,
         reported_for=lookup.name(row) if row else None,
         currency=ctx.shared.caps.currency,
-        spend=spend,
+        spend=await apply_caps(ctx, row, keys),
     )
 
 
@@ -121,8 +112,8 @@ async def _own_task(ctx: Context, ref: str | None) -> FullTask | None:
 
 
 async def _store(ctx: Context, row: FullTask | None, model: str, amounts: Amounts) -> str:
-    """Store the report, and add it to every sum. Return its id."""
-    currency, report_id = ctx.shared.caps.currency, ids.new("u", ctx.now)
+    """Store the report. Return its id."""
+    report_id = ids.new("u", ctx.now)
     await usage.add_report(
         ctx.tx,
         {
@@ -132,83 +123,9 @@ async def _store(ctx: Context, row: FullTask | None, model: str, amounts: Amount
             "task_id": row and row["id"],
             "repository_id": row and row["repository_id"],
             "model": model,
-            "currency": currency,
+            "currency": ctx.shared.caps.currency,
             "at": ctx.now,
             **amounts,
         },
     )
-    await usage.add_to_sums(ctx.tx, ctx.installation_id, _keys(ctx, row), currency, amounts)
     return report_id
-
-
-def _keys(ctx: Context, row: FullTask | None) -> list[SumKey]:
-    of_task = (row["repository_id"], row["id"]) if row else (None, None)
-    return spending.sum_keys(ctx.now, ctx.actor.name, *of_task)
-
-
-async def _apply_caps(
-    ctx: Context, row: FullTask | None, settings: RepositorySettings
-) -> list[Spend]:
-    """Store what each cap holds by now, and tell whom it concerns. Return the sums.
-
-    The report has locked the sums, so each level is reached by one report only.
-    """
-    caps = list(
-        spending.caps_on(
-            ctx.shared.caps,
-            settings,
-            {
-                "installation_id": ctx.installation_id,
-                "repository_id": row["repository_id"] if row else 0,
-                "agent_id": ctx.actor.name,
-                "task_id": row["id"] if row else "",
-            },
-            ctx.now,
-        )
-    )
-    capped = {each.of for each in caps}
-    keys = [each for each in _keys(ctx, row) if each.day or each.scope == "task"]
-    found = await usage.sums(ctx.tx, ctx.installation_id, keys)
-    costs = [spending.cost_in(ctx.shared.caps.currency, found[each]) for each in keys]
-    cost_of = dict(zip(keys, costs, strict=True))
-    changed = False
-    for cap in caps:
-        changed |= await _apply(ctx, row, cap, cost_of[cap.of])
-    if row is not None:
-        await (publishing.show if changed else publishing.show_report)(ctx.tx, row)
-    shown = [each for each in keys if each in capped or each.scope in ("task", "agent")]
-    return views(ctx, shown, [cost_of[each] for each in shown], caps)
-
-
-async def _apply(ctx: Context, row: FullTask | None, cap: Cap, cost: int) -> bool:
-    """Store the level of one cap. Return whether it changed."""
-    level = spending.level_of(cost, cap.most)
-    was = await spending.set_level(ctx.tx, cap, level, ctx.shared.caps.currency)
-    if level > was:
-        await _announce(ctx, row, cap, level)
-    if was < STOP <= level and cap.of.scope == "agent":
-        await stopped.stop_over_cap(ctx.tx, ctx.installation_id, ctx.actor.name)
-    if OK in (was, level) or DRAIN in (was, level):
-        # Those who wait for a task look again.
-        ctx.tx.rings.add(f"installation {ctx.installation_id}")
-    return level != was
-
-
-async def _announce(ctx: Context, row: FullTask | None, cap: Cap, level: int) -> None:
-    """Record that the cap came near or was reached. The notices follow from the event."""
-    name = lookup.name(row) if row else ""
-    data = {
-        "of": cap.of.scope,
-        "whose": spending.WHOSE[cap.of.scope].format(task=name, agent=ctx.actor.name),
-        "level": LEVELS[level],
-        "percent": PERCENT[level],
-        "cap": amount(cap.most),
-        "currency": ctx.shared.caps.currency,
-        "by": ctx.actor.name,
-    }
-    if cap.of.scope == "task" and row is not None:
-        await task_events.append(ctx.tx, row, "task.spend", BOT, data)
-        return
-    me = ctx.actor.name
-    event = Happening(kind="agent.spend", subject=me, name=me, actor=BOT, data=data)
-    await event_recorder.append(ctx.tx, ctx.installation_id, event, audience=me)
