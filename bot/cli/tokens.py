@@ -4,21 +4,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.agents import agent_tasks
-from bot.agents.hierarchy import MOST_TASKS
 from bot.cli import installations, local_origin, server_requests
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.identity import credentials as secret
 from bot.identity import invitations
-from bot.identity.actors import BOT, OPERATOR, SLUG, why_no_agent
+from bot.identity.actors import OPERATOR, SLUG, why_no_agent
 from bot.identity.credentials import Grant
-from bot.kernel import event_recorder
-from bot.kernel.notice_rules import Happening
-from bot.outbox import stopped
+from bot.outbox import token_revocation
 from bot.settings import Settings, WrongSettings
 from bot.times import SECOND, span, stamp
-from store.agents import agents
 from store.engine.transaction import Tx
 from store.identity import credentials
 from store.identity.credentials import CredentialInfo
@@ -157,49 +152,30 @@ def _line(row: CredentialInfo, repositories: list[str]) -> str:
 
 async def revoke_token(loaded: Settings, token: str) -> None:
     """`token`: its id, or the whole of it, which is all that is known of one that leaked."""
-    key_id = token.split("_")[1] if token.startswith("hubbub_") else token
+    token_id = secret.id_of(token) or token
     async with open_session(loaded) as session:
-        done = await session.store.write(lambda tx: revoke(tx, key_id))
-    say(f"{key_id} is revoked. Running servers accept it for up to a second more.")
+        done = await session.store.write(lambda tx: revoke(tx, token_id))
+    say(f"{token_id} is revoked. Running servers accept it for up to a second more.")
     say(done)
 
 
-async def revoke(tx: Tx, key_id: str) -> str:
-    """Revoke the token. With an agent's last token, cancel what it queued. Return what was done."""
+async def revoke(tx: Tx, token_id: str) -> str:
+    """Revoke the token and return what that did, in words. Raise WrongSettings."""
     tx.origin = local_origin.of()
-    row = await credentials.get(tx, key_id)
-    if row is None or not await credentials.revoke(tx, key_id):
+    done = await token_revocation.revoke(tx, token_id)
+    if done is None:
         raise WrongSettings(
-            f"There is no token with the id {key_id}, or it is revoked already. "
+            f"There is no token with the id {token_id}, or it is revoked already. "
             "`hubbub token list --installation …` lists the ids."
         )
-    agent, here = row["actor"], row["installation_id"]
-    if await credentials.of_actor(tx, here, agent):
+    if done.has_other_token:
         return (
-            f"{agent} has another token, so its queued writes are still sent. "
-            f"`hubbub writes cancel --installation {here} --agent {agent}` cancels them."
+            f"{done.agent} has another token, so its queued writes are still sent. `hubbub writes "
+            f"cancel --installation {done.installation_id} --agent {done.agent}` cancels them."
         )
-    freed = await _release_tasks(tx, here, agent)
-    reason = stopped.REVOKED.format(author=agent)
-    n = len(await stopped.cancel_queued(tx, here, [agent], reason))
-    are = "queued write is" if n == 1 else "queued writes are"
-    done = f"{agent} has no other token. {n} of its {are} cancelled."
-    return f"{done} Released: {', '.join(freed)}." if freed else done
-
-
-async def _release_tasks(tx: Tx, installation_id: int, agent: str) -> list[str]:
-    """Release what the agent holds, but not what is in review. Tell those who wait."""
-    here = (tx, installation_id)
-    row = await agents.get(*here, agent)
-    if row is None:
-        return []
-    task_ids = (await agent_tasks.of(*here, [agent], MOST_TASKS))[:MOST_TASKS]
-    why = "its token was revoked"
-    freed = await agent_tasks.release(*here, task_ids, [agent], BOT, why, except_in_review=True)
-    data = {"parent": row["parent_id"], "released": freed}
-    said = {name: value for name, value in data.items() if value}
-    await event_recorder.append(*here, Happening("agent.revoked", agent, agent, BOT, said))
-    return freed
+    are = "queued write is" if done.cancelled == 1 else "queued writes are"
+    words = f"{done.agent} has no other token. {done.cancelled} of its {are} cancelled."
+    return f"{words} Released: {', '.join(done.released)}." if done.released else words
 
 
 async def _installation(tx: Tx, named: str) -> int:
