@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 
 MICRO = 1_000_000
+MILLIONTH = Decimal("0.000001")
 # An amount as people and agents write it: no sign, no exponent, at most six decimals.
 AMOUNT = r"^[0-9]{1,6}(\.[0-9]{1,6})?$"
 AMOUNT_WORDS = "must be an amount such as 12 or 0.0125: at most six digits before and after the dot"
@@ -28,11 +29,15 @@ def with_currency(value: int, currency: str) -> str:
 
 
 def from_number(value: object) -> object:
-    """A number of JSON as the text that it was; anything else as it is."""
+    """A number of JSON as an amount in whole millionths; anything else as it is.
+
+    Programs add floats, and 0.1 + 0.2 is 0.30000000000000004. A text is what somebody wrote.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    # The shortest decimal that means this float is what the caller wrote.
-    return format(Decimal(repr(value)), "f")
+    exact = Decimal(repr(value))
+    is_small = exact.is_finite() and abs(exact) < MICRO
+    return format(exact.quantize(MILLIONTH) if is_small else exact, "f")
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,9 @@ async def test_a_wrong_report_is_refused_and_changes_nothing(workspace: Workspac
         ("999999.999999", "999999.999999"),
         (0.1, "0.10"),
         (0.000001, "0.000001"),
+        # As programs sum it, and as Claude Code prints its total_cost_usd.
+        (0.1 + 0.2, "0.30"),
+        (0.07312345678, "0.073123"),
         (3, "3.00"),
         ("0.000125", "0.000125"),
         ("07.5", "7.50"),
