@@ -69,6 +69,18 @@ async def test_a_client_gets_tokens_for_the_agent_that_its_person_granted(
     assert status == 200
 
 
+async def test_a_client_in_a_browser_reads_its_tokens_and_errors(server: Authorization) -> None:
+    allowed = await server.surface.send("OPTIONS", TOKEN, headers={"Origin": "http://localhost"})
+    assert "POST" in allowed.headers["Access-Control-Allow-Methods"]
+    proof = Proof()
+    code = await server.code(server.browser(), proof)
+    for answer in (await server.token(code, proof), await server.token("", proof)):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+    page = await server.page(server.browser(), proof)
+    assert "Access-Control-Allow-Origin" not in page.headers
+
+
 async def test_the_person_chooses_the_agent_and_a_lower_role(server: Authorization) -> None:
     proof, browser = Proof(), server.browser()
     page = await server.page(browser, proof)

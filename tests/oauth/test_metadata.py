@@ -109,3 +109,18 @@ async def test_each_resource_document_names_the_address_under_which_it_stands(
         for end in ("", "/mcp")
     }
     assert found == {"": sqlite_surface.url, "/mcp": f"{sqlite_surface.url}/mcp"}
+
+
+async def test_a_page_in_a_browser_may_read_what_its_client_needs(sqlite_surface: Surface) -> None:
+    asked = {
+        "Origin": "http://localhost:6274",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "mcp-protocol-version",
+    }
+    for path in (SERVER, RESOURCE, f"{RESOURCE}/mcp"):
+        allowed = await sqlite_surface.send("OPTIONS", path, headers=asked)
+        assert (allowed.status, allowed.headers["Access-Control-Allow-Headers"]) == (204, "*")
+        found = await sqlite_surface.send("GET", path, headers=asked)
+        assert found.headers["Access-Control-Allow-Origin"] == "*"
+    refused = await sqlite_surface.send("OPTIONS", "/mcp", headers=asked)
+    assert "Access-Control-Allow-Origin" not in refused.headers, "no page calls operations"

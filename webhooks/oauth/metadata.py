@@ -16,7 +16,9 @@ SERVER = "/.well-known/oauth-authorization-server"
 AUTHORIZE, TOKEN, REVOKE = "/oauth/authorize", "/oauth/token", "/oauth/revoke"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 DEVICE = "/oauth/device_authorization"
-KEEP = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+# Clients in a browser, such as the page of the MCP Inspector, may read it. No cookie counts here.
+FOR_PAGES = {"Access-Control-Allow-Origin": "*"}
+KEEP = {"Cache-Control": "public, max-age=300", **FOR_PAGES}
 
 
 def add_routes(router: web.UrlDispatcher, prefix: str) -> None:
@@ -25,6 +27,18 @@ def add_routes(router: web.UrlDispatcher, prefix: str) -> None:
         router.add_get(f"{SERVER}{end}", authorization_server)
         router.add_get(f"{RESOURCE}{end}", server_as_resource)
         router.add_get(f"{RESOURCE}{end}{ENDPOINT}", endpoint_as_resource)
+        for path in (f"{SERVER}{end}", f"{RESOURCE}{end}", f"{RESOURCE}{end}{ENDPOINT}"):
+            router.add_options(path, let_pages_ask)
+
+
+async def let_pages_ask(_: web.Request) -> web.Response:
+    """A browser asks first whether a page may send headers of its own, as clients of MCP do."""
+    headers = {
+        "Access-Control-Allow-Methods": "GET, POST",
+        "Access-Control-Allow-Headers": "*",
+        "Access-Control-Max-Age": "86400",
+    }
+    return web.Response(status=204, headers=FOR_PAGES | headers)
 
 
 async def authorization_server(request: web.Request) -> web.Response:

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from webhooks.oauth import authorize, token
-from webhooks.oauth.metadata import AUTHORIZE, DEVICE, REVOKE, TOKEN
+from webhooks.oauth.metadata import AUTHORIZE, DEVICE, REVOKE, TOKEN, let_pages_ask
 from webhooks.oauth.server import OAUTH, OAuthServer
 
 
@@ -14,3 +14,5 @@ def add_routes(app: web.Application, server: OAuthServer) -> None:
     app.router.add_post(TOKEN, token.token)
     app.router.add_post(DEVICE, token.authorize_device)
     app.router.add_post(REVOKE, token.revoke)
+    for path in (TOKEN, REVOKE):
+        app.router.add_options(path, let_pages_ask)

@@ -21,13 +21,13 @@ from webhooks.app_keys import DISPATCHER
 from webhooks.client_address import PROXIES
 from webhooks.oauth import actions, device
 from webhooks.oauth.forms import read_form
-from webhooks.oauth.metadata import EXCHANGE, SCOPE
+from webhooks.oauth.metadata import EXCHANGE, FOR_PAGES, SCOPE
 from webhooks.oauth.server import OAUTH
 from webhooks.origins import origin_of
 
 log = structlog.get_logger()
 
-HEADERS = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+HEADERS = {"Cache-Control": "no-store", "Pragma": "no-cache", **FOR_PAGES}
 # Why a code or a refresh token was refused, for the client's developer.
 WHY: dict[str, str] = {
     "unknown": "It is not known.",
