@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.identity.oauth.authorization_codes import MOST_SESSIONS
+from bot.identity.people.people_roles import LONGEST_S
 from tests.support.oauth import (
     AUTHORIZE,
     CLIENT,
@@ -189,6 +190,23 @@ async def test_a_session_ends_when_its_person_has_no_longer_the_role_on_github(
     assert answer.status == status
     known, _ = await register(server, tokens["access_token"], "writer-tool")
     assert known == (200 if status == 200 else 401)
+
+
+@pytest.mark.parametrize("refreshed_before", [True, False])
+async def test_a_session_that_is_renewed_seldom_ends_with_the_role_of_its_person(
+    server: Authorization, *, refreshed_before: bool
+) -> None:
+    """What GitHub said last counts, also when that was long ago."""
+    here, workspace = server.workspace.repository.full_name, server.workspace
+    workspace.github.person("writer", {here: "write"})
+    tokens = await server.login(server.browser("writer"))
+    workspace.github.set_permission(here, "writer", "read")
+    if refreshed_before:
+        workspace.clock.forward(LONGEST_S + 60)
+        tokens = (await server.refresh(tokens["refresh_token"])).data
+    await workspace.settle()
+    workspace.clock.forward(LONGEST_S + 60)
+    assert (await server.refresh(tokens["refresh_token"])).status == 400
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])

@@ -71,13 +71,15 @@ async def queue_rereads(tx: Tx, installation_id: int, person_id: int) -> None:
 async def still_grants(tx: Tx, grant: Grant) -> bool:
     """Whether the person still has the role that they granted to an agent, in each repository.
 
-    What is not known or old is asked of GitHub, and counts at the next refresh.
+    What is not known or old is asked of GitHub, and counts at the next refresh. What GitHub said
+    last counts however old it is: else a session that is renewed seldom would never end.
     """
     i, person_id = grant.installation_id, grant.person_id
     login = None if person_id is None else await login_of(tx, i, person_id)
     if person_id is None or login is None:
         return True
-    newest = {each["repository_id"]: each for each in await _held_permissions(tx, i, person_id)}
+    known = await permissions.of_person(tx, i, person_id, since=0)
+    newest = {each["repository_id"]: each for each in known}
     before = await tx.now() - REREAD_AFTER_S * SECOND
     for repository_id in sorted(grant.repositories or ()):
         held = newest.get(repository_id)
