@@ -4,7 +4,7 @@ import contextlib
 
 from bot.errors import Refused
 from bot.identity import permissions
-from bot.identity.actors import OPERATOR, ROLES, Actor
+from bot.identity.actors import OPERATOR, Actor, is_at_least
 from bot.kernel.remedies import TO_A_LEAD
 from store.agents import agents
 from store.engine.transaction import Store, StoreError, Tx
@@ -32,7 +32,7 @@ async def _with_grant(tx: Tx, actor: Actor, refused: Refused) -> str:
 def _missing_role(refused: Refused) -> Role | None:
     """The role that `permissions.missing` names, unless the actor has it."""
     role: Role | None = refused.details.get("needs")
-    if role is None or ROLES.index(refused.details["has"]) >= ROLES.index(role):
+    if role is None or is_at_least(refused.details["has"], role):
         return None
     return role
 

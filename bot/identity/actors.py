@@ -19,6 +19,12 @@ ROLE_OF_PERMISSION: dict[str, Role] = {
     "read": "observer",
 }
 
+
+def is_at_least(held: Role, role: Role) -> bool:
+    """Whether who has the one role has the other one too."""
+    return ROLES.index(held) >= ROLES.index(role)
+
+
 # The actor of what Hubbub does by itself. No agent can have this id.
 BOT = origins.BOT
 # Who runs the commands on the server's machine that need no token.
@@ -94,7 +100,7 @@ class Actor:
     def may(self, role: Role, repository_id: int | None = None) -> bool:
         """Whether it has this role, or a higher one, in the repository or outside of them."""
         held = self.role if repository_id is None else self.role_in(repository_id)
-        return ROLES.index(held) >= ROLES.index(role)
+        return is_at_least(held, role)
 
     def may_somewhere(self, role: Role) -> bool:
         """Whether it has this role in any repository or outside of them."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.errors import Refused
-from bot.identity.actors import ROLES, SLUG, why_no_agent
+from bot.identity.actors import ROLES, SLUG, is_at_least, why_no_agent
 from bot.identity.credentials import Grant
 from bot.identity.oauth.clients import Client
 from bot.identity.people.browser_sessions import Reach, SignedIn
@@ -43,10 +43,6 @@ def usual_choice(person: SignedIn, reach: Reach, client: Client) -> Choice:
 def agent_name(login: str, client: str) -> str:
     words = re.sub(r"[^a-z0-9]+", "-", f"{login}-{client}".lower()).strip("-")
     return words[:LONGEST_AGENT].strip("-") or "agent"
-
-
-def is_at_least(held: Role, role: Role) -> bool:
-    return ROLES.index(held) >= ROLES.index(role)
 
 
 def grant_for(person: SignedIn, reach: Reach, client: Client, choice: Choice) -> Grant:

@@ -7,7 +7,7 @@ until GitHub has answered again. What a webhook did not tell is read again at th
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bot.identity.actors import ROLE_OF_PERMISSION, ROLES, Actor, person_with_roles
+from bot.identity.actors import ROLE_OF_PERMISSION, Actor, is_at_least, person_with_roles
 from bot.identity.credentials import Grant
 from bot.times import SECOND
 from store.engine.transaction import Tx
@@ -92,7 +92,7 @@ async def still_grants(tx: Tx, grant: Grant) -> bool:
 
 def _gives(permission: str, role: Role) -> bool:
     found = ROLE_OF_PERMISSION.get(permission)
-    return found is not None and ROLES.index(found) >= ROLES.index(role)
+    return found is not None and is_at_least(found, role)
 
 
 async def forget(

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from bot.comments import authorship
 from bot.comments.posted_texts import Posted, posted_text
-from bot.identity.actors import ROLES
+from bot.identity.actors import is_at_least
 from bot.kernel.operation import Context
 from bot.operations.github import text_trust
 from bot.operations.github.text_trust import Author, Judge, Judged
@@ -16,12 +16,13 @@ from store.agents import agents
 from store.mirror.stored_issues import ThreadText
 from store.mirror.text_edits import TextKey
 from store.mirror.text_policies import PolicyState
+from store.tables.agents import Role
 from store.tables.columns import Authored
 
 # What GitHub's `author_association` is for people.
 AGENT = "AGENT"
 # Agents from this role on change files and issues, as collaborators do.
-MAY_WRITE = ROLES.index("developer")
+MAY_WRITE: Role = "developer"
 
 
 class Trust(BaseModel):
@@ -104,7 +105,7 @@ async def readings(
     ours = [posted_text(row["author"], row["author_id"], row["body"], bot) for row in rows]
     names = {each.agent for each in ours if each and each.agent}
     roles = await agents.roles(ctx.tx, ctx.installation_id, names) if names else {}
-    writers = {name for name, role in roles.items() if ROLES.index(role) >= MAY_WRITE}
+    writers = {name for name, role in roles.items() if is_at_least(role, MAY_WRITE)}
     return [
         _of_hubbub(row, found, judge, key, writers)
         if found

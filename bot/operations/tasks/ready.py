@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.agents import presence
 from bot.errors import Refused
-from bot.identity.actors import ROLES
+from bot.identity.actors import is_at_least
 from bot.kernel.operation import Context
 from bot.kernel.pagination import decode, encode
 from bot.operations.tasks import hourly_limits, open_claims
@@ -82,7 +82,7 @@ async def _ready_for(ctx: Context, rows: Sequence[FullTask]) -> dict[str, str | 
     found = dict[str, str | None]()
     needs_some = any(row["capabilities"] and not row["assigned_to"] for row in rows)
     able = await agents.at_work(ctx.tx, ctx.installation_id, MOST_AGENTS) if needs_some else []
-    developers = [each for each in able if ROLES.index(each["role"]) >= ROLES.index("developer")]
+    developers = [each for each in able if is_at_least(each["role"], "developer")]
     for row in rows:
         found[row["id"]] = row["assigned_to"]
         if row["capabilities"] and not row["assigned_to"]:
