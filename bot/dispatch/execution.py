@@ -17,7 +17,6 @@ from bot.dispatch.callers import Caller, with_actor
 from bot.dispatch.sent_notices import SentNotices
 from bot.dispatch.turns import Turns
 from bot.errors import Refused
-from bot.identity import permissions
 from bot.identity.actors import Actor
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Handover, Operation, Shared
@@ -202,7 +201,6 @@ async def _run(tx: Tx, call: Call) -> Answer:
         waits=waits,
         written_at=call.written_at,
         in_comment=call.in_comment,
-        needs=permissions.lowest_role(call.operation.name, person=call.actor.is_person),
     )
     answer = await call.operation.run(context, **call.parameters)
     if call.operation.reads_only and not call.actor.is_person:

@@ -133,24 +133,27 @@ class Context:
     # Read before everything else of the call.
     state: CallState
     # The name of the operation that runs.
-    operation: str = ""
+    operation: str
     # The slash commands that do the same as the call, if the caller is a person.
-    verbs: frozenset[str] = frozenset()
+    verbs: frozenset[str]
     # Work for after the call, which also happens if the call only reads or is refused.
-    later: list[Work[None]] = field(default_factory=list)
-    handovers: list[Handover] = field(default_factory=list)
+    later: list[Work[None]]
+    handovers: list[Handover]
     # The caller passed `wait_s`, so nothing to give is an answer.
-    waits: bool = False
+    waits: bool
     # When the text of a command was written, in GitHub's time.
-    written_at: int | None = None
-    # The role that the operation needs.
-    needs: Role = "observer"
+    written_at: int | None
     # Everybody who reads the issue can read the answer.
-    in_comment: bool = False
+    in_comment: bool
 
     @property
     def installation_id(self) -> int:
         return self.actor.installation_id
+
+    @property
+    def needed_role(self) -> Role:
+        """The lowest role that may call the operation at all."""
+        return permissions.lowest_role(self.operation, person=self.actor.is_person)
 
     @property
     def events_cursor(self) -> str:

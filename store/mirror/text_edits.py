@@ -1,7 +1,7 @@
 """Which texts of the mirror were edited, when Hubbub learned of it, and by whom."""
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
 
 from store.engine import sql
 from store.engine.transaction import Tx
@@ -19,6 +19,10 @@ class TextKey(NamedTuple):
     number: int
     kind: TextKind
     text_id: int
+
+    @classmethod
+    def of_opening(cls, repository_id: int, number: int) -> Self:
+        return cls(repository_id, number, "opening", 0)
 
 
 def key(row: TextEditRow) -> TextKey:

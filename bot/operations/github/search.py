@@ -87,7 +87,7 @@ async def _results(ctx: Context, texts: list[HitText], words: list[str]) -> list
     """The hits, without those that are withheld: they would tell which words a text has."""
     keys = [_key(row) for row in texts]
     openers = [author_of(row["opener"], key) for row, key in zip(texts, keys, strict=True)]
-    titles = [TextKey(*key[:2], "opening", 0) for key in keys]
+    titles = [TextKey.of_opening(*key[:2]) for key in keys]
     judge = await judge_of(ctx, {*openers, *map(author_of, texts, keys)}, {*keys, *titles})
     read = await readings(ctx, texts, keys, judge)
     return [

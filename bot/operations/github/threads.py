@@ -82,7 +82,7 @@ async def github_get_thread(ctx: Context, task: TaskRef, max_tokens: Tokens = 40
     room = max_tokens * BYTES - SLACK
     known = await text_policies.states(ctx.tx, ctx.installation_id, {where["id"]})
     opener = Author(where["id"], about["author"], about["author_id"], about["author_association"])
-    key = TextKey(where["id"], about["number"], "opening", 0)
+    key = TextKey.of_opening(where["id"], about["number"])
     judge = await judge_of(ctx, [opener], [key], known)
     frame = await _frame(ctx, where, about, room, partial(judge.label, opener, key=key))
     room -= await _frame_size(ctx, frame)

@@ -43,14 +43,14 @@ async def visible_repository(ctx: Context, full_name: str) -> RepositoryRow:
 def check_role(ctx: Context, repository_id: int, full_name: str) -> None:
     """Raise Refused if a person may know of the repository and has too low a role there."""
     roles = ctx.actor.roles or {}
-    if repository_id in roles and not ctx.actor.may(ctx.needs, repository_id):
+    if repository_id in roles and not ctx.actor.may(ctx.needed_role, repository_id):
         raise Refused(
             "forbidden",
-            f"This needs the role {ctx.needs} in {full_name}, and {ctx.actor.name} has "
+            f"This needs the role {ctx.needed_role} in {full_name}, and {ctx.actor.name} has "
             f"{roles[repository_id]} there.",
             action=ctx.operation,
             condition="any",
-            needs=ctx.needs,
+            needs=ctx.needed_role,
             has=roles[repository_id],
         )
 

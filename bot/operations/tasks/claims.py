@@ -441,7 +441,7 @@ async def _claimed_answer(
 
 
 async def _body(ctx: Context, row: FullTask, state: ClaimState) -> Text | None:
-    key = TextKey(row["repository_id"], row["number"] or 0, "opening", 0)
+    key = TextKey.of_opening(row["repository_id"], row["number"] or 0)
     edits = bool(state["was_edited"])
     return await body_view(ctx, state["text"], key, _policy(row, state), edits=edits)
 

@@ -48,7 +48,7 @@ def _judge(row: ListedTask, judge: Judge) -> Judged:
 
 def _key(row: ListedTask) -> TextKey | None:
     number = row["number"]
-    return None if number is None else TextKey(row["repository_id"], number, "opening", 0)
+    return None if number is None else TextKey.of_opening(row["repository_id"], number)
 
 
 def _author(row: ListedTask) -> Author | None:

@@ -145,7 +145,7 @@ async def _thread(ctx: Context, row: FullTask, issue: OpeningRow) -> tuple[Text,
     comments = await stored_issues.newest_comments(*here, READ) if issue["has_comments"] else []
     where = here[2:]
     keys = [
-        TextKey(*where, "opening", 0),
+        TextKey.of_opening(*where),
         *(TextKey(*where, "comment", each["id"]) for each in comments),
     ]
     known = policy_of(issue, row["repository_id"])
