@@ -119,23 +119,6 @@ async def add(
     return token
 
 
-async def add_api_key(
-    tx: Tx,
-    keys: Keys,
-    installation_id: int,
-    actor: str,
-    role: Role,
-    *,
-    repositories: frozenset[int] | None = None,
-    name: str = "",
-    created_by: str = "",
-    expires_at: int | None = None,
-) -> str:
-    """Add an API key for the agent and return it."""
-    grant = Grant(installation_id, actor, role, repositories, name, created_by)
-    return await add(tx, keys, "api_key", grant, expires_at=expires_at)
-
-
 async def find(tx: Tx, keys: Keys, token: str, *kinds: CredentialKind) -> CredentialRow | None:
     """The live credential of one of these kinds that the token names and opens."""
     if not token.isascii():  # no token of ours; the database might not take such a text

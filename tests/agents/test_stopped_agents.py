@@ -1,8 +1,8 @@
 """What becomes of the tasks of an agent that is paused or whose token is revoked."""
 
 from bot.cli import tokens
-from bot.identity.credentials import add_api_key
 from fixtures.github import Pull
+from tests.support.api_keys import add_api_key
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 

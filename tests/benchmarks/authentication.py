@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.identity import sessions
-from bot.identity.credentials import Grant, add_api_key, id_of
+from bot.identity.credentials import Grant, id_of
 from bot.identity.keyring import Keys
 from bot.identity.tokens import Tokens
 from store.engine.database import open_store
@@ -18,6 +18,7 @@ from store.engine.migrate import upgrade
 from store.engine.transaction import Store, Tx
 from store.identity import credentials
 from tests.benchmarks.processes import SECRET, databases, program, serve
+from tests.support.api_keys import add_api_key
 
 INSTALLATION = 4711
 HERE = "https://hubbub.example.com/mcp"

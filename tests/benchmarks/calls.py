@@ -21,7 +21,6 @@ from rich.table import Table
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
-from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from store.engine import key_values
@@ -32,6 +31,7 @@ from store.mirror import search_index
 from tests.benchmarks.callers import Server, request
 from tests.benchmarks.million import seed
 from tests.benchmarks.processes import SECRET, databases, program, serve
+from tests.support.api_keys import add_api_key
 
 ROUNDS = 3
 AT_ONCE = 16

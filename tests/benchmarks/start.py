@@ -15,12 +15,12 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from tests.benchmarks.million import seed
 from tests.benchmarks.processes import SECRET, databases, program, serve
+from tests.support.api_keys import add_api_key
 
 ROWS = 1_000_000
 RUNS = 5

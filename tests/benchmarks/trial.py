@@ -28,7 +28,6 @@ from rich.table import Table
 
 from bot.background import expiry
 from bot.identity.actors import BOT
-from bot.identity.credentials import add_api_key
 from bot.identity.server_address import LOOPBACK
 from bot.identity.tokens import Tokens
 from bot.inbox import worker
@@ -42,6 +41,7 @@ from store.tables.agents import Role
 from tests.benchmarks.callers import META, MODERN
 from tests.benchmarks.day import MINUTE, broken_limits, folder, is_read, is_token
 from tests.benchmarks.library import CONVENTIONS, Piece, pieces, source
+from tests.support.api_keys import add_api_key
 from tests.support.story import Clock, Workspace, open_workspace
 from webhooks.app import create_app
 

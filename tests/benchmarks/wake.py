@@ -17,13 +17,13 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from store.agents import agents
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.transaction import Tx
 from tests.benchmarks.processes import SECRET, databases, program, serve
+from tests.support.api_keys import add_api_key
 
 WAITERS = 1000
 # So that no one sends more messages in a minute than one may.

@@ -17,7 +17,6 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity import keyring
 from bot.identity.actors import Actor
-from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from bot.identity.tokens import Tokens
 from bot.kernel.operation import Shared
@@ -25,6 +24,7 @@ from bot.settings import Settings, WrongSettings
 from store.engine.database import open_store
 from store.engine.transaction import Store, Tx
 from store.identity import sealed_rows
+from tests.support.api_keys import add_api_key
 from tests.support.command_line import hubbub
 from tests.support.server_process import SECRET, environment, settings
 from tests.support.story import Agent, Workspace

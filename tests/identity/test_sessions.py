@@ -14,13 +14,14 @@ from bot.errors import Refused
 from bot.identity import access_tokens, sessions
 from bot.identity.access_tokens import ACCESS_S, LEEWAY_S, PURPOSE
 from bot.identity.actors import Actor
-from bot.identity.credentials import Grant, add_api_key, id_of
+from bot.identity.credentials import Grant, id_of
 from bot.identity.keyring import Keys
 from bot.identity.revocations import LATE_S
 from bot.identity.sessions import SESSION_S, Issued
 from bot.identity.tokens import Tokens
 from store.engine.transaction import Store
 from store.identity import credentials
+from tests.support.api_keys import add_api_key
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Clock
 

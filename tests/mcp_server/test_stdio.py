@@ -17,7 +17,6 @@ from aiohttp.test_utils import RawTestServer
 from mcp.shared.inbound import encode_header_value
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, JSONRPCMessage
 
-from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from bot.operations import OPERATIONS
 from mcp_server.forwarded_messages import VERSION, WITHOUT_KEY, Events, headers, with_key
@@ -25,6 +24,7 @@ from mcp_server.messages import read_line
 from mcp_server.tool_answers import KEY_META
 from store.engine.database import open_store
 from store.engine.transaction import Store
+from tests.support.api_keys import add_api_key
 from tests.support.mcp_clients import bridged
 from tests.support.server_in_process import Surface, serving
 from tests.support.server_process import SECRET, environment, settings

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from bot.dispatch.dispatcher import Dispatcher
-from bot.identity.credentials import add_api_key
 from bot.times import SECOND
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.identity import credentials
 from store.outbox import writes
+from tests.support.api_keys import add_api_key
 from tests.support.command_line import hubbub
 from tests.support.engines import ON_SQLITE
 from tests.support.server_process import settings

@@ -9,11 +9,11 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from bot.kernel import event_stream
 from store.engine.database import open_store
 from tests.support import call_matrix
+from tests.support.api_keys import add_api_key
 from tests.support.canaries import ME, Side
 from tests.support.mcp_clients import connected_by
 from tests.support.recording_store import RecordingStore

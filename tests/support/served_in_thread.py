@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from bot.identity.actors import ROLES
-from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from store.engine.database import open_store
 from store.engine.transaction import Tx
 from store.tables.agents import Role
+from tests.support.api_keys import add_api_key
 from tests.support.story import Clock, Workspace, open_workspace
 
 # What a refused call may change: that its agent is active, and what it got with the error or with

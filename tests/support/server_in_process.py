@@ -13,7 +13,6 @@ import aiohttp
 from aiohttp.test_utils import TestServer
 
 from bot.dispatch.dispatcher import Dispatcher
-from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from bot.identity.revocations import LOOK_EVERY_S
 from bot.identity.server_address import LOOPBACK
@@ -23,6 +22,7 @@ from bot.kernel.operation import Shared
 from mcp_server import http
 from store.engine.transaction import Store
 from store.tables.agents import Role
+from tests.support.api_keys import add_api_key
 from tests.support.server_process import WEBHOOK_SECRET, signed_headers
 from webhooks.addresses import LOCAL, Addresses
 from webhooks.app import create_app

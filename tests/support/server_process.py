@@ -13,13 +13,13 @@ from typing import Any
 
 import aiohttp
 
-from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from fixtures.github import SimulatedGitHub
 from fixtures.github.app import key_pair
 from store.engine.database import open_store
 from store.engine.transaction import Tx
 from store.tables.agents import Role
+from tests.support.api_keys import add_api_key
 from webhooks.signature import sign
 
 LISTENING = "Hubbub is listening on "

@@ -21,11 +21,11 @@ from typing import Any
 
 import aiohttp
 
-from bot.identity.credentials import add_api_key
 from bot.identity.keyring import Keys
 from fixtures.github import Installation, SimulatedGitHub
 from store.engine.database import open_store
 from store.engine.transaction import Store, Tx
+from tests.support.api_keys import add_api_key
 from tests.support.server_process import SECRET, Serving, serving
 from tests.support.story import PERMISSIONS
 from tests.support.swarm_oracle import AnsweredCall, stored_rows, violations

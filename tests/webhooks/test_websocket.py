@@ -15,12 +15,13 @@ from yarl import URL
 
 from bot.identity import sessions
 from bot.identity.access_tokens import ACCESS_S, LEEWAY_S
-from bot.identity.credentials import Grant, add_api_key
+from bot.identity.credentials import Grant
 from bot.times import SECOND
 from store import events
 from store.engine.transaction import Store
 from store.identity import credentials
 from tests.events.test_waking import happens
+from tests.support.api_keys import add_api_key
 from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Clock
