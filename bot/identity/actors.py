@@ -49,7 +49,7 @@ def why_no_agent(agent_id: str) -> str | None:
     if agent_id.removeprefix(ACTIONS)[:1].isdigit() and agent_id.startswith(ACTIONS):
         return f"ids that begin with {ACTIONS} and a digit belong to jobs of GitHub Actions"
     if agent_id == OPERATOR:
-        return "the audit calls whoever runs Hubbub so"
+        return "the audit calls the person who runs Hubbub so"
     return NO_AGENTS.get(agent_id)
 
 

@@ -198,7 +198,7 @@ async def test_no_agent_is_called_as_the_audit_calls_the_operator(workspace: Wor
     lead = await workspace.agent("lead", "tech-lead")
     refused = await lead.refusal("invite_agent", agent_id=OPERATOR)
     assert refused.message == (
-        "'operator' cannot be an agent's id, because the audit calls whoever runs Hubbub so."
+        "'operator' cannot be an agent's id, because the audit calls the person who runs Hubbub so."
     )
 
 
