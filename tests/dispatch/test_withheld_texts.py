@@ -7,7 +7,7 @@ A stranger's word stands in titles, texts, branches, files and checks. The calls
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.dispatch.dispatcher import Dispatcher
@@ -19,12 +19,12 @@ from store.engine.transaction import Row
 from tests.support.engines import ON_SQLITE
 from tests.support.rows_visited import CountingStore, Visits
 from tests.support.story import Agent, Workspace
-from tests.support.tenant import Tenant
-from tests.support.usual_calls import CALLS, CODE, NOT_MEASURED, Does, Scene, call
+from tests.support.usual_calls import CALLS, CODE, NOT_MEASURED, Does, Scene, call, scene_of
 
 WORD = "xyzzy"
 TITLE = f"Mend the valve {WORD}"
 TEXT = f"Look at the valve: {WORD}."
+BRANCH = f"mend-{WORD}"
 # Calls that might show more than the usual ones.
 MORE: dict[str, Does] = {
     "search for the word": call("me", "github_search", query=WORD),
@@ -87,56 +87,38 @@ async def strangers_scene(workspace: Workspace, texts: str) -> Scene:
     )
     await workspace.settle()
     stranger.comment(mine, TEXT)
-    branch = f"mend-{WORD}"
-    person.push(repository, branch, {**CODE, f"src/{WORD}.py": f"{WORD} = 1\n"})
-    pull = stranger.open_pull(
-        repository, title=TITLE, head=branch, body=f"{TEXT} Closes #{mine.number}"
+    pull = await _pull(workspace, stranger, mine)
+    stranger.edit_issue(mine, body=f"{TEXT} {TEXT}")
+    await workspace.settle()
+    # As for a fork: its branch is none of the repository.
+    await workspace.store.write(lambda tx: tx.run("DELETE FROM refs WHERE name = :n", n=BRANCH))
+    counting = CountingStore(workspace.store)
+    scene = await scene_of(
+        workspace,
+        counting,
+        agents=(lead, me, ada),
+        issues=(mine, free, other),
+        pull=pull,
+        fence=fence,
     )
+    await _read_code(workspace, me, pull)
+    rolled_back = Dispatcher(counting, workspace.dispatcher.shared)
+    lead, me, ada = [Recorder(rolled_back, each.actor) for each in (lead, me, ada)]
+    return replace(scene, lead=lead, me=me, ada=ada, cursor=pull.head_sha)
+
+
+async def _pull(workspace: Workspace, stranger: Person, issue: Issue) -> Pull:
+    """A pull request of the stranger, with a review, a comment on a file and a check."""
+    repository = workspace.repository
+    workspace.person.push(repository, BRANCH, {**CODE, f"src/{WORD}.py": f"{WORD} = 1\n"})
+    body = f"{TEXT} Closes #{issue.number}"
+    pull = stranger.open_pull(repository, title=TITLE, head=BRANCH, body=body)
     await workspace.settle()
     stranger.review(pull, "changes_requested", TEXT)
     stranger.review_comment(pull, f"src/{WORD}.py", 1, TEXT)
     check = workspace.github.ci.start_check(repository, pull.head_sha, WORD)
     workspace.github.ci.finish_check(check, "failure")
-    stranger.edit_issue(mine, body=f"{TEXT} {TEXT}")
-    await workspace.settle()
-    # As for a fork: its branch is none of the repository.
-    await workspace.store.write(lambda tx: tx.run("DELETE FROM refs WHERE name = :n", n=branch))
-    context = await me.call("create_context", name="notes", content="The valve sticks.")
-    sent = await ada.call("send_message", to="me", body="Which one?", task=workspace.name(mine))
-    write = await me.write("github_comment_issue", issue=workspace.name(mine), body="The left.")
-    (task,) = await workspace.rows("SELECT id FROM tasks WHERE number = :n", n=mine.number)
-    tenant = Tenant(
-        installation_id=workspace.installation.id,
-        repository_id=repository.id,
-        agent_id="me",
-        task_id=task["id"],
-        number=mine.number,
-        pull=pull.number,
-        target="",
-        thread_id=sent["message_id"],
-        context_id=context["context"]["id"],
-    )
-    counting = CountingStore(workspace.store)
-    rolled_back = Dispatcher(counting, workspace.dispatcher.shared)
-    await _read_code(workspace, me, pull)
-    recorders = [Recorder(rolled_back, each.actor) for each in (lead, me, ada)]
-    return Scene(
-        workspace,
-        counting,
-        recorders[0],
-        recorders[1],
-        recorders[2],
-        mine,
-        free,
-        other,
-        pull,
-        fence,
-        context["context"]["id"],
-        sent["message_id"],
-        write["write_id"],
-        tenant,
-        pull.head_sha,
-    )
+    return pull
 
 
 async def _read_code(workspace: Workspace, agent: Agent, pull: Pull) -> None:

@@ -64,16 +64,33 @@ async def live_in(workspace: Workspace, store: CountingStore) -> Scene:
     pull = person.open_pull(repository, title="Mend it", head="mend", body=f"Closes #{mine.number}")
     person.comment(mine, "Look at the valve.")
     await workspace.settle()
-    context = await me.call("create_context", name="notes", content="The valve sticks.")
     await leave_deliveries(workspace, store, mine)
-    sent = await ada.call("send_message", to="me", body="Which valve?", task=workspace.name(mine))
-    write = await me.write("github_comment_issue", issue=workspace.name(mine), body="The left one.")
+    return await scene_of(
+        workspace, store, agents=(lead, me, ada), issues=(mine, free, other), pull=pull, fence=fence
+    )
+
+
+async def scene_of(
+    workspace: Workspace,
+    store: CountingStore,
+    *,
+    agents: tuple[Agent, Agent, Agent],
+    issues: tuple[Issue, Issue, Issue],
+    pull: Pull,
+    fence: int,
+) -> Scene:
+    """The scene of these agents and issues, with a context, a message and a queued write."""
+    (lead, me, ada), (mine, free, other) = agents, issues
+    name = workspace.name(mine)
+    context = await me.call("create_context", name="notes", content="The valve sticks.")
+    sent = await ada.call("send_message", to="me", body="Which valve?", task=name)
+    write = await me.write("github_comment_issue", issue=name, body="The left one.")
     (row,) = await workspace.rows("SELECT target FROM writes WHERE id = :w", w=write["write_id"])
     (task,) = await workspace.rows("SELECT id FROM tasks WHERE number = :n", n=mine.number)
     events = await me.call("wait_for_events", topics=["tasks"])
     tenant = Tenant(
         installation_id=workspace.installation.id,
-        repository_id=repository.id,
+        repository_id=workspace.repository.id,
         agent_id="me",
         task_id=task["id"],
         number=mine.number,
@@ -83,21 +100,21 @@ async def live_in(workspace: Workspace, store: CountingStore) -> Scene:
         context_id=context["context"]["id"],
     )
     return Scene(
-        workspace,
-        store,
-        lead,
-        me,
-        ada,
-        mine,
-        free,
-        other,
-        pull,
-        fence,
-        context["context"]["id"],
-        sent["message_id"],
-        write["write_id"],
-        tenant,
-        events["cursor"],
+        workspace=workspace,
+        store=store,
+        lead=lead,
+        me=me,
+        ada=ada,
+        mine=mine,
+        free=free,
+        other=other,
+        pull=pull,
+        fence=fence,
+        context_id=context["context"]["id"],
+        message_id=sent["message_id"],
+        write_id=write["write_id"],
+        tenant=tenant,
+        cursor=events["cursor"],
     )
 
 
