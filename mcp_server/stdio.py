@@ -13,7 +13,7 @@ from store.engine.origins import Origin
 
 async def serve_agent(dispatcher: Dispatcher, tokens: Tokens, token: str) -> None:
     """Serve on the database as one agent. Raise Refused if the token is unknown."""
-    async with dispatcher.refusals.of_stranger("mcp", Origin("stdio")):
+    async with dispatcher.refusals.record_refused_token("mcp", Origin("stdio")):
         await tokens.authenticate(token)
     server = create_server(dispatcher, lambda _: tokens.authenticate(token))
     # At the end of the input, calls that wait are answered with what there is.

@@ -34,7 +34,7 @@ async def verify(loaded: Settings, installation: str | None, expected: Sequence[
         for i in chosen:
             here = [each for each in wanted if each.installation_id == i]
             report = await verification.verify(session.store, session.keys, i, here)
-            problems += _tell(report)
+            problems += _print_report(report)
     if not chosen:
         say("The audit log is empty.")
     return int(problems > 0)
@@ -55,7 +55,7 @@ async def _installations(tx: Tx, installation: str | None) -> list[int]:
     return [await installations.find(tx, installation)]
 
 
-def _tell(report: Report) -> bool:
+def _print_report(report: Report) -> bool:
     """Print the report. Return whether something is wrong."""
     name = f"installation {report.installation_id}"
     if report.problem is not None:

@@ -17,6 +17,6 @@ async def call_operation(
     async with open_session(loaded, remote=True) as session:
         dispatcher = Dispatcher(session.store, session.shared)
         tokens, origin = Tokens(session.store, session.keys), local_origin.of("cli")
-        async with dispatcher.refusals.of_stranger("call", origin):
+        async with dispatcher.refusals.record_refused_token("call", origin):
             actor = await tokens.authenticate(secret)
         return await dispatcher.call(actor, operation, given, None, Caller(origin=origin))

@@ -96,7 +96,7 @@ class Refusals:
         await self._record(Kind(NO_INSTALLATION, "", *where), origin, "")
 
     @asynccontextmanager
-    async def of_stranger(self, operation: str, origin: Origin) -> AsyncIterator[None]:
+    async def record_refused_token(self, operation: str, origin: Origin) -> AsyncIterator[None]:
         """Record a refusal of the token that is checked in this block."""
         try:
             yield

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, get_args
 
 from store.engine import origins
+from store.engine.reach import Reach
 from store.tables.agents import Role
 
 # Each role may do all that the roles before it may.
@@ -93,7 +94,7 @@ class Actor:
         return self.name.startswith("@")
 
     @property
-    def known_repositories(self) -> Collection[int] | None:
+    def known_repositories(self) -> Reach:
         """Those of which it may know, also if its role there is too low for the call."""
         return self.repositories if self.roles is None else self.roles.keys()
 

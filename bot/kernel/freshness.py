@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.times import SECOND, stamp
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.fetch import backfills
 from store.fetch.backfills import Unfinished
@@ -23,9 +24,7 @@ class Freshness:
         return {"as_of": stamp(self.at), "stale_s": stale_s, "behind": self.behind}
 
 
-async def of(
-    tx: Tx, installation_id: int, now: int, reach: frozenset[int] | None = None
-) -> Freshness:
+async def of(tx: Tx, installation_id: int, now: int, reach: Reach = None) -> Freshness:
     """`reach`: the repositories that the answer may name; None: all."""
     row = await freshness.of(tx, installation_id, reach)
     return await explain(tx, installation_id, row, now, reach)
@@ -36,7 +35,7 @@ async def explain(
     installation_id: int,
     row: freshness.Behind,
     now: int,
-    reach: frozenset[int] | None = None,
+    reach: Reach = None,
 ) -> Freshness:
     """The freshness by a row that was read before."""
     kept_out = (row["waiting"], row["failed"], row["dead"], row["lost"])
@@ -73,7 +72,7 @@ def _unread_since(row: freshness.Behind, now: int) -> int | None:
     return surveyed if late_after and now - surveyed > late_after else None
 
 
-def _is_within(row: freshness.LostIn | Unfinished, reach: frozenset[int] | None) -> bool:
+def _is_within(row: freshness.LostIn | Unfinished, reach: Reach) -> bool:
     return reach is None or row["id"] is None or row["id"] in reach
 
 

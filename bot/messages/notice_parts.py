@@ -9,6 +9,7 @@ from bot.kernel.operation import Notice
 from bot.kernel.sentences import whole_sentences
 from bot.tasks import lookup
 from bot.times import SECOND
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
@@ -61,7 +62,7 @@ class Asker:
         return self.tx, self.actor.installation_id
 
     @property
-    def reach(self) -> frozenset[int] | None:
+    def reach(self) -> Reach:
         return self.actor.repositories
 
     @property
