@@ -10,7 +10,7 @@ from bot.identity.credentials import Grant
 from store.engine.transaction import Tx
 from webhooks.app_keys import DISPATCHER
 from webhooks.bodies import BODIES
-from webhooks.origins import origin_of
+from webhooks.origins import write
 
 LARGEST = 4096
 NO_STORE = {"Cache-Control": "no-store"}
@@ -22,12 +22,11 @@ async def enrol(request: web.Request) -> web.Response:
     keys = dispatcher.shared.keys
 
     async def redeem(tx: Tx) -> tuple[str, Grant, int] | None:
-        tx.origin = origin_of(request)
         return await invitations.redeem(tx, keys, code)
 
     # A stranger who guesses starts no transaction that writes.
     is_known = await dispatcher.store.read(lambda tx: invitations.is_known(tx, keys, code))
-    redeemed = await dispatcher.store.write(redeem) if is_known else None
+    redeemed = await write(request, dispatcher.store, redeem) if is_known else None
     return web.json_response(invitations.answer(redeemed), headers=NO_STORE)
 
 

@@ -213,7 +213,12 @@ async def end(request: web.Request) -> web.Response:
     who = await login.store.read(lambda tx: browser_sessions.find(tx, login.keys, cookie))
     if who is not None:
         await write(
-            request, login.store, lambda tx: browser_sessions.end(tx, login.keys, cookie), "page"
+            request,
+            login.store,
+            lambda tx: browser_sessions.end(tx, login.keys, cookie),
+            "page",
+            f"@{who.login}",
+            who.session,
         )
     response = login_pages.goodbye()
     cookies.drop(request, response, SESSION)

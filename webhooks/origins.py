@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bot.dispatch.callers import Caller
 from bot.errors import Refused
-from store.engine.origins import Origin, Surface
+from store.engine.origins import BOT, Origin, Surface
 from store.engine.transaction import Store, Tx, Work
 from webhooks.app_keys import DISPATCHER
 from webhooks.client_address import PROXIES
@@ -43,10 +43,18 @@ def origin_of(request: web.Request, surface: Surface | None = None) -> Origin:
 
 
 async def write(
-    request: web.Request, store: Store, work: Work[T], surface: Surface, actor: str = ""
+    request: web.Request,
+    store: Store,
+    work: Work[T],
+    surface: Surface | None = None,
+    actor: str = BOT,
+    credential: str = "",
 ) -> T:
-    """Run `work` in a transaction that comes from this request. `actor`: who acts, if known."""
-    origin = replace(origin_of(request, surface), actor=actor)
+    """Run `work` in a transaction that comes from this request.
+
+    `actor`: who acts, if known. `credential`: the id of the one with which they act.
+    """
+    origin = replace(origin_of(request, surface), actor=actor, credential=credential)
 
     async def work_from_here(tx: Tx) -> T:
         tx.origin = origin

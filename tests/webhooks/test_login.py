@@ -479,3 +479,12 @@ async def test_the_audit_has_logins_and_logouts(server: LoginServer) -> None:
         {"actor": "@octocat", "operation": each, "surface": "page", "remote": "127.0.0.1"}
         for each in ("login", "logout")
     ]
+    # The login itself belongs to no installation.
+    (ended,) = await server.workspace.rows(
+        "SELECT actor, credential, subject FROM audit WHERE installation_id = 0 "
+        "AND operation = 'credential.revoked' AND subject = "
+        "(SELECT MAX(id) FROM credentials WHERE person_id = :person AND kind = 'browser')",
+        person=server.workspace.person.account.id,
+    )
+    assert ended["actor"] == "@octocat"
+    assert ended["credential"] == ended["subject"]

@@ -3,7 +3,7 @@
 Nothing is kept between the page and its form: see `form_tokens.py`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
@@ -39,7 +39,7 @@ from webhooks.client_address import PROXIES
 from webhooks.oauth import form_tokens, pages
 from webhooks.oauth.forms import read_form, read_query
 from webhooks.oauth.server import OAUTH
-from webhooks.origins import origin_of
+from webhooks.origins import write
 
 log = structlog.get_logger()
 
@@ -200,14 +200,13 @@ async def _issue(
 ) -> str:
     """A code for the client. `session`: the login of the person who grants. Raise Refused."""
     keys = request.app[OAUTH].keys
-    origin = replace(origin_of(request, "oauth"), actor=grant.created_by, credential=session)
 
     async def work(tx: Tx) -> str:
-        tx.origin = origin
         await check_owner(tx, grant)
         return await authorization_codes.issue(tx, keys, grant, asked)
 
-    return await request.app[OAUTH].store.write(work)
+    store, actor = request.app[OAUTH].store, grant.created_by
+    return await write(request, store, work, "oauth", actor, session)
 
 
 def _choice(fields: Fields) -> Choice:

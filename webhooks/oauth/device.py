@@ -19,7 +19,7 @@ from bot.settings import GitHubLogin
 from store.engine.transaction import Tx
 from webhooks.addresses import ADDRESSES
 from webhooks.login import LOGIN
-from webhooks.origins import origin_of
+from webhooks.origins import write
 
 log = structlog.get_logger()
 
@@ -71,10 +71,9 @@ async def by_device_code(request: web.Request, fields: Fields, client_id: str) -
     chosen, audience = where, request.app[ADDRESSES].audience
 
     async def work(tx: Tx) -> Issued:
-        tx.origin = origin_of(request, "oauth")
         return await device_logins.start_session(tx, login.keys, person, chosen, audience=audience)
 
-    return await login.store.write(work)
+    return await write(request, login.store, work, "oauth")
 
 
 async def _person(request: web.Request, app: GitHubLogin, code: str) -> Person:

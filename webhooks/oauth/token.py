@@ -23,7 +23,7 @@ from webhooks.oauth import actions, device
 from webhooks.oauth.forms import read_form
 from webhooks.oauth.metadata import EXCHANGE, FOR_PAGES, SCOPE
 from webhooks.oauth.server import OAUTH
-from webhooks.origins import origin_of
+from webhooks.origins import origin_of, write
 
 log = structlog.get_logger()
 
@@ -77,7 +77,8 @@ async def revoke(request: web.Request) -> web.Response:
         given, client_id = need(fields, "token"), need(fields, "client_id")
     except OAuthError as exc:
         return _error(exc)
-    await request.app[OAUTH].store.write(lambda tx: _end(request, tx, given, client_id))
+    store = request.app[OAUTH].store
+    await write(request, store, lambda tx: _end(request, tx, given, client_id), "oauth")
     return web.Response(headers=HEADERS)
 
 
@@ -115,7 +116,6 @@ async def _by_code(request: web.Request, fields: Fields, client_id: str) -> Issu
     redirect_uri, oauth = need(fields, "redirect_uri"), request.app[OAUTH]
 
     async def work(tx: Tx) -> Issued | authorization_codes.NoCode:
-        tx.origin = origin_of(request, "oauth")
         return await authorization_codes.exchange(
             tx,
             oauth.keys,
@@ -126,7 +126,7 @@ async def _by_code(request: web.Request, fields: Fields, client_id: str) -> Issu
             audience=request.app[ADDRESSES].audience,
         )
 
-    return _tokens_or_error(await oauth.store.write(work), client_id)
+    return _tokens_or_error(await write(request, oauth.store, work, "oauth"), client_id)
 
 
 async def _by_refresh_token(request: web.Request, fields: Fields, client_id: str) -> Issued:
@@ -135,7 +135,6 @@ async def _by_refresh_token(request: web.Request, fields: Fields, client_id: str
     audience = request.app[ADDRESSES].audience
 
     async def work(tx: Tx) -> Issued | sessions.NoSession:
-        tx.origin = origin_of(request, "oauth")
         return await sessions.refresh(
             tx,
             oauth.keys,
@@ -145,7 +144,7 @@ async def _by_refresh_token(request: web.Request, fields: Fields, client_id: str
             repeat_s=oauth.repeat_s,
         )
 
-    return _tokens_or_error(await oauth.store.write(work), client_id)
+    return _tokens_or_error(await write(request, oauth.store, work, "oauth"), client_id)
 
 
 FLOWS: dict[str, Flow] = {
@@ -181,8 +180,7 @@ async def _end(request: web.Request, tx: Tx, given: str, client_id: str) -> None
     session = await _session(request, tx, given)
     row = await rows.get(tx, session) if session else None
     if row is not None and row["kind"] == "session" and row["client"] == client_id:
-        origin = origin_of(request, "oauth")
-        tx.origin = replace(origin, actor=row["actor"], credential=row["id"])
+        tx.origin = replace(tx.origin, actor=row["actor"], credential=row["id"])
         await rows.revoke(tx, row["id"])
 
 
