@@ -158,6 +158,8 @@ RULES: dict[str, Rule] = {
     ),
     "github_commit_files": _everything("developer", narrows=True),
     "github_commit_files.held": _of_task("developer", "tech-lead", people="developer"),
+    # The file says what agents may do there.
+    "github_commit_files.settings": _everything("tech-lead"),
     "github_move_card": _everything("developer", narrows=True),
     "github_move_card.held": _of_task("developer", "tech-lead", people="developer"),
     "github_report_check": _everything("tester", narrows=True),

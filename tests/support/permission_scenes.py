@@ -323,6 +323,12 @@ SCENES: dict[str, Make] = {
     "github_review_pr.verdict": of("pull_request", Scene.pull, event="APPROVE"),
     "github_commit_files": fresh(**R, **FILES, branch="new-{}"),
     "github_commit_files.held": commit,
+    "github_commit_files.settings": fresh(
+        **R,
+        message="Allow more",
+        files=[{"path": ".github/hubbub.yml", "content": "agents_may_merge: true\n"}],
+        branch="new-{}",
+    ),
     "github_move_card": of("issue", free_issue, status="Done"),
     "github_move_card.held": of("issue", held_task, status="Done"),
     "github_report_check": fixed(**R, sha=SHA, name="lint"),

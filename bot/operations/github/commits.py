@@ -9,12 +9,15 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
 from bot.kernel.patterns import Shape
+from bot.kernel.remedies import TO_A_LEAD
 from bot.operations.arguments import NOT_BLANK, Branch, Fence, Sha
 from bot.operations.github.targets import check_branch_fits, on_branch, work_place
 from bot.operations.github.writing import Writes, queue, write
 from bot.operations.tasks import ownership
+from bot.repository import settings_file
 from store.mirror import branches
 from store.outbox import writes
 from store.tables.mirror import RepositoryRow
@@ -93,6 +96,7 @@ async def github_commit_files(
     owned = await ownership.task_of_branch(ctx, where, branch)
     row = row or owned
     _check_files(files, delete)
+    _check_settings(ctx, where, [each.path for each in files] + delete)
     if branch == where["default_branch"]:
         raise Refused(
             "forbidden",
@@ -177,6 +181,19 @@ def _check_files(files: list[File], delete: list[str]) -> None:
         raise Refused(
             "forbidden",
             "The App may not change .github/workflows. Push workflows with git.",
+        )
+
+
+def _check_settings(ctx: Context, where: RepositoryRow, paths: list[str]) -> None:
+    """Raise Refused if the commit changes what agents may do, and the caller may not."""
+    action = "github_commit_files.settings"
+    changes = settings_file.PATH in paths
+    if changes and not permissions.allows(ctx.actor, action, repository_id=where["id"]):
+        raise Refused(
+            "forbidden",
+            f"{settings_file.PATH} says what agents may do in {where['full_name']}. Only a person "
+            f"or {TO_A_LEAD} changes it.",
+            **permissions.missing(ctx.actor, action),
         )
 
 
