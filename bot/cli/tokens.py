@@ -54,6 +54,10 @@ async def create_token(loaded: Settings, wanted: Wanted) -> None:
 
 async def invite(loaded: Settings, wanted: Wanted, uses: int) -> None:
     lasts_s = wanted.lasts_s or invitations.HOUR_S
+    if lasts_s > invitations.LONGEST_S:
+        raise WrongSettings(
+            f"--expires: a code works for {span(invitations.LONGEST_S * SECOND)} at most."
+        )
     async with open_session(loaded) as session:
         grant = await session.store.read(lambda tx: _grant(tx, wanted))
 
@@ -168,6 +172,8 @@ async def revoke(tx: Tx, token_id: str) -> str:
             f"There is no token with the id {token_id}, or it is revoked already. "
             "`hubbub token list --installation …` lists the ids."
         )
+    if done.kind:
+        return f"Nobody gets a token with it: it was the {done.kind} of {done.agent}."
     if done.has_other_token:
         return (
             f"{done.agent} has another token, so its queued writes are still sent. `hubbub writes "

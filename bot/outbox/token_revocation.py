@@ -20,6 +20,8 @@ class Revocation:
     installation_id: int
     agent: str
     has_other_token: bool
+    # What it was, if it only served to get a token: such an end takes nothing from the agent.
+    kind: str = ""
     cancelled: int = 0
     released: tuple[str, ...] = ()
 
@@ -30,6 +32,9 @@ async def revoke(tx: Tx, credential_id: str) -> Revocation | None:
     if row is None or not await credentials.revoke(tx, credential_id):
         return None
     here, agent = row["installation_id"], row["actor"]
+    if row["kind"] not in credentials.BEARER_KINDS:
+        kind = row["kind"].replace("_", " ")
+        return Revocation(here, agent, has_other_token=False, kind=kind)
     if await credentials.of_actor(tx, here, agent):
         return Revocation(here, agent, has_other_token=True)
     released = await _release_tasks(tx, here, agent)

@@ -28,6 +28,7 @@ COLUMNS = (
     "uses_left",
 )
 # With one of these, an actor calls operations. The others are used to get one.
+BEARER_KINDS: tuple[CredentialKind, ...] = ("api_key", "session")
 BEARERS = "kind IN ('api_key', 'session')"
 LIVE = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)"
 
@@ -92,11 +93,11 @@ async def is_live(tx: Tx, row: CredentialRow) -> bool:
 
 
 async def of_installation(tx: Tx, installation_id: int) -> list[CredentialInfo]:
-    """The live tokens and sessions by actor."""
+    """The live tokens, sessions and invitations by actor."""
     rows = await tx.all(
         "SELECT id, kind, actor, role, repositories, name, client, created_at, created_by, "
-        f"expires_at, last_used_at FROM credentials WHERE installation_id = :i AND {BEARERS} "
-        f"AND {LIVE} ORDER BY actor, created_at",
+        f"expires_at, last_used_at FROM credentials WHERE installation_id = :i AND {LIVE} "
+        f"AND ({BEARERS} OR kind = 'invitation' AND uses_left > 0) ORDER BY actor, created_at",
         i=installation_id,
         now=await tx.now(),
     )

@@ -365,6 +365,25 @@ async def test_a_command_in_the_wrong_folder_makes_nothing_there(
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - a test's folder
 
 
+async def test_an_invitation_is_listed_until_it_is_revoked(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    given = settings(url)
+    where = ("--installation", "7")
+    invite = ("token", "invite", *where, "--agent", "ada")
+    code, out, _ = await hubbub(*invite, folder=tmp_path, **given)
+    assert code == 0
+    _, listed, _ = await hubbub("token", "list", *where, folder=tmp_path, **given)
+    invitation, agent, _, kind = listed.split()[:4]
+    assert (out.split("_")[1], agent, kind) == (invitation, "ada", "invitation")
+    _, out, _ = await hubbub("token", "revoke", invitation, folder=tmp_path, **given)
+    assert "Nobody gets a token with it: it was the invitation of ada." in out
+    assert "cancelled" not in out
+    _, listed, _ = await hubbub("token", "list", *where, folder=tmp_path, **given)
+    assert listed == ""
+    code, _, err = await hubbub(*invite, "--expires", "8d", folder=tmp_path, **given)
+    assert (code, err) == (2, "hubbub: --expires: a code works for 7 days at most.\n")
+
+
 async def test_a_token_that_was_revoked_is_worth_nothing(url: str, tmp_path: Path) -> None:
     upgrade(url)
     given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
