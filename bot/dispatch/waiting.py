@@ -51,7 +51,8 @@ class LongPoll:
             while not waitable.is_final(answer) and not self._has_news(call, answer):
                 left = end - time()
                 if left <= 0 or self.waiters.stopping:
-                    return await self._refresh(call, answer)
+                    look = CallLook(self.executor, call, None, timed_out=True)
+                    return await self._refresh(look, waitable, answer)
                 wanted = _with_notices(waitable.wanted_events(answer, call.actor), call.actor)
                 look = await self._next_look(call, waiter, wanted, left)
                 call.caller.check()
@@ -60,7 +61,7 @@ class LongPoll:
                     # The agent is active, although its call wrote nothing.
                     await self.executor.activity.touch(call.actor)
                     if look.may_have_notices:
-                        found = await self._refresh(call, answer)
+                        found = await self._refresh(look, waitable, answer)
                 answer = found or answer
         return answer
 
@@ -77,9 +78,17 @@ class LongPoll:
             return CallLook(self.executor, call, None, timed_out=True)
         return CallLook(self.executor, call, news, timed_out=False)
 
-    async def _refresh(self, call: Call, answer: Answer) -> Answer:
-        """The answer from the start of the wait, with the freshness and notices of its end."""
-        return await self.executor.store.read(lambda tx: with_freshness(tx, call, answer))
+    async def _refresh(self, look: "CallLook", waitable: Waitable[Any], answer: Answer) -> Answer:
+        """The answer from the start of the wait, with the freshness and notices of its end.
+
+        If it has news, these may have come after the last look, so it looks once more: an answer
+        must not name a message that it does not hand out.
+        """
+        call = look.call
+        answer = await self.executor.store.read(lambda tx: with_freshness(tx, call, answer))
+        if self._has_news(call, answer):
+            return await waitable.look_again(look, answer) or answer
+        return answer
 
 
 @dataclass(frozen=True)

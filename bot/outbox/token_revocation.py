@@ -20,10 +20,10 @@ class Revocation:
     installation_id: int
     agent: str
     has_other_token: bool
-    # What it was, if it only served to get a token: such an end takes nothing from the agent.
-    kind: str = ""
     cancelled: int = 0
     released: tuple[str, ...] = ()
+    # What it was, if it only served to get a token: such an end takes nothing from the agent.
+    kind: str = ""
 
 
 async def revoke(tx: Tx, credential_id: str) -> Revocation | None:

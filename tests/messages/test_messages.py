@@ -3,8 +3,8 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar, cast
 
 import httpx2
 import pytest
@@ -21,7 +21,7 @@ from bot.kernel.operation import Shared
 from bot.messages import delivery
 from store.engine import ids
 from store.engine.database import open_store
-from store.engine.transaction import Row, Store, Tx
+from store.engine.transaction import Row, Store, Tx, Work
 from store.messages import mailbox, messages
 from store.messages.dead_letters import WINDOW
 from store.tables.agents import Role
@@ -29,6 +29,7 @@ from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface
 from tests.support.story import Agent, Clock, Workspace
 
+T = TypeVar("T")
 WEEK_S = 7 * 24 * 3600
 
 
@@ -462,6 +463,32 @@ async def test_a_message_whose_sender_still_holds_its_lock_is_waited_for_on_mysq
     async with asyncio.timeout(10):
         assert await (await store.write(hold)) == ["read me"]
     await store.close()
+
+
+class SendingBetween:
+    """A store in which a message is sent between a look for messages and what follows it."""
+
+    def __init__(self, store: Store, send: Callable[[], Awaitable[Any]]) -> None:
+        self._store = store
+        self._send: Callable[[], Awaitable[Any]] | None = send
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def read(self, work: Work[T]) -> T:
+        found = await self._store.read(work)
+        if found is False and self._send is not None:  # a look that found no message
+            send, self._send = self._send, None
+            await send()
+        return found
+
+
+async def test_a_message_that_comes_right_after_a_look_is_handed_out(office: Office) -> None:
+    ada, bob = await office.agent("ada"), await office.agent("bob")
+    between = SendingBetween(office.store, lambda: send(ada, "bob", "in time"))
+    own = Dispatcher(cast("Store", between), office.dispatcher.shared, look_every_s=0.01)
+    async with asyncio.timeout(10):
+        assert await bodies(Agent(own, bob.actor), wait_s=30) == ["in time"]
 
 
 async def test_who_waits_is_handed_a_message_as_soon_as_it_is_sent(office: Office) -> None:

@@ -50,7 +50,7 @@ def lease(fence: int = 1, **changed: Any) -> dict[str, Any]:
 
 
 def audit(call: AnsweredCall) -> dict[str, Any]:
-    return {"actor": call.agent, "operation": call.operation}
+    return {"actor": call.agent, "operation": call.operation, "outcome": "done"}
 
 
 TASK = {"id": "t_1", "state": "completed", "holder": None, "fence": 1}

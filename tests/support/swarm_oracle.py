@@ -130,7 +130,9 @@ def lost_or_doubled(stored: StoredRows, calls: Sequence[AnsweredCall]) -> Iterat
     """Each acknowledged call was executed once, and nothing else was executed."""
     told = Counter((each.agent, each.operation) for each in calls if each.operation in AUDITED)
     done = Counter(
-        (each["actor"], each["operation"]) for each in stored.audit if each["operation"] in AUDITED
+        (each["actor"], each["operation"])
+        for each in stored.audit
+        if each["operation"] in AUDITED and each["outcome"] == "done"
     )
     for what in (told - done) + (done - told):
         yield f"{what}: acknowledged {told[what]} times, done {done[what]} times"
