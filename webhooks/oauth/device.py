@@ -23,14 +23,14 @@ from webhooks.origins import write
 
 log = structlog.get_logger()
 
-# What GitHub says about a device that the client must hear.
-HEARD = {
+# The errors of GitHub that the client gets too, each with its description.
+DEVICE_ERRORS = {
     "authorization_pending": "Nobody has entered the code yet.",
     "slow_down": "Ask five seconds later from now on.",
     "expired_token": "The code has expired. Start the login again.",
     "access_denied": "The login was denied on GitHub.",
 }
-AWAY = "GitHub does not answer. Ask again in a minute."
+NO_ANSWER = "GitHub does not answer. Ask again in a minute."
 
 
 async def start(request: web.Request, fields: Fields) -> dict[str, object]:
@@ -63,7 +63,7 @@ async def by_device_code(request: web.Request, fields: Fields, client_id: str) -
     if code is None:
         raise OAuthError("invalid_grant", "This device_code is not known.")
     if not code:
-        raise OAuthError("expired_token", HEARD["expired_token"])
+        raise OAuthError("expired_token", DEVICE_ERRORS["expired_token"])
     person = await _person(request, app, code)
     where = device_logins.choose(person, one(fields, "installation"))
     if not isinstance(where, Access):
@@ -86,8 +86,8 @@ async def _person(request: web.Request, app: GitHubLogin, code: str) -> Person:
     except Unreachable as exc:
         raise _away(exc) from exc
     except SignInRefused as exc:
-        if exc.code in HEARD:
-            raise OAuthError(exc.code, HEARD[exc.code]) from exc
+        if exc.code in DEVICE_ERRORS:
+            raise OAuthError(exc.code, DEVICE_ERRORS[exc.code]) from exc
         raise OAuthError("access_denied", _refusal(exc)) from exc
 
 
@@ -114,4 +114,4 @@ def _refusal(exc: SignInRefused) -> str:
 
 def _away(exc: Unreachable) -> OAuthError:
     log.warning("device login: GitHub away", error=str(exc))
-    return OAuthError("temporarily_unavailable", AWAY)
+    return OAuthError("temporarily_unavailable", NO_ANSWER)
