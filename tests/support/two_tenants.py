@@ -6,7 +6,7 @@ from bot.identity.keyring import Keys
 from store.engine.database import open_store, sqlite_path
 from store.engine.transaction import Tx
 from store.tables import TABLES
-from tests.support import canaries
+from tests.support import canary_installation, canary_repository
 from tests.support.canaries import Side
 from tests.support.story import Clock
 
@@ -44,14 +44,14 @@ async def build(url: str, clock: Clock, keys: Keys) -> None:
     store = await open_store(url, clock)
 
     async def fill(tx: Tx) -> None:
-        await canaries.inhabit(tx, HOME)
-        await canaries.inhabit(tx, ABROAD)
+        await canary_installation.inhabit(tx, HOME)
+        await canary_installation.inhabit(tx, ABROAD)
         for side in (HOME, VAULT, ABROAD):
-            await canaries.fill(tx, side, keys)
-        await canaries.relate(tx, HOME, VAULT)
+            await canary_repository.fill(tx, side, keys)
+        await canary_installation.relate(tx, HOME, VAULT)
         for installation_id in (A, B):
-            await canaries.set_head(tx, installation_id, LAST_EVENT)
-        await canaries.fill_the_rest(tx, ABROAD)
+            await canary_installation.set_head(tx, installation_id, LAST_EVENT)
+        await canary_installation.fill_the_rest(tx, ABROAD)
 
     await store.write(fill)
     await store.close()
