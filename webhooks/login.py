@@ -8,7 +8,6 @@ import hmac
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypedDict
 from urllib.parse import urlencode, urlsplit
 
 import structlog
@@ -17,7 +16,6 @@ from aiohttp import web
 from bot.github import sign_in
 from bot.github.requests import Unreachable
 from bot.github.sign_in import SignInRefused
-from bot.identity import sealed_texts
 from bot.identity.keyring import Keys
 from bot.identity.people import browser_sessions, github_login
 from bot.identity.people.browser_sessions import SignedIn
@@ -26,36 +24,22 @@ from bot.identity.people.people_roles import LONGEST_S, REREAD_AFTER_S
 from bot.settings import GitHubLogin
 from bot.times import SECOND
 from store.engine.transaction import Store, Tx
-from webhooks import cookies, login_pages
+from webhooks import cookies, login_pages, logins_under_way
 from webhooks.addresses import ADDRESSES
 from webhooks.client_address import PROXIES
 from webhooks.html_page import protect
+from webhooks.logins_under_way import UNDER_WAY_S, UnderWay
 from webhooks.origins import record_refusal, write
 from webhooks.request_limits import Limit
 
 log = structlog.get_logger()
 
-PURPOSE = "logins under way"
-# How long a person may take to log in at GitHub, in seconds.
-UNDER_WAY_S = 600
 # Characters of `return_to`: the address of an OAuth client's request is the longest.
 LONGEST_RETURN = 2100
-# Characters of the cookies of all logins that a browser has under way, such as one in each tab. The
-# server accepts a header of 4,096 bytes.
-LONGEST_STARTED = 3400
 # Logins of one address within a minute. Each of them costs requests to GitHub.
 MOST_ATTEMPTS = 30
-# The names of the cookies: of somebody who is logged in, and of a login under way.
-SESSION, STARTED = "hubbub_session", "hubbub_login"
-
-
-class UnderWay(TypedDict):
-    """A login that a browser has begun."""
-
-    state: str
-    verifier: str
-    return_to: str
-    expires_at: int
+# The cookie of somebody who is logged in.
+SESSION = "hubbub_session"
 
 
 @dataclass(frozen=True)
@@ -139,29 +123,8 @@ async def _send_to_github(request: web.Request, app: GitHubLogin, return_to: str
         app, client_id, _callback(request), under_way["state"], under_way["verifier"]
     )
     response = web.Response(status=303, headers={"Location": target})
-    sealed = sealed_texts.seal(login.keys, PURPOSE, under_way)
-    cookies.put(request, response, _cookie_of(under_way["state"]), sealed, UNDER_WAY_S)
-    _drop_oldest(request, response, LONGEST_STARTED - len(sealed))
+    logins_under_way.put(request, response, login.keys, under_way)
     return protect(response)
-
-
-def _cookie_of(state: str) -> str:
-    """Each login under way has its own cookie: people open several tabs at the same time."""
-    return f"{STARTED}_{state[:8]}"
-
-
-def _drop_oldest(request: web.Request, response: web.Response, room: int) -> None:
-    """Forget the logins of this browser that began first, until the others have room."""
-    keys, started = request.app[LOGIN].keys, cookies.starting_with(request, f"{STARTED}_")
-
-    def began(name: str) -> int:
-        found: UnderWay | None = sealed_texts.unseal(keys, PURPOSE, started[name])
-        return found["expires_at"] if found is not None else 0
-
-    for name in sorted(started, key=began, reverse=True):
-        room -= len(name) + len(started[name])
-        if room < 0:
-            cookies.drop(request, response, name)
 
 
 async def finish(request: web.Request) -> web.Response:
@@ -169,23 +132,15 @@ async def finish(request: web.Request) -> web.Response:
     login = request.app[LOGIN]
     if login.app is None:
         return login_pages.switched_off()
-    under_way = await _under_way(request)
     state = request.query.get("state", "")
+    under_way = logins_under_way.get(request, login.keys, state, await _now(login))
     if under_way is None or not hmac.compare_digest(under_way["state"].encode(), state.encode()):
         return login_pages.not_begun_here()
     login.attempts.count(request.app[PROXIES].limit_key(request))
     response = await _answer(request, login.app, under_way)
     # A login that has ended cannot be ended again.
-    cookies.drop(request, response, _cookie_of(state))
+    logins_under_way.drop(request, response, state)
     return response
-
-
-async def _under_way(request: web.Request) -> UnderWay | None:
-    """The login that this browser has begun, unless it is too old."""
-    login = request.app[LOGIN]
-    cookie = cookies.get(request, _cookie_of(request.query.get("state", "")))
-    found: UnderWay | None = sealed_texts.unseal(login.keys, PURPOSE, cookie)
-    return found if found is not None and found["expires_at"] > await _now(login) else None
 
 
 async def _answer(request: web.Request, app: GitHubLogin, under_way: UnderWay) -> web.Response:
