@@ -19,10 +19,10 @@ from tests.support.mcp_clients import bridged
 from tests.support.server_process import (
     SECRET,
     Serving,
-    post,
     rows,
     serving,
     settings,
+    signed_headers,
     wait_until_processed,
 )
 
@@ -109,6 +109,17 @@ async def call_everything(run: Run, server: Serving, token: str) -> None:
                 run.keep("answers at /ws", await response.text())
 
 
+async def deliver_with_a_wrong_signature(run: Run, server: Serving, token: str) -> None:
+    """What the server logs also when nothing else goes wrong."""
+    async with aiohttp.ClientSession() as session:
+        for body in (b"{", f'"{token}"'.encode()):
+            headers = signed_headers("issues", body) | {"X-Hub-Signature-256": "sha256=" + 64 * "0"}
+            address = f"{server.url}/webhooks/github"
+            async with session.post(address, data=body, headers=headers) as response:
+                assert response.status == 401
+                run.keep("answers to deliveries", await response.text())
+
+
 async def enrol(run: Run, server: Serving, *here: str) -> None:
     await run.command("token", "invite", *here, "--agent", "bob", shows="an invitation")
     code = run.secrets["an invitation"]
@@ -156,9 +167,7 @@ async def test_no_secret_shows_in_what_a_whole_run_prints_logs_and_answers(
             await call(run, server.url, "/api/v1/list_tasks", revoked, "{}")
             await github.wait_for_deliveries()
             await wait_until_processed(url)
-            async with aiohttp.ClientSession() as session:
-                for body in (b"{", f'"{token}"'.encode()):
-                    await post(session, server.url, "issues", body)  # wrongly signed
+            await deliver_with_a_wrong_signature(run, server, token)
             await run.command("call", "list_tasks", HUBBUB_TOKEN=token)
             await run.command("call", "get_task", f"task={token}", HUBBUB_TOKEN=token)
             await run.command("call", "list_tasks", HUBBUB_TOKEN=token + "x")
