@@ -30,13 +30,17 @@ async def unsealed_numbers(tx: Tx) -> list[Unsealed]:
     """Installations that gave numbers after those of their last seal.
 
     A number is given under a lock until the commit, so all rows up to a head are there to read.
+    The last seal has a statement of its own: in a subquery, MySQL would read all seals.
     """
-    rows: list[Unsealed] = await tx.all(
-        "SELECT h.installation_id, h.seq AS head, (SELECT s.to_seq FROM audit_seals s WHERE "
-        "s.installation_id = h.installation_id ORDER BY s.number DESC LIMIT 1) AS sealed "
-        "FROM heads h ORDER BY h.installation_id"
-    )
-    return [row for row in rows if row["head"] > (row["sealed"] or 0)]
+    found: list[Unsealed] = []
+    for each in await tx.all("SELECT installation_id, seq FROM heads ORDER BY installation_id"):
+        seal = await last(tx, each["installation_id"])
+        sealed = seal["to_seq"] if seal else None
+        if each["seq"] > (sealed or 0):
+            found.append(
+                {"installation_id": each["installation_id"], "head": each["seq"], "sealed": sealed}
+            )
+    return found
 
 
 async def last(tx: Tx, installation_id: int) -> AuditSealRow | None:
