@@ -134,6 +134,8 @@ async def judge_of(
         if found.writer(each) == "other"
         and policies.get(each.repository_id, STRICT).others != "show"
     }
+    if not outsiders and not texts:
+        return found
     return replace(found, writers=await _writers(ctx, outsiders), edits=await _edits(ctx, texts))
 
 
