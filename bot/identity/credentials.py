@@ -76,6 +76,10 @@ def new_id(keys: Keys) -> str:
     return f"{keys.id}{secrets.token_hex(6)}"
 
 
+def new_token(credential_id: str) -> str:
+    return f"{PREFIX}{credential_id}_{secrets.token_urlsafe(32)}"
+
+
 def id_of(token: str) -> str:
     """The id in the token, or an empty text if it has another form."""
     _, found, rest = token.partition(PREFIX)
@@ -103,20 +107,20 @@ async def add(
     that it came from.
     """
     credential_id = new_id(keys)
-    token = f"{PREFIX}{credential_id}_{secrets.token_urlsafe(32)}"
-    row = {
-        **grant.row(),
-        "id": credential_id,
-        "kind": kind,
-        "hash": hash_of(keys, token),
-        "created_at": await tx.now(),
-        "expires_at": expires_at,
-        "uses_left": uses,
-        "data": data,
-        "family": family,
-    }
+    token = new_token(credential_id)
+    columns = {"hash": hash_of(keys, token), "uses_left": uses, "data": data, "family": family}
+    now = await tx.now()
+    row = new_row(credential_id, kind, grant, now, expires_at=expires_at, **columns)
     await credentials.add(tx, row)
     return token
+
+
+def new_row(
+    credential_id: str, kind: CredentialKind, grant: Grant, now: int, **columns: Any
+) -> Row:
+    """The row of a new credential. Without a `hash` among the columns, no token opens it."""
+    made = {"id": credential_id, "kind": kind, "hash": "", "created_at": now}
+    return {**grant.row(), **made, **columns}
 
 
 async def find(tx: Tx, keys: Keys, token: str, *kinds: CredentialKind) -> CredentialRow | None:

@@ -4,12 +4,11 @@ A command in a comment cannot show a code, because everybody could read it. It m
 without one; the person who wrote the command gets the code after a login.
 """
 
-import secrets
 from dataclasses import replace
 
 from bot.errors import Refused
 from bot.identity import credentials as secret
-from bot.identity.credentials import PREFIX, Grant, grant_of
+from bot.identity.credentials import Grant, grant_of
 from bot.identity.keyring import Keys
 from bot.identity.people import people_roles
 from bot.times import SECOND, stamp
@@ -42,16 +41,9 @@ async def add(
 async def add_hidden(tx: Tx, keys: Keys, grant: Grant) -> str:
     """Add an invitation whose code nobody has yet, and return its id."""
     invitation_id = secret.new_id(keys)
-    row = {
-        **grant.row(),
-        "id": invitation_id,
-        "kind": "invitation",
-        "hash": "",
-        "created_at": await tx.now(),
-        "expires_at": await tx.now() + HOUR_S * SECOND,
-        "uses_left": 1,
-        "data": {"key_s": KEY_S},
-    }
+    now = await tx.now()
+    columns = {"expires_at": now + HOUR_S * SECOND, "uses_left": 1, "data": {"key_s": KEY_S}}
+    row = secret.new_row(invitation_id, "invitation", grant, now, **columns)
     await credentials.add(tx, row)
     return invitation_id
 
@@ -63,7 +55,7 @@ async def reveal(tx: Tx, keys: Keys, invitation_id: str, person_id: int) -> str 
         return None
     if row["person_id"] != person_id or row["hash"]:
         return None
-    code = f"{PREFIX}{invitation_id}_{secrets.token_urlsafe(32)}"
+    code = secret.new_token(invitation_id)
     signer = secret.signer(keys, invitation_id) or keys
     await credentials.change(tx, invitation_id, hash=secret.hash_of(signer, code))
     i = row["installation_id"]
@@ -96,7 +88,7 @@ async def redeem(tx: Tx, keys: Keys, code: str) -> tuple[str, Grant, int] | None
 
 
 def answer(redeemed: tuple[str, Grant, int] | None) -> dict[str, str]:
-    """What whoever sent the code gets. Raise Refused."""
+    """What the sender of the code gets. Raise Refused."""
     if redeemed is None:
         raise Refused(
             "unauthenticated",

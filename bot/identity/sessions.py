@@ -1,7 +1,7 @@
 """Sessions: what a login or an exchange gives. Access tokens, and one refresh token at a time.
 
-A refresh token names its session and its generation. Whoever presents one of an earlier generation
-has a copy of a token that was used: the whole session ends then.
+A refresh token names its session and its generation. A client that presents one of an earlier
+generation has a copy of a token that was used: the whole session ends then.
 
 Some clients ask twice: several processes with one stored token at the same time, and one process
 again whose answer was lost. For them an operator may allow some seconds, in which the last token
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from bot.identity import access_tokens
-from bot.identity.credentials import PREFIX, Grant, grant_of, id_of, new_id, signer
+from bot.identity.credentials import PREFIX, Grant, grant_of, id_of, new_id, new_row, signer
 from bot.identity.keyring import Keys
 from bot.identity.people import people_roles
 from bot.times import SECOND
@@ -54,16 +54,9 @@ async def start(
 ) -> Issued:
     """Start a session. `audience`: the address of this server's MCP endpoint."""
     now, session = await tx.now(), new_id(keys)
-    row = {
-        **grant.row(),
-        "id": session,
-        "kind": "session",
-        # No token equals it: refresh tokens are signed, and access tokens too.
-        "hash": "",
-        "created_at": now,
-        "expires_at": now + lasts_s * SECOND,
-        "data": data,
-    }
+    # It has no hash: refresh tokens are signed, and access tokens too.
+    ends = now + lasts_s * SECOND
+    row = new_row(session, "session", grant, now, expires_at=ends, data=data)
     await credentials.add(tx, row)
     return _issue(keys, grant, session, 0, audience, now)
 

@@ -36,7 +36,7 @@ class Tx(Protocol):
 
     numbered: list[Numbered]
     rings: set[str]
-    # Where its changes come from. Whoever begins it says so; else it is the server itself.
+    # Where its changes come from. Its caller sets it; else it is the server itself.
     origin: Origin
 
     @property

@@ -169,7 +169,7 @@ async def end(tx: Tx, credential_id: str) -> None:
 
 
 async def _record(tx: Tx, row: Row, what: str) -> None:
-    """Record in the audit what happened to the credential, whoever did it."""
+    """Record in the audit what happened to the credential."""
     data = {"kind": row["kind"], "for": row["actor"], "role": row["role"]}
     if row.get("client"):
         data["client"] = row["client"]

@@ -58,7 +58,7 @@ async def build(url: str, clock: Clock, keys: Keys) -> None:
 
 
 def guard(url: str, side: Side) -> None:
-    """Let every change of the side's rows fail, whoever makes it. Only on SQLite."""
+    """Let every change of the side's rows fail. Only on SQLite."""
     path = str(sqlite_path(url))
     if side is ABROAD:
         _guard(path, f"OLD.installation_id = {B}", f"NEW.installation_id = {B}")
@@ -68,7 +68,7 @@ def guard(url: str, side: Side) -> None:
 
 
 def _guard(path: str, foreign: str, is_new_foreign: str) -> None:
-    """Let every change of a foreign row fail, whoever makes it."""
+    """Let every change of a foreign row fail."""
     connection = sqlite3.connect(path)
     for table in TABLES.values():
         if "installation_id" not in table.names:

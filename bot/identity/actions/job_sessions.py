@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from bot.errors import Refused
 from bot.identity import sessions
 from bot.identity.actions.github_oidc import LEEWAY, JobToken
-from bot.identity.credentials import Grant
+from bot.identity.credentials import Grant, new_row
 from bot.identity.keyring import Keys
 from bot.identity.sessions import Issued
 from bot.times import SECOND
@@ -27,16 +27,9 @@ def id_of(job: JobToken) -> str:
 
 async def exchange(tx: Tx, keys: Keys, job: JobToken, grant: Grant, *, audience: str) -> Issued:
     """Start a session. Raise Refused if the token has started one before."""
-    row = {
-        **grant.row(),
-        "id": id_of(job),
-        "kind": "actions_token",
-        # No secret opens it. The row only shows that the token was used.
-        "hash": "",
-        "created_at": await tx.now(),
-        "expires_at": (job.expires_at + LEEWAY) * SECOND,
-        "uses_left": 0,
-    }
+    # No secret opens it. The row only shows that the token was used.
+    columns = {"expires_at": (job.expires_at + LEEWAY) * SECOND, "uses_left": 0}
+    row = new_row(id_of(job), "actions_token", grant, await tx.now(), **columns)
     if not await credentials.add_once(tx, row):
         raise Refused(
             "unauthenticated",

@@ -90,7 +90,7 @@ async def invite_agent(
 async def _check_owner(ctx: Context, grant: Grant) -> None:
     """Raise Refused if the agent is somebody else's, unless the actor leads all agents.
 
-    Whoever has a token of an agent reads its messages and ends its tasks.
+    The holder of an agent's token reads its messages and ends its tasks.
     """
     leads_all = ctx.actor.may("tech-lead") and not ctx.actor.is_bound
     if not leads_all and not await hierarchy.is_below(ctx, grant.actor, ctx.actor.name):
