@@ -63,6 +63,9 @@ KINDS: dict[str, EventKind] = {
     "task.checked": EventKind(
         "a check completed on the head of the task's pull request", ("check", "conclusion", "sha")
     ),
+    "task.edited": EventKind(
+        "the title or the description of the issue changed while somebody held the task", ("what",)
+    ),
     "task.pushed": EventKind(
         "somebody else than the holder pushed to the task's branch", ("branch", "head")
     ),

@@ -147,6 +147,11 @@ def _push(event: Happening) -> str:
     )
 
 
+def _edit(event: Happening) -> str:
+    who = "Somebody" if event.actor == BOT else event.who
+    return f"{who} edited {event.data.get('what')} of {event.name}. Read it with get_task."
+
+
 def _answer(event: Happening) -> str:
     said = quotation(event.quote or event.data.get("text"))
     what = with_full_stop(f"{event.who} answered your question on {event.name}{said}")
@@ -266,6 +271,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "task.review_requested": (Rule("review_request", _addressee, _review_request),),
     "task.checked": (Rule("check_failed", _holder, _failed_check),),
     "task.pushed": (Rule("pushed", _holder, _push),),
+    "task.edited": (Rule("edited", _holder, _edit),),
     "task.answered": (Rule("answered", _holder, _answer),),
     "task.held": (Rule("hold", _holder_or_reserved, _hold),),
     "task.resumed": (Rule("hold_ended", _holder_or_reserved, _end_of_hold),),

@@ -35,6 +35,7 @@ URGENCY = (
     "review",
     "sent_back",
     "check_failed",
+    "edited",
     "pushed",
     "write_failed",
     "review_request",

@@ -1,14 +1,14 @@
 """What a changed issue means for tasks: create, rename, end or reopen one, wake its dependants."""
 
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from bot.comments import authorship, orphaned_pulls
 from bot.identity.actors import BOT, TRUSTED
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.repository import repository_settings
-from bot.tasks import issue_state, label_changes, lifecycle, task_labels
+from bot.tasks import issue_state, label_changes, lifecycle, task_events, task_labels
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store.engine import json_text
@@ -36,6 +36,8 @@ CLOSED_AS: dict[str | None, TaskState] = {"not_planned": "cancelled", "duplicate
 # The actions of the webhooks that tell of a changed label, and of an issue's end.
 LABELLING, CLOSING = ("labeled", "unlabeled"), ("closed", "deleted", "transferred")
 REOPENING = ("reopened",)
+# What notices call the columns of which a change concerns the holder.
+PART_NAMES = {"title": "the title", "body": "the description"}
 
 
 async def without_effects(tx: Tx, installation_id: int, rows: Sequence[IssueRow]) -> set[int]:
@@ -80,6 +82,7 @@ async def update_task(
         return
     # The state comes last: its event and the card must show the new title and labels.
     await _update_title(tx, task, row)
+    await _report_edit(tx, task, row, before, sender)
     await _update_labels(tx, task, row, before, sender)
     await _update_state(tx, task, row, before, sender)
 
@@ -160,6 +163,20 @@ async def _update_title(tx: Tx, task: FullTask, row: IssueRow) -> None:
     }
     if any(task[name] != value for name, value in changed.items()):  # type: ignore[literal-required]
         await tasks.change(tx, row["installation_id"], task["id"], **changed)
+
+
+async def _report_edit(
+    tx: Tx, task: FullTask, row: IssueRow, before: IssueRow | None, sender: Sender | None
+) -> None:
+    """Tell the holder when the title or the description changed, because it works by them."""
+    if before is None or row["deleted"] or before["deleted"] or not task["holder"]:
+        return
+    now, then = cast("Row", row), cast("Row", before)
+    edited = [words for name, words in PART_NAMES.items() if now[name] != then[name]]
+    if edited:
+        actor = await actor_of(tx, row, sender, ("edited",))
+        data = {"what": " and ".join(edited)}
+        await task_events.append(tx, task, "task.edited", actor, data)
 
 
 async def _outsider(tx: Tx, row: IssueRow) -> str | None:

@@ -289,6 +289,25 @@ async def test_the_holder_hears_of_commits_of_others_to_its_branch_and_not_of_it
     assert event["data"] == {"branch": BRANCH["head"], "head": head}
 
 
+async def test_the_holder_hears_of_an_edited_issue_and_not_of_its_own_edit(
+    workspace: Workspace,
+) -> None:
+    where, scout, _ = await with_pull(workspace)
+    (issue,) = workspace.repository.issues.values()
+    fence = (await scout.call("get_task", task=where))["task"]["fence"]
+    await scout.call("github_update_issue", issue=where, fence=fence, title="Mend it well")
+    await workspace.settle()
+    assert "edited" not in kinds(await scout.call("list_agents", limit=1))
+    workspace.clock.forward(5)
+    workspace.person.edit_issue(issue, title="Mend it today", body="By noon.")
+    await workspace.settle()
+    (notice,) = (await scout.call("list_agents", limit=2))["notices"]
+    assert (notice["kind"], notice["message"]) == (
+        "edited",
+        f"@octocat edited the title and the description of {where}. Read it with get_task.",
+    )
+
+
 async def test_a_write_that_failed_ends_the_wait_of_its_author(workspace: Workspace) -> None:
     _, scout, _ = await with_pull(workspace)
     await scout.call("github_comment_issue", issue="acme/rocket#1", body="Hello")
