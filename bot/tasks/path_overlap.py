@@ -10,8 +10,8 @@ from itertools import islice
 from pydantic import BaseModel, Field
 
 from bot.identity.actors import BOT, TRUSTED
+from bot.pulls.paths import Path, area, paths_from, shared_paths
 from bot.tasks import lookup, publishing
-from bot.tasks.paths import Path, area, paths_from, shared_paths
 from store import events
 from store.engine.transaction import Tx
 from store.mirror import pulls, stored_repositories

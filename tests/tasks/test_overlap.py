@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.mirror import reads
-from bot.tasks.paths import Path, area, paths_from, shared_paths
+from bot.pulls.paths import Path, area, paths_from, shared_paths
 from fixtures.github import Issue, Pull
 from store.engine import sql
 from store.engine.transaction import Tx
