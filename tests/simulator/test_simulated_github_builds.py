@@ -108,7 +108,8 @@ async def test_workflow_runs_are_found_by_what_they_ran_on(acme: Acme) -> None:
 
 
 async def test_a_run_that_was_asked_for_is_titled_by_its_input(acme: Acme) -> None:
-    acme.github.ci.workflow(acme.web, "agent.yml", inputs=["run_name"], name="Agent")
+    title = "${{ inputs.run_name }}"
+    acme.github.ci.workflow(acme.web, "agent.yml", ["run_name"], "Agent", title)
     path = f"{REPO}/actions/workflows/agent.yml"
     for inputs in ({}, {"run_name": "hubbub 7"}):
         answer = await acme.call("POST", f"{path}/dispatches", {"ref": "main", "inputs": inputs})

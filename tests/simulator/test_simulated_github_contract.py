@@ -277,6 +277,8 @@ async def about_written_builds(acme: Acme) -> None:
     assert unexpected.status == 422
     cancel = f"{REPO}/actions/runs/{run.data['workflow_run_id']}/cancel"
     assert [(await acme.call("POST", cancel)).status for _ in range(2)] == [202, 409]
+    forced = cancel.replace("/cancel", "/force-cancel")
+    assert (await acme.call("POST", forced)).status == 409
     runs = await acme.call(
         "GET", f"{REPO}/actions/workflows/agent.yml/runs?event=workflow_dispatch"
     )
