@@ -135,3 +135,78 @@ async def test_a_renamed_status_keeps_its_id_and_is_not_told_of(acme: Acme) -> N
     option = fields[3]["options"][2]
     assert (option["id"], option["name"]["raw"]) == (before, "Finished")
     assert len(acme.github.held_deliveries) == sent
+
+
+async def test_a_bare_webhook_names_only_the_field(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    item = acme.ada.add_to_project(project, acme.ada.open_issue(acme.web, "Task"))
+    acme.ada.set_status(item, "Done", bare=True)
+    assert last(acme)["changes"]["field_value"].keys() == {"field_node_id", "field_type"}
+    assert item.status == "Done"
+
+
+async def test_a_deleted_option_takes_its_values_along_and_returns_with_another_id(
+    acme: Acme,
+) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    item = acme.ada.add_to_project(project, acme.ada.open_issue(acme.web, "Task"))
+    acme.ada.set_status(item, "Done")
+    before, sent = project.option("Done").id, len(acme.github.held_deliveries)
+    acme.ada.delete_status(project, "Done")
+    assert item.status is None
+    acme.ada.add_status(project, "Done")
+    assert project.option("Done").id != before
+    assert len(acme.github.held_deliveries) == sent
+
+
+async def test_fields_are_added_renamed_and_deleted_without_events(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    item = acme.ada.add_to_project(project, acme.ada.open_issue(acme.web, "Task"))
+    sent = len(acme.github.held_deliveries)
+    made = acme.ada.add_field(project, "Priority", ["High", "Low"])
+    assert len(acme.github.held_deliveries) == sent
+    acme.ada.set_field(item, "Priority", "High")
+    acme.ada.rename_field(project, "Priority", "Urgency")
+    listed = (await acme.call("GET", f"{BOARDS}/1/fields")).data
+    assert [each["name"] for each in listed if each["id"] == made.id] == ["Urgency"]
+    assert item.value_in("Urgency") == "High"
+    acme.ada.delete_field(project, "Urgency")
+    assert len((await acme.call("GET", f"{BOARDS}/1/fields")).data) == len(listed) - 1
+
+
+async def test_the_boards_own_workflows_move_items_and_close_issues(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    project.workflows.item_added, project.workflows.item_closed = "Todo", "Done"
+    project.workflows.item_reopened, project.workflows.closes = "In Progress", "Done"
+    issue = acme.ada.open_issue(acme.web, "Task")
+    item = acme.ada.add_to_project(project, issue)
+    assert item.status == "Todo"
+    assert last(acme)["sender"]["login"] == "github-project-automation[bot]"
+    acme.ada.close(issue)
+    assert item.status == "Done"
+    acme.ada.reopen(issue)
+    assert item.status == "In Progress"
+    acme.ada.set_status(item, "Done")
+    assert issue.state == "closed"
+
+
+async def test_a_draft_becomes_an_issue_and_keeps_its_place(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    item = acme.ada.add_draft(project, "Idea")
+    acme.ada.set_status(item, "Todo")
+    (listed,) = (await acme.call("GET", f"{BOARDS}/1/items")).data
+    assert (listed["content_type"], listed["content"]["title"]) == ("DraftIssue", "Idea")
+    issue = acme.ada.convert_draft(item, acme.web)
+    assert last(acme)["action"] == "converted"
+    assert last(acme)["projects_v2_item"]["content_node_id"] == f"I_{issue.id}"
+    assert (item.status, issue.title) == ("Todo", "Idea")
+
+
+async def test_a_field_of_an_archived_item_cannot_be_set(acme: Acme) -> None:
+    project = acme.ada.create_project("acme", "Work")
+    item = acme.ada.add_to_project(project, acme.ada.open_issue(acme.web, "Task"))
+    acme.ada.archive_item(item)
+    value = {"id": project.status_field.id, "value": project.option("Done").id}
+    refused = await acme.call("PATCH", f"{BOARDS}/1/items/{item.id}", {"fields": [value]})
+    assert refused.status == 422
+    assert "archived" in refused.data["message"]

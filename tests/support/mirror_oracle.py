@@ -7,6 +7,7 @@ from typing import Any
 
 from fixtures.github import Issue, Pull, Repository, SimulatedGitHub
 from fixtures.github.commits import file_changes_of
+from fixtures.github.projects import Draft
 from fixtures.github.state import CheckRun, Progress
 from store.engine.transaction import Row
 from tests.support.story import Workspace
@@ -297,7 +298,9 @@ def boards_of_github(github: SimulatedGitHub) -> Content:
     }
 
 
-def _node(it: Issue) -> str:
+def _node(it: Issue | Draft) -> str:
+    if isinstance(it, Draft):
+        return f"DI_{it.id}"
     return f"PR_{it.pull.id}" if it.pull else f"I_{it.id}"
 
 
