@@ -10,6 +10,7 @@ from store.mirror import stored_repositories
 from store.tables.builds import WorkflowRunRow
 
 COMPLETED = "completed"
+CANCELLED = "cancelled"
 
 
 def has_ended(run: WorkflowRunRow | None, attempt: int) -> bool:
@@ -18,11 +19,18 @@ def has_ended(run: WorkflowRunRow | None, attempt: int) -> bool:
 
 
 async def end_with_run(tx: Tx, run: WorkflowRunRow, _: WorkflowRunRow | None) -> None:
-    """End the sessions of a run that has completed. What the job queued before is still sent."""
+    """End the sessions of a run that has completed. What the job queued before is still sent.
+
+    Somebody who cancels a run stops its agent, so what that queued is not sent.
+    """
     if run["status"] != COMPLETED:
         return
     for session in await job_sessions.live(tx, run["installation_id"]):
-        if session.job.run_id == run["id"] and has_ended(run, session.job.run_attempt):
+        if session.job.run_id != run["id"] or not has_ended(run, session.job.run_attempt):
+            continue
+        if run["conclusion"] == CANCELLED:
+            await credentials.revoke(tx, session.id)
+        else:
             await credentials.end(tx, session.id)
 
 

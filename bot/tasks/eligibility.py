@@ -166,7 +166,25 @@ def _state(actor: Actor, task: FullTask, now: int) -> list[Reason]:
                 ),
             )
         ]
-    return []
+    return _review(actor, task)
+
+
+def _review(actor: Actor, task: FullTask) -> list[Reason]:
+    """A task stays in review after the run of its agent in GitHub Actions has ended."""
+    if task["state"] != "in_review":
+        return []
+    return [
+        Reason(
+            code="not_claimable",
+            why="it is in review, and nobody holds it",
+            remedy=remedies.by(
+                actor,
+                person="comment `/release`, then claim it",
+                lead="release it with release_task, then claim it",
+                agent="claim another task, or ask a tech-lead or a person to release it",
+            ),
+        )
+    ]
 
 
 def _people(actor: Actor, task: FullTask) -> list[Reason]:

@@ -272,16 +272,27 @@ async def _unpark(tx: Tx, task: FullTask) -> None:
 
 
 async def release(
-    tx: Tx, task: FullTask, how: str, why: str, actor: str, note: str | None = None
+    tx: Tx,
+    task: FullTask,
+    how: str,
+    why: str,
+    actor: str,
+    note: str | None = None,
+    *,
+    has_failed: bool = False,
+    keeps_review: bool = False,
 ) -> FullTask | None:
     """Make the task pending. `how` is released (by its holder), revoked or expired.
 
-    `note`: what the holder reads beside the reason, if somebody else ended its lease. Return the
-    task as it is now, if it is ready.
+    `note`: what the holder reads beside the reason, if somebody else ended its lease. `has_failed`:
+    counts against the task as an expired lease does. `keeps_review`: a task in review stays there,
+    with nobody as its holder. Return the task as it is now, if it is ready.
     """
-    if not await end_lease(tx, task, how, why, "pending"):
+    stays = keeps_review and task["state"] == "in_review"
+    if not await end_lease(tx, task, how, why, "in_review" if stays else "pending"):
         return None
-    if how == "expired":
+    has_failed = has_failed or how == "expired"
+    if has_failed:
         await tasks.change(tx, task["installation_id"], task["id"], failures=task["failures"] + 1)
     if how == "revoked" and actor != BOT:
         taken = task_decisions.of_taking(task["holder"] or "", actor, note)
@@ -289,7 +300,7 @@ async def release(
         await tasks.change(*here, decision=taken[:LONGEST_DECISION])
     said = {"note": note} if note else {}
     await record(tx, task, f"task.{how}", actor, holder=task["holder"], why=why, **said)
-    if how == "expired":
+    if has_failed:
         await _hold_if_stuck(tx, task["installation_id"], task["id"])
     return await announce_if_ready(tx, task["installation_id"], task["id"], why)
 

@@ -31,6 +31,8 @@ async def release_task(
     A tech-lead can take it from any holder, a person from an agent.
     """
     row = await visible_task(ctx, task, lock=True)
+    if row["lease_id"] is None and row["state"] == "in_review" and _may_take(ctx, row):
+        return await _end_review(ctx, row, note)
     if row["lease_id"] is None:
         raise Refused(
             "not_holder", f"Nobody holds {lookup.name(row)}, so there is nothing to release."
@@ -49,6 +51,16 @@ async def release_task(
     said = None if own else texts.get("note")
     ready = await lifecycle.release(ctx.tx, row, how, why, ctx.actor.name, said)
     after = await task_titles.with_title(ctx, ready or await visible_task(ctx, row["id"]))
+    return OneTask(task=task_view(after), cleaned=cleaned)
+
+
+async def _end_review(ctx: Context, row: FullTask, note: str | None) -> OneTask:
+    """Make a task in review, whose agent's run has ended, pending again."""
+    texts, cleaned = clean_texts.for_card({"note": note})
+    if texts:
+        await tasks.change(ctx.tx, ctx.installation_id, row["id"], **texts)
+    await lifecycle.move(ctx.tx, row, "pending", ctx.actor.name, f"released by {ctx.actor.name}")
+    after = await task_titles.with_title(ctx, await visible_task(ctx, row["id"]))
     return OneTask(task=task_view(after), cleaned=cleaned)
 
 
