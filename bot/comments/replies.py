@@ -1,12 +1,12 @@
 """Every sentence that Hubbub writes on GitHub, but for those of the card."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bot import secret_formats
 from bot.comments import cleaning
-from bot.kernel.operation import Operation, Slash
+from bot.kernel.operation import Slash
 from bot.repository.repository_settings import Permission, allows
 from bot.times import minute
 
@@ -106,38 +106,62 @@ def task_status(shown: Status) -> str:
     return "\n\n".join(parts)
 
 
-def help_text(
-    operations: Iterable[Operation], needed: Callable[[str], Permission], permission: str
-) -> str:
-    """The commands that a person with this permission may write.
+HELP = Slash("help", "list the commands that you may write here, or explain one", ("command",))
 
-    `needed` gives the permission that a verb takes.
+
+def help_text(slashes: Sequence[Slash], permission: str, about: str | None) -> str:
+    """The commands that a person may write in a place.
+
+    `about`: why there are few of them, because the place has no task.
     """
-    slashes = [slash for each in operations for slash in each.slashes]
-    mine = [each for each in slashes if allows(permission, needed(each.verb))]
-    rest = [f"`/{each.verb}` ({needed(each.verb)})" for each in slashes if each not in mine]
-    rows = [f"| {code(usage(each))} | {each.help} |" for each in mine]
-    more = f" With a higher permission also {', '.join(rest)}." if rest else ""
+    rows = [f"| {code(usage(each))} | {each.help} |" for each in (*slashes, HELP)]
     where = "at the start of a line, in an issue, a pull request or a comment"
     return "\n".join(
         [
+            *([about, ""] if about else []),
             f"Write a command {where}. `<word>` must be there, `[word]` may.",
             "",
             "| command | what it does |",
             "|---|---|",
             *rows,
-            "| `/help` | list the commands |",
             "",
-            f"You have the permission {permission} on this repository.{more}",
+            (
+                f"These are the commands that you may use here now, with the permission "
+                f"{permission} on this repository. `/help hold` explains one command."
+            ),
         ]
     )
 
 
+def without_task(*, is_pull: bool, label: str) -> str:
+    """Why most commands are missing from a list."""
+    if is_pull:
+        return (
+            "This pull request belongs to no task, or the holder of its task did not open it. "
+            "Write commands about a task on the task's issue."
+        )
+    return f"This issue is not a task. Add the label {code(label)} to make it one."
+
+
+def help_of(slash: Slash, needed: Permission | None, permission: str, *, fits: bool) -> str:
+    """What one command does, and whether the person who asks can use it here now."""
+    if needed is None or allows(permission, needed):
+        now = (
+            "You can use it here now."
+            if fits
+            else "You have the permission for it, but as things are here it would change nothing."
+        )
+    else:
+        now = f"You cannot use it, because you have the permission {permission}."
+    need = f"It needs the permission {needed}." if needed else "Everybody may use it."
+    return f"{code(usage(slash))}: {slash.help}.\n\n{need} {now}"
+
+
 def usage(slash: Slash) -> str:
-    *first, last = [*slash.arguments] or [""]
-    shown = [*first, slash.shown or last]
-    form = "<{}>" if slash.required else "[{}]"
-    return " ".join([f"/{slash.verb}", *(form.format(each) for each in shown if each)])
+    first, *more = [*slash.arguments] or [""]
+    words = [f"<{slash.shown or first}>" if slash.required else f"[{slash.shown or first}]"]
+    words += [f"[{each}]" for each in more]
+    return " ".join([f"/{slash.verb}", *(words if first else [])])
 
 
 def refusal(asker: str, text: str, why: str) -> str:

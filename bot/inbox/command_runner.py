@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from bot.comments import replies, slash_commands
 from bot.dispatch.callers import Caller
 from bot.dispatch.execution import Call, execute
 from bot.errors import Refused
 from bot.identity import actors
 from bot.identity.people import logins
-from bot.inbox import command_answers
+from bot.inbox import command_answers, command_help
 from bot.inbox.command_answers import Reply
 from bot.inbox.command_finder import HELP, MOST, SIMILAR, TOO_MANY, VERBS, is_written
 from bot.kernel.operation import Operation, Shared, Slash
 from bot.mirror.tables import TABLES
-from bot.operations import OPERATIONS
 from bot.repository import repository_settings
 from bot.repository.repository_settings import allows
 from bot.times import SECOND
@@ -24,7 +25,6 @@ from store.inbox import commands
 from store.mirror import permissions, stored_repositories, threads, version_guard
 from store.mirror.threads import WrittenText
 from store.tables.inbox import CommandRow
-from store.tasks import tasks
 
 # A command that arrives later, by repair, does not run: its author may want something else now.
 LATEST = 24 * 3600 * SECOND
@@ -52,8 +52,8 @@ SOURCES = {
     "pull_request": "pull_requests",
 }
 # Arguments that are no sentences. A full stop after them means nothing.
-NAMES = {"agent_id", "priority", "blocked_by", "unblocked_by"}
-CASELESS = {"agent_id", "priority"}
+NAMES = {"agent_id", "priority", "role", "blocked_by", "unblocked_by"}
+CASELESS = {"agent_id", "priority", "role"}
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,10 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     """Raise Refused."""
     login, text = row["asker"], row["text"]
     here = (row["installation_id"], row["repository_id"])
-    required = (await repository_settings.of(tx, *here)).permissions
+    settings = await repository_settings.of(tx, *here)
+    required = settings.permissions
     if row["verb"] == HELP:
-        text = replies.help_text(OPERATIONS.values(), required.permission_for, permission)
+        text = await command_help.help_reply(tx, row, permission, settings)
         return Reply("done", "+1", text)
     asker = actors.person(here[0], login, permission, here[1], row["asker_id"] or None)
     if asker is None:
@@ -207,7 +208,7 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
     if rival := await _later_rival(tx, row):
         return _refusal(replies.overtaken(login, text, rival["text"]), "too_late")
     operation, slash = VERBS[row["verb"]]
-    arguments = operation.parse(await _arguments(tx, row, operation, slash), name="")
+    arguments = await _parse(tx, row, operation, slash)
     # The place of the command and when it was written: the same command never runs twice.
     place = (row["source_kind"], row["source_id"], row["text_hash"], row["nth"])
     key = " ".join(map(str, (*place, row["written_at"])))
@@ -238,6 +239,19 @@ async def _later_rival(tx: Tx, row: CommandRow) -> CommandRow | None:
     return later[0] if later else None
 
 
+async def _parse(tx: Tx, row: CommandRow, operation: Operation, slash: Slash) -> BaseModel:
+    """Raise Refused; with the usual form of a command that was written in another one."""
+    try:
+        return operation.parse(await _arguments(tx, row, operation, slash), name="")
+    except Refused as exc:
+        typed, *_ = row["text"].removeprefix(f"/{slash_commands.NAMESPACE} ").split()
+        form = replies.code(replies.usage(slash))
+        if typed.lstrip("/") == slash.verb or form in exc.message:
+            raise
+        how = f"{exc.message} The short form is {form}."
+        raise Refused(exc.code, how, **exc.details) from exc
+
+
 async def _arguments(tx: Tx, row: CommandRow, operation: Operation, slash: Slash) -> dict[str, Any]:
     """The task of the issue, then the words in order; the last argument gets all that remain."""
     words: list[str] = row["words"]
@@ -262,10 +276,9 @@ def _plain(name: str, value: str) -> str:
 
 
 async def _task(tx: Tx, row: CommandRow) -> str:
-    """The task of the issue, or the task whose holder opened this pull request."""
+    """The task here, or the name of the issue, which is then no task."""
+    if task := await command_help.task_here(tx, row):
+        return str(task["id"])
     here = (row["installation_id"], row["repository_id"])
-    if await tasks.by_number(tx, *here, row["number"]) is None:
-        for task in await tasks.of_pull(tx, *here, row["number"]):
-            return str(task["id"])
     where = await stored_repositories.repository_by_id(tx, *here)
     return f"{where['full_name'] if where else '?'}#{row['number']}"

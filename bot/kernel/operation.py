@@ -177,7 +177,7 @@ class Slash:
     The task is the issue of the comment. The words become `arguments` in order, and the last
     argument gets all that remain. The verb itself means the arguments `given`. `reply` makes the
     comment that answers; without it the answer is a reaction. `shown` is what people read instead
-    of the last argument's name. `required`: it needs a word.
+    of the first argument's name. `required`: it needs the first word.
     """
 
     verb: str
@@ -191,7 +191,7 @@ class Slash:
     def does(self, call: Mapping[str, Any]) -> bool:
         """Whether the command does the same as a call with these arguments."""
         fixed = all(call.get(name) == value for name, value in self.given.items())
-        return fixed and (not self.required or call.get(self.arguments[-1]) is not None)
+        return fixed and (not self.required or call.get(self.arguments[0]) is not None)
 
 
 @dataclass(frozen=True)

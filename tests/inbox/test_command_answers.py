@@ -43,25 +43,6 @@ async def test_status_and_why_show_priority_hold_and_blockers_by_their_numbers(
     )
 
 
-@ON_SQLITE
-async def test_help_shows_what_a_person_may_write_and_which_words_must_be_there(
-    workspace: Workspace,
-) -> None:
-    issue = await workspace.task()
-    helper = workspace.github.person("helper", permissions={"acme/rocket": "triage"})
-    helper.comment(issue, "/help")
-    await workspace.settle()
-    workspace.person.comment(issue, "/help")
-    await workspace.settle()
-    triage, admin = said(issue)
-    assert "| `/ask <text>` |" in triage
-    assert "| `/hold" not in triage
-    assert "You have the permission triage on this repository. With a higher permission" in triage
-    for usage in ("/priority <priority>", "/block <#12>", "/assign [agent]", "/hold [note]"):
-        assert f"| `{usage}` |" in admin
-    assert "higher permission" not in admin
-
-
 async def test_the_wrong_commands_of_one_comment_get_one_reply(workspace: Workspace) -> None:
     issue = await workspace.task()
     workspace.person.comment(issue, "/priority soon\n/block 7\n/resume\n/hubbub explode")

@@ -42,7 +42,7 @@ def _invite_reply(answer: Invited) -> str:
 INVITE = Slash(
     "invite",
     "invite an agent: you get its code after a login, not here",
-    ("agent_id",),
+    ("agent_id", "role"),
     reply=_invite_reply,
     shown="NAME",
     required=True,
