@@ -28,6 +28,7 @@ GROWING = {
     "events": ("seq", "at"),
     "verdicts": ("write_id", "at"),
     "usage_reports": ("id", "at"),
+    "agent_runs": ("id", "ended_at"),
     "check_runs": ("id", "completed_at"),
     "workflow_jobs": ("id", "completed_at"),
     "workflow_runs": ("id", "updated_at"),

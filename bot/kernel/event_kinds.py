@@ -18,6 +18,7 @@ SPEND = ("of", "whose", "level", "percent", "cap", "currency", "by")
 MESSAGE = ("message", "thread", "sender", "priority", "task")
 ENDED = ("why", "progress_before")
 END_OF_LEASE = ("holder", "why")
+RUN = ("run", "template", "asked_by", "task", "state", "outcome", "why", "workflow_run")
 
 KINDS: dict[str, EventKind] = {
     "task.created": EventKind("an issue became a task"),
@@ -91,6 +92,11 @@ KINDS: dict[str, EventKind] = {
         "another cap on spend was approached or reached; only the agent that reported sees it",
         SPEND,
     ),
+    "agent.run_queued": EventKind("a run of the agent in GitHub Actions waits for a place", RUN),
+    "agent.run_dispatched": EventKind("the workflow of the agent's run is being started", RUN),
+    "agent.run_started": EventKind("the agent's run began to work", RUN),
+    "agent.run_stopping": EventKind("the agent's run was asked to stop", RUN),
+    "agent.run_ended": EventKind("the agent's run ended; `state` says how", RUN),
     "inbox.changed": EventKind(
         "the mailbox of an agent changed, or it has a new notice; it only wakes the agent's "
         "waiting calls and subscriptions to `hubbub://inbox`"

@@ -243,6 +243,27 @@ def _removal(event: Happening) -> str:
     return f"{ended} Call register_agent to come back."
 
 
+def _asker_of_run(event: Happening) -> list[str | None]:
+    return [event.data.get("asked_by")]
+
+
+def _stop_of_run(event: Happening) -> str:
+    asked = with_full_stop(f"{event.who} asked your run to stop{event.why}")
+    return (
+        f"{asked} Commit what is worth keeping, report with update_agent (`result`, `outcome`), "
+        "and exit. GitHub cancels the run soon."
+    )
+
+
+HOW_IT_ENDED = {"succeeded": "succeeded", "failed": "failed", "cancelled": "was cancelled"}
+
+
+def _end_of_run(event: Happening) -> str:
+    how = HOW_IT_ENDED.get(str(event.data.get("state")), "did not start")
+    ended = with_full_stop(f"The run {event.data.get('run')} of {event.name} {how}{event.why}")
+    return f"{ended} get_agent_result has its result."
+
+
 def _holder_and_reporter(event: Happening) -> list[str | None]:
     return [event.holder, event.data.get("by")]
 
@@ -291,6 +312,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "agent.spend": (Rule("spend", _itself, _spend),),
     "agent.paused": (Rule("paused", _itself, _pause),),
     "agent.resumed": (Rule("resumed", _itself, _end_of_pause),),
+    "agent.run_stopping": (Rule("run_stopping", _itself, _stop_of_run),),
+    "agent.run_ended": (Rule("run_ended", _asker_of_run, _end_of_run),),
     "agent.left": (Rule("unregistered", _itself, _removal),),
 }
 # A notice that says less of the same than another one of its transaction is left out.

@@ -30,6 +30,8 @@ URGENCY = (
     "completed",
     "lease_ending",
     "answered",
+    "run_stopping",
+    "run_ended",
     "message",
     "spend",
     "review",

@@ -1,23 +1,17 @@
 """The settings of a repository, from `.github/hubbub.yml` on its default branch."""
 
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    create_model,
-)
+from pydantic import Field, ValidationError, create_model
 
 from bot.identity.actors import ROLES
 from bot.identity.permissions import RULES, lowest_role
 from bot.kernel.patterns import Shape
-from bot.quotas.money import AMOUNT, AMOUNT_WORDS, from_number, micros
+from bot.repository.run_settings import RunLimits, Runs, Template, TemplateName, When
+from bot.repository.setting_types import Amount, Group, Label, Name
 from store.engine.transaction import Tx
 from store.mirror import settings_files
 
@@ -30,8 +24,6 @@ ToDecide: TypeAlias = Literal["write", "maintain", "admin"]
 # In place of a role: no agent may do it, whatever its role.
 NOBODY = "nobody"
 
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
-Label: TypeAlias = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^\S(.*\S)?$")]
 WorkflowPath: TypeAlias = Annotated[
     str,
     Field(max_length=200),
@@ -63,10 +55,6 @@ AgentName: TypeAlias = Annotated[
 ]
 # People without any permission can cause other events, and so decide when an agent runs.
 EVENTS = ("workflow_dispatch", "repository_dispatch", "schedule", "push")
-
-
-class Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Statuses(Group):
@@ -139,21 +127,6 @@ class Actions(Group):
     protected_refs_only: bool = Field(
         default=False, description="whether a run must be at a protected branch or tag"
     )
-
-
-def _is_above_zero(given: str) -> str:
-    if not micros(given):
-        raise ValueError("must be above 0; remove the key for no cap")
-    return given
-
-
-# A whole number in the file becomes its text, so that no amount is ever a float.
-Amount: TypeAlias = Annotated[
-    str,
-    Shape(AMOUNT, AMOUNT_WORDS),
-    BeforeValidator(from_number),
-    AfterValidator(_is_above_zero),
-]
 
 
 class Spend(Group):
@@ -235,11 +208,17 @@ class RepositorySettings(Group):
     actions: Actions = Actions()
     texts: Texts = Texts()
     agents: Agents = Agents()  # type: ignore[valid-type]
+    runs: Runs = Runs()
     board: Board | None = None
     spend: Spend | None = None
+    templates: dict[TemplateName, Template] = Field(
+        {}, max_length=50, description="workflows that Hubbub starts as agents, by name"
+    )
 
 
 DEFAULTS = RepositorySettings()
+# In a path: any name that the file chooses, or any place in a list.
+ANY = "*"
 # Each group of keys by its path in the file.
 GROUPS: dict[tuple[str, ...], type[Group]] = {
     (): RepositorySettings,
@@ -247,16 +226,33 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
     ("actions",): Actions,
     ("texts",): Texts,
     ("agents",): Agents,
+    ("runs",): Runs,
     ("board",): Board,
     ("board", "statuses"): Statuses,
     ("spend",): Spend,
 }
-# What each entry of a list of groups is.
-ENTRIES: dict[tuple[str, ...], type[Group]] = {("actions", "workflows"): Workflow}
+# What each entry of a list of groups, or each value of a mapping of names to groups, is.
+ENTRIES: dict[tuple[str, ...], type[Group]] = {
+    ("actions", "workflows", ANY): Workflow,
+    ("templates", ANY): Template,
+    ("templates", ANY, "limits"): RunLimits,
+    ("templates", ANY, "when", ANY): When,
+}
 
 
 def group_at(where: tuple[str, ...]) -> type[Group]:
-    return ENTRIES[where[:-1]] if where[:-1] in ENTRIES else GROUPS[where]
+    return GROUPS.get(where) or next(
+        group for pattern, group in ENTRIES.items() if matches_any([pattern], where)
+    )
+
+
+def matches_any(patterns: Iterable[tuple[str, ...]], where: tuple[str, ...]) -> bool:
+    """Whether a path in the file is one of these, in which ANY is any part."""
+    return any(
+        len(pattern) == len(where)
+        and all(part in (ANY, given) for part, given in zip(pattern, where, strict=True))
+        for pattern in patterns
+    )
 
 
 async def of(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettings:
@@ -305,17 +301,28 @@ def schema() -> dict[str, Any]:
     """The JSON Schema for editors."""
     made = RepositorySettings.model_json_schema()
     # A file without one of these leaves the key out: no value in the file may be null.
-    made["properties"]["board"] = {"$ref": "#/$defs/Board"}
-    agent = made["$defs"]["Workflow"]["properties"]["agent"]
-    made["$defs"]["Workflow"]["properties"]["agent"] = agent.pop("anyOf")[0] | {
-        "description": agent["description"]
-    }
-    made["properties"]["spend"] = {"$ref": "#/$defs/Spend"}
-    for each in made["$defs"]["Spend"]["properties"].values():
-        each.pop("default")
-        each["anyOf"] = [{"type": "number", "exclusiveMinimum": 0}, each["anyOf"][0]]
+    for group in (made, *made["$defs"].values()):
+        for key, each in group.get("properties", {}).items():
+            group["properties"][key] = _without_null(each)
+    for group, keys in (("Spend", made["$defs"]["Spend"]["properties"]), ("RunLimits", ("cost",))):
+        for key in keys:
+            each = made["$defs"][group]["properties"][key]
+            amount = {
+                name: each.pop(name) for name in ("maxLength", "pattern", "type") if name in each
+            }
+            each["anyOf"] = [{"type": "number", "exclusiveMinimum": 0}, amount]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **made,
         "title": "Hubbub's settings of a repository: .github/hubbub.yml",
     }
+
+
+def _without_null(field: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a field that a file leaves out for None."""
+    kinds = field.get("anyOf", [])
+    if {"type": "null"} not in kinds:
+        return field
+    (kind,) = [each for each in kinds if each != {"type": "null"}]
+    rest = {name: value for name, value in field.items() if name not in ("anyOf", "default")}
+    return {**kind, **rest}

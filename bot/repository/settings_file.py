@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from yaml.reader import ReaderError
 
 from bot.kernel import argument_errors
-from bot.repository.repository_settings import RepositorySettings, group_at
+from bot.repository.repository_settings import ANY, RepositorySettings, group_at, matches_any
 
 PATH = ".github/hubbub.yml"
 # No real file comes near these limits.
@@ -31,6 +31,8 @@ SHOWN = 100
 
 # An escape can also produce halves of characters.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Texts that may have several lines.
+PROSE = (("templates", ANY, "prompt"), ("templates", ANY, "inputs", ANY))
 NUMBER = re.compile(r"-?[0-9]{1,18}")
 WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
@@ -38,6 +40,7 @@ WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 REASONS = argument_errors.REASONS | {
     "string_type": "must be a text; put it in quotes",
     "model_type": "must have keys below it",
+    "dict_type": "must have keys below it",
     "list_type": "must be a list",
     "string_pattern_mismatch": "must be one line that does not begin or end with a space",
     "literal_error": "must be {expected}",
@@ -181,7 +184,8 @@ class _Document:
             raise _problem(line, where, f"has the tag {tag[:SHOWN]!r}; remove it")
         if len(where) > DEEPEST:
             raise _problem(line, where, "is nested too deeply")
-        if CONTROL.search(getattr(event, "value", "")):
+        text = getattr(event, "value", "")
+        if CONTROL.search(text.replace("\n", "") if matches_any(PROSE, where) else text):
             raise _problem(line, where, "has a control character")
         if next(self.entries) > MOST_ENTRIES:
             raise _problem(line, where, f"is beyond the limit of {MOST_ENTRIES} entries")
@@ -204,7 +208,8 @@ def _scalar(event: Any) -> Any:
 
 
 def _problem_of(lines: Lines, error: Any) -> tuple[int, Where, str]:
-    where = tuple(str(part) for part in error["loc"])
+    # pydantic marks an error of a key itself, in a mapping, by one more part.
+    where = tuple(str(part) for part in error["loc"] if part != "[key]")
     # A missing key has no line, so take the line of the group that lacks it.
     known = next(lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines)
     return known, where, _reason(where, error)

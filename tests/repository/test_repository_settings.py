@@ -4,7 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -29,7 +29,10 @@ from bot.repository.repository_settings import (
     RepositorySettings,
     Workflow,
 )
+from bot.repository.run_settings import RunLimits, Template, When
 from bot.repository.settings_file import PATH, Unreadable, parse
+from bot.tasks.priorities import Priority
+from bot.tasks.sizes import Size
 from bot.tasks.states import STATES
 from fixtures.github import Issue
 from store.engine import sql
@@ -236,7 +239,7 @@ async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(
         "- `line 3: board.project: is missing`\n"
         "- `line 4: lease_s: must be at least 60`\n"
         "- `line 5: colour: is unknown; use task_label, lease_s, max_failures, max_claims, "
-        "agents_may_merge, permissions, actions, texts, agents, board, spend`\n\n"
+        "agents_may_merge, permissions, actions, texts, agents, runs, board, spend, templates`\n\n"
         "The last valid settings stay in force, or the defaults if there were none. The page "
         "*Repository settings* of Hubbub's documentation (`docs/reference/repository-settings.md`) "
         "describes each setting. Correct the file on the default branch, then close this issue."
@@ -296,6 +299,9 @@ async def test_the_settings_outlive_a_time_in_which_the_app_does_not_see_the_rep
 
 
 WORKFLOW = b"actions:\n  workflows:\n    - path: .github/workflows/a.yml\n"
+LIMITS = ", ".join(RunLimits.model_fields)
+NO_NAME = "must have lower-case letters, digits and hyphens, a letter first"
+TEMPLATE = b"templates:\n  fixer:\n    workflow: agent.yml\n"
 NO_REF = "must be a branch or tag with its prefix, for example refs/heads/main or refs/tags/v1"
 WRONG: dict[str, tuple[bytes, str]] = {
     "nothing": (b"null", "line 1: must be keys with values, for example `lease_s: 900`"),
@@ -369,6 +375,51 @@ WRONG: dict[str, tuple[bytes, str]] = {
         WORKFLOW + b"      refs: [refs/pull/1/merge]",
         f"line 4: actions.workflows.0.refs.0: {NO_REF}",
     ),
+    "a template without a workflow": (
+        b"templates:\n  fixer:\n    role: tester",
+        "line 2: templates.fixer.workflow: is missing",
+    ),
+    "a name of a template with spaces": (
+        b"runs: {}\ntemplates:\n  My Fixer: {workflow: a.yml}",
+        f"line 3: templates.My Fixer: {NO_NAME}",
+    ),
+    "an unknown key of a template": (
+        TEMPLATE + b"    colour: red",
+        f"line 4: templates.fixer.colour: is unknown; use {', '.join(Template.model_fields)}",
+    ),
+    "an unknown key of a template's limits": (
+        TEMPLATE + b"    limits:\n      hours: 1",
+        f"line 5: templates.fixer.limits.hours: is unknown; use {LIMITS}",
+    ),
+    "an unknown key of a rule": (
+        TEMPLATE + b"    when:\n      - {model: a}\n      - {model: b, color: red}",
+        "line 6: templates.fixer.when.1.color: is unknown; use model, size, priority, label",
+    ),
+    "an input that Hubbub passes itself": (
+        TEMPLATE + b"    inputs:\n      task: x",
+        "line 5: templates.fixer.inputs.task: is an input that Hubbub passes itself",
+    ),
+    "a number for an input": (
+        TEMPLATE + b"    inputs:\n      depth: 3",
+        "line 5: templates.fixer.inputs.depth: must be a text; put it in quotes",
+    ),
+    "a schedule with seconds": (
+        TEMPLATE + b'    schedule: "0 0 6 * * 1"',
+        "line 4: templates.fixer.schedule: must have five fields, as in `0 6 * * 1-5`",
+    ),
+    "a schedule that never comes": (
+        TEMPLATE + b'    schedule: "0 6 30 2 *"',
+        "line 4: templates.fixer.schedule: must be times that cron knows, as in `0 6 * * 1-5`",
+    ),
+    "more minutes than GitHub gives a job": (
+        TEMPLATE + b"    limits:\n      minutes: 361",
+        "line 5: templates.fixer.limits.minutes: must be at most 360",
+    ),
+    "a text for a template": (
+        b"templates:\n  fixer: agent.yml",
+        "line 2: templates.fixer: must have keys below it",
+    ),
+    "a text for templates": (b"templates: fixer", "line 1: templates: must have keys below it"),
     "an unknown state": (
         b"board:\n  project: 1\n  statuses:\n    done: X",
         f"line 4: board.statuses.done: is unknown; use {', '.join(STATES)}",
@@ -455,7 +506,18 @@ def test_every_problem_is_named_in_the_order_of_the_lines() -> None:
 
 
 AGENT = Workflow(path=".github/workflows/a.yml", refs=["refs/tags/v1"], role="tester")
+FIXER = Template(
+    workflow="agent.yml",
+    when=[When(model="large-1", priority="high"), When(model="small-1")],
+    prompt="Two\nlines.\n",
+    schedule="*/5 * * * *",
+)
 RIGHT: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "a mapping of names to groups": (
+        TEMPLATE + b"    when: [{priority: high, model: large-1}, {model: small-1}]\n"
+        b'    prompt: |\n      Two\n      lines.\n    schedule: "*/5 * * * *"',
+        {"templates": {"fixer": FIXER}},
+    ),
     "a list of groups": (
         WORKFLOW + b"      refs:\n        - refs/tags/v1\n      role: tester",
         {"actions": Actions(workflows=[AGENT])},
@@ -500,13 +562,22 @@ def test_the_examples_of_the_page_are_right_for_us_and_for_the_schema(example: s
 
 def test_the_first_example_is_complete_and_shows_the_defaults() -> None:
     shown = parse(EXAMPLES[0].encode())
-    assert shown.model_copy(update={"board": None, "spend": None}) == DEFAULTS
+    without: dict[str, Any] = {"board": None, "spend": None, "templates": {}}
+    assert shown.model_copy(update=without) == DEFAULTS
+    (template,) = shown.templates.values()
+    assert template.limits == RunLimits(tokens=2_000_000, cost="5.00", parallel=2)
     given = yaml.safe_load(EXAMPLES[0])
     for where, group in GROUPS.items():
         at = given
         for key in where:
             at = at[key]
         assert list(at) == list(group.model_fields)
+
+
+def shown_path(where: tuple[str, ...]) -> str:
+    """`actions.workflows[]` for a list of groups, `templates.NAME` for a mapping."""
+    path = ".".join(where).replace("templates.*", "templates.NAME")
+    return path.replace(".*", "[]")
 
 
 def test_every_key_is_documented() -> None:
@@ -519,7 +590,7 @@ def test_every_key_is_documented() -> None:
         if "statuses." not in name
     }
     rows |= {
-        f"| `{'.'.join(where)}[].{key}` |"
+        f"| `{shown_path(where)}.{key}` |"
         for where, entry in ENTRIES.items()
         for key in entry.model_fields
     }
@@ -527,6 +598,8 @@ def test_every_key_is_documented() -> None:
 
 
 def test_the_states_and_commands_are_those_there_are() -> None:
+    assert get_args(When.model_fields["size"].annotation)[0] == Size
+    assert get_args(When.model_fields["priority"].annotation)[0] == Priority
     assert tuple(GROUPS["board", "statuses"].model_fields) == STATES
     assert Permissions.model_fields.keys() == VERBS.keys()
 
