@@ -4,6 +4,7 @@ from typing import Any
 
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
+from bot.runs import deadlines
 from bot.runs.states import ENDS, Step, target
 from bot.tasks import publishing
 from bot.times import SECOND
@@ -35,6 +36,10 @@ async def record(
     if reached is None:
         return None
     columns |= await _times(tx, run, reached)
+    ends = columns.get("deadline_at", run["deadline_at"])
+    started = run["started_at"] is not None
+    due = deadlines.due_at(reached, await tx.now(), ends, has_started=started)
+    columns |= {"due_at": due, "look_at": None}
     if why is not None:
         columns["why"] = why[:LONGEST_WHY]
     changed = await runs.change(tx, run, state=reached, **columns)

@@ -71,6 +71,26 @@ class AgentRunRow(TypedDict):
     ended_at: int | None
     # When its minutes end. A run has it from its start.
     deadline_at: int | None
+    # When Hubbub looks at it next, and since when it waits for GitHub to say how the run is.
+    due_at: int | None
+    look_at: int | None
+    # How far Hubbub has come with stopping it: one of ASKED, CANCELLING and FORCING.
+    stops: Annotated[int, SMALL, Default("0")]
+
+
+# It was asked to stop; GitHub was asked to cancel it; GitHub was asked to do so by force.
+ASKED, CANCELLING, FORCING = range(3)
+
+
+class RunScheduleRow(TypedDict):
+    """A template of the settings with a `schedule`, and when it starts a run next."""
+
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    template: Annotated[str, KEY, Text(40)]
+    schedule: Annotated[str, Text(100)]
+    # NULL: never.
+    next_at: int | None
 
 
 TABLES = (
@@ -104,6 +124,7 @@ TABLES = (
         ),
         # Over all installations, for what happens by time.
         Index("ix_agent_runs_state", "state", "installation_id", "repository_id"),
-        Index("ix_agent_runs_deadline", "state", "deadline_at"),
+        Index("ix_agent_runs_due", "due_at"),
     ),
+    Table("run_schedules", RunScheduleRow, Index("ix_run_schedules_next", "next_at")),
 )
