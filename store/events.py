@@ -75,6 +75,19 @@ async def newest(tx: Tx, installation_id: int, subject: str, kind: str) -> Event
     )
 
 
+async def of_subject(tx: Tx, installation_id: int, subject: str, limit: int) -> list[LoggedEvent]:
+    """The newest events about a subject that everybody may see, the newest first."""
+    rows = await tx.all(
+        "SELECT seq, at, kind, subject, actor, data, audience, repository_id FROM events "
+        "WHERE installation_id = :i AND subject = :s AND audience IS NULL "
+        "ORDER BY seq DESC LIMIT :n",
+        i=installation_id,
+        s=subject,
+        n=limit,
+    )
+    return [row | {"data": json_text.value(row["data"])} for row in rows]
+
+
 def _floor_key(installation_id: int) -> str:
     return f"events forgotten {installation_id}"
 

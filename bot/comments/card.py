@@ -1,17 +1,30 @@
 """The card of a task: the status comment that people read on its issue."""
 
-from bot.comments import card_text
-from bot.comments.card_text import CardContext
-from bot.tasks import lookup, path_overlap, verdicts
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.comments import card_boxes, card_history, card_text
+from bot.comments.card_boxes import Box
+from bot.comments.card_context import CardContext, CardDetails
+from bot.tasks import lookup, merge_readiness, path_overlap, verdicts
 from bot.tasks.states import OPEN
 from bot.tasks.verdicts import Verdict
+from bot.times import DAY
+from store import events
 from store.engine.transaction import Tx
+from store.inbox import commands
 from store.messages import messages
-from store.mirror import relations
+from store.mirror import pulls, relations
+from store.tables.inbox import CommandRow
+from store.tables.mirror import PullRequestRow
+from store.tables.tasks import LeaseRow
 from store.tables.usage import UsageSumRow
 from store.tasks import leases, ready, spend_holds, usage
 from store.tasks.tasks import FullTask
 from store.tasks.usage import SumKey
+
+# How many events are read for the history, which leaves some out.
+EVENTS_READ = 60
 
 
 async def text(tx: Tx, task: FullTask) -> str:
@@ -19,22 +32,38 @@ async def text(tx: Tx, task: FullTask) -> str:
 
     It names no issue of another repository, because some readers of the card may not see that one.
     """
-    return card_text.text(task, await _context(tx, task), await tx.now())
+    read = await _read(tx, task)
+    details = await _details(tx, task, read)
+    return card_text.text(task, read.context, details, await tx.now())
 
 
 async def digest(tx: Tx, task: FullTask) -> str:
     """A short hash of what people act on."""
-    return card_text.digest(task, await _context(tx, task))
+    return card_text.digest(task, (await _read(tx, task)).context)
 
 
-async def _context(tx: Tx, task: FullTask) -> CardContext:
+async def boxes(tx: Tx, task: FullTask) -> list[Box]:
+    """The checkboxes that the card of the task as it is now has."""
+    blockers, _ = await ready.waiting_for(tx, task["installation_id"], task["issue_id"] or 0)
+    return card_boxes.boxes(task, is_blocked=any(map(relations.is_blocking, blockers)))
+
+
+@dataclass(frozen=True)
+class _Read:
+    context: CardContext
+    lease: LeaseRow | None
+    pull: PullRequestRow | None
+
+
+async def _read(tx: Tx, task: FullTask) -> _Read:
+    pull = await lookup.pull_request(tx, task)
     if task["state"] not in OPEN:
-        return await _result_context(tx, task)
+        return _Read(await _result_context(tx, task, pull), None, pull)
     here = (tx, task["installation_id"])
     blockers, children = await ready.waiting_for(*here, task["issue_id"] or 0)
     lease = await leases.get(*here, task["lease_id"]) if task["lease_id"] else None
     paths = leases.paths_of(lease) if lease else []
-    return CardContext(
+    context = CardContext(
         blockers=[
             f"#{each['number']}"
             if each["repository_id"] == task["repository_id"]
@@ -45,7 +74,7 @@ async def _context(tx: Tx, task: FullTask) -> CardContext:
         done=sum(each["state"] != "open" for each in children),
         total=len(children),
         overlaps=await path_overlap.overlaps(tx, task, paths),
-        verdicts=await _verdicts(tx, task),
+        verdicts=await _verdicts(tx, pull),
         messages=await messages.on_card(*here, task["id"]),
         spend=await _spend(tx, task),
         caps=await spend_holds.matching(
@@ -55,11 +84,11 @@ async def _context(tx: Tx, task: FullTask) -> CardContext:
             task_id=task["id"],
         ),
     )
+    return _Read(context, lease, pull)
 
 
-async def _verdicts(tx: Tx, task: FullTask) -> list[Verdict]:
-    """Those on its pull request, as long as it is open."""
-    pull = await lookup.pull_request(tx, task)
+async def _verdicts(tx: Tx, pull: PullRequestRow | None) -> list[Verdict]:
+    """Those on the pull request, as long as it is open."""
     return await verdicts.of_pull(tx, pull) if pull and pull["state"] == "open" else []
 
 
@@ -68,9 +97,8 @@ async def _spend(tx: Tx, task: FullTask) -> list[UsageSumRow]:
     return (await usage.sums(tx, task["installation_id"], [key]))[key]
 
 
-async def _result_context(tx: Tx, task: FullTask) -> CardContext:
+async def _result_context(tx: Tx, task: FullTask, pull: PullRequestRow | None) -> CardContext:
     here = (tx, task["installation_id"])
-    pull = await lookup.pull_request(tx, task)
     shown = await messages.on_card(*here, task["id"])
     return CardContext(
         last_holder=task["last_holder"],
@@ -78,3 +106,32 @@ async def _result_context(tx: Tx, task: FullTask) -> CardContext:
         spend=await _spend(tx, task),
         messages=[each for each in shown if each["sent_at"] >= (task["ended_at"] or 0)],
     )
+
+
+async def _details(tx: Tx, task: FullTask, read: _Read) -> CardDetails:
+    here = (tx, task["installation_id"])
+    steps = await events.of_subject(*here, task["id"], EVENTS_READ)
+    pull = read.pull if read.pull and read.pull["state"] == "open" else None
+    return CardDetails(
+        boxes=card_boxes.boxes(task, is_blocked=bool(read.context.blockers)),
+        lease=read.lease,
+        checks=await _checks(tx, pull) if pull else None,
+        is_draft=pull is not None and bool(pull["draft"]),
+        outcomes=await _outcomes(tx, task),
+        history=[each for each in steps if each["kind"] in card_history.KINDS],
+    )
+
+
+async def _checks(tx: Tx, pull: PullRequestRow) -> merge_readiness.Checks:
+    here = (pull["installation_id"], pull["repository_id"])
+    return merge_readiness.checks(await pulls.check_runs(tx, *here, pull["head_sha"]))
+
+
+async def _outcomes(tx: Tx, task: FullTask) -> Sequence[CommandRow]:
+    """How the ticks of the last edit ended, for a day."""
+    if task["card_comment_id"] is None:
+        return []
+    here = (tx, task["installation_id"])
+    found = await commands.newest_of(*here, card_boxes.SOURCE, task["card_comment_id"])
+    since = await tx.now() - DAY
+    return [each for each in found if (each["answered_at"] or 0) > since]

@@ -221,6 +221,14 @@ def overtaken(asker: str, text: str, later: str) -> str:
     )
 
 
+def outdated_card(asker: str, text: str) -> str:
+    """For a tick on a card that shows something else by now."""
+    why = (
+        "the card had changed before the tick. Read it again, and tick again if you still want it."
+    )
+    return refusal(asker, text, why)
+
+
 def failure(asker: str, text: str) -> str:
     return refusal(
         asker, text, "Hubbub failed several times, and logged why. Tell the person who runs it."

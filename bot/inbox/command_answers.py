@@ -1,17 +1,19 @@
 """Answers to commands: a reaction to each, one reply to each comment.
 
-A reply that only shows how things are takes the place of the older ones like it.
+A tick on a card is answered on the card. A reply that only shows how things are takes the place of
+the older ones like it.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from bot.comments import history, replies
+from bot.comments import card_boxes, history, replies
 from bot.comments.limits import MOST_ANSWERS_AN_HOUR, MOST_COMMENTS
 from bot.github import rate_limit_store, rate_limits
 from bot.identity.actors import BOT
 from bot.inbox.command_finder import VERBS
 from bot.outbox import fairness
+from bot.tasks import publishing
 from bot.times import SECOND
 from store.audit import records
 from store.engine.origins import Origin
@@ -20,6 +22,7 @@ from store.inbox import commands
 from store.mirror import stored_issues, stored_repositories
 from store.outbox import queued_replies, writes
 from store.tables.inbox import CommandRow
+from store.tasks import tasks
 
 # The target of a reaction, by the source. A review can get none.
 REACTABLE = {
@@ -60,6 +63,9 @@ async def answer(tx: Tx, row: CommandRow, reply: Reply) -> None:
     await commands.answer(tx, row, reply.state, reply.text)
     if reply.state == "refused":
         await record_refusal(tx, row, reply.code)
+    if row["source_kind"] == card_boxes.SOURCE:
+        await _answer_on_card(tx, row)
+        return
     on_issue = writes.on_issue(row["repository_id"], row["number"])
     replied = reply.text is not None and await _comment(tx, row, on_issue, reply.text)
     # A reply below a command that was done says so itself. That on a line of code is elsewhere.
@@ -75,6 +81,21 @@ async def answer(tx: Tx, row: CommandRow, reply: Reply) -> None:
         await _queue(tx, row, "reaction", target, arguments)
     elif reply.text is None:
         await _comment(tx, row, on_issue, replies.confirmation(row["asker"], row["text"]))
+
+
+async def answer_too_late(tx: Tx, row: CommandRow) -> None:
+    """End a command that came too late. Only a card shows that."""
+    await commands.answer(tx, row, "expired", None)
+    await record_refusal(tx, row, "too_late")
+    if row["source_kind"] == card_boxes.SOURCE:
+        await _answer_on_card(tx, row)
+
+
+async def _answer_on_card(tx: Tx, row: CommandRow) -> None:
+    """Draw the card again, without the tick and with its answer."""
+    here = (tx, row["installation_id"], row["repository_id"], row["number"])
+    if task := await tasks.by_number(*here):
+        await publishing.redraw(tx, task)
 
 
 async def record_refusal(tx: Tx, row: CommandRow, code: str) -> None:

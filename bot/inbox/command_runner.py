@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bot.comments import replies, slash_commands
+from bot.comments import card_boxes, replies, slash_commands
 from bot.dispatch.callers import Caller
 from bot.dispatch.execution import Call, execute
 from bot.errors import Refused
@@ -43,7 +43,7 @@ RIVALS = (
 )
 # These are rivals only about the same issue.
 BLOCKERS = RIVALS[-1]
-# Where the mirror has the text of each kind of source.
+# Where the mirror has the text of each kind of source. A tick on a card has no text there.
 SOURCES = {
     "comment": "comments",
     "review": "reviews",
@@ -76,7 +76,8 @@ async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
         (text["updated_at"] == which["written_at"] and not version_guard.read_at(text["version"]))
         or await is_written(text["body"], which)
     )
-    source = Source(text, has_command)
+    # A tick is stored with what it means. The card may have been drawn again since.
+    source = Source(text, has_command or which["source_kind"] == card_boxes.SOURCE)
     try:
         await store.write(lambda tx: _run_and_answer(tx, shared, which, source))
     except Refused as exc:
@@ -85,7 +86,9 @@ async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
 
 
 async def _text_of(tx: Tx, which: CommandRow) -> WrittenText | None:
-    table = SOURCES[which["source_kind"]]
+    table = SOURCES.get(which["source_kind"])
+    if table is None:
+        return None
     return await threads.written_text(tx, table, which["installation_id"], which["source_id"])
 
 
@@ -96,8 +99,7 @@ async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow, source: Sou
         return  # it changed since then: the next step looks again
     now = await tx.now()
     if row["written_at"] and row["written_at"] < now - LATEST:
-        await commands.answer(tx, row, "expired", None)
-        await command_answers.record_refusal(tx, row, "too_late")
+        await command_answers.answer_too_late(tx, row)
     elif not await _is_overdue(tx, row) and await _is_text_in_doubt(tx, row, source.text):
         await commands.put_off(tx, row, now + RETRY_AFTER)
     elif not source.has_command:

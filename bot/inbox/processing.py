@@ -8,7 +8,7 @@ import structlog
 from bot.github import webhook_payloads
 from bot.github.payloads import Malformed
 from bot.identity.keyring import Keys
-from bot.inbox import batching
+from bot.inbox import batching, card_edits
 from bot.inbox.batching import Prepared
 from bot.inbox.command_finder import find_commands
 from bot.mirror import webhooks, writer
@@ -116,6 +116,8 @@ async def _apply(tx: Tx, keys: Keys, installation_id: int, batch: Sequence[Prepa
     for each in mine:
         if each.changes is not None:
             await commands.add(tx, installation_id, each.found)
+            for edit in each.changes.bot_comment_edits:
+                await card_edits.apply(tx, keys, installation_id, edit)
     for outcome in sorted({each.outcome for each in mine}):
         packed = {each.delivery.guid: each.packed for each in mine if each.outcome == outcome}
         await deliveries.mark_processed(tx, installation_id, outcome, packed)

@@ -27,6 +27,23 @@ class CommandText:
 
 
 @dataclass(frozen=True)
+class BotCommentEdit:
+    """An edit by a person of a comment that a bot wrote. It may be Hubbub's card."""
+
+    comment_id: int
+    author: str
+    author_id: int
+    repository_id: int
+    number: int
+    before: str
+    body: str
+    editor: str
+    # 0 if the payload has none.
+    editor_id: int
+    edited_at: int
+
+
+@dataclass(frozen=True)
 class Relation:
     """`kind`: parent or blocked_by; the source is the child, or the blocked issue.
 
@@ -112,6 +129,7 @@ class Changes:
     reads: tuple[Read, ...] = ()
     texts: tuple[CommandText, ...] = ()
     edits: tuple[TextEdit, ...] = ()
+    bot_comment_edits: tuple[BotCommentEdit, ...] = ()
     # (repository id, 1 or 0): whether the installation covers it.
     selected: tuple[tuple[int, int], ...] = ()
     # Repositories in which a feature may have been turned on.

@@ -16,7 +16,7 @@ from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import stored_issues
-from store.outbox import writes
+from store.outbox import write_history, writes
 from store.tables.outbox import WriteRow
 from store.tasks.tasks import FullTask
 
@@ -26,6 +26,11 @@ SOON = 10 * SECOND
 RESULT_SOON = 5 * SECOND
 # While the budget is short, a card is edited at most this often, but for its result.
 EVERY_WHEN_SHORT = 60 * SECOND
+# After so many edits of a card in an hour, what people changed on it is undone with the next edit
+# of this distance. A program that always changes it back gets no more.
+MOST_AN_HOUR = 30
+HOUR = 3600 * SECOND
+EVERY_WHEN_MANY = 600 * SECOND
 # A note or progress alone is shown at most this often.
 REPORT_EVERY = 900 * SECOND
 
@@ -39,6 +44,7 @@ async def show(
     spacing: int = 0,
     makes_card: bool = False,
     has_edits: bool = True,
+    redraws: bool = False,
 ) -> None:
     """Queue an edit of the card. It replaces a queued one; its text is made when it is sent.
 
@@ -46,13 +52,15 @@ async def show(
     edit. It is dropped when its turn comes and nothing that people act on has changed.
 
     `task`: its row as it is now. `makes_card`: the task gets a card now, if it has none.
-    `has_edits`: False if the caller knows that the database has no edit of the card.
+    `has_edits`: False if the caller knows that the database has no edit of the card. `redraws`:
+    the edit goes out even if nothing has changed.
     """
     if not (task["number"] and (makes_card or _is_shown(task, lane))):
         return
     now, edits = await tx.now(), await _edits_of(tx, task, stored=has_edits)
     if task["state"] not in OPEN:
-        await _queue_card(tx, task, edits, writes.PEOPLE, now + RESULT_SOON)
+        due = now + max(RESULT_SOON, spacing)
+        await _queue_card(tx, task, edits, writes.PEOPLE, due, redraws=redraws)
         return
     urgent, last = [each for each in edits.queued if not _is_minor(each)], edits.last
     lane = min([lane, *(each["lane"] for each in urgent)])
@@ -64,7 +72,16 @@ async def show(
         lane, due = writes.AGENTS, max(due, _after(last, EVERY_WHEN_SHORT, now) if last else 0)
     # The replaced edit may have been more urgent.
     due = min([due, *(each["not_before"] for each in urgent)])
-    await _queue_card(tx, task, edits, lane, due)
+    await _queue_card(tx, task, edits, lane, due, redraws=redraws)
+
+
+async def redraw(tx: Tx, task: FullTask) -> None:
+    """Queue an edit of the card that undoes what a person changed on it."""
+    here, target = (tx, task["installation_id"]), card_target(task["id"])
+    since = await tx.now() - HOUR
+    lately = await write_history.counts_by_author(*here, target, ("card",), since)
+    spacing = EVERY_WHEN_MANY if sum(lately.values()) >= MOST_AN_HOUR else 0
+    await show(tx, task, lane=writes.PEOPLE, spacing=spacing, redraws=True)
 
 
 async def show_report(tx: Tx, task: FullTask, *, lane: int = writes.AGENTS) -> None:
@@ -122,17 +139,31 @@ def _is_minor(write: WriteRow) -> bool:
     return "every" in write["arguments"]
 
 
+def is_redraw(write: WriteRow) -> bool:
+    """Whether an edit of a card undoes what a person changed on it."""
+    return "redraw" in write["arguments"]
+
+
 def _after(last: WriteRow | None, span: int, now: int) -> int:
     """The time `span` after the last edit; `span` from now if there is none."""
     return now + span if last is None else (last["finished_at"] or now) + span
 
 
 async def _queue_card(
-    tx: Tx, task: FullTask, edits: _Edits, lane: int, due: int, *, every: int = 0
+    tx: Tx,
+    task: FullTask,
+    edits: _Edits,
+    lane: int,
+    due: int,
+    *,
+    every: int = 0,
+    redraws: bool = False,
 ) -> None:
     where = task["installation_id"]
     await writes.supersede_these(tx, where, edits.queued)
-    more = {"every": every} if every else {}
+    more: dict[str, object] = {"every": every} if every else {}
+    if redraws or any(is_redraw(each) for each in edits.queued):
+        more["redraw"] = True
     await writes.queue(
         tx,
         where,

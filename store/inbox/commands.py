@@ -191,6 +191,31 @@ async def answer(tx: Tx, which: CommandRow, state: str, text: str | None) -> Non
     )
 
 
+async def withdraw(tx: Tx, installation_id: int, found: FoundCommand) -> bool:
+    """End a command that still waits, and that its author took back. False if there is none."""
+    named = {"installation_id": installation_id, **found}
+    ended = await tx.run(
+        "UPDATE commands SET state = 'withdrawn', answer = NULL, answered_at = :now "
+        f"WHERE {IS_KEY} AND state = 'waiting'",
+        now=await tx.now(),
+        **{name: named[name] for name in KEY},
+    )
+    return bool(ended)
+
+
+async def newest_of(tx: Tx, installation_id: int, kind: str, source_id: int) -> list[CommandRow]:
+    """The commands of the last edit of a source that have an answer, in their order."""
+    of_source = "installation_id = :i AND source_kind = :k AND source_id = :s"
+    ended = "state IN ('done', 'refused', 'expired')"
+    return await tx.all(
+        f"SELECT * FROM commands WHERE {of_source} AND {ended} AND written_at = "
+        f"(SELECT MAX(written_at) FROM commands WHERE {of_source} AND {ended}) ORDER BY line",
+        i=installation_id,
+        k=kind,
+        s=source_id,
+    )
+
+
 async def put_off(tx: Tx, which: CommandRow, until: int) -> None:
     """Wait for the author's permission, or for the text, which is being read."""
     await tx.run(

@@ -31,6 +31,18 @@ async def results(tx: Tx, installation_id: int, target: str, limit: int) -> list
     return [decode(row) for row in await tx.all(q, i=installation_id, t=target, n=limit)]
 
 
+async def newest_attempt(tx: Tx, installation_id: int, target: str, kind: str) -> str | None:
+    """The id of the newest write of a kind to a target that took effect or may have done so."""
+    row = await tx.one(
+        f"SELECT id FROM {_on_target(tx)} WHERE installation_id = :i AND target = :t "
+        "AND state IN ('sending', 'unknown', 'sent') AND kind = :k ORDER BY seq DESC LIMIT 1",
+        i=installation_id,
+        t=target,
+        k=kind,
+    )
+    return row["id"] if row else None
+
+
 async def paths_of_commits(
     tx: Tx, installation_id: int, task_id: str, limit: int
 ) -> dict[str, bool]:

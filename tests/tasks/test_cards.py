@@ -14,8 +14,9 @@ AT = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
 
 
 def assert_ending(issue: Issue, *patterns: str) -> None:
-    """The lines of the card between its head and its last line are these."""
-    _, _, *lines, _ = [each for each in card(issue).splitlines() if each]
+    """The lines of the card between its head and what happens next are these."""
+    text, _, _ = card(issue).partition("**Next:**")
+    _, _, *lines = [each for each in text.splitlines() if each]
     assert len(lines) == len(patterns), lines
     for line, pattern in zip(lines, patterns, strict=True):
         assert re.fullmatch(pattern, line), line

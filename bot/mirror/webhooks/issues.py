@@ -2,10 +2,11 @@
 
 from typing import cast
 
+from bot.comments import authorship
 from bot.github import payloads
-from bot.github.payloads import at
+from bot.github.payloads import Json, at
 from bot.mirror import reads
-from bot.mirror.changes import Changes, Transfer
+from bot.mirror.changes import BotCommentEdit, Changes, Transfer
 from bot.mirror.rows import issue_rows
 from bot.mirror.webhooks.event import (
     Event,
@@ -61,6 +62,32 @@ def issue_comment(event: Event) -> Changes:
         (issue_rows.issue(*event.here, issue), row, *milestone_of(event, issue)),
         edits=edits(event, "comment", on, row.row["id"]),
         texts=command_texts(event, "comment", comment, on, actions=("created", "edited")),
+        bot_comment_edits=_bot_comment_edits(event, comment, on),
+    )
+
+
+def _bot_comment_edits(event: Event, comment: Json, on: int) -> tuple[BotCommentEdit, ...]:
+    """The edit, if a person changed the text of a bot's comment."""
+    before, sender = at(event.payload, "changes", "body", "from"), at(event.payload, "sender")
+    author = payloads.text(at(comment, "user", "login"), 100)
+    if event.action != "edited" or before is None or not authorship.is_bot(author):
+        return ()
+    by = sender_of(event)
+    if not by.login or at(sender, "type") == "Bot" or authorship.is_bot(by.login):
+        return ()
+    return (
+        BotCommentEdit(
+            comment_id=payloads.number(at(comment, "id"), "comment.id"),
+            author=author,
+            author_id=payloads.maybe_number(at(comment, "user", "id")) or 0,
+            repository_id=event.repository_id,
+            number=on,
+            before=payloads.text(before),
+            body=payloads.text(at(comment, "body")),
+            editor=by.login,
+            editor_id=by.id,
+            edited_at=payloads.time(at(comment, "updated_at")),
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from bot.outbox.kinds.kind import (
     rest,
     status_result,
 )
+from bot.tasks import publishing
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows, stored_issues
 from store.outbox import write_history
@@ -67,6 +68,8 @@ async def is_shown_already(tx: Tx, write: WriteRow) -> bool:
         return False
     comment_id = task["card_comment_id"]
     if comment_id is None or await mirror_rows.is_deleted(tx, "comments", here[1], comment_id):
+        return False
+    if publishing.is_redraw(write):
         return False
     if last["result"].get("shown") != await card.digest(tx, task):
         return False

@@ -1,0 +1,52 @@
+"""What a card shows that is not in the task's own row, as values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.comments.card_boxes import Box
+from bot.tasks.merge_readiness import Checks
+from bot.tasks.path_overlap import Overlap
+from bot.tasks.verdicts import Verdict
+from store.events import LoggedEvent
+from store.messages.messages import CardMessage
+from store.tables.inbox import CommandRow
+from store.tables.tasks import LeaseRow
+from store.tables.usage import SpendHoldRow, UsageSumRow
+
+
+@dataclass(frozen=True)
+class CardContext:
+    """What decides whether people have something new to act on, and what stands beside it."""
+
+    blockers: Sequence[str] = ()
+    done: int = 0
+    total: int = 0
+    overlaps: Sequence[Overlap] = ()
+    # Of the task's open pull request.
+    verdicts: Sequence[Verdict] = ()
+    # Only those whose sender wants people to see them; of an ended task, those since its end.
+    messages: Sequence[CardMessage] = ()
+    # Who held an ended task last.
+    last_holder: str | None = None
+    merged: bool = False
+    # What agents reported for the task, one row for each currency.
+    spend: Sequence[UsageSumRow] = ()
+    # The caps that are near or reached, of the task and of its holder.
+    caps: Sequence[SpendHoldRow] = ()
+
+
+@dataclass(frozen=True)
+class CardDetails:
+    """What only the drawn card needs. A change of these alone is not worth an edit."""
+
+    boxes: Sequence[Box] = ()
+    lease: LeaseRow | None = None
+    # Of the head of the open pull request.
+    checks: Checks | None = None
+    is_draft: bool = False
+    # Whom the comment with the open question mentions.
+    asked: Sequence[str] = ()
+    # How the ticks of the last edit by a person ended.
+    outcomes: Sequence[CommandRow] = ()
+    # The newest first.
+    history: Sequence[LoggedEvent] = ()

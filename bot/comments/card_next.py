@@ -1,0 +1,81 @@
+"""The one sentence of the card that says what happens next."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from bot.comments.card_context import CardContext, CardDetails
+from bot.comments.card_pulls import has_failed
+from bot.comments.replies import code
+from bot.tasks import verdicts
+from bot.tasks.states import OPEN
+from store.tasks.tasks import FullTask
+
+Case: TypeAlias = Callable[[FullTask, CardContext, CardDetails], bool]
+Words: TypeAlias = Callable[[FullTask], str]
+
+
+def _holder(task: FullTask) -> str:
+    return code(task["holder"] or "the holder")
+
+
+def _pull(task: FullTask) -> str:
+    return f"#{task['pull_number']}"
+
+
+def _asks_for_changes(_task: FullTask, context: CardContext, _details: CardDetails) -> bool:
+    return verdicts.decision(context.verdicts) == "changes_requested"
+
+
+def _is_approved(_task: FullTask, context: CardContext, _details: CardDetails) -> bool:
+    return verdicts.decision(context.verdicts) == "approved"
+
+
+# The first case that holds gives the sentence.
+CASES: tuple[tuple[Case, Words], ...] = (
+    (lambda t, *_: t["state"] not in OPEN, lambda _: "nothing. `/retry` opens the task again."),
+    (lambda t, *_: bool(t["held"]), lambda _: "nothing, until somebody ends the hold."),
+    (
+        lambda t, *_: bool(t["question"]),
+        lambda t: f"somebody answers in a comment, and {_holder(t)} continues.",
+    ),
+    (
+        lambda t, c, _: bool(c.blockers) and not t["holder"],
+        lambda _: "the issues that block it are closed. Then an agent can claim it.",
+    ),
+    (
+        lambda t, *_: t["state"] == "assigned",
+        lambda t: f"{code(t['assigned_to'] or '')} claims it.",
+    ),
+    (lambda t, *_: t["state"] == "pending", lambda _: "the next agent that fits claims it."),
+    (
+        lambda t, c, d: bool(t["pull_number"]) and _asks_for_changes(t, c, d),
+        lambda t: f"{_holder(t)} makes the requested changes in {_pull(t)}.",
+    ),
+    (
+        lambda t, _, d: bool(t["pull_number"]) and has_failed(d.checks),
+        lambda t: f"{_holder(t)} looks at the failed checks of {_pull(t)}.",
+    ),
+    (
+        lambda t, _, d: bool(t["pull_number"]) and d.is_draft,
+        lambda t: f"{_holder(t)} finishes the draft {_pull(t)}.",
+    ),
+    (
+        lambda t, c, d: bool(t["pull_number"]) and _is_approved(t, c, d),
+        lambda t: f"somebody merges {_pull(t)}, which completes the task.",
+    ),
+    (
+        lambda t, *_: bool(t["pull_number"]),
+        lambda t: f"somebody reviews {_pull(t)}. Its merge completes the task.",
+    ),
+    (
+        lambda t, *_: t["state"] == "in_review",
+        lambda t: f"somebody reviews what {_holder(t)} reported.",
+    ),
+    (lambda *_: True, lambda t: f"{_holder(t)} works on it and opens a pull request."),
+)
+
+
+def next_step(task: FullTask, context: CardContext, details: CardDetails) -> str:
+    """What happens next, without a capital at its start."""
+    words = next(words for holds, words in CASES if holds(task, context, details))
+    return words(task)
