@@ -27,12 +27,12 @@ def checks(details: CardDetails) -> list[str]:
     found = details.checks
     if found is None or not (found.passed or found.running or found.failed):
         return []
-    parts = [_named(found.failed, "failed"), _named(found.running, "running")]
+    parts = [_listing(found.failed, "failed"), _listing(found.running, "running")]
     parts += [f"{found.passed} passed"] if found.passed else []
     return [f"Checks: {'; '.join(each for each in parts if each)}."]
 
 
-def _named(names: Sequence[str], what: str) -> str:
+def _listing(names: Sequence[str], what: str) -> str:
     if not names:
         return ""
     more = f" and {len(names) - MOST_CHECKS} more" if len(names) > MOST_CHECKS else ""
