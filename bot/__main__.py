@@ -110,7 +110,13 @@ def demo(
 
 
 @app.command(rich_help_panel=USE)
-def mcp() -> None:
+def mcp(
+    *,
+    channel: Annotated[
+        bool,
+        typer.Option("--channel", help="push notices and urgent messages into Claude Code"),
+    ] = False,
+) -> None:
     """Serve MCP on stdio for the agent whose token is in HUBBUB_TOKEN."""
     from bot.cli import call
 
@@ -120,13 +126,13 @@ def mcp() -> None:
     if loaded.url:
         from mcp_server import bridge
 
-        asyncio.run(bridge.run(loaded.url, token))
+        asyncio.run(bridge.run(loaded.url, token, as_channel=channel))
         return
     from bot import logs
     from bot.cli import stdio
 
     logs.set_up(loaded)
-    asyncio.run(stdio.serve_stdio(loaded, token))
+    asyncio.run(stdio.serve_stdio(loaded, token, as_channel=channel))
 
 
 @app.command(rich_help_panel=RUN)

@@ -6,6 +6,7 @@ So the agent's machine needs no database, and the command starts fast.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ import aiohttp
 
 from bot.errors import Refused, refusal_in
 from bot.github.proxies import proxy_for
-from mcp_server import pipes
+from mcp_server import channel, pipes
 from mcp_server.forwarded_messages import (
     Events,
     Message,
@@ -27,6 +28,7 @@ from mcp_server.forwarded_messages import (
     with_key,
     without_wait,
 )
+from mcp_server.push_feed import PushFeed
 
 # The server may be silent for so many seconds: longer than the longest wait_s.
 LIMITS = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=70)
@@ -45,18 +47,23 @@ class AnswerLost(Exception):
     """The connection broke after the request was sent. The server may have carried it out."""
 
 
-async def run(url: str, token: str) -> None:
-    """Forward until the input ends and everything asked is answered."""
-    await forward(url, token, pipes.lines(), pipes.write)
+async def run(url: str, token: str, *, as_channel: bool = False) -> None:
+    """Forward until the input ends and everything asked is answered.
+
+    `as_channel`: also write what the server pushes for the agent.
+    """
+    await forward(url, token, pipes.lines(), pipes.write, as_channel=as_channel)
 
 
-async def forward(url: str, token: str, lines: AsyncIterator[str], write: Write) -> None:
+async def forward(
+    url: str, token: str, lines: AsyncIterator[str], write: Write, *, as_channel: bool = False
+) -> None:
     async with aiohttp.ClientSession(
         headers={"Authorization": f"Bearer {token}", **ACCEPT},
         connector=aiohttp.TCPConnector(limit=0),
         proxy=proxy_for(url),
     ) as http:
-        await Bridge(url, http, write).serve(lines)
+        await Bridge(url, http, write, as_channel=as_channel).serve(lines)
 
 
 @dataclass
@@ -64,11 +71,13 @@ class Bridge:
     url: str
     http: aiohttp.ClientSession
     write: Write
+    as_channel: bool = False
     # What `initialize` agreed on, in the older protocol.
     version: str | None = None
     _input_ended: asyncio.Event = field(default_factory=asyncio.Event)
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _endless: set[asyncio.Task[None]] = field(default_factory=set)
+    _pushing: asyncio.Task[None] | None = None
 
     async def serve(self, lines: AsyncIterator[str]) -> None:
         tasks: set[asyncio.Task[None]] = set()
@@ -86,6 +95,9 @@ class Bridge:
             if message["method"] == "initialize":
                 await asyncio.wait([task])
         self._input_ended.set()
+        if self._pushing is not None:
+            tasks.add(self._pushing)
+            self._endless.add(self._pushing)
         for each in tuple(self._endless):
             each.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -102,11 +114,19 @@ class Bridge:
                     self.write(each.model_dump(by_alias=True, exclude_unset=True))
                 return None
             message = found.model_dump(by_alias=True, exclude_unset=True)
+        if self.as_channel and self._pushing is None and channel.is_begin(message):
+            self._pushing = asyncio.create_task(self._push())
         match message:
             case {"method": "notifications/cancelled", "params": {"requestId": request_id}}:
                 if task := self._running.pop(str(request_id), None):
                     task.cancel()
         return message if "id" in message and "method" in message else None
+
+    async def _push(self) -> None:
+        """Write the agent's pushes until the input ends."""
+        async with aclosing(PushFeed(self.url, self.http).pushes()) as found:
+            async for each in found:
+                self.write(channel.notification(each))
 
     async def _answer(self, request: Message) -> None:
         try:
@@ -201,7 +221,8 @@ class Bridge:
         match request, message:
             case {"method": "initialize"}, {"result": {"protocolVersion": str(version)}}:
                 self.version = version
-        self.write(message)
+        declares = self.as_channel and request["method"] in channel.DECLARING
+        self.write(channel.with_capability(message) if declares else message)
 
     def _answer_of(
         self, request: Message, response: aiohttp.ClientResponse, body: bytes

@@ -17,7 +17,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
-from mcp_server import messages
+from mcp_server import channel, messages
 
 # Runs as long as the client listens, so the end of the input does not wait for it.
 ENDLESS = frozenset({"subscriptions/listen"})
@@ -29,6 +29,10 @@ class Output:
 
     stream: Any = None
     opened: asyncio.Event = field(default_factory=asyncio.Event)
+    as_channel: bool = False
+    # As a channel: the client is ready for pushes.
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    _declaring: set[str] = field(default_factory=set)
     _pending: set[str] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -40,14 +44,27 @@ class Output:
         """Note that a request will be answered, or that it was cancelled and will not be."""
         if isinstance(message, JSONRPCRequest) and message.method not in ENDLESS:
             self._pending.add(str(message.id))
+            if self.as_channel and message.method in channel.DECLARING:
+                self._declaring.add(str(message.id))
         elif isinstance(message, JSONRPCNotification):
             cancelled = messages.cancelled_request(message.model_dump())
             self._forget(cancelled)
+        if self.as_channel and channel.is_begin(message.model_dump(by_alias=True)):
+            self.begun.set()
 
     async def send(self, item: SessionMessage) -> None:
-        await self.stream.send(item)
+        await self.stream.send(self._as_channel(item))
         if isinstance(item.message, JSONRPCResponse | JSONRPCError):
             self._forget(item.message.id)
+
+    def _as_channel(self, item: SessionMessage) -> SessionMessage:
+        """The answer to `initialize` says that this is a channel."""
+        answer = item.message
+        if not isinstance(answer, JSONRPCResponse) or str(answer.id) not in self._declaring:
+            return item
+        self._declaring.discard(str(answer.id))
+        result = channel.with_capability({"result": answer.result})["result"]
+        return SessionMessage(answer.model_copy(update={"result": result}), metadata=item.metadata)
 
     def _forget(self, request_id: Any) -> None:
         if request_id is not None:
@@ -100,9 +117,11 @@ class Lines:
 
 
 @asynccontextmanager
-async def open_streams(at_end: Callable[[], None]) -> AsyncIterator[tuple[Any, Output]]:
+async def open_streams(
+    at_end: Callable[[], None], *, as_channel: bool = False
+) -> AsyncIterator[tuple[Any, Output]]:
     """The streams for `Server.run`."""
-    output = Output()
+    output = Output(as_channel=as_channel)
     lines = Lines(sys.stdin.buffer, output, at_end)
     async with stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (read, write):
         output.open(write)

@@ -1,7 +1,7 @@
 """The frames that a client sends on a WebSocket."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from aiohttp import WSMessage, WSMsgType
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -13,7 +13,8 @@ from bot.operations.events import TopicNames
 FORMS = (
     'Frames are {"type": "subscribe", "topics": […], "cursor": …} and '
     '{"type": "call", "id": …, "operation": …, "arguments": {…}, "key": …}; `cursor`, '
-    "`arguments` and `key` are optional."
+    "`arguments` and `key` are optional. "
+    '{"type": "push", "cursor": …} asks for the pushes of the agent.'
 )
 
 
@@ -21,6 +22,12 @@ class Subscribe(BaseModel):
     model_config = ConfigDict(extra="forbid")
     type: Literal["subscribe"]
     topics: TopicNames
+    cursor: Annotated[str, Field(max_length=100)] | None = None
+
+
+class FollowPushes(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["push"]
     cursor: Annotated[str, Field(max_length=100)] | None = None
 
 
@@ -34,12 +41,12 @@ class Call(BaseModel):
     key: Annotated[str, Field(max_length=100)] | None = None
 
 
-FRAME: TypeAdapter[Subscribe | Call] = TypeAdapter(
-    Annotated[Subscribe | Call, Field(discriminator="type")]
-)
+Frame: TypeAlias = Subscribe | FollowPushes | Call
+FRAME: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="type")])
+MODELS: dict[object, type[BaseModel]] = {"call": Call, "push": FollowPushes}
 
 
-def parse(message: WSMessage) -> Subscribe | Call:
+def parse(message: WSMessage) -> Frame:
     """Raise Refused."""
     if message.type is not WSMsgType.TEXT:
         raise Refused("bad_request", "The frame is binary. Send one JSON object as text.")
@@ -55,7 +62,8 @@ def parse(message: WSMessage) -> Subscribe | Call:
 
 
 def _model(given: Any) -> type[BaseModel]:
-    return Call if isinstance(given, dict) and given.get("type") == "call" else Subscribe
+    named = given.get("type") if isinstance(given, dict) else None
+    return MODELS.get(named, Subscribe) if isinstance(named, str) else Subscribe
 
 
 def _problem(exc: ValidationError, given: Any) -> str:

@@ -5,11 +5,13 @@ stay in the database.
 """
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMessage, web
 
+from bot.dispatch import pushes
 from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused, failure
@@ -22,7 +24,7 @@ from store.engine.origins import Origin
 from webhooks import frames, middleware
 from webhooks.app_keys import DISPATCHER, TOKENS
 from webhooks.connection import Connection
-from webhooks.frames import Call, Subscribe
+from webhooks.frames import Call, FollowPushes, Subscribe
 from webhooks.listener import CONNECTIONS
 from webhooks.origins import origin_of
 from webhooks.sockets import SOCKETS
@@ -75,7 +77,7 @@ def _token(request: web.Request) -> str:
 
 @dataclass(eq=False)
 class Socket:
-    """Serves one client: several calls at once, and one subscription."""
+    """Serves one client: several calls at once, one subscription, and its agent's pushes."""
 
     dispatcher: Dispatcher
     actor: Actor
@@ -83,13 +85,14 @@ class Socket:
     origin: Origin
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
     _subscription: asyncio.Task[None] | None = None
+    _pushes: asyncio.Task[None] | None = None
     _invalid: int = 0
 
     async def serve(self) -> None:
         try:
             await self.connection.receive(self._handle)
         finally:
-            running = [*self._calls, *([self._subscription] if self._subscription else [])]
+            running = [*self._calls, *filter(None, (self._subscription, self._pushes))]
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
@@ -107,6 +110,8 @@ class Socket:
         self._invalid = 0
         if isinstance(frame, Call):
             await self._start_call(frame)
+        elif isinstance(frame, FollowPushes):
+            await self._follow_pushes(frame)
         else:
             await self._subscribe(frame)
 
@@ -175,6 +180,25 @@ class Socket:
         for event in page.events:
             cursor = {"cursor": self._cursor(event["seq"])}
             await self.connection.send({"type": "event", **event_view(event)} | cursor)
+
+    async def _follow_pushes(self, frame: FollowPushes) -> None:
+        """Send the agent's pushes from now on, or from another place."""
+        if self._pushes is not None:
+            self._pushes.cancel()
+            await asyncio.gather(self._pushes, return_exceptions=True)
+        self._pushes = asyncio.create_task(self.connection.run(self._send_pushes(frame.cursor)))
+
+    async def _send_pushes(self, cursor: str | None) -> None:
+        async def identify() -> Actor:
+            return self.actor  # a socket is closed when its token ends
+
+        try:
+            async with aclosing(pushes.follow(self.dispatcher, identify, cursor)) as found:
+                async for each in found:
+                    shown = each.model_dump(mode="json", exclude_none=True)
+                    await self.connection.send({"type": "push", **shown})
+        except Refused as exc:
+            await self._send_error(exc)
 
     def _cursor(self, place: int) -> str:
         return event_stream.cursor_text(self.actor.installation_id, place)

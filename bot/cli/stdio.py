@@ -7,7 +7,8 @@ from bot.settings import Settings
 from mcp_server import stdio
 
 
-async def serve_stdio(loaded: Settings, token: str) -> None:
+async def serve_stdio(loaded: Settings, token: str, *, as_channel: bool = False) -> None:
     async with open_session(loaded, remote=True) as opened:
         tokens = Tokens(opened.store, opened.keys)
-        await stdio.serve_agent(Dispatcher(opened.store, opened.shared), tokens, token)
+        dispatcher = Dispatcher(opened.store, opened.shared)
+        await stdio.serve_agent(dispatcher, tokens, token, as_channel=as_channel)

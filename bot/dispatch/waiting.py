@@ -19,7 +19,7 @@ from store.engine.transaction import Work
 LOOK_EVERY_S = 5.0
 
 
-def _is_notice(actor: Actor, event: NamedEvent) -> bool:
+def may_bring_notice(actor: Actor, event: NamedEvent) -> bool:
     """Whether the event may come with a notice for the agent."""
     mine = event["audience"] == actor.name or (
         event["kind"] == "message.sent" and event["audience"] is None
@@ -33,7 +33,7 @@ def _with_notices(wanted: EventFilter | None, actor: Actor) -> EventFilter | Non
     """The filter that lets the notices of an agent pass, too."""
     if wanted is None or actor.is_person:
         return wanted
-    return lambda event: wanted(event) or _is_notice(actor, event)
+    return lambda event: wanted(event) or may_bring_notice(actor, event)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ class CallLook:
         """Whether the agent may have a notice that it had not when it began to wait."""
         if self.timed_out or self.actor.is_person:
             return False
-        return self.news is None or any(_is_notice(self.actor, each) for each in self.news.events)
+        return self.news is None or any(
+            may_bring_notice(self.actor, each) for each in self.news.events
+        )
 
     @property
     def arguments(self) -> BaseModel:

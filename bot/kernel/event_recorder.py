@@ -40,6 +40,8 @@ async def _add(tx: Tx, installation_id: int, event: Happening, draft: Draft) -> 
         "message": draft.message,
         "repository_id": event.repository_id,
         "seen_at": None,
+        "text_kind": event.text[0] if event.text else None,
+        "text_id": event.text[1] if event.text else None,
     }
     await stored_notices.add(tx, installation_id, notice)
     await wake(tx, installation_id, draft.agent_id, event.actor)

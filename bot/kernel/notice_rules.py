@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from bot.identity.actors import BOT
 from bot.kernel.sentences import shorten, with_full_stop
+from store.tables.messages import TextKind
 
 # Characters of a notice, and of the text that it quotes.
 LONGEST, LONGEST_QUOTE = 300, 120
@@ -49,6 +50,13 @@ class Happening:
         """The reason that somebody gave, with a colon before it."""
         said = self.data.get("note") or self.data.get("why")
         return f": {shorten(str(said), LONGEST_QUOTE)}" if said else ""
+
+    @property
+    def text(self) -> tuple[TextKind, int] | None:
+        """The text on GitHub that the event is about: its kind and GitHub's id."""
+        if "comment_id" in self.data:
+            return "comment", int(self.data["comment_id"])
+        return ("review", int(self.data["review_id"])) if "review_id" in self.data else None
 
     def pull_name(self) -> str:
         number = self.data.get("pull") or self.pull

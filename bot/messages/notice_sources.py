@@ -185,6 +185,8 @@ async def _keep(
         "message": received.message,
         "repository_id": repository_id,
         "seen_at": await tx.now(),
+        "text_kind": None,
+        "text_id": None,
     }
     await stored_notices.add(tx, installation_id, notice)
 

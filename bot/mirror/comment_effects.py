@@ -30,7 +30,7 @@ async def answer_question(tx: Tx, row: CommentRow, before: CommentRow | None) ->
         who = f"@{authorship.shown_author(row['author'])}"
         # Events and notices have no mark, so they quote only whom the repository trusts.
         said = row["body"] if row["author_association"] in TRUSTED else ""
-        await lifecycle.record_answer(tx, task, who, said)
+        await lifecycle.record_answer(tx, task, who, said, row["id"])
 
 
 async def _is_unposted(tx: Tx, task: FullTask) -> bool:

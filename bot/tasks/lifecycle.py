@@ -237,12 +237,15 @@ async def ask_people(tx: Tx, task: FullTask, question: str, actor: str) -> None:
     await record(tx, task, "task.asked", actor, question=shorten(question))
 
 
-async def record_answer(tx: Tx, task: FullTask, actor: str, text: str = "") -> None:
+async def record_answer(
+    tx: Tx, task: FullTask, actor: str, text: str = "", comment_id: int | None = None
+) -> None:
     """End the wait for an answer. The lease gets its full time again."""
     none: Row = {"question": None, "asked_at": None}
     await tasks.change(tx, task["installation_id"], task["id"], **none)
     await _unpark(tx, {**task, "question": None})
-    said = {"text": shorten(text)} if text else {}
+    said: dict[str, Any] = {"text": shorten(text)} if text else {}
+    said |= {} if comment_id is None else {"comment_id": comment_id}
     await record(tx, task, "task.answered", actor, **said)
 
 

@@ -253,6 +253,22 @@ async def messages_to_announce(
     return await messages.several(tx, installation_id, [row["message_id"] for row in found])
 
 
+async def urgent_after(
+    tx: Tx, installation_id: int, agent_id: str, after: int, limit: int
+) -> list[MessageRow]:
+    """Messages of high priority that no call delivered, sent after that time, the oldest first."""
+    found = await tx.all(
+        f"SELECT message_id FROM receipts WHERE {VISIBLE} AND priority = {HIGH} AND attempts = 0 "
+        "AND seq > :after ORDER BY seq, message_id LIMIT :n",
+        i=installation_id,
+        a=agent_id,
+        now=await tx.now(),
+        after=after,
+        n=limit,
+    )
+    return await messages.several(tx, installation_id, [row["message_id"] for row in found])
+
+
 async def mark_notified(tx: Tx, installation_id: int, agent_id: str, ids: Sequence[str]) -> None:
     """Mark that the agent was notified about these messages."""
     await tx.run(

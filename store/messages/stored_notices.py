@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from store.engine import sequences, sql
 from store.engine.transaction import Row, Tx
-from store.tables.messages import NoticeRow
+from store.tables.messages import NoticeRow, TextKind
 
 MINE = "installation_id = :i AND agent_id = :a"
 UNSEEN = f"{MINE} AND seen_at IS NULL AND created_at >= :since"
@@ -22,6 +22,8 @@ class NewNotice(TypedDict):
     message: str
     repository_id: int | None
     seen_at: int | None
+    text_kind: TextKind | None
+    text_id: int | None
 
 
 class Group(TypedDict):
@@ -55,6 +57,20 @@ async def unseen(tx: Tx, installation_id: int, agent_id: str, since: int) -> lis
         i=installation_id,
         a=agent_id,
         since=since,
+    )
+
+
+async def unseen_after(
+    tx: Tx, installation_id: int, agent_id: str, since: int, after: int, limit: int
+) -> list[NoticeRow]:
+    """The agent's unseen notices with a number above `after`, the oldest first."""
+    return await tx.all(
+        f"SELECT * FROM notices WHERE {UNSEEN} AND seq > :after ORDER BY seq LIMIT :n",
+        i=installation_id,
+        a=agent_id,
+        since=since,
+        after=after,
+        n=limit,
     )
 
 

@@ -43,6 +43,13 @@ class ThreadRow(TypedDict):
     in_reply_to_id: NotRequired[int | None]
 
 
+class PlacedText(ThreadRow):
+    """A text with its issue or pull request."""
+
+    repository_id: int
+    number: int
+
+
 async def newest(
     tx: Tx, installation_id: int, repository_id: int, number: int, limit: int
 ) -> list[ThreadRow]:
@@ -100,6 +107,13 @@ async def written_text(tx: Tx, table: str, installation_id: int, id_: int) -> Wr
         f"SELECT body, updated_at, version FROM {table} WHERE installation_id = :i AND id = :id "
         "AND deleted = 0"
     )
+    return await tx.one(q, i=installation_id, id=id_)
+
+
+async def text_row(tx: Tx, kind: TextKind, installation_id: int, id_: int) -> PlacedText | None:
+    """A comment or review that GitHub has not deleted."""
+    (table,) = (table for table, its in search_index.PARTS.items() if its == kind)
+    q = f"SELECT * FROM {table} WHERE installation_id = :i AND id = :id AND deleted = 0"
     return await tx.one(q, i=installation_id, id=id_)
 
 

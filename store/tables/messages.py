@@ -4,6 +4,8 @@ from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from store.tables.columns import KEY, SMALL, Default, Flag, Index, Table, Text
 
+# Which kind of text on GitHub a notice may be about.
+TextKind: TypeAlias = Literal["comment", "review"]
 ReceiptState: TypeAlias = Literal["pending", "delivered", "read", "dead", "deleted"]
 
 
@@ -58,6 +60,9 @@ class NoticeRow(TypedDict):
     created_at: int
     # When the agent made its next call after an answer with the notice.
     seen_at: int | None
+    # The text on GitHub that the notice is about, if it is about one.
+    text_kind: Annotated[TextKind | None, Text(20)]
+    text_id: int | None
 
 
 TABLES = (

@@ -130,6 +130,7 @@ async def serving(
     oauth: OAuthServer | None = None,
     proxies: Proxies = NO_PROXIES,
     look_every_s: float = LOOK_EVERY_S,
+    port: int | None = None,
     mcp: Callable[[Dispatcher, Tokens, list[str]], AbstractAsyncContextManager[MCP]] = http.serving,
 ) -> AsyncIterator[Surface]:
     """`patience`: how long WebSockets wait for clients, if not as long as usual.
@@ -159,7 +160,7 @@ async def serving(
         monitoring=Monitoring(ready, lambda: dead, metrics_token),
     )
     app[SOCKETS].patience = patience or Patience()
-    server = ServerWithoutCancellation(app)
+    server = ServerWithoutCancellation(app, port=port)
     async with _alive(server), aiohttp.ClientSession() as client:
         url = str(server.make_url("")).rstrip("/")
         yield Surface(

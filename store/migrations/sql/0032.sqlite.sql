@@ -1,0 +1,2 @@
+ALTER TABLE notices ADD COLUMN text_kind VARCHAR(20);
+ALTER TABLE notices ADD COLUMN text_id BIGINT;
