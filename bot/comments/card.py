@@ -12,6 +12,7 @@ from bot.tasks.verdicts import Verdict
 from bot.times import DAY
 from store import events
 from store.engine.transaction import Tx
+from store.events import LoggedEvent
 from store.inbox import commands
 from store.messages import messages
 from store.mirror import pulls, relations
@@ -117,9 +118,17 @@ async def _details(tx: Tx, task: FullTask, read: _Read) -> CardDetails:
         lease=read.lease,
         checks=await _checks(tx, pull) if pull else None,
         is_draft=pull is not None and bool(pull["draft"]),
+        asked=_people_asked(steps) if task["question"] else [],
         outcomes=await _outcomes(tx, task),
         history=[each for each in steps if each["kind"] in card_history.KINDS],
     )
+
+
+def _people_asked(steps: Sequence[LoggedEvent]) -> list[str]:
+    """Whom the newest question mentions."""
+    asked = next((each["data"] for each in steps if each["kind"] == "task.asked"), {})
+    found: list[str] = asked.get("asked", [])
+    return found
 
 
 async def _checks(tx: Tx, pull: PullRequestRow) -> merge_readiness.Checks:

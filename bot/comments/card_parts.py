@@ -52,7 +52,7 @@ def attention(task: FullTask, context: CardContext, asked: Sequence[str] = ()) -
 
 def _question(task: FullTask, asked: Sequence[str]) -> list[str]:
     """The comment with the question mentions people; an edit of the card would notify nobody."""
-    who = f" Asked: {', '.join(code(each) for each in asked)}." if asked else ""
+    who = f" It asked {', '.join(code(each) for each in asked)}." if asked else ""
     first = (
         f"**{code(task['holder'] or 'The holder')} waits for an answer** in a comment here.{who}"
     )

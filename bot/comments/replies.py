@@ -252,12 +252,22 @@ def settings_problems(committer: str, problems: Iterable[str]) -> str:
     )
 
 
-def question_comment(question: str) -> str:
-    """A holder's question to people. It may mention those whom the task knows."""
+def question_comment(question: str, people: Sequence[str] = ()) -> str:
+    """A holder's question, which mentions the people who should answer.
+
+    It may also mention others whom the task knows.
+    """
+    to = f" for {_in_words([f'@{each}' for each in people])}" if people else ""
     return (
-        "**Question.** The agent is waiting. It continues when somebody answers here.\n\n"
+        f"**Question{to}.** The agent is waiting. It continues when somebody answers here.\n\n"
         f"{quote(question)}"
     )
+
+
+def _in_words(names: Sequence[str]) -> str:
+    """`a`, `a and b`, or `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def orphaned_pull(issue_number: int) -> str:

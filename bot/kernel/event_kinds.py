@@ -30,7 +30,7 @@ KINDS: dict[str, EventKind] = {
     "task.changed": EventKind(
         "its priority, size or capabilities changed", ("priority", "size", "capabilities")
     ),
-    "task.asked": EventKind("the holder asked people a question", ("question",)),
+    "task.asked": EventKind("the holder asked people a question", ("question", "asked")),
     "task.answered": EventKind("somebody answered the question", ("text", "comment_id")),
     "task.unasked": EventKind("the question could not be posted", ("why",)),
     "task.held": EventKind("somebody put the task on hold", ("why",)),

@@ -228,13 +228,19 @@ async def resume(tx: Tx, task: FullTask, actor: str) -> None:
     await announce_if_ready(tx, task["installation_id"], task["id"], "its hold ended")
 
 
-async def ask_people(tx: Tx, task: FullTask, question: str, actor: str) -> None:
-    """Record the holder's question. The lease does not expire until somebody answers."""
+async def ask_people(
+    tx: Tx, task: FullTask, question: str, actor: str, people: Sequence[str] = ()
+) -> None:
+    """Record the holder's question. The lease does not expire until somebody answers.
+
+    `people`: whom the question mentions.
+    """
     now = await tx.now()
     here = (tx, task["installation_id"], task["id"])
     await tasks.change(*here, question=question, asked_at=now)
     await _park(tx, task)
-    await record(tx, task, "task.asked", actor, question=shorten(question))
+    of = {"asked": [f"@{each}" for each in people]} if people else {}
+    await record(tx, task, "task.asked", actor, question=shorten(question), **of)
 
 
 async def record_answer(

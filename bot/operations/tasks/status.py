@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from bot.comments import replies
+from bot.comments import answerers, replies
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Fence, Note
@@ -134,10 +134,11 @@ async def _ask(ctx: Context, row: FullTask, status: str, question: str) -> list[
     number = row["number"] or 0
     await admit_comment(ctx, where, number)
     # The body may be cleaned, so the question stands beside it.
-    body = replies.question_comment(question)
+    people = await answerers.of_task(ctx.tx, row)
+    body = replies.question_comment(question, people)
     arguments = {"number": number, "body": body, "question": question}
     queued = await queue(ctx, "comment", where, on_issue(where, number), arguments, row)
-    await lifecycle.ask_people(ctx.tx, row, question, ctx.actor.name)
+    await lifecycle.ask_people(ctx.tx, row, question, ctx.actor.name, people)
     return queued.cleaned
 
 
