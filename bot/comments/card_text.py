@@ -23,8 +23,8 @@ def text(task: FullTask, context: CardContext, details: CardDetails, as_of: int)
     parts = [
         _head(task),
         *card_parts.attention(task, context, details.asked),
-        *card_parts.outcomes(details.outcomes),
         *(_open_task if is_open else _ended_task)(task, context, details),
+        *card_parts.outcomes(details.outcomes),
         card_boxes.lines(details.boxes),
         *card_parts.messages(context),
         card_history.lines(details.history),

@@ -1,10 +1,12 @@
 """Checkboxes on the card: a person ticks one, and the command runs once."""
 
 import re
+from dataclasses import replace
 
 from bot.comments import card_boxes
 from fixtures.github import Comment, Issue, Person
-from tests.outbox.test_own_writes import edits
+from tests.outbox.test_copied_marks import other_app
+from tests.outbox.test_own_writes import edits, work_for
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
@@ -128,3 +130,123 @@ def test_only_a_box_that_was_empty_before_counts() -> None:
     ]
     assert card_boxes.command_of("`/hold` a") == "/hold"
     assert card_boxes.command_of("hold it") is None
+
+
+async def test_a_tick_from_a_mail_client_or_the_api_works_the_same(workspace: Workspace) -> None:
+    issue, _ = await claimed_task(workspace)
+    writer = somebody(workspace, "writer", "write")
+    # The text with other ends of lines, and without spaces at its end.
+    text = card_of(issue).body.replace("- [ ] `/hold`", "* [X] `/hold`").strip()
+    writer.edit_comment(card_of(issue), text.replace("\n", "\r\n"))
+    await workspace.settle()
+    assert await commands(workspace) == [("/hold", "done", "writer")]
+    assert "**On hold** by `@writer`" in card_of(issue).body
+    assert "\r" not in card_of(issue).body
+
+
+@ON_SQLITE
+async def test_two_ticks_in_one_edit_run_from_top_to_bottom(workspace: Workspace) -> None:
+    issue, _ = await claimed_task(workspace)
+    text = card_of(issue).body
+    for verb in ("/release", "/cancel"):
+        text = text.replace(f"- [ ] `{verb}`", f"- [x] `{verb}`")
+    workspace.person.edit_comment(card_of(issue), text)
+    await workspace.settle()
+    assert await commands(workspace) == [
+        ("/release", "done", "octocat"),
+        ("/cancel", "done", "octocat"),
+    ]
+    assert issue.state == "closed"
+    assert "ran `/release`" in card_of(issue).body
+    assert "ran `/cancel`" in card_of(issue).body
+    assert verbs(issue) == ["/retry"]
+    workspace.person.tick(card_of(issue), "/retry")
+    await workspace.settle()
+    assert issue.state == "open"
+    assert verbs(issue) == ["/claim", "/hold", "/done", "/cancel"]
+    workspace.person.tick(card_of(issue), "/claim")
+    await workspace.settle()
+    assert (await state_of(workspace, issue))["holder"] == "@octocat"
+
+
+@ON_SQLITE
+async def test_who_removes_the_tick_in_time_takes_it_back(workspace: Workspace) -> None:
+    issue, _ = await claimed_task(workspace)
+    text = card_of(issue).body
+    workspace.person.tick(card_of(issue), "/cancel")
+    workspace.clock.forward(1)
+    workspace.person.edit_comment(card_of(issue), text)
+    await workspace.settle()
+    assert await commands(workspace) == [("/cancel", "withdrawn", "octocat")]
+    assert issue.state == "open"
+    assert verbs(issue) == ["/release", "/hold", "/done", "/cancel"]
+
+
+@ON_SQLITE
+async def test_a_tick_never_ends_the_claim_of_another_holder(workspace: Workspace) -> None:
+    issue, scout = await claimed_task(workspace)
+    other = await workspace.agent("other")
+    await scout.call("release_task", task=workspace.name(issue), fence=1)
+    await other.call("claim_task", task=workspace.name(issue))
+    # GitHub still shows the claim of scout: the edit of the card waits some seconds.
+    workspace.person.tick(card_of(issue), "/release")
+    await workspace.settle()
+    assert (await state_of(workspace, issue))["holder"] == "other"
+    assert await commands(workspace) == [("/release", "refused", "octocat")]
+    assert "- [ ] `/release` end the claim of `other`" in card_of(issue).body
+
+
+@ON_SQLITE
+async def test_edits_by_bots_start_nothing(workspace: Workspace) -> None:
+    issue, _ = await claimed_task(workspace)
+    before = len(edits(workspace))
+    other_app(workspace).edit_comment(card_of(issue), card_of(issue).body.replace("- [ ]", "- [x]"))
+    await workspace.settle()
+    assert await commands(workspace) == []
+    assert len(edits(workspace)) == before
+
+
+@ON_SQLITE
+async def test_the_same_tick_delivered_twice_runs_once(workspace: Workspace) -> None:
+    issue, _ = await claimed_task(workspace)
+    workspace.person.tick(card_of(issue), "/hold")
+    await workspace.settle()
+    tick = next(
+        each
+        for each in reversed(workspace.github.deliveries)
+        if each.event == "issue_comment" and "- [x] `/hold`" in each.payload["comment"]["body"]
+    )
+    workspace.person.tick(card_of(issue), "/resume")
+    await workspace.settle()
+    await workspace.github.post(tick)
+    await workspace.github.post(replace(tick, guid="00000000-0000-4000-8000-000000000001"))
+    await workspace.settle()
+    assert (await state_of(workspace, issue))["held"] == 0
+    assert len(await commands(workspace)) == 2
+
+
+@ON_SQLITE
+async def test_a_program_that_always_changes_the_card_back_is_not_answered_for_long(
+    workspace: Workspace,
+) -> None:
+    issue, _ = await claimed_task(workspace)
+    before = len(edits(workspace))
+    for n in range(40):
+        workspace.person.edit_comment(card_of(issue), f"{card_of(issue).body}\nround {n}")
+        await work_for(workspace, 5)
+    assert 25 <= len(edits(workspace)) - before <= 31
+    await workspace.settle()
+    assert "round" not in card_of(issue).body, "the last one is undone in the end"
+
+
+@ON_SQLITE
+async def test_a_deleted_card_is_written_again_at_the_next_change(workspace: Workspace) -> None:
+    issue, _ = await claimed_task(workspace)
+    workspace.person.delete_comment(card_of(issue))
+    await workspace.settle()
+    assert issue.comments == []
+    workspace.person.comment(issue, "/hold")
+    await workspace.settle()
+    workspace.person.tick(card_of(issue), "/resume")
+    await workspace.settle()
+    assert (await state_of(workspace, issue))["held"] == 0
