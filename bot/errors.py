@@ -24,6 +24,8 @@ CODES: dict[str, tuple[int, str]] = {
         "The repository does not exist, or the App is not installed on it.",
     ),
     "unknown_agent": (404, "No agent with this id has registered."),
+    "unknown_run": (404, "There is no such run, or the agent is not one, or it is not visible."),
+    "unknown_template": (404, "The repository's settings have no template with this name."),
     "unknown_message": (
         404,
         "There is no such message or thread that the caller sent or received.",
@@ -46,6 +48,10 @@ CODES: dict[str, tuple[int, str]] = {
     "inbox_full": (
         409,
         "The recipient has too many unread messages; `details.full` names the recipients.",
+    ),
+    "run_limit": (
+        409,
+        "A limit on agent runs is reached; `details.limit` says which.",
     ),
     "secret_in_commit": (
         422,

@@ -9,6 +9,7 @@ from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
 from bot.kernel.operation import Context
 from store.agents import agents
+from store.engine.transaction import Tx
 from store.tables.agents import AgentRow
 
 Action: TypeAlias = Literal["pause", "resume", "unregister"]
@@ -113,6 +114,20 @@ async def _lock_above(ctx: Context, agent_id: str, parent_id: str) -> int:
             break
         above = found[0]["parent_id"]
     return n
+
+
+async def check_room_below(tx: Tx, installation_id: int, parent_id: str) -> None:
+    """Raise Refused if so many agents are above this one that it can have no child."""
+    above: str | None = parent_id
+    for _ in range(DEEPEST):
+        row = await agents.get(tx, installation_id, above) if above else None
+        above = row["parent_id"] if row else None
+    if above:
+        raise Refused(
+            "run_limit",
+            f"{DEEPEST} agents are above {parent_id}, so no agent can be below it.",
+            limit="depth",
+        )
 
 
 async def is_below(ctx: Context, agent_id: str, above: str) -> bool:

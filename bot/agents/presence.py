@@ -45,12 +45,19 @@ async def check_presence(tx: Tx, actor: Actor, presence: Presence, state: CallSt
 async def check_at_work(tx: Tx, row: T | None, now: int) -> T:
     """The agent. Raise Refused as `check_may_work` does."""
     if row is None:
-        raise Refused("not_registered", "Call register_agent first.")
+        raise never_registered()
     await _check_present(tx, row, "at_work", now)
     return row
 
 
+def never_registered() -> Refused:
+    return Refused("not_registered", "Call register_agent first.")
+
+
 async def _check_present(tx: Tx, row: AgentRow, presence: Presence, now: int) -> None:
+    # The agent of a run has a row from the start of the run.
+    if row["left_at"] is not None and row["left_at"] == row["registered_at"]:
+        raise never_registered()
     if row["left_at"] is not None:
         raise Refused(
             "not_registered",

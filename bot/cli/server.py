@@ -17,7 +17,7 @@ from bot.identity.oauth.clients import registered_clients
 from bot.identity.server_address import address_of, names_of
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
-from bot.repository import actions_tokens
+from bot.runs import actions_tokens
 from bot.settings import GitHubApp, Settings, github_login, split_list
 from mcp_server import lazy
 from webhooks import listener

@@ -296,6 +296,18 @@ def agent_table(found: Sequence[tuple[str, str, Sequence[str]]], *, more: bool) 
     return "\n".join(["| agent | status | claimed tasks |", "|---|---|---|", *rows, *rest])
 
 
+def run_started(run_id: str, template: str, model: str, place: int | None) -> str:
+    """The answer to `/assign` with a template. `place`: in the queue."""
+    with_model = f" with {code(model)}" if model else ""
+    what = f"{code(template)}{with_model}: run {code(run_id)}"
+    if place is None:
+        return f"Hubbub is starting {what} in GitHub Actions."
+    return (
+        f"Hubbub will start {what} in GitHub Actions when there is a place: it is number {place} "
+        "in the queue. `/assign` without a name stops it."
+    )
+
+
 def invitation(agent: str, role: str, page: str | None) -> str:
     """How the person who invites an agent gets the code, which no comment may show."""
     invited = f"{code(agent)} is invited as {role}, for this repository."

@@ -73,6 +73,23 @@ RULES: dict[str, Rule] = {
     "manage_agent": _own("observer", others="tech-lead", is_=BELOW),
     "manage_agent.resume": _own("observer", others="tech-lead", is_="agents that it paused"),
     "invite_agent": _everything("tech-lead", people="developer"),
+    # Agent runs
+    "spawn_agent": _own(
+        "developer",
+        others="tech-lead",
+        people="developer",
+        is_="tasks that it holds or created, or that are below one that it holds; a prompt, if it "
+        "is itself a run",
+        narrows=True,
+    ),
+    "get_agent_status": _everything("observer"),
+    "get_agent_result": _everything("observer"),
+    "terminate_agent": _own(
+        "observer",
+        others="tech-lead",
+        people="developer",
+        is_="its own run, runs that it started, and those below",
+    ),
     # Tasks
     "create_task": _everything("developer", narrows=True),
     "create_tasks": _everything("developer", narrows=True),

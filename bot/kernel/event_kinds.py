@@ -96,6 +96,7 @@ KINDS: dict[str, EventKind] = {
     "agent.run_dispatched": EventKind("the workflow of the agent's run is being started", RUN),
     "agent.run_started": EventKind("the agent's run began to work", RUN),
     "agent.run_stopping": EventKind("the agent's run was asked to stop", RUN),
+    "agent.run_reported": EventKind("the agent reported a result of its run", RUN),
     "agent.run_ended": EventKind("the agent's run ended; `state` says how", RUN),
     "inbox.changed": EventKind(
         "the mailbox of an agent changed, or it has a new notice; it only wakes the agent's "

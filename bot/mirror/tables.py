@@ -17,7 +17,7 @@ from bot.mirror import (
 )
 from bot.mirror.changes import Sender
 from bot.repository import workflow_sessions
-from bot.runs import endings
+from bot.runs import binding, endings
 from store.engine.transaction import Tx
 
 # Each gets the row as it is now, and the row that it replaced. The table's name gives their type,
@@ -111,7 +111,7 @@ TABLES: dict[str, MirroredTable] = {
     "workflow_runs": MirroredTable(
         tie=reads.workflow_run,
         # The sessions of the run tell which agents worked in it, so they end last.
-        effects=(endings.apply_end, workflow_sessions.end_with_run),
+        effects=(binding.follow, endings.apply_end, workflow_sessions.end_with_run),
     ),
     "workflow_jobs": MirroredTable(tie=reads.workflow_jobs),
     "projects": MirroredTable(tie=lambda _: reads.ALL_PROJECTS),

@@ -2,7 +2,7 @@
 
 from bot.kernel.operation import Operation
 from bot.operations import events
-from bot.operations.agents import control, directory, invitations, registration
+from bot.operations.agents import control, directory, invitations, registration, spawned_runs
 from bot.operations.code import diffs, file_lists, files
 from bot.operations.contexts import context_snapshots, documents, listing, sharing
 from bot.operations.github import (
@@ -38,6 +38,10 @@ OPERATIONS: dict[str, Operation] = {
         directory.list_agents,
         control.manage_agent,
         invitations.invite_agent,
+        spawned_runs.spawn_agent,
+        spawned_runs.get_agent_status,
+        spawned_runs.get_agent_result,
+        spawned_runs.terminate_agent,
         tasks.create_task,
         creation.create_tasks,
         decisions.assign_task,

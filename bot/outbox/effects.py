@@ -8,6 +8,7 @@ from bot.kernel import event_recorder
 from bot.mirror import activity, issue_effects, own_commits, pull_effects, pushes, reads
 from bot.outbox import fairness, relation_effects
 from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
+from bot.runs import binding, spawning
 from bot.tasks import issue_state, lifecycle, publishing
 from bot.tasks.states import OPEN
 from store.audit import records
@@ -95,6 +96,8 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
             await own_commits.keep(tx, write, parent)
             await pushes.append_commit(tx, write, result["head"])
     await relation_effects.apply_success(tx, write)
+    if write["kind"] == spawning.KIND:
+        await binding.bind_sent(tx, write, result)
     if write["kind"] == "comment" and _is_by_agent(write):
         await _append_comment(tx, write, result)
     if write["kind"] == "issue_update" and "state" in write["arguments"]:
@@ -168,6 +171,8 @@ async def apply_cancellation(tx: Tx, write: WriteRow, why: str) -> None:
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
     """Update the task after a write was refused, cancelled or given up."""
     await relation_effects.apply_failure(tx, write, why)
+    if write["kind"] == spawning.KIND:
+        await binding.end_unsent(tx, write, why)
     if write["kind"] == "review":
         await _show_without_verdict(tx, write)
     installation_id, task_id = write["installation_id"], write["task_id"]

@@ -7,6 +7,7 @@ from bot.repository.repository_settings import RepositorySettings
 from store.engine.transaction import Tx
 from store.identity import credentials
 from store.mirror import stored_repositories
+from store.runs import runs
 from store.tables.builds import WorkflowRunRow
 
 COMPLETED = "completed"
@@ -44,11 +45,11 @@ async def end_refused(
         if each.job.repository_id == repository_id
     ]
     row = await stored_repositories.repository_by_id(tx, installation_id, repository_id)
+    branch = row["default_branch"] if row else ""
     for session in here:
+        run = await runs.of_workflow_run(tx, installation_id, session.job.run_id)
         try:
-            accepted = workflow_rules.accept(
-                session.job, settings, row["default_branch"] if row else ""
-            )
+            accepted = workflow_rules.accept(session.job, settings, branch, run)
         except Refused:
             await credentials.revoke(tx, session.id)
             continue

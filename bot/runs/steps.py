@@ -66,18 +66,18 @@ async def _deadline(tx: Tx, run: AgentRunRow, now: int) -> int | None:
 
 async def announce(tx: Tx, run: AgentRunRow, by: str) -> None:
     """Append the event of the state that the run has reached, and show it on the task's card."""
-    event = Happening(
-        EVENTS[run["state"]],
-        run["agent_id"],
-        run["agent_id"],
-        by,
-        _data(run),
-        repository_id=run["repository_id"],
-    )
-    await event_recorder.append(tx, run["installation_id"], event)
+    await append(tx, run, EVENTS[run["state"]], by)
     if run["task_id"] and (task := await tasks.get(tx, run["installation_id"], run["task_id"])):
         lane = writes.PEOPLE if by.startswith("@") else writes.AGENTS
         await publishing.show(tx, task, lane=lane)
+
+
+async def append(tx: Tx, run: AgentRunRow, kind: str, by: str) -> None:
+    """Append an event of the run's agent."""
+    event = Happening(
+        kind, run["agent_id"], run["agent_id"], by, _data(run), repository_id=run["repository_id"]
+    )
+    await event_recorder.append(tx, run["installation_id"], event)
 
 
 def _data(run: AgentRunRow) -> dict[str, object]:

@@ -48,6 +48,15 @@ async def get(tx: Tx, installation_id: int, repository_id: int) -> RepositorySet
     return await tx.one(q, i=installation_id, r=repository_id)
 
 
+async def lock(tx: Tx, installation_id: int, repository_id: int) -> RepositorySettingsRow | None:
+    """Lock the settings until this transaction ends, and return them."""
+    q = (
+        "SELECT * FROM repository_settings WHERE installation_id = :i AND repository_id = :r "
+        "FOR UPDATE"
+    )
+    return await tx.one(q, i=installation_id, r=repository_id)
+
+
 async def narrowing(tx: Tx, installation_id: int) -> list[Narrowing]:
     q = (
         "SELECT repository_id, settings FROM repository_settings "

@@ -114,6 +114,22 @@ async def authors(tx: Tx, installation_id: int, target: str, kinds: Collection[s
     return {row["author"] for row in rows}
 
 
+async def newest_sent(
+    tx: Tx, installation_id: int, author: str, kinds: Collection[str], limit: int
+) -> list[WriteRow]:
+    """The newest writes of these kinds by this author that took effect, oldest first."""
+    rows = await tx.all(
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'writes', 'ix_writes_author')} "
+        "WHERE installation_id = :i AND author = :a AND state = 'sent' AND kind IN :k "
+        "ORDER BY finished_at DESC LIMIT :n",
+        i=installation_id,
+        a=author,
+        k=tuple(kinds),
+        n=limit,
+    )
+    return [decode(row) for row in reversed(rows)]
+
+
 async def has_sent(
     tx: Tx, installation_id: int, author: str, kinds: Collection[str], since: int
 ) -> bool:

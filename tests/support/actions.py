@@ -3,8 +3,8 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from bot.repository.actions_tokens import ActionsTokens, open_checker
 from bot.repository.settings_file import PATH
+from bot.runs.actions_tokens import ActionsTokens, open_checker
 from fixtures.github import SimulatedGitHub, WorkflowRun
 from store.engine.transaction import Store
 from tests.support.story import Clock, Workspace

@@ -5,9 +5,10 @@ from typing import Any
 from aiohttp import web
 
 from bot.errors import Refused
-from bot.identity.oauth.authorization import Fields, OAuthError, need
+from bot.identity.oauth.authorization import Fields, OAuthError, need, one
 from bot.identity.sessions import Issued
-from bot.repository.actions_tokens import CLIENT
+from bot.repository.run_settings import RUN_INPUT
+from bot.runs.actions_tokens import CLIENT
 from webhooks.addresses import ADDRESSES
 from webhooks.app_keys import TOKENS
 from webhooks.oauth.server import OAUTH
@@ -30,7 +31,12 @@ async def exchange(request: web.Request, fields: Fields, _: str) -> Issued:
     audience, origin = request.app[ADDRESSES].audience, origin_of(request, "oauth")
     try:
         return await oauth.actions.exchange(
-            oauth.keys, given, now, audience=audience, origin=origin
+            oauth.keys,
+            given,
+            now,
+            audience=audience,
+            origin=origin,
+            run_id=one(fields, RUN_INPUT),
         )
     except Refused as exc:
         if exc.status >= 500:

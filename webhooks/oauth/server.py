@@ -9,7 +9,7 @@ from bot.identity.keyring import Keys
 from bot.identity.oauth.client_documents import Unusable
 from bot.identity.oauth.clients import Client
 from bot.identity.oauth.document_fetcher import DocumentFetcher
-from bot.repository.actions_tokens import ActionsTokens
+from bot.runs.actions_tokens import ActionsTokens
 from store.engine.transaction import Store
 from webhooks.request_limits import Limit
 

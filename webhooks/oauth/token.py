@@ -13,7 +13,7 @@ from bot.identity import access_tokens, sessions
 from bot.identity.oauth import authorization_codes
 from bot.identity.oauth.authorization import Fields, OAuthError, check_resource, need, one
 from bot.identity.sessions import Issued
-from bot.repository.actions_tokens import CLIENT
+from bot.runs.actions_tokens import CLIENT
 from store.engine.transaction import Tx
 from store.identity import credentials as rows
 from webhooks.addresses import ADDRESSES

@@ -10,12 +10,14 @@ from bot.identity import permissions
 from bot.identity.actors import NO_AGENTS
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.messages import newcomers
+from bot.operations.agents import run_results
 from bot.operations.agents.arguments import AgentId, Name, Parent, State, System
 from bot.operations.agents.views import Health, OneAgent, Registered, known_agent, one_agent
 from bot.operations.tasks.access import visible_task
 from bot.tasks.capabilities import Capabilities
 from store.agents import agents
 from store.tables.agents import AgentRow
+from store.tables.runs import RunOutcome
 from store.tasks import leases
 
 
@@ -100,19 +102,26 @@ async def update_agent(
     health: Annotated[Health | None, Field(description="your own measurements")] = None,
     checkpoint: State = None,
     task: TaskRef | None = None,
+    result: Annotated[
+        str | None, Field(max_length=20_000, description="of your agent run, also so far")
+    ] = None,
+    outcome: Annotated[RunOutcome | None, Field(description="makes the result final")] = None,
 ) -> OneAgent:
     """Change your own entry. What you leave out stays as it is."""
     which = agent_id or ctx.actor.name
     columns = _without_none(name=name, system_name=system, capabilities=capabilities)
     if which != ctx.actor.name:
         await presence.check_presence(ctx.tx, ctx.actor, "at_work", ctx.state)
-        own = health is not None or checkpoint is not None
+        own = any(each is not None for each in (health, checkpoint, result, outcome))
         _check_may_change(ctx, which, own=own, only_parent=parent_id is not None and not columns)
     if task is not None and checkpoint is None:
         raise Refused(
             "invalid_arguments",
             "Pass `checkpoint` with `task`: the checkpoint is stored for that task.",
         )
+    cleaned = list[str]()
+    if result is not None or outcome is not None:
+        cleaned = await run_results.store_result(ctx, which, result, outcome)
     # Save it before locking the agent's row, because tasks must be locked before agents.
     if checkpoint is not None:
         await checkpoints.save(ctx, await _held_task_id(ctx, task) if task else "", checkpoint)
@@ -123,7 +132,7 @@ async def update_agent(
         await agents.change(ctx.tx, ctx.installation_id, [which], **columns)
     if parent_id is not None:
         await _set_parent(ctx, row, parent_id)
-    return await one_agent(ctx, which)
+    return (await one_agent(ctx, which)).model_copy(update={"cleaned": cleaned})
 
 
 def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bool) -> None:
@@ -131,7 +140,7 @@ def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bo
     if own:
         raise Refused(
             "forbidden",
-            f"Only {agent_id} itself can set its `health` and `checkpoint`.",
+            f"Only {agent_id} itself can set its `health`, `checkpoint`, `result` and `outcome`.",
             **permissions.missing(ctx.actor, "update_agent.report"),
         )
     if not only_parent and not permissions.allows_everywhere(ctx.actor, "update_agent"):

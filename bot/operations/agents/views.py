@@ -58,6 +58,9 @@ class OneAgent(Answer):
     of_mirror = False
 
     agent: Agent
+    cleaned: list[str] = Field(
+        [], description="what was changed in your result", exclude_if=lambda cleaned: not cleaned
+    )
 
 
 class Registered(OneAgent):

@@ -88,7 +88,7 @@ async def _current_state(tx: Tx, installation_id: int, write_id: str) -> dict[st
 
 
 # Fields of results that Hubbub keeps for itself.
-INTERNAL = frozenset({"paths", "deleted", "shown"})
+INTERNAL = frozenset({"paths", "deleted", "shown", "title"})
 
 
 def _result(row: WriteRow) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from bot.comments import orphaned_pulls
+from bot.comments import orphaned_pulls, replies
 from bot.comments.replies import code
 from bot.errors import Refused
 from bot.identity import permissions
@@ -12,14 +12,14 @@ from bot.identity.actors import SLUG, Actor
 from bot.kernel import remedies
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.patterns import AGENT, Shape
-from bot.operations.agents.views import known_agent
+from bot.operations.agents.run_views import Run
 from bot.operations.arguments import Note
 from bot.operations.github import clean_texts
 from bot.operations.github.issue_fields import list_change
 from bot.operations.github.issue_relations import check_no_planned
 from bot.operations.github.targets import issue_of, on_issue, repository_of
 from bot.operations.github.writing import Queued, nothing_to_change, queue
-from bot.operations.tasks import task_titles
+from bot.operations.tasks import task_runs, task_titles
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, Task, task_view
@@ -46,10 +46,24 @@ Assignee: TypeAlias = Annotated[
 CLOCKS_DIFFER = 5 * SECOND
 Decided: TypeAlias = Literal["pending", "completed", "cancelled"]
 
+
+class Assigned(OneTask):
+    run: Run | None = Field(
+        None, description="that was started from a template", exclude_if=lambda run: run is None
+    )
+
+
+def _assign_reply(assigned: Assigned) -> str | None:
+    if (run := assigned.run) is None:
+        return None
+    return replies.run_started(run.run_id, run.template, run.model, run.place)
+
+
 ASSIGN = Slash(
     "assign",
-    "reserve this task for an agent; without an agent, end the reservation",
+    "reserve this task for an agent, or start one from a template; without a name, end that",
     ("agent_id",),
+    reply=_assign_reply,
     shown="agent",
 )
 
@@ -59,9 +73,10 @@ async def assign_task(
     ctx: Context,
     task: TaskRef,
     agent_id: Annotated[
-        Assignee | None, Field(description="an agent's id; none: end the reservation")
+        Assignee | None,
+        Field(description="an agent, or a template to start one; none: end the reservation"),
     ] = None,
-) -> OneTask:
+) -> Assigned:
     """Reserve a task for one agent for a day, or end the reservation."""
     row = await visible_task(ctx, task, lock=True)
     if row["holder"]:
@@ -71,15 +86,20 @@ async def assign_task(
             holder=row["holder"],
         )
     if agent_id is None:
+        await task_runs.stop_waiting(ctx, row)
         await lifecycle.end_reservation(ctx.tx, row, ctx.actor.name, "freed")
-        return OneTask(task=await _current_view(ctx, row["id"]))
-    name = (await known_agent(ctx, agent_id.removeprefix("@")))["id"]
+        return Assigned(task=await _current_view(ctx, row["id"]))
+    name = agent_id.removeprefix("@")
+    if await agents.get(ctx.tx, ctx.installation_id, name) is None:
+        run = await task_runs.start_for(ctx, row, name)
+        return Assigned(task=await _current_view(ctx, row["id"]), run=run)
     # The lock keeps others from pausing the agent until this is done.
     (agent,) = await agents.lock(ctx.tx, ctx.installation_id, [name])
     _check_could_claim(row, agent)
     await _check_may_claim_here(ctx, row, agent)
+    await task_runs.stop_waiting(ctx, row, name)
     await lifecycle.reserve(ctx.tx, row, agent["id"], ctx.actor.name)
-    return OneTask(task=await _current_view(ctx, row["id"]))
+    return Assigned(task=await _current_view(ctx, row["id"]))
 
 
 def _actor(agent: AgentRow) -> Actor:

@@ -15,6 +15,8 @@ from bot.outbox.kinds.kind import (
     rest,
     status_result,
 )
+from bot.repository.run_settings import RUN_INPUT
+from bot.runs.binding import RUN_ID
 from store.engine.transaction import Tx
 from store.outbox import write_history
 from store.tables.outbox import WriteRow
@@ -55,15 +57,20 @@ def _look_for_run(sending: Sending) -> Request:
 
 
 def _is_its_run(sending: Sending, entry: Any) -> bool:
-    """Whether this write started a run: our bot did, on its branch, after it was sent.
+    """Whether this write started the workflow run.
 
-    A run that another write started is not its run.
+    The title of a run that works as an agent names it. Otherwise our bot started it, on its branch,
+    after the write was sent, and no other write did.
     """
     arguments = sending.arguments
-    named = text(at(entry, "path")).partition("@")[0].rpartition("/")[2]
+    named_runs = RUN_ID.findall(text(at(entry, "display_title")))
+    own = at(arguments, "inputs", RUN_INPUT)
+    if named_runs:
+        return own in named_runs
+    file = text(at(entry, "path")).partition("@")[0].rpartition("/")[2]
     workflow = str(arguments["workflow"])
     return (
-        workflow in (named, str(at(entry, "workflow_id")))
+        workflow in (file, str(at(entry, "workflow_id")))
         and at(entry, "head_branch") == arguments["ref"]
         and authorship.is_ours(
             text(at(entry, "actor", "login")), maybe_number(at(entry, "actor", "id")), sending.bot
@@ -75,10 +82,11 @@ def _is_its_run(sending: Sending, entry: Any) -> bool:
 
 def _run_result(data: Any) -> Result:
     """The run's id, in the answer to a dispatch or in a run that a look found."""
+    title = text(at(data, "display_title"))
     return {
         "run_id": maybe_number(at(data, "workflow_run_id")) or maybe_number(at(data, "id")),
         "url": at(data, "html_url"),
-    }
+    } | ({"title": title} if title else {})
 
 
 KINDS = {

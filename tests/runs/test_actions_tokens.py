@@ -11,7 +11,7 @@ from bot.identity.actions.github_oidc import LEEWAY
 from bot.identity.actors import Actor
 from bot.identity.sessions import Issued
 from bot.identity.tokens import Tokens
-from bot.repository.actions_tokens import LOOK_AGAIN, ActionsTokens
+from bot.runs.actions_tokens import LOOK_AGAIN, ActionsTokens
 from bot.times import SECOND
 from fixtures.github import WorkflowRun
 from store.engine.database import open_store

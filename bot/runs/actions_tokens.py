@@ -23,6 +23,7 @@ from bot.identity.keyring import Keys
 from bot.identity.sessions import Issued
 from bot.identity.tokens import Verified
 from bot.repository import repository_settings, workflow_rules, workflow_sessions
+from bot.runs import job_runs
 from bot.times import SECOND
 from store.engine.database import system_clock
 from store.engine.origins import Origin
@@ -64,12 +65,16 @@ class ActionsTokens:
         return Verified(actor, min(until, now + LOOK_AGAIN))
 
     async def exchange(
-        self, keys: Keys, token: str, now: int, *, audience: str, origin: Origin
+        self, keys: Keys, token: str, now: int, *, audience: str, origin: Origin, run_id: str = ""
     ) -> Issued:
-        """A session for a job's token. Raise Refused."""
+        """A session for a job's token. Raise Refused.
+
+        `run_id`: the agent run that the job says it is.
+        """
         job = await self._check(token, now)
 
         async def work(tx: Tx) -> Issued:
+            await job_runs.begin(tx, job, run_id)
             grant = replace(await grant_for(tx, job), client=CLIENT)
             own = job_sessions.id_of(job)
             tx.origin = replace(origin, actor=grant.actor, credential=own)
@@ -124,11 +129,12 @@ async def grant_for(tx: Tx, job: JobToken) -> Grant:
             "account can end that in the settings of the App.",
         )
     i, r = found["installation_id"], job.repository_id
-    run = await workflow_runs.workflow_run(tx, i, job.run_id)
-    if workflow_sessions.has_ended(run, job.run_attempt):
+    seen = await workflow_runs.workflow_run(tx, i, job.run_id)
+    if workflow_sessions.has_ended(seen, job.run_attempt):
         raise Refused("unauthenticated", f"Run {job.run_id} of {job.repository} has ended.")
     settings = await repository_settings.of(tx, i, r)
-    accepted = workflow_rules.accept(job, settings, found["default_branch"])
+    run = await job_runs.of_job(tx, i, job)
+    accepted = workflow_rules.accept(job, settings, found["default_branch"], run)
     name = f"run {job.run_id} of {job.repository}"[:MOST_OF_A_NAME]
-    by = f"@{job.person}"[:MOST_OF_A_LOGIN]
+    by = run["asked_by"] if run else f"@{job.person}"[:MOST_OF_A_LOGIN]
     return Grant(i, accepted.agent_id, accepted.role, frozenset({r}), name, created_by=by)
