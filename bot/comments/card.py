@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.comments import card_boxes, card_history, card_text
 from bot.comments.card_boxes import Box
 from bot.comments.card_context import CardContext, CardDetails
+from bot.comments.card_runs import ShownRun
 from bot.tasks import lookup, merge_readiness, path_overlap, verdicts
 from bot.tasks.states import OPEN
 from bot.tasks.verdicts import Verdict
@@ -16,6 +17,8 @@ from store.events import LoggedEvent
 from store.inbox import commands
 from store.messages import messages
 from store.mirror import pulls, relations
+from store.outbox import writes
+from store.runs import runs
 from store.tables.inbox import CommandRow
 from store.tables.mirror import PullRequestRow
 from store.tables.tasks import LeaseRow
@@ -84,6 +87,7 @@ async def _read(tx: Tx, task: FullTask) -> _Read:
             agent_id=task["holder"] or "",
             task_id=task["id"],
         ),
+        run=await _run(tx, task),
     )
     return _Read(context, lease, pull)
 
@@ -98,12 +102,23 @@ async def _spend(tx: Tx, task: FullTask) -> list[UsageSumRow]:
     return (await usage.sums(tx, task["installation_id"], [key]))[key]
 
 
+async def _run(tx: Tx, task: FullTask) -> ShownRun | None:
+    """The newest run for the task. The answer to its dispatch has the address of its page."""
+    here = (tx, task["installation_id"])
+    run = await runs.of_task(*here, task["id"])
+    if run is None:
+        return None
+    write = await writes.get(*here, run["write_id"]) if run["write_id"] else None
+    return ShownRun(run, (write["result"] or {}).get("url") if write else None)
+
+
 async def _result_context(tx: Tx, task: FullTask, pull: PullRequestRow | None) -> CardContext:
     here = (tx, task["installation_id"])
     shown = await messages.on_card(*here, task["id"])
     return CardContext(
         last_holder=task["last_holder"],
         merged=pull is not None and pull["merged_at"] is not None,
+        run=await _run(tx, task),
         spend=await _spend(tx, task),
         messages=[each for each in shown if each["sent_at"] >= (task["ended_at"] or 0)],
     )

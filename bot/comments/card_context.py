@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.comments.card_boxes import Box
+from bot.comments.card_runs import ShownRun
 from bot.tasks.merge_readiness import Checks
 from bot.tasks.path_overlap import Overlap
 from bot.tasks.verdicts import Verdict
@@ -29,6 +30,8 @@ class CardContext:
     # Who held an ended task last.
     last_holder: str | None = None
     merged: bool = False
+    # The newest one for the task.
+    run: ShownRun | None = None
     # What agents reported for the task, one row for each currency.
     spend: Sequence[UsageSumRow] = ()
     # The caps that are near or reached, of the task and of its holder.

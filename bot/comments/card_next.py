@@ -43,6 +43,10 @@ CASES: tuple[tuple[Case, Words], ...] = (
         lambda _: "the issues that block it are closed. Then an agent can claim it.",
     ),
     (
+        lambda t, c, _: c.run is not None and c.run.is_live and not t["holder"],
+        lambda _: "the run starts and claims it.",
+    ),
+    (
         lambda t, *_: t["state"] == "assigned",
         lambda t: f"{code(t['assigned_to'] or '')} claims it.",
     ),

@@ -5,7 +5,7 @@ The order is for a phone: who must do what comes first, what can wait is folded.
 
 import hashlib
 
-from bot.comments import card_boxes, card_history, card_parts, card_pulls
+from bot.comments import card_boxes, card_history, card_parts, card_pulls, card_runs
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_next import next_step
 from bot.comments.replies import STATE_WORDS, block_quote
@@ -41,6 +41,7 @@ def digest(task: FullTask, context: CardContext) -> str:
         lines += card_pulls.pull(task, context)
     else:
         lines += card_parts.result(task, context)
+    lines += card_runs.phase(context.run)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -54,6 +55,7 @@ def _open_task(task: FullTask, context: CardContext, details: CardDetails) -> li
         *card_parts.blockers(context),
         *card_pulls.pull(task, context),
         *card_pulls.checks(details),
+        *card_runs.lines(context.run),
         *card_parts.progress(task, context),
         *card_parts.spend(context),
         *card_parts.overlaps(context),
@@ -69,6 +71,7 @@ def _open_task(task: FullTask, context: CardContext, details: CardDetails) -> li
 def _ended_task(task: FullTask, context: CardContext, details: CardDetails) -> list[str]:
     return [
         *card_parts.result(task, context),
+        *card_runs.lines(context.run),
         *card_parts.spend(context),
         f"**Next:** {next_step(task, context, details)}",
     ]
