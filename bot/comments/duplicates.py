@@ -44,7 +44,7 @@ def _has_another_comment(write: WriteRow, row: CommentRow) -> bool:
     here = (write["repository_id"], write["arguments"].get("number"))
     made = (write["result"] or {}).get("comment_id")
     return (
-        write["kind"] in ("comment", "card")
+        write["kind"] in ("comment", "reply", "card")
         and here == (row["repository_id"], row["number"])
         and made not in (None, row["id"])
     )

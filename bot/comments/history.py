@@ -11,7 +11,7 @@ from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
 
 # The kinds of write that add a comment.
-COMMENTING = ("comment", "review", "review_reply")
+COMMENTING = ("comment", "reply", "review", "review_reply")
 
 
 async def parties(

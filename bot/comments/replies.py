@@ -168,11 +168,6 @@ def refusal(asker: str, text: str, why: str) -> str:
     return f"@{asker}, Hubbub did not run {code(text[:200])}: {why}"
 
 
-def confirmation(asker: str, text: str) -> str:
-    """For a command in a place where no reaction can confirm it."""
-    return f"@{asker}, Hubbub ran {code(text[:200])}."
-
-
 def unknown_command(asker: str, text: str, meant: str | None) -> str:
     question = f" Did you mean `/{meant}`?" if meant else ""
     why = f"there is no such command.{question} `/help` lists the commands."

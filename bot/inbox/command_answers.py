@@ -1,9 +1,10 @@
-"""Answers to commands: a reaction to each, one reply to each comment.
+"""Answers to commands: a reaction to their text, and one reply to it, which is edited in place.
 
 A tick on a card is answered on the card. A reply that only shows how things are takes the place of
 the older ones like it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from bot.comments import card_boxes, history, replies
 from bot.comments.limits import MOST_ANSWERS_AN_HOUR, MOST_COMMENTS
 from bot.github import rate_limit_store, rate_limits
 from bot.identity.actors import BOT
+from bot.inbox import command_reactions
 from bot.inbox.command_finder import VERBS
 from bot.outbox import fairness
 from bot.tasks import publishing
@@ -19,18 +21,13 @@ from store.audit import records
 from store.engine.origins import Origin
 from store.engine.transaction import Tx
 from store.inbox import commands
+from store.inbox.commands import Answered
 from store.mirror import stored_issues, stored_repositories
 from store.outbox import queued_replies, writes
 from store.tables.inbox import CommandRow
+from store.tables.outbox import WriteRow
 from store.tasks import tasks
 
-# The target of a reaction, by the source. A review can get none.
-REACTABLE = {
-    "comment": "comment",
-    "review_comment": "review_comment",
-    "issue": "issue",
-    "pull_request": "issue",
-}
 # Replies that say how things are when they are written. A newer one outdates them.
 OUTDATED_BY_NEWER = frozenset({"why", "status", "help", "agents"})
 # So long after the reply its predecessors are minimized: nothing waits for that.
@@ -59,33 +56,27 @@ def origin_of(row: CommandRow) -> Origin:
 
 
 async def answer(tx: Tx, row: CommandRow, reply: Reply) -> None:
-    """Queue the reaction, and a comment if the reply has a text."""
+    """Queue the reaction, and the comment's reply if the answer has a text."""
     await commands.answer(tx, row, reply.state, reply.text)
     if reply.state == "refused":
         await record_refusal(tx, row, reply.code)
     if row["source_kind"] == card_boxes.SOURCE:
         await _answer_on_card(tx, row)
         return
-    on_issue = writes.on_issue(row["repository_id"], row["number"])
-    replied = reply.text is not None and await _comment(tx, row, on_issue, reply.text)
-    # A reply below a command that was done says so itself. That on a line of code is elsewhere.
-    says_so = replied and reply.state == "done" and row["source_kind"] != "review_comment"
-    if row["source_kind"] in REACTABLE and not says_so:
-        arguments = {
-            "source": REACTABLE[row["source_kind"]],
-            "comment_id": row["source_id"],
-            "number": row["number"],
-            "content": reply.reaction,
-        }
-        target = f"{row['source_kind']} {row['source_id']}"
-        await _queue(tx, row, "reaction", target, arguments)
-    elif reply.text is None:
-        await _comment(tx, row, on_issue, replies.confirmation(row["asker"], row["text"]))
+    await command_reactions.show_outcome(tx, row, reply.reaction)
+    if reply.text is not None:
+        await _reply(tx, row, writes.on_issue(row["repository_id"], row["number"]))
+
+
+async def end_silently(tx: Tx, row: CommandRow, state: str) -> None:
+    """End a command that does not run and gets no answer: it was removed, or came too late."""
+    await commands.answer(tx, row, state, None)
+    await command_reactions.show_outcome(tx, row, None)
 
 
 async def answer_too_late(tx: Tx, row: CommandRow) -> None:
     """End a command that came too late. Only a card shows that."""
-    await commands.answer(tx, row, "expired", None)
+    await end_silently(tx, row, "expired")
     await record_refusal(tx, row, "too_late")
     if row["source_kind"] == card_boxes.SOURCE:
         await _answer_on_card(tx, row)
@@ -121,36 +112,59 @@ async def _for_this_place(tx: Tx, row: CommandRow, text: str) -> str:
     return replies.with_short_names(text, where["full_name"]) if where else text
 
 
-async def _comment(tx: Tx, row: CommandRow, target: str, text: str) -> bool:
-    """Queue the reply, or add it to the one that waits. Return False above the limit."""
-    text = await _for_this_place(tx, row, text)
-    source = f"{row['source_kind']} {row['source_id']}"
-    earlier = await queued_replies.newest(tx, row["installation_id"], target, BOT)
-    for each in earlier:
-        if each["state"] == "queued" and each["arguments"].get("answers") == source:
-            body = each["arguments"]["body"]
-            together = body if text in body else f"{body}\n\n{text}"
-            if len(together) <= LONGEST and await queued_replies.append_to_queued(
-                tx, each, together
-            ):
-                return True
-    if not await _may_comment(tx, row, target):
-        return False
-    arguments = {"number": row["number"], "body": text, "answers": source, "verb": row["verb"]}
-    await _queue(tx, row, "comment", target, arguments)
+async def _reply(tx: Tx, row: CommandRow, target: str) -> None:
+    """Queue the reply to the text: posted once, and edited when more of its commands end.
+
+    Above the limit on answers there is none.
+    """
+    here, source = (tx, row["installation_id"]), f"{row['source_kind']} {row['source_id']}"
+    earlier = await queued_replies.newest(*here, target, BOT)
+    queued = [
+        each
+        for each in queued_replies.to_source(earlier, source)
+        if (each["kind"], each["state"]) == ("reply", "queued")
+    ]
+    if not queued and not await _may_comment(tx, row, target):
+        return
+    await writes.supersede_these(*here, queued)
+    answered = await commands.answered_in(tx, row)
+    verbs = {each["verb"] for each in answered}
+    arguments = {
+        "number": row["number"],
+        "body": await _for_this_place(tx, row, _together(answered)),
+        "answers": source,
+        "verb": row["verb"] if verbs == {row["verb"]} else None,
+    }
+    await _queue(tx, row, "reply", target, arguments)
     if row["verb"] in OUTDATED_BY_NEWER:
-        await _minimize_older(tx, row, target)
-    return True
+        await _minimize_older(tx, row, target, queued_replies.to_source(earlier, source))
 
 
-async def _minimize_older(tx: Tx, row: CommandRow, target: str) -> None:
-    """Minimize the older replies to this command, unless the limits are short."""
+def _together(answered: Sequence[Answered]) -> str:
+    """The answers of a text, in the order of its lines. Of too many the oldest are left out."""
+    texts = list(dict.fromkeys(each["answer"] for each in answered))
+    oldest = sorted(answered, key=lambda each: each["answered_at"])
+    for each in oldest[:-1]:
+        if sum(map(len, texts)) <= LONGEST:
+            break
+        if each["answer"] in texts:
+            texts.remove(each["answer"])
+    return "\n\n".join(texts)
+
+
+async def _minimize_older(tx: Tx, row: CommandRow, target: str, same: Sequence[WriteRow]) -> None:
+    """Minimize the older replies to this command, unless the limits are short.
+
+    `same`: earlier writes of this reply, whose comment is edited instead.
+    """
     here = (tx, row["installation_id"])
-    older = [
+    kept = {(each["result"] or {}).get("comment_id") for each in same}
+    found = [
         (each["result"] or {}).get("comment_id")
         for each in await queued_replies.newest(*here, target, BOT)
         if each["state"] == "sent" and each["arguments"].get("verb") == row["verb"]
     ]
+    older = [each for each in dict.fromkeys(found) if each not in kept]
     done = await queued_replies.hidden_comment_ids(*here, target) if older else set()
     for comment_id in older:
         if comment_id is None or comment_id in done or not await _has_spare_budget(*here):
@@ -169,7 +183,7 @@ async def _has_spare_budget(tx: Tx, installation_id: int) -> bool:
     """Whether more is left of the limits than what is reserved for people."""
     limits = await rate_limit_store.of(tx, installation_id)
     now = await tx.now()
-    costs = [fairness.cost_of(kind, writes.AGENTS) for kind in ("comment", "comment_minimize")]
+    costs = [fairness.cost_of(kind, writes.AGENTS) for kind in ("reply", "comment_minimize")]
     # The distance between two writes is no shortage.
     return all(
         rate_limits.ready_at(limits, each, now) <= now + rate_limits.LONG_WAIT for each in costs

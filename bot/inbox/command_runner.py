@@ -11,7 +11,7 @@ from bot.dispatch.execution import Call, execute
 from bot.errors import Refused
 from bot.identity import actors
 from bot.identity.people import logins
-from bot.inbox import command_answers, command_help
+from bot.inbox import command_answers, command_help, command_reactions
 from bot.inbox.command_answers import Reply
 from bot.inbox.command_finder import HELP, MOST, SIMILAR, TOO_MANY, VERBS, is_written
 from bot.kernel.operation import Operation, Shared, Slash
@@ -50,6 +50,8 @@ SOURCES = {
     "review_comment": "review_comments",
     "issue": "issues",
     "pull_request": "pull_requests",
+    # A checkbox that somebody ticked on the bot's own comment.
+    "card": "comments",
 }
 # Arguments that are no sentences. A full stop after them means nothing.
 NAMES = {"agent_id", "priority", "role", "blocked_by", "unblocked_by"}
@@ -101,9 +103,9 @@ async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow, source: Sou
     if row["written_at"] and row["written_at"] < now - LATEST:
         await command_answers.answer_too_late(tx, row)
     elif not await _is_overdue(tx, row) and await _is_text_in_doubt(tx, row, source.text):
-        await commands.put_off(tx, row, now + RETRY_AFTER)
+        await _wait_for_github(tx, row, now)
     elif not source.has_command:
-        await commands.answer(tx, row, "withdrawn", None)
+        await command_answers.end_silently(tx, row, "withdrawn")
     else:
         await _run_or_postpone(tx, shared, row, now)
 
@@ -126,7 +128,12 @@ async def _run_or_postpone(tx: Tx, shared: Shared, row: CommandRow, now: int) ->
         subject = f"{repository_id} {asker.casefold()}"
         arguments = {"repository_id": repository_id, "login": asker, "person_id": person_id}
         await pending_reads.ask(tx, i, "permission", subject, arguments)
-        await commands.put_off(tx, row, now + RETRY_AFTER)
+        await _wait_for_github(tx, row, now)
+
+
+async def _wait_for_github(tx: Tx, row: CommandRow, now: int) -> None:
+    await commands.put_off(tx, row, now + RETRY_AFTER)
+    await command_reactions.show_wait(tx, row)
 
 
 async def _has_lost_login(tx: Tx, row: CommandRow) -> bool:
@@ -171,6 +178,7 @@ async def retry_or_give_up(store: Store, which: CommandRow) -> None:
 
     async def postpone(tx: Tx) -> None:
         await commands.mark_failed(tx, which, await tx.now() + failures * RETRY_AFTER)
+        await command_reactions.show_wait(tx, which)
 
     await store.write(postpone)
     if failures >= MOST_FAILURES:

@@ -8,9 +8,10 @@ import structlog
 from bot.github import webhook_payloads
 from bot.github.payloads import Malformed
 from bot.identity.keyring import Keys
-from bot.inbox import batching, card_edits
+from bot.inbox import batching, card_edits, command_reactions
 from bot.inbox.batching import Prepared
 from bot.inbox.command_finder import find_commands
+from bot.inbox.command_reactions import TextWithCommands
 from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes
 from bot.mirror.webhooks.event import Event
@@ -116,9 +117,25 @@ async def _apply(tx: Tx, keys: Keys, installation_id: int, batch: Sequence[Prepa
     for each in mine:
         if each.changes is not None:
             await commands.add(tx, installation_id, each.found)
+            await _acknowledge(tx, installation_id, each.found)
             for edit in each.changes.bot_comment_edits:
                 await card_edits.apply(tx, keys, installation_id, edit)
     for outcome in sorted({each.outcome for each in mine}):
         packed = {each.delivery.guid: each.packed for each in mine if each.outcome == outcome}
         await deliveries.mark_processed(tx, installation_id, outcome, packed)
     tx.rings.add(f"installation {installation_id}")
+
+
+async def _acknowledge(tx: Tx, installation_id: int, found: Sequence[FoundCommand]) -> None:
+    """Show that new commands wait, if older ones of their issue wait for GitHub."""
+    for each in found[:1]:
+        place = (installation_id, each["repository_id"], each["number"])
+        if await commands.waits_for_github(tx, *place):
+            text: TextWithCommands = {
+                "installation_id": installation_id,
+                "repository_id": each["repository_id"],
+                "number": each["number"],
+                "source_kind": each["source_kind"],
+                "source_id": each["source_id"],
+            }
+            await command_reactions.show_wait(tx, text)

@@ -14,9 +14,12 @@ from bot.tasks.states import OPEN
 from store.audit import records
 from store.engine.transaction import Tx
 from store.mirror import branches, mirror_rows, pulls, stored_installations
-from store.outbox import budgets, issue_changes, write_attempts, writes
+from store.outbox import budgets, issue_changes, queued_replies, write_attempts, writes
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
+
+# What GitHub answers about a comment that somebody deleted.
+GONE = (404, 410)
 
 
 async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
@@ -43,8 +46,26 @@ async def _fail(tx: Tx, write: WriteRow, state: str, error: dict[str, Any], why:
     await _record_end(tx, write, state, error.get("code", ""))
     apply_end = apply_cancellation if state == "cancelled" else apply_failure
     await apply_end(tx, write, why)
+    if write["kind"] == "reply" and error.get("details", {}).get("status") in GONE:
+        await _post_reply_again(tx, write)
     if _is_by_agent(write):
         await event_recorder.wake(tx, write["installation_id"], write["author"], BOT)
+
+
+async def _post_reply_again(tx: Tx, write: WriteRow) -> None:
+    """Post the reply as a new comment: a person deleted the one that it should have edited."""
+    if write["arguments"].get("new") or await queued_replies.comment_of(tx, write) is None:
+        return
+    await writes.queue(
+        tx,
+        write["installation_id"],
+        kind=write["kind"],
+        repository_id=write["repository_id"],
+        target=write["target"],
+        arguments={**write["arguments"], "new": True},
+        author=write["author"],
+        lane=write["lane"],
+    )
 
 
 async def _record_end(tx: Tx, write: WriteRow, state: str, code: str = "") -> None:

@@ -59,7 +59,7 @@ def _page(kind: Kind, data: Any) -> list[Any] | None:
 async def _echo(tx: Tx, sending: Sending) -> dict[str, Any] | None:
     """The comment, if a webhook has already brought it into the mirror."""
     write = sending.write
-    if write["kind"] not in ("comment", "card") or sending.known.get("comment_id"):
+    if write["kind"] not in ("comment", "reply", "card") or sending.known.get("comment_id"):
         return None
     here = (write["installation_id"], write["repository_id"], write["arguments"]["number"])
     # A deleted comment counts too, because it shows that the write took effect.

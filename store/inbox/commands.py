@@ -52,6 +52,18 @@ class FoundCommand(TypedDict):
     written_at: int
 
 
+class Answered(TypedDict):
+    """How a command was answered by words."""
+
+    verb: str
+    answer: str
+    answered_at: int
+
+
+# Of a text that was edited often, so many answers stay in its reply.
+MOST_ANSWERS = 50
+
+
 def key(row: CommandRow) -> Row:
     return {k: v for k, v in row.items() if k in KEY}
 
@@ -214,6 +226,31 @@ async def newest_of(tx: Tx, installation_id: int, kind: str, source_id: int) -> 
         k=kind,
         s=source_id,
     )
+
+
+async def answered_in(tx: Tx, which: CommandRow) -> list[Answered]:
+    """The answers to the commands in the same text that were answered by words, line by line."""
+    return await tx.all(
+        "SELECT verb, answer, answered_at FROM commands WHERE installation_id = :i "
+        "AND source_kind = :kind AND source_id = :id AND answer IS NOT NULL "
+        "AND answered_at IS NOT NULL ORDER BY line, answered_at LIMIT :n",
+        i=which["installation_id"],
+        kind=which["source_kind"],
+        id=which["source_id"],
+        n=MOST_ANSWERS,
+    )
+
+
+async def waits_for_github(tx: Tx, installation_id: int, repository_id: int, number: int) -> bool:
+    """Whether a command of the issue waits for an answer of GitHub, and later ones with it."""
+    row = await tx.one(
+        "SELECT 1 AS one FROM commands WHERE installation_id = :i AND repository_id = :r "
+        "AND state = 'waiting' AND number = :n AND asked_at IS NOT NULL LIMIT 1",
+        i=installation_id,
+        r=repository_id,
+        n=number,
+    )
+    return row is not None
 
 
 async def put_off(tx: Tx, which: CommandRow, until: int) -> None:

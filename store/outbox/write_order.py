@@ -11,7 +11,8 @@ from store.tables.outbox import WriteRow
 from store.tasks import spend_holds
 
 # Kinds that answer people. They do not depend on what agents write in the same place.
-ANSWERS = ("comment", "reaction")
+REACTIONS = ("reaction", "reaction_removal", "review_reaction", "review_reaction_removal")
+ANSWERS = ("comment", "reply", *REACTIONS)
 # The words of a task's holder, which it may write while people hold the task.
 WORDS = (
     "comment",
@@ -66,7 +67,8 @@ class NextWrite(TypedDict):
 
     lane: int
     author: str
-    # 1: of a kind that draws on another limit, 2: of a kind that waits for others.
+    # 1: of a kind that draws on another limit, 2: of a kind that waits for others, 3: a reaction
+    # that answers a person.
     apart: int
     seq: int
 
@@ -183,6 +185,7 @@ async def next_of_each(
 
     - The kinds `apart`, which draw on another limit, have a row of their own, and so have the
       kinds that are `waiting` for others, in the lane of agents.
+    - So have reactions to what people wrote, because a comment that notifies people waits longer.
     - What an author queued under a lease that ended comes first, because the next holder waits
       for it.
     - Writes to one target go in order, but no answer to a person waits for agents.
@@ -194,7 +197,8 @@ async def next_of_each(
     of_task = sql.by_index(tx.dialect, "writes p", "ix_writes_task")
     found: list[_Next] = await tx.all(
         "SELECT w.lane, w.author, CASE WHEN w.kind IN :apart THEN 1 "
-        f"WHEN w.lane = {AGENTS} AND w.kind IN :waiting THEN 2 ELSE 0 END AS apart, "
+        f"WHEN w.lane = {AGENTS} AND w.kind IN :waiting THEN 2 "
+        f"WHEN w.lane = {PEOPLE} AND w.kind IN :reactions THEN 3 ELSE 0 END AS apart, "
         "(w.lease_id IS NOT NULL AND EXISTS ("
         "SELECT 1 FROM leases l WHERE l.installation_id = w.installation_id AND l.id = w.lease_id "
         f"AND l.ended_at IS NOT NULL)) AS ended, MIN(w.seq) AS seq FROM {_queue(tx)} "
@@ -215,6 +219,7 @@ async def next_of_each(
         apart=tuple(apart) or ("",),
         waiting=tuple(waiting) or ("",),
         answers=ANSWERS,
+        reactions=REACTIONS,
         words=WORDS,
         now=await tx.now(),
     )

@@ -50,7 +50,7 @@ async def test_a_person_takes_a_task_from_an_agent(workspace: Workspace) -> None
     assert late.code == "not_holder"
 
 
-async def test_status_answers_with_a_comment_and_help_lists_every_command(
+async def test_status_and_help_answer_with_a_comment(
     workspace: Workspace,
 ) -> None:
     issue = await workspace.task()
@@ -61,7 +61,7 @@ async def test_status_answers_with_a_comment_and_help_lists_every_command(
     )
     workspace.person.comment(issue, "/help")
     await workspace.settle()
-    for verb in ("/claim", "/release", "/status", "/help"):
+    for verb in ("/claim", "/hold", "/status", "/help"):
         assert f"`{verb}" in issue.comments[-1].body
 
 
@@ -79,7 +79,8 @@ async def test_commands_work_in_reviews_and_review_comments_of_a_pull_request(
     (pull,) = workspace.repository.pulls.values()
     workspace.person.review(pull, "commented", "/help")
     await workspace.settle()
-    assert "/claim" in pull.comments[-1].body
+    assert "/release" in pull.comments[-1].body
+    assert [each.content for each in pull.reviews[-1].reactions] == ["+1"]
     inline = workspace.person.review_comment(pull, "a.py", 1, "/help")
     await workspace.settle()
     assert reactions(inline) == ["+1"]
@@ -185,7 +186,7 @@ async def test_a_command_runs_once_however_often_its_delivery_comes(workspace: W
     workspace.github.redeliver(sent)
     await workspace.settle()
     assert len(issue.comments) == 2
-    assert reactions(comment) == [], "the reply is the confirmation"
+    assert reactions(comment) == ["+1"]
 
 
 async def test_an_edit_runs_the_commands_it_adds_and_none_again(workspace: Workspace) -> None:
@@ -436,7 +437,8 @@ async def test_a_command_that_comes_late_does_not_undo_one_that_was_written_late
     await workspace.settle()
     (task,) = await workspace.rows("SELECT held, priority FROM tasks WHERE installation_id = :i")
     assert (task["held"], task["priority"]) == (0, 2)
-    assert sorted(reactions(late)) == ["+1", "confused"]
+    # The reply says which of the two was not done.
+    assert reactions(late) == ["confused"]
     assert said_by_hubbub(issue.comments[-1]) == (
         "@octocat, Hubbub did not run `/hold`: it reached Hubbub late, and `/resume`, which was "
         "written after it, has run. Write the command again if you still want it."
@@ -608,7 +610,8 @@ async def test_a_pull_request_may_begin_with_a_command(workspace: Workspace) -> 
         workspace.repository, "Mend", head="fix", base="main", body="/help"
     )
     await workspace.settle()
-    assert "`/claim`" in pull.comments[-1].body
+    assert "`/agents`" in pull.comments[-1].body
+    assert [each.content for each in pull.issue.reactions] == ["+1"]
 
 
 @ON_SQLITE

@@ -99,7 +99,10 @@ async def about_people(acme: Acme) -> None:
     assert (await acme.call("GET", f"{issue}/assignees/ada")).status == 204
     assert (await acme.call("GET", f"{issue}/assignees/nobody")).status == 404
     assert (await acme.call("DELETE", f"{issue}/assignees", people)).data["assignees"] == []
-    assert (await acme.call("POST", f"{issue}/reactions", {"content": "eyes"})).status == 201
+    reacted = await acme.call("POST", f"{issue}/reactions", {"content": "eyes"})
+    assert reacted.status == 201
+    gone = await acme.call("DELETE", f"{issue}/reactions/{reacted.data['id']}")
+    assert gone.status == 204
 
 
 async def about_relations(acme: Acme) -> None:
@@ -161,7 +164,9 @@ async def about_reviews(acme: Acme) -> None:
     inline = [{"path": "a.py", "line": 1, "body": "Why?"}]
     review = {"event": "COMMENT", "body": "Look", "comments": inline}
     assert (await acme.call("POST", f"{pull}/reviews", review)).data["state"] == "COMMENTED"
-    assert len((await acme.call("GET", f"{pull}/reviews")).data) == 1
+    (listed,) = (await acme.call("GET", f"{pull}/reviews")).data
+    one = await acme.call("GET", f"{pull}/reviews/{listed['id']}")
+    assert one.data["node_id"] == listed["node_id"]
     first = (await acme.call("GET", f"{pull}/comments")).data[0]["id"]
     answered = await acme.call("POST", f"{pull}/comments/{first}/replies", {"body": "Because"})
     assert answered.data["in_reply_to_id"] == first
@@ -170,6 +175,8 @@ async def about_reviews(acme: Acme) -> None:
     thumb = {"content": "+1"}
     reacted = await acme.call("POST", f"{REPO}/pulls/comments/{first}/reactions", thumb)
     assert reacted.status == 201
+    thumbs = f"{REPO}/pulls/comments/{first}/reactions"
+    assert (await acme.call("DELETE", f"{thumbs}/{reacted.data['id']}")).status == 204
     merged = await acme.call("PUT", f"{pull}/merge", {"sha": acme.web.branches["fix"]})
     assert merged.data["merged"]
 

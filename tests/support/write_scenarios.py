@@ -1,11 +1,15 @@
 """A scenario for each kind of write: its arguments, its request to GitHub, and its effect there."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from fixtures.github import Comment, Issue, Project, Pull, Repository
+from fixtures.github.state import Reaction, Review
+from store.engine.transaction import Tx
+from store.outbox import writes
 from store.tasks import tasks
 from tests.support.story import Workspace
 
@@ -117,6 +121,72 @@ async def reaction(stage: Stage) -> Scenario:
     path = f"/issues/{issue.number}/reactions$"
     given = {"source": "issue", "number": issue.number, "content": "eyes"}
     return Scenario("POST", path, given, lambda: len(issue.reactions))
+
+
+async def reply(stage: Stage) -> Scenario:
+    issue = stage.issue()
+    path = f"/issues/{issue.number}/comments$"
+    given = {"number": issue.number, "body": "It is free", "answers": "comment 1", "verb": None}
+    return Scenario("POST", path, given, lambda: _count(issue.comments, "It is free"))
+
+
+def add_reaction(workspace: Workspace, reactions: list[Reaction]) -> int:
+    """Let the bot have reacted. Return the id of its reaction."""
+    bot = workspace.github.app.bot
+    made = Reaction(next(NUMBERS) + 10_000, bot, "eyes", "2027-01-15T08:00:00Z")
+    reactions.append(made)
+    return made.id
+
+
+async def add_sent_reaction(
+    workspace: Workspace, arguments: dict[str, Any], reactions: list[Reaction]
+) -> str:
+    """A reaction of the bot and the write that made it. Return the write's id."""
+    result = json.dumps({"reaction_id": add_reaction(workspace, reactions)})
+
+    async def work(tx: Tx) -> str:
+        return await writes.queue(
+            tx,
+            workspace.installation.id,
+            kind="reaction",
+            repository_id=workspace.repository.id,
+            target=f"reacted {next(NUMBERS)}",
+            arguments=arguments,
+            author="scout",
+        )
+
+    write_id = await workspace.store.write(work)
+    q = "UPDATE writes SET state = 'sent', result = :r WHERE installation_id = :i AND id = :w"
+    given = {"r": result, "i": workspace.installation.id, "w": write_id}
+    await workspace.store.write(lambda tx: tx.run(q, **given))
+    return write_id
+
+
+async def reaction_removal(stage: Stage) -> Scenario:
+    issue = stage.issue()
+    given = {"source": "issue", "number": issue.number, "content": "eyes"}
+    first = await add_sent_reaction(stage.workspace, given, issue.reactions)
+    path = f"/issues/{issue.number}/reactions/"
+    return Scenario("DELETE", path, {**given, "after": first}, lambda: 1 - len(issue.reactions))
+
+
+async def _review(stage: Stage) -> Review:
+    pull = stage.pull()
+    stage.workspace.person.review(pull, "commented", "/help")
+    return pull.reviews[-1]
+
+
+async def review_reaction(stage: Stage) -> Scenario:
+    review = await _review(stage)
+    given = {"number": review.pull.issue.number, "review_id": review.id, "content": "+1"}
+    return Scenario("POST", "/graphql$", given, lambda: len(review.reactions))
+
+
+async def review_reaction_removal(stage: Stage) -> Scenario:
+    review = await _review(stage)
+    given = {"number": review.pull.issue.number, "review_id": review.id, "content": "eyes"}
+    add_reaction(stage.workspace, review.reactions)
+    return Scenario("POST", "/graphql$", given, lambda: 1 - len(review.reactions))
 
 
 # --- Issues --------------------------------------------------------------------------------------
@@ -342,7 +412,11 @@ SCENARIOS = {
     "comment_delete": comment_delete,
     "comment_minimize": comment_minimize,
     "card": card,
+    "reply": reply,
     "reaction": reaction,
+    "reaction_removal": reaction_removal,
+    "review_reaction": review_reaction,
+    "review_reaction_removal": review_reaction_removal,
     "issue": issue,
     "issue_update": issue_update,
     "sub_issue": sub_issue,

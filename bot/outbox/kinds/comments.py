@@ -1,4 +1,4 @@
-"""Comments, reactions, and the card: the status comment that Hubbub keeps on a task's issue."""
+"""Comments, replies to commands, and the card: the status comment that Hubbub keeps on a task."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from bot.outbox.kinds.kind import (
 from bot.tasks import publishing
 from store.engine.transaction import Tx
 from store.mirror import mirror_rows, stored_issues
-from store.outbox import write_history
+from store.outbox import queued_replies, write_history
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
 
@@ -91,6 +91,22 @@ def _look_for_card(sending: Sending) -> Request | None:
     return look_for_comment(sending) if sending.known.get("comment_id") is None else None
 
 
+async def stored_reply(tx: Tx, write: WriteRow) -> dict[str, Any]:
+    """The comment of the reply so far, unless somebody deleted it."""
+    found = None if write["arguments"].get("new") else await queued_replies.comment_of(tx, write)
+    here = (tx, "comments", write["installation_id"])
+    if found is not None and await mirror_rows.is_deleted(*here, found):
+        found = None
+    return {"comment_id": found}
+
+
+def _reply_request(sending: Sending) -> Request:
+    body = {"body": sending.body}
+    if sending.known.get("comment_id") is None:
+        return Request("POST", sending.path(CREATE), body)
+    return Request("PATCH", sending.path(ONE), body)
+
+
 async def stored_comment(tx: Tx, write: WriteRow) -> dict[str, Any]:
     here = (tx, write["installation_id"], write["arguments"]["comment_id"])
     row = await stored_issues.comment(*here)
@@ -109,17 +125,6 @@ def _minimize_variables(sending: Sending) -> dict[str, Any]:
 
 def _minimize_result(data: Any) -> Result:
     return _minimize_answer(at(data, "data", "minimizeComment", "minimizedComment"))
-
-
-def _reaction_request(sending: Sending) -> Request:
-    arguments = sending.arguments
-    paths = {
-        "issue": "/repos/{repository}/issues/{number}/reactions",
-        "comment": f"{ONE}/reactions",
-        "review_comment": "/repos/{repository}/pulls/comments/{comment_id}/reactions",
-    }
-    path = sending.path(paths[arguments["source"]])
-    return Request("POST", path, {"content": arguments["content"]})
 
 
 async def _add_comment(tx: Tx, sending: Sending) -> Mutation | None:
@@ -147,7 +152,15 @@ def _comment_in(data: Any) -> Result:
 
 
 async def _show_card(tx: Tx, sending: Sending) -> Mutation | None:
-    body, comment_id = _card_body(sending), sending.known.get("comment_id")
+    return await _post_or_edit(tx, sending, _card_body(sending))
+
+
+async def _show_reply(tx: Tx, sending: Sending) -> Mutation | None:
+    return await _post_or_edit(tx, sending, sending.body)
+
+
+async def _post_or_edit(tx: Tx, sending: Sending, body: str) -> Mutation | None:
+    comment_id = sending.known.get("comment_id")
     if comment_id is None:
         return await _new_comment(tx, sending, body)
     stored = await stored_issues.comment(tx, sending.write["installation_id"], comment_id)
@@ -159,31 +172,6 @@ async def _show_card(tx: Tx, sending: Sending) -> Mutation | None:
         "issueComment { fullDatabaseId url }",
         lambda data: _comment_in(at(data, "issueComment")),
     )
-
-
-async def _react(tx: Tx, sending: Sending) -> Mutation | None:
-    subject = await _reaction_subject(tx, sending)
-    if not subject:
-        return None
-    return Mutation(
-        "addReaction",
-        {"subjectId": subject, "content": REACTIONS[sending.arguments["content"]]},
-        "reaction { databaseId }",
-        lambda data: {"reaction_id": maybe_number(at(data, "reaction", "databaseId"))},
-    )
-
-
-async def _reaction_subject(tx: Tx, sending: Sending) -> str | None:
-    """The node id of the comment or issue, if the mirror has it."""
-    write, arguments = sending.write, sending.arguments
-    if arguments["source"] == "comment":
-        comment = await stored_issues.comment(tx, write["installation_id"], arguments["comment_id"])
-        return comment and comment["node_id"]
-    if arguments["source"] != "issue":
-        return None
-    here = (write["installation_id"], write["repository_id"], arguments["number"])
-    issue = await stored_issues.issue(tx, *here)
-    return issue["node_id"] if issue and not issue["is_pull_request"] else None
 
 
 async def _minimize(_tx: Tx, sending: Sending) -> Mutation | None:
@@ -205,18 +193,6 @@ def _minimize_answer(found: Any) -> Result:
     return {"minimized": found if at(found, "isMinimized") is True else None}
 
 
-# Reactions as REST and as GraphQL name them.
-REACTIONS = {
-    "+1": "THUMBS_UP",
-    "-1": "THUMBS_DOWN",
-    "laugh": "LAUGH",
-    "confused": "CONFUSED",
-    "heart": "HEART",
-    "hooray": "HOORAY",
-    "rocket": "ROCKET",
-    "eyes": "EYES",
-}
-
 KINDS = {
     "comment": Kind(
         "issues: write",
@@ -225,6 +201,16 @@ KINDS = {
         notifies=True,
         mutation=_add_comment,
         look=look_for_comment,
+    ),
+    # One reply to each text with commands. It is posted once, and edited from then on.
+    "reply": Kind(
+        "issues: write",
+        _reply_request,
+        comment_result,
+        notifies=True,
+        stored_values=stored_reply,
+        mutation=_show_reply,
+        look=_look_for_card,
     ),
     "comment_edit": Kind("issues: write", rest("PATCH", ONE, _body), comment_result),
     "comment_delete": Kind(
@@ -251,11 +237,5 @@ KINDS = {
         mutation=_show_card,
         look=_look_for_card,
         overwrites="all",
-    ),
-    "reaction": Kind(
-        "issues: write",
-        _reaction_request,
-        lambda data: {"reaction_id": maybe_number(at(data, "id"))},
-        mutation=_react,
     ),
 }
