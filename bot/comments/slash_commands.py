@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bot.comments import markdown_lines
+from bot.comments import mail_replies, markdown_lines
 from bot.comments.markdown_lines import INVISIBLE
 from bot.repository import repository_settings
 
@@ -18,6 +18,10 @@ TWO_WORDS = {("agents", "invite"): "invite"}
 LIKELY = re.compile(
     rf"(?:^|[\r\n]) {{0,3}}(?:[\u00a0{INVISIBLE}][ \u00a0{INVISIBLE}]*)?/[{INVISIBLE}]*[A-Za-z]"
 )
+# What mail programs leave at the end of a line when they turn HTML into text.
+REMAINS = re.compile(r"(?:</?(?:br|div|p|span) ?/?>|&nbsp;)\Z", re.IGNORECASE)
+LONGEST_REMAINS = 10
+MOST_REMAINS = 10
 HIDDEN = re.compile(rf"[{INVISIBLE}]")
 HIDDEN_AROUND = re.compile(rf"\A[{INVISIBLE}]+|(?<![{INVISIBLE}])[{INVISIBLE}]+\Z")
 # What people write after a verb without meaning anything by it.
@@ -60,8 +64,10 @@ def find(text: str) -> list[Found]:
 # An edit brings the text that the edit before it brought.
 @lru_cache(4)
 def _commands(text: str) -> tuple[Found, ...]:
+    of_mail = mail_replies.lines_of_mail(markdown_lines.source_lines(text))
     lines = markdown_lines.slash_lines(text)
-    return tuple(each for n, shown in lines if (each := _command(n, shown)))
+    found = (_command(n, shown) for n, shown in lines if n not in of_mail)
+    return tuple(each for each in found if each)
 
 
 def near_miss(verb: str, known: Collection[str]) -> str | None:
@@ -89,12 +95,14 @@ def is_for_hubbub(text: str) -> bool:
     """Whether a text is nothing but commands of Hubbub. False for a long text."""
     if len(text) > LONGEST_OF_COMMANDS or not may_have_commands(text):
         return False
-    filled = {n for n, line in enumerate(markdown_lines.source_lines(text), 1) if line.strip()}
+    lines = markdown_lines.source_lines(text)
+    filled = {n for n, line in enumerate(lines, 1) if line.strip()}
+    filled -= mail_replies.lines_of_mail(lines)
     return filled <= {each.line for each in find(text) if each.namespaced or each.verb in OF_HUBBUB}
 
 
 def _command(line: int, shown: str) -> Found | None:
-    verb, arguments = _split(shown[1:])
+    verb, arguments = _split(_without_remains(shown[1:]))
     if not VERB.fullmatch(verb):
         return None
     if verb != NAMESPACE:
@@ -103,6 +111,15 @@ def _command(line: int, shown: str) -> Found | None:
     named, rest = _split(arguments.removeprefix("/")) if arguments else ("help", "")
     text = f"/{NAMESPACE} {named} {rest}".rstrip()
     return Found(*_verb_of(named, _words(rest)), line, text, namespaced=True)
+
+
+def _without_remains(shown: str) -> str:
+    for _ in range(MOST_REMAINS):
+        shown = shown.rstrip()
+        if not (found := REMAINS.search(shown, max(0, len(shown) - LONGEST_REMAINS))):
+            break
+        shown = shown[: found.start()]
+    return shown
 
 
 def _verb_of(verb: str, words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
