@@ -20,6 +20,7 @@ SETTLED = {
     "writes": "state IN ('sent', 'refused', 'dead', 'superseded', 'cancelled') "
     "AND not_before < :before",
     "requests": "at < :before",
+    "head_checks": "at < :before",
     "notices": "created_at < :before",
     "credentials": "expires_at < :before",
 }

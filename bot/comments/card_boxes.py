@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.comments.replies import code
+from bot.kernel.sentences import code
 from bot.tasks.states import CLAIMABLE, OPEN
 from store.tasks.tasks import FullTask
 

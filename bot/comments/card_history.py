@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from bot.comments.replies import code, inline
 from bot.identity.actors import BOT
+from bot.kernel.sentences import code, inline
 from bot.times import minute
 from store.events import LoggedEvent
 

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_pulls import has_failed
-from bot.comments.replies import code
+from bot.kernel.sentences import code
 from bot.tasks import verdicts
 from bot.tasks.states import OPEN
 from store.tasks.tasks import FullTask

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from bot.comments import cleaning
 from bot.comments.card_context import CardContext
-from bot.comments.replies import block_quote, code, inline, lease_end
-from bot.kernel.sentences import shorten, with_full_stop
+from bot.comments.replies import block_quote, lease_end
+from bot.kernel.sentences import code, inline, shorten, with_full_stop
 from bot.quotas.money import with_currency
 from bot.tasks import task_decisions
 from bot.tasks.path_overlap import Overlap

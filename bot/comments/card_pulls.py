@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.comments.card_context import CardContext, CardDetails
-from bot.comments.replies import code
+from bot.kernel.sentences import code
 from bot.tasks.merge_readiness import Checks
 from bot.tasks.verdicts import ReviewState, Verdict, with_state
 from store.tasks.tasks import FullTask

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.comments.replies import code, inline
+from bot.kernel.sentences import code, inline
 from store.runs.runs import NOT_ENDED
 from store.tables.runs import AgentRunRow, RunState
 

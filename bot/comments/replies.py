@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bot import secret_formats
 from bot.comments import cleaning
 from bot.kernel.operation import Slash
+from bot.kernel.sentences import code, inline
 from bot.repository.repository_settings import Permission, allows
 from bot.times import minute
 
@@ -20,11 +20,6 @@ STATE_WORDS = {
     "failed": "failed",
     "cancelled": "cancelled",
 }
-
-
-def code(text: str) -> str:
-    """Inline code, in which GitHub sees no mention and Hubbub no command."""
-    return f"`{text.replace('`', chr(0x2BC)).strip()}`"
 
 
 def lease_end(expires_at: int | None) -> str:
@@ -44,12 +39,6 @@ def block_quote(text: str) -> str:
 def quote(text: str) -> str:
     """The first lines of a text. A slash command in a quote does not run."""
     return "\n".join(f"> {line}" for line in text[:2000].splitlines())
-
-
-def inline(text: str) -> str:
-    """Somebody's words inside a sentence by Hubbub, which has its own full stop."""
-    masked, _ = secret_formats.mask(text)
-    return code(" ".join(masked.split())[:300].removesuffix("."))
 
 
 def with_author(body: str, author: str) -> str:

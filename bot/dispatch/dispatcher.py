@@ -189,6 +189,12 @@ def _operation(actor: Actor, name: str) -> Operation:
             "`details.operations` lists those you may call.",
             operations=known,
         )
+    if permissions.is_for_people(name) and not actor.is_person:
+        raise Refused(
+            "forbidden",
+            f"Only people may call {name}. Ask one on the pull request or the issue.",
+            **permissions.missing(actor, name),
+        )
     if not permissions.may_call(actor, name):
         role = permissions.lowest_role(name, person=actor.is_person)
         raise Refused(

@@ -180,6 +180,7 @@ RULES: dict[str, Rule] = {
     "github_move_card": _everything("developer", narrows=True),
     "github_move_card.held": _of_task("developer", "tech-lead", people="developer"),
     "github_report_check": _everything("tester", narrows=True),
+    "override_check": Rule(None, None, None, people="developer"),
     "github_run_workflow": _everything("tech-lead", narrows=True),
     "github_cancel_workflow": _everything("tech-lead", narrows=True),
     # Code and conversations
@@ -205,9 +206,15 @@ PERMISSION_OF_ROLE: dict[Role, str] = {
 
 
 def lowest_role(operation: str, *, person: bool = False) -> Role:
-    """The lowest role that may call the operation at all."""
+    """The lowest role that may call the operation at all; the highest one if only people may."""
     found = [_role(RULES[operation], each, person=person) for each in CONDITIONS]
-    return min((each for each in found if each is not None), key=ROLES.index)
+    return min((each for each in found if each is not None), key=ROLES.index, default=ROLES[-1])
+
+
+def is_for_people(operation: str) -> bool:
+    """Whether no agent may call it, whatever its role."""
+    rule = RULES[operation]
+    return (rule.own, rule.same_task, rule.any) == (None, None, None)
 
 
 def needed_role(actor: Actor, action: str, condition: Condition = "any") -> Role | None:
@@ -217,9 +224,9 @@ def needed_role(actor: Actor, action: str, condition: Condition = "any") -> Role
 
 def _role(rule: Rule, condition: Condition, *, person: bool) -> Role | None:
     found: Role | None = getattr(rule, condition)
-    if found is None or rule.people is None or not person:
+    if rule.people is None or not person:
         return found
-    return min(found, rule.people, key=ROLES.index)
+    return rule.people if found is None else min(found, rule.people, key=ROLES.index)
 
 
 def allows(
@@ -250,6 +257,8 @@ def allows_somewhere(actor: Actor, action: str, condition: Condition = "any") ->
 
 def may_call(actor: Actor, operation: str) -> bool:
     """Whether the actor may call the operation at all."""
+    if is_for_people(operation) and not actor.is_person:
+        return False
     return actor.may_somewhere(lowest_role(operation, person=actor.is_person))
 
 

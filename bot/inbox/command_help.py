@@ -4,6 +4,7 @@ from bot.comments import replies, slash_commands
 from bot.errors import Refused
 from bot.inbox.command_finder import HELP, SIMILAR, VERBS
 from bot.kernel.operation import Slash
+from bot.kernel.sentences import code
 from bot.repository.repository_settings import RepositorySettings, allows
 from bot.tasks import fitting_commands
 from bot.tasks.fitting_commands import CommandPlace
@@ -32,7 +33,7 @@ def _explain(word: str, place: CommandPlace, permission: str, settings: Reposito
     if verb not in VERBS and verb != HELP:
         meant = slash_commands.near_miss(verb, SIMILAR)
         question = f" Did you mean `/{meant}`?" if meant else ""
-        why = f"there is no command {replies.code(f'/{verb[:40]}')}.{question} `/help` lists them."
+        why = f"there is no command {code(f'/{verb[:40]}')}.{question} `/help` lists them."
         raise Refused("unknown_operation", why)
     slash: Slash = replies.HELP if verb == HELP else VERBS[verb][1]
     return replies.help_of(

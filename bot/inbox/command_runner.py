@@ -15,6 +15,7 @@ from bot.inbox import command_answers, command_help, command_reactions
 from bot.inbox.command_answers import Reply
 from bot.inbox.command_finder import HELP, MOST, SIMILAR, TOO_MANY, VERBS, is_written
 from bot.kernel.operation import Operation, Shared, Slash
+from bot.kernel.sentences import code
 from bot.mirror.tables import TABLES
 from bot.repository import repository_settings
 from bot.repository.repository_settings import allows
@@ -255,7 +256,7 @@ async def _parse(tx: Tx, row: CommandRow, operation: Operation, slash: Slash) ->
         return operation.parse(await _arguments(tx, row, operation, slash), name="")
     except Refused as exc:
         typed, *_ = row["text"].removeprefix(f"/{slash_commands.NAMESPACE} ").split()
-        form = replies.code(replies.usage(slash))
+        form = code(replies.usage(slash))
         if typed.lstrip("/") == slash.verb or form in exc.message:
             raise
         how = f"{exc.message} The short form is {form}."
@@ -266,9 +267,9 @@ async def _arguments(tx: Tx, row: CommandRow, operation: Operation, slash: Slash
     """The task of the issue, then the words in order; the last argument gets all that remain."""
     words: list[str] = row["words"]
     if words and not slash.arguments:
-        raise Refused("invalid_arguments", f"{replies.code(replies.usage(slash))} takes no words.")
+        raise Refused("invalid_arguments", f"{code(replies.usage(slash))} takes no words.")
     if slash.required and not words:
-        how = replies.code(replies.usage(slash))
+        how = code(replies.usage(slash))
         raise Refused("invalid_arguments", f"a word is missing. Write {how}: {slash.help}.")
     filled = dict(zip(slash.arguments[:-1], words, strict=False))
     if rest := words[max(len(slash.arguments) - 1, 0) :]:
@@ -277,6 +278,8 @@ async def _arguments(tx: Tx, row: CommandRow, operation: Operation, slash: Slash
     about = {}
     if "task" in operation.arguments.model_fields:
         about = {"task": await _task(tx, row)}
+    if "pull_request" in operation.arguments.model_fields:
+        about = {"pull_request": await _name_here(tx, row)}
     return {**about, **filled, **slash.given}
 
 
@@ -289,6 +292,11 @@ async def _task(tx: Tx, row: CommandRow) -> str:
     """The task here, or the name of the issue, which is then no task."""
     if task := await command_help.task_here(tx, row):
         return str(task["id"])
+    return await _name_here(tx, row)
+
+
+async def _name_here(tx: Tx, row: CommandRow) -> str:
+    """The name of the issue or pull request."""
     here = (row["installation_id"], row["repository_id"])
     where = await stored_repositories.repository_by_id(tx, *here)
     return f"{where['full_name'] if where else '?'}#{row['number']}"

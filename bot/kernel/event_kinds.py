@@ -67,6 +67,10 @@ KINDS: dict[str, EventKind] = {
     "task.edited": EventKind(
         "the title or the description of the issue changed while somebody held the task", ("what",)
     ),
+    "task.pull_blocked": EventKind(
+        "Hubbub's check on a pull request for the task fails; `to` opened it", ("pull", "why", "to")
+    ),
+    "task.pull_allowed": EventKind("a person overrode that check; `to` opened it", ("pull", "to")),
     "task.pushed": EventKind(
         "somebody else than the holder pushed to the task's branch", ("branch", "head")
     ),

@@ -147,6 +147,19 @@ def _failed_check(event: Happening) -> str | None:
     )
 
 
+def _maker_and_holder(event: Happening) -> list[str | None]:
+    return [event.data.get("to"), event.holder]
+
+
+def _blocked_pull(event: Happening) -> str:
+    why = with_full_stop(f"Hubbub's check on {event.pull_name()} fails: {event.data.get('why')}")
+    return f"{why} The check on GitHub says what to do."
+
+
+def _allowed_pull(event: Happening) -> str:
+    return f"{event.who} let Hubbub's check on {event.pull_name()} pass."
+
+
 def _push(event: Happening) -> str:
     branch, head = event.data.get("branch"), str(event.data.get("head"))[:7]
     return (
@@ -299,6 +312,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "task.reviewed": (Rule("review", _holder, _review),),
     "task.review_requested": (Rule("review_request", _addressee, _review_request),),
     "task.checked": (Rule("check_failed", _holder, _failed_check),),
+    "task.pull_blocked": (Rule("pull_blocked", _maker_and_holder, _blocked_pull),),
+    "task.pull_allowed": (Rule("pull_allowed", _maker_and_holder, _allowed_pull),),
     "task.pushed": (Rule("pushed", _holder, _push),),
     "task.edited": (Rule("edited", _holder, _edit),),
     "task.answered": (Rule("answered", _holder, _answer),),
@@ -328,6 +343,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
 COVERED_BY = {"comment": "answered", "sent_back": "review"}
 # Unseen notices about the same subject that a newer one of another kind makes pointless.
 REPLACES = {
+    "pull_allowed": ("pull_blocked",),
     "hold_ended": ("hold",),
     "resumed": ("paused",),
     "assigned": ("unassigned",),

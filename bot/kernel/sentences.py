@@ -2,6 +2,8 @@
 
 import re
 
+from bot import secret_formats
+
 ENDS = tuple(f"{end}{quote}" for end in ".!?…" for quote in ("", '"'))
 
 
@@ -32,3 +34,14 @@ def whole_sentences(text: str, longest: int, more: str = "") -> str:
     ends = [each.end() for each in END_OF_SENTENCE.finditer(text) if each.end() <= room]
     kept = text[: ends[-1]] if ends else shorten(text, room)
     return f"{kept} {more}".rstrip()
+
+
+def code(text: str) -> str:
+    """Inline code, in which GitHub sees no mention and Hubbub no command."""
+    return f"`{text.replace('`', chr(0x2BC)).strip()}`"
+
+
+def inline(text: str) -> str:
+    """Somebody's words inside a sentence by Hubbub, which has its own full stop."""
+    masked, _ = secret_formats.mask(text)
+    return code(" ".join(masked.split())[:300].removesuffix("."))

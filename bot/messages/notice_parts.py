@@ -37,6 +37,8 @@ URGENCY = (
     "review",
     "sent_back",
     "check_failed",
+    "pull_blocked",
+    "pull_allowed",
     "edited",
     "pushed",
     "write_failed",

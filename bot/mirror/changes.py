@@ -141,6 +141,8 @@ class Changes:
     branches: tuple[Branch, ...] = ()
     commits: tuple[PushedCommit, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    # (repository id, commit): somebody asks for Hubbub's check again.
+    rechecks: tuple[tuple[int, str], ...] = ()
     stale_permissions: tuple[StalePermissions, ...] = ()
     # People whose sessions end.
     people_who_left: tuple[int, ...] = ()

@@ -1,6 +1,7 @@
 """What a changed pull request, or a review of it, means for the tasks that it is about."""
 
 import json
+from typing import Literal
 
 from bot.comments import orphaned_pulls
 from bot.identity.actors import TRUSTED
@@ -8,16 +9,22 @@ from bot.mirror import issue_links, own_changes, reads
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.mirror.issue_effects import was_closed_before_retry
+from bot.pulls import checks, facts
 from bot.tasks import lifecycle, path_overlap, publishing, verdicts
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store import events
 from store.engine.transaction import Tx
-from store.mirror import pulls, stored_repositories
+from store.mirror import head_checks, pulls, stored_repositories
 from store.tables.mirror import PullRequestRow, ReviewRow
 from store.tables.tasks import TaskState
-from store.tasks import tasks
+from store.tasks import pull_tasks, tasks
+from store.tasks.tasks import FullTask
 
+# By these a pull request is for a task, or is not.
+NAMED_BY: tuple[Literal["state", "body", "head_ref"], ...] = ("state", "body", "head_ref")
+# These decide which files it changes.
+PROPOSED_BY: tuple[Literal["head_sha", "base_ref"], ...] = ("head_sha", "base_ref")
 # How long the edit of a card waits after a verdict, because others may follow.
 VERDICT_DELAY = 60 * SECOND
 
@@ -84,6 +91,35 @@ async def update_tasks(
         why = f"pull request #{row['number']} was closed"
         actor = await actor_of(tx, row, sender, ("closed",))
         await send_back(tx, row, row["closed_at"], actor, why)
+
+
+async def refresh_checks(
+    tx: Tx, row: PullRequestRow, before: PullRequestRow | None, _: Sender | None = None
+) -> None:
+    """Compute Hubbub's check on it again, and on the other pull requests of its tasks."""
+    here = (tx, row["installation_id"], row["repository_id"])
+    if before is not None and (before["state"], row["state"]) == ("open", "closed"):
+        await head_checks.drop_override(*here, row["number"])
+    if before is None or any(before[name] != row[name] for name in NAMED_BY):
+        for task in await _tasks_now_and_before(tx, row, before):
+            await checks.refresh_task(tx, task)
+    is_reopened = before is not None and before["state"] != "open"
+    if is_reopened or before is None or any(before[name] != row[name] for name in PROPOSED_BY):
+        # What was queued for its head when it was closed was dropped, so it is written again.
+        await checks.refresh_pull(tx, row, again=is_reopened)
+
+
+async def _tasks_now_and_before(
+    tx: Tx, row: PullRequestRow, before: PullRequestRow | None
+) -> list[FullTask]:
+    """The tasks that it is for, and those that it was for before its text changed."""
+    found = {each["id"]: each for each in await facts.tasks_of(tx, row)}
+    if before is not None and before["body"] != row["body"]:
+        named = issue_links.links(before["body"], before["head_ref"].rpartition(":")[2])
+        numbers = [each.number for each in named if not each.repository]
+        here = (tx, row["installation_id"], row["repository_id"], row["number"])
+        found |= {each["id"]: each for each in await pull_tasks.of_pull_or_issues(*here, numbers)}
+    return list(found.values())
 
 
 async def _withdraw_flags(tx: Tx, row: PullRequestRow) -> None:

@@ -91,7 +91,7 @@ TABLES: dict[str, MirroredTable] = {
             pull_effects.put_issue_links,
             pull_effects.update_files,
         ),
-        acts=(pull_effects.update_tasks,),
+        acts=(pull_effects.update_tasks, pull_effects.refresh_checks),
         searched=True,
     ),
     "reviews": MirroredTable(

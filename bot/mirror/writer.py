@@ -21,6 +21,7 @@ from bot.mirror import (
 )
 from bot.mirror.changes import Branch, Changes, Sender
 from bot.mirror.tables import TABLES, MirroredTable
+from bot.pulls import checks
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
 from store.identity import credentials
@@ -127,6 +128,8 @@ async def _apply(
     for edit in changes.edits:
         await text_edits.record(tx, installation_id, edit)
     await _put_unguarded(tx, installation_id, changes)
+    for repository_id, head_sha in changes.rechecks:
+        await checks.refresh(tx, installation_id, repository_id, head_sha, again=True)
     moved = [read for each in changes.transfers for read in silent_changes.after_transfer(each)]
     for read in (*changes.reads, *moved):
         await reads.queue(tx, installation_id, read)

@@ -1,5 +1,6 @@
 """Store the decision about a write, and apply its effects to the mirror and to its task."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bot.github import rate_limit_store
@@ -8,6 +9,7 @@ from bot.kernel import event_recorder
 from bot.mirror import activity, issue_effects, own_commits, pull_effects, pushes, reads
 from bot.outbox import fairness, relation_effects
 from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
+from bot.pulls import checks
 from bot.runs import binding, spawning
 from bot.tasks import issue_state, lifecycle, publishing
 from bot.tasks.states import OPEN
@@ -107,6 +109,13 @@ async def _give_back(tx: Tx, write: WriteRow) -> None:
     await budgets.spend(*here, write["author"], -1)
 
 
+# For kinds of write that have a room of their own.
+RECORD_SENT: dict[str, Callable[[Tx, WriteRow, dict[str, Any]], Awaitable[None]]] = {
+    checks.KIND: checks.record_sent,
+    spawning.KIND: binding.bind_sent,
+}
+
+
 async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None:
     """Update the mirror and the task after a write took effect."""
     installation_id, task_id = write["installation_id"], write["task_id"]
@@ -117,8 +126,8 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
             await own_commits.keep(tx, write, parent)
             await pushes.append_commit(tx, write, result["head"])
     await relation_effects.apply_success(tx, write)
-    if write["kind"] == spawning.KIND:
-        await binding.bind_sent(tx, write, result)
+    if record_sent := RECORD_SENT.get(write["kind"]):
+        await record_sent(tx, write, result)
     if write["kind"] == "comment" and _is_by_agent(write):
         await _append_comment(tx, write, result)
     if write["kind"] == "issue_update" and "state" in write["arguments"]:
@@ -196,6 +205,8 @@ async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:
         await binding.end_unsent(tx, write, why)
     if write["kind"] == "review":
         await _show_without_verdict(tx, write)
+    if write["kind"] == checks.KIND:
+        await checks.record_failure(tx, write)
     installation_id, task_id = write["installation_id"], write["task_id"]
     task = await tasks.lock(tx, installation_id, task_id) if task_id else None
     if task is None:

@@ -50,6 +50,12 @@ def shared_paths(mine: Area, theirs: Iterable[Path]) -> list[str]:
     return list(islice(dict.fromkeys(shared), MOST_PATHS))
 
 
+def inside(files: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Which of the files lie in the named paths."""
+    own = area(paths_from(names)).own
+    return [each for each in files if not own.isdisjoint(_up(each))]
+
+
 def _up(path: str) -> list[str]:
     """The path and each folder that contains it, up to "", the whole repository."""
     parts = path.split("/") if path else []

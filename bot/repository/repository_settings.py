@@ -69,6 +69,23 @@ class Statuses(Group):
     cancelled: Name = "Done"
 
 
+Outcome: TypeAlias = Literal["fail", "neutral", "ignore"]
+
+
+class Check(Group):
+    """Hubbub's check on pull requests: where it runs, and what it finds fault with."""
+
+    pulls: Literal["tasks", "all", "none"] = Field(
+        "tasks", description="which pull requests get it: those of tasks, all, or none"
+    )
+    second_pull: Outcome = Field("fail", description="the task has another open pull request")
+    not_holder: Outcome = Field("fail", description="somebody else holds the task")
+    unclaimed: Outcome = Field("ignore", description="nobody holds the task")
+    reserved_paths: Outcome = Field(
+        "fail", description="it changes paths that another claim reserved"
+    )
+
+
 class Board(Group):
     """The project that shows the tasks."""
 
@@ -90,6 +107,7 @@ class Permissions(Group):
     done: ToDecide = "write"
     hold: ToDecide = "write"
     invite: ToDecide = "write"
+    override: ToDecide = "write"
     priority: ToDecide = "write"
     release: ToDecide = "write"
     resume: ToDecide = "write"
@@ -207,6 +225,7 @@ class RepositorySettings(Group):
     permissions: Permissions = Permissions()
     actions: Actions = Actions()
     texts: Texts = Texts()
+    check: Check = Check()
     agents: Agents = Agents()  # type: ignore[valid-type]
     runs: Runs = Runs()
     board: Board | None = None
@@ -225,6 +244,7 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
     ("permissions",): Permissions,
     ("actions",): Actions,
     ("texts",): Texts,
+    ("check",): Check,
     ("agents",): Agents,
     ("runs",): Runs,
     ("board",): Board,

@@ -70,6 +70,7 @@ FITS: Mapping[str, Fits] = {
     "cancel": lambda place: place.is_open,
     "done": lambda place: place.is_open,
     "ask": lambda place: place.agent is not None,
+    "override": lambda place: place.is_pull,
     "agents": _anywhere,
     "invite": _anywhere,
     "help": _anywhere,

@@ -8,6 +8,7 @@ from bot.errors import Refused
 from bot.identity.actors import BOT
 from bot.kernel.notice_rules import ENDED_BY_CLAIM
 from bot.kernel.sentences import shorten
+from bot.pulls import checks
 from bot.repository import repository_settings
 from bot.tasks import lookup, publishing, task_decisions, task_events
 from bot.tasks.priorities import PRIORITIES
@@ -22,10 +23,18 @@ from store.messages import stored_notices
 from store.mirror import relations
 from store.outbox import write_cancellation, writes
 from store.tables.tasks import UNKNOWN, LeaseRow, TaskRow, TaskState
-from store.tasks import leases, ready, tasks
+from store.tasks import leases, pull_tasks, ready, tasks
 from store.tasks.claim_state import ClaimState
 from store.tasks.tasks import FullTask, TaskKey
 
+# These steps change who has the task, or which pull request.
+CHANGES_CHECKS = frozenset(
+    f"task.{step}"
+    for step in (
+        *("created", "pull", "released", "revoked", "expired"),
+        *("completed", "failed", "cancelled", "pending"),
+    )
+)
 PROGRESS = "task.progress"
 PULL = "task.pull"
 # What an event of the end of a task has, to undo it.
@@ -54,21 +63,33 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
     `task` is the row before the step.
     """
     await _append(tx, task, kind, actor, data)
-    if kind in NOT_ON_CARD:
-        return
     lane = _lane(actor)
     if kind == PROGRESS:
         await publishing.show_report(tx, task, lane=lane)
-        return
-    now = await tasks.get(tx, task["installation_id"], task["id"])
-    if now is None:
-        return
+    elif kind not in NOT_ON_CARD or kind in CHANGES_CHECKS:
+        now = await tasks.get(tx, task["installation_id"], task["id"])
+        if now is not None:
+            await _show_step(tx, task, now, kind, lane)
+
+
+async def _show_step(tx: Tx, before: FullTask, now: FullTask, kind: str, lane: int) -> None:
+    if kind in CHANGES_CHECKS:
+        await _refresh_checks(tx, before, now, lane)
     if kind == PULL:
         await publishing.show(tx, now, lane=lane, delay=PULL_DELAY)
-    else:
+    elif kind not in NOT_ON_CARD:
         await publishing.show(tx, now, lane=lane)
         await publishing.show_on_board(tx, now, lane)
         await _show_on_parent(tx, now)
+
+
+async def _refresh_checks(tx: Tx, before: FullTask, now: FullTask, lane: int) -> None:
+    """Compute the checks on pull requests again that the step may concern."""
+    ended = before["lease_id"] if before["lease_id"] != now["lease_id"] else None
+    concern = await pull_tasks.concern_of(tx, now, ended)
+    if concern["has_pulls"]:
+        await checks.refresh_task(tx, now, lane)
+    await checks.refresh_paths(tx, now, concern["paths"], lane)
 
 
 async def _append(tx: Tx, task: FullTask, kind: str, actor: str, data: Row) -> None:
@@ -154,6 +175,10 @@ async def claim(
     data = {"fence": fence, "lease": lease_id}
     await _append(tx, task, "task.claimed", holder, data)
     await _show_claim(tx, claimed, state, _lane(holder))
+    if state["has_pulls"]:
+        await checks.refresh_task(tx, claimed, _lane(holder))
+    if paths:
+        await checks.refresh_paths(tx, claimed, paths, _lane(holder))
     return claimed
 
 

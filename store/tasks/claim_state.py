@@ -7,6 +7,7 @@ from store.mirror import text_policies
 from store.mirror.stored_issues import ThreadText
 from store.tasks import spend_holds
 from store.tasks.blocking import HAS_PLANNED_RELATION
+from store.tasks.pull_tasks import HAS_PULLS
 from store.tasks.tasks import FullTask
 
 # Relations that keep a task waiting, or that show it on the card of its parent.
@@ -28,7 +29,7 @@ QUERY = (
     f"SELECT {', '.join(f'i.{column}' for column in TEXT)}, s.settings, r.private, "
     f"{text_policies.was_edited('t')} AS was_edited, "
     f"({RELATIONS} OR {HAS_PLANNED_RELATION}) AS has_relations, "
-    f"{NOTICES} AS has_notices, {EDITS} AS has_edits, "
+    f"{NOTICES} AS has_notices, {EDITS} AS has_edits, {HAS_PULLS} AS has_pulls, "
     f"{spend_holds.is_drained('me')} AS is_drained "
     "FROM tasks t "
     "LEFT JOIN issues i ON i.installation_id = t.installation_id "
@@ -46,6 +47,7 @@ class ClaimState(TypedDict):
     `private`: whether the repository is. `was_edited`: whether any text of the issue was edited.
     `has_relations`: whether it may wait for others, or has a parent. `has_notices`: whether the
     claimer has unseen notices about it. `has_edits`: whether its card was ever written.
+    `has_pulls`: whether it may have pull requests.
     `is_drained`: whether a cap on spend forbids the claim.
     """
 
@@ -56,6 +58,7 @@ class ClaimState(TypedDict):
     has_relations: int
     has_notices: int
     has_edits: int
+    has_pulls: int
     is_drained: int
 
 
@@ -71,5 +74,6 @@ async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimState:
         "has_relations": row["has_relations"],
         "has_notices": row["has_notices"],
         "has_edits": row["has_edits"],
+        "has_pulls": row["has_pulls"],
         "is_drained": row["is_drained"],
     }

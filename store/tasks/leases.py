@@ -39,9 +39,10 @@ BEGAN_SINCE = (
 
 
 class Touched(TypedDict):
-    """The paths that the holder of a task named."""
+    """The paths that the holder of a task named, and when it claimed the task."""
 
     holder: str
+    granted_at: int
     paths: list[str]
     task_id: str
     number: int | None
@@ -281,8 +282,8 @@ async def set_paths(tx: Tx, installation_id: int, lease_id: str, paths: Sequence
 async def with_paths(tx: Tx, installation_id: int, repository_id: int) -> list[Touched]:
     """The live leases in a repository whose holders named paths, with their tasks."""
     rows = await tx.all(
-        "SELECT l.holder, l.paths, t.id AS task_id, t.number, t.pull_number FROM leases l "
-        "JOIN tasks t ON t.installation_id = l.installation_id AND t.id = l.task_id "
+        "SELECT l.holder, l.granted_at, l.paths, t.id AS task_id, t.number, t.pull_number "
+        "FROM leases l JOIN tasks t ON t.installation_id = l.installation_id AND t.id = l.task_id "
         "AND t.lease_id = l.id WHERE l.installation_id = :i AND l.state IN ('held', 'parked') "
         "AND l.paths <> '[]' AND t.repository_id = :r ORDER BY t.id",
         i=installation_id,

@@ -9,7 +9,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.identity.actors import ROLES, Actor
-from bot.identity.permissions import CONDITIONS, RULES, Condition, lowest_role
+from bot.identity.permissions import CONDITIONS, RULES, Condition, is_for_people, lowest_role
 from bot.operations import OPERATIONS
 from store.tables.agents import Role
 from tests.support.database_content import changed_tables, content
@@ -143,6 +143,7 @@ def check_words(refused: Refused, action: str, condition: Condition, role: Role)
     """A refusal names the role that is missing, and who can help."""
     base, needed = lowest_role(action.partition(".")[0]), getattr(RULES[action], condition)
     missing = base if ROLES.index(role) < ROLES.index(base) else needed
+    missing = None if is_for_people(action.partition(".")[0]) else missing
     if refused.code != "forbidden" and "needs" not in refused.details:
         return
     assert (refused.details["needs"], refused.details["has"]) == (missing, role)

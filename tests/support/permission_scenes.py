@@ -64,6 +64,18 @@ class Scene:
         await self.workspace.settle()
         return f"acme/rocket#{max(self.workspace.repository.pulls)}"
 
+    async def second_pull(self) -> str:
+        """A second pull request for a task that has one, so that Hubbub's check on it fails."""
+        found = await self.branch()
+        await self.owner.call("github_create_pr", **found, title="Fix it")
+        await self.workspace.settle()
+        person, here = self.workspace.person, self.workspace.repository
+        person.push(here, f"too-{self.name}", {"b.py": "1"}, base="main")
+        body = f"Closes #{found['task'].rpartition('#')[2]}"
+        person.open_pull(here, title="Too", head=f"too-{self.name}", body=body)
+        await self.workspace.settle()
+        return f"acme/rocket#{max(here.pulls)}"
+
     async def child(self, of: Agent) -> str:
         child = await self.agent("child")
         await child.call("update_agent", parent_id=of.actor.name)
@@ -332,6 +344,7 @@ SCENES: dict[str, Make] = {
     "github_move_card": of("issue", free_issue, status="Done"),
     "github_move_card.held": of("issue", held_task, status="Done"),
     "github_report_check": fixed(**R, sha=SHA, name="lint"),
+    "override_check": of("pull_request", Scene.second_pull),
     "github_run_workflow": fixed(**R, workflow="agent.yml"),
     "github_cancel_workflow": fixed(**R, run_id=1),
     "github_list_files": fixed(**R),

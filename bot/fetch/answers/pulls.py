@@ -10,6 +10,7 @@ from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
 from bot.mirror import code, reads
 from bot.mirror.rows import check_rows, pull_rows
+from bot.pulls import checks
 from bot.tasks import path_overlap
 from bot.times import SECOND
 from store.engine.transaction import Tx
@@ -74,6 +75,7 @@ async def apply_files(tx: Tx, _: Keys, r: Reading) -> None:
         },
     )
     await path_overlap.report_pull_change(tx, pull, before["files"] if before else ())
+    await checks.refresh_pull(tx, pull)
     key = code.pull_key(number, pull["base_ref"], _head_of(r) or pull["head_sha"])
     files = [file_diff(each) for each in r.entries]
     await code.put_diff(tx, r.here, key, {"files": files, "whole": r.whole, "merge_base": None})

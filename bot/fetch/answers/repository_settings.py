@@ -14,6 +14,7 @@ from bot.github.payloads import Json, at
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
 from bot.mirror import issue_effects, reads
+from bot.pulls import checks
 from bot.repository import repository_settings, settings_file, workflow_sessions
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
 from bot.repository.settings_file import Unreadable
@@ -42,6 +43,7 @@ async def apply_settings(tx: Tx, _: Keys, r: Reading) -> None:
     if row["read_at"] <= r.read_at:  # otherwise a newer read has been applied already
         now = await _apply_file(tx, r, {**row, "read_at": r.read_at}, before)
     await workflow_sessions.end_refused(tx, *r.here, now)
+    await _refresh_checks(tx, r.here, before, now)
     await _relabel(tx, r.arguments, r.installation_id, before, now)
 
 
@@ -144,7 +146,15 @@ async def apply_absence(tx: Tx, installation_id: int, arguments: reads.Arguments
         await records.append(tx, installation_id, None, "settings.removed", str(here[1]))
     await _cancel_report(tx, *here)
     await workflow_sessions.end_refused(tx, installation_id, arguments["repository_id"], DEFAULTS)
+    await _refresh_checks(tx, here, before, DEFAULTS)
     await _relabel(tx, arguments, installation_id, before, DEFAULTS)
+
+
+async def _refresh_checks(
+    tx: Tx, here: tuple[int, int], before: RepositorySettings, now: RepositorySettings
+) -> None:
+    if before.check != now.check:
+        await checks.refresh_all(tx, *here)
 
 
 async def _relabel(

@@ -1,5 +1,6 @@
 """CI results of a commit: check runs, workflow runs and their jobs."""
 
+import re
 from typing import TypedDict
 
 from bot.github.payloads import (
@@ -14,6 +15,10 @@ from bot.github.payloads import (
     with_version,
 )
 from store.engine.transaction import Row
+
+ADDRESS = re.compile(r"https?://[!-~]{1,490}")
+FAILED_STEP = ("failure", "timed_out")
+MOST_STEPS = 4
 
 
 class CheckState(TypedDict):
@@ -38,6 +43,7 @@ def check_run(
         **_state(value),
         "started_at": maybe_time(at(value, "started_at")),
         "completed_at": maybe_time(at(value, "completed_at")),
+        "url": _address(at(value, "details_url")) or _address(at(value, "html_url")),
     }
     return with_version("check_runs", row, _moment(row), read_at=read_at)
 
@@ -81,8 +87,24 @@ def workflow_job(
         **_state(value),
         "started_at": maybe_time(at(value, "started_at")),
         "completed_at": maybe_time(at(value, "completed_at")),
+        "url": _address(at(value, "html_url")),
+        "failed_steps": _failed_steps(at(value, "steps")),
     }
     return with_version("workflow_jobs", row, _moment(row), read_at=read_at)
+
+
+def _address(value: Json) -> str:
+    """The address of a log. Agents may open it, so it is nothing else than an address."""
+    found = text(value)
+    return found if ADDRESS.fullmatch(found) else ""
+
+
+def _failed_steps(steps: Json) -> str:
+    """The names of the steps that failed, one a line."""
+    entries = steps if isinstance(steps, list) else []
+    failed = [each for each in entries if at(each, "conclusion") in FAILED_STEP]
+    names = [" ".join(text(at(each, "name"), 100).split()) for each in failed[:MOST_STEPS]]
+    return "\n".join(each for each in names if each)
 
 
 def _state(value: Json) -> CheckState:

@@ -22,6 +22,7 @@ from bot.mirror.webhooks.event import Event, Handler
 
 EVENTS: dict[str, Handler] = {
     "check_run": checks.check_run,
+    "check_suite": checks.check_suite,
     "create": repositories.create,
     "delete": repositories.delete,
     "github_app_authorization": installations.github_app_authorization,

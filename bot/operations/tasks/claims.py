@@ -27,6 +27,7 @@ from bot.operations.tasks import (
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.nothing_ready import NothingReady
 from bot.operations.tasks.views import Task, task_view
+from bot.pulls import checks
 from bot.repository import narrowing, repository_settings
 from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap, publishing
 from bot.tasks.capabilities import Capability, meets, met_by
@@ -295,6 +296,7 @@ async def _claim_again(
         await leases.set_length(*here, lease_s)
     if paths is not None:
         await leases.set_paths(*here, paths)
+        await checks.refresh_claim(ctx.tx, row, [*before, *paths])
     row = await visible_task(ctx, row["id"])
     return await _claimed_answer(ctx, row, await _state_for(ctx, row), now, before)
 

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from bot.comments import orphaned_pulls, replies
-from bot.comments.replies import code
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.identity.actors import SLUG, Actor
 from bot.kernel import remedies
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.patterns import AGENT, Shape
+from bot.kernel.sentences import code
 from bot.operations.agents.run_views import Run
 from bot.operations.arguments import Note
 from bot.operations.github import clean_texts

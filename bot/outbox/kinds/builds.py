@@ -15,13 +15,16 @@ from bot.outbox.kinds.kind import (
     rest,
     status_result,
 )
+from bot.pulls import checks, verdict
 from bot.repository.run_settings import RUN_INPUT
 from bot.runs.binding import RUN_ID
 from store.engine.transaction import Tx
+from store.mirror import head_checks
 from store.outbox import write_history
 from store.tables.outbox import WriteRow
 
 CHECKS = "/repos/{repository}/check-runs"
+CHECK = "/repos/{repository}/check-runs/{check_run_id}"
 CHECKS_OF = "/repos/{repository}/commits/{head_sha}/check-runs"
 DISPATCHES = "/repos/{repository}/actions/workflows/{workflow}/dispatches"
 RUNS = "/repos/{repository}/actions/runs"
@@ -38,6 +41,54 @@ def _look_for_check(sending: Sending) -> Request:
 
 def _is_its_check(sending: Sending, entry: Any) -> bool:
     return bool(at(entry, "external_id") == sending.write["id"])
+
+
+async def stored_check(tx: Tx, write: WriteRow) -> dict[str, Any]:
+    """What the check of the head should show now, and its check run, if it was made."""
+    here = (write["installation_id"], write["repository_id"], write["arguments"]["head_sha"])
+    shown = await checks.verdict_of_head(tx, *here)
+    if shown is None:
+        return {}
+    stored = await head_checks.get(tx, *here)
+    made = {"check_run_id": stored["check_run_id"]} if stored and stored["check_run_id"] else {}
+    return made | {"shown": shown}
+
+
+async def needs_no_check(tx: Tx, write: WriteRow) -> bool:
+    """Whether no open pull request with this head needs a check any more."""
+    here = (write["installation_id"], write["repository_id"], write["arguments"]["head_sha"])
+    return await checks.verdict_of_head(tx, *here) is None
+
+
+def _pull_check_request(sending: Sending) -> Request:
+    shown = sending.known.get("shown") or checks.NONE_WANTED
+    body: dict[str, Any] = {
+        "name": verdict.NAME,
+        # It says which write made the check run, and what was sent with it.
+        "external_id": f"{sending.write['id']} {shown.digest}",
+        "output": {"title": shown.title, "summary": shown.summary},
+    }
+    if shown.conclusion == "waiting":
+        body |= {"status": "in_progress"}
+    else:
+        body |= {"status": "completed", "conclusion": shown.conclusion}
+    if "check_run_id" in sending.known:
+        return Request("PATCH", sending.path(CHECK), body)
+    return Request("POST", sending.path(CHECKS), body | sending.pick("head_sha"))
+
+
+def _pull_check_result(data: Any) -> Result:
+    _, _, digest = text(at(data, "external_id")).partition(" ")
+    return {"id": maybe_number(at(data, "id")), "digest": digest or None}
+
+
+def _is_its_pull_check(sending: Sending, entry: Any) -> bool:
+    return text(at(entry, "external_id")).partition(" ")[0] == sending.write["id"]
+
+
+def _look_for_pull_check(sending: Sending) -> Request | None:
+    """An edit of a check run may be sent twice."""
+    return None if "check_run_id" in sending.known else _look_for_check(sending)
 
 
 async def stored_runs(tx: Tx, write: WriteRow) -> dict[str, Any]:
@@ -97,6 +148,18 @@ KINDS = {
         look=_look_for_check,
         entries=entries_under("check_runs"),
         found=_is_its_check,
+    ),
+    "pull_check": Kind(
+        "checks: write",
+        # One check run for each head, edited from then on.
+        _pull_check_request,
+        _pull_check_result,
+        stored_values=stored_check,
+        changes_nothing=needs_no_check,
+        look=_look_for_pull_check,
+        entries=entries_under("check_runs"),
+        found=_is_its_pull_check,
+        overwrites="all",
     ),
     "workflow_dispatch": Kind(
         "actions: write",

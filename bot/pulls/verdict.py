@@ -1,0 +1,244 @@
+"""The verdict of Hubbub's check on a pull request: from what is known, one answer. Pure."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from bot.kernel.sentences import code, inline
+from bot.repository.repository_settings import Check, Outcome
+
+# The name of the check run.
+NAME = "Hubbub"
+Rule: TypeAlias = Literal["second_pull", "not_holder", "unclaimed", "reserved_paths"]
+RULES: tuple[Rule, ...] = get_args(Rule)
+# `waiting`: the changed files are not known yet.
+Conclusion: TypeAlias = Literal["failure", "waiting", "neutral", "success"]
+# From the worst to the best.
+WORST_FIRST: tuple[Conclusion, ...] = get_args(Conclusion)
+# Problems that a text names.
+MOST_NAMED = 10
+# GitHub takes 65,535 characters.
+LONGEST = 8_000
+
+
+@dataclass(frozen=True)
+class TaskOfPull:
+    """A task that the pull request is for.
+
+    `is_own`: the task has it as its pull request. `other_pull`: another one came before it.
+    """
+
+    number: int
+    is_own: bool = False
+    holder: str | None = None
+    other_pull: int | None = None
+    # How the task ended, if it has.
+    ended: str | None = None
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Paths that the pull request changes, and that the claim of another task reserved."""
+
+    task: int | None
+    holder: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Override:
+    """A person decided that these rules do not matter here."""
+
+    by: str
+    note: str
+    rules: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an open pull request. `maker`: an agent's id, or a person's @login.
+
+    `reservations` None: they depend on the changed files, which are not known yet.
+    """
+
+    number: int
+    maker: str
+    tasks: tuple[TaskOfPull, ...] = ()
+    reservations: tuple[Reservation, ...] | None = ()
+    override: Override | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    rule: Rule
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the check run shows. `failing`: the rules because of which it fails."""
+
+    conclusion: Conclusion
+    title: str
+    summary: str
+    failing: tuple[Rule, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        text = f"{self.conclusion}\n{self.title}\n{self.summary}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def verdict(facts: Facts, settings: Check) -> Verdict:
+    """The verdict on one pull request."""
+    found = [each for each in problems(facts) if _outcome(settings, each.rule) != "ignore"]
+    waived = facts.override.rules if facts.override else frozenset[str]()
+    standing = [each for each in found if each.rule not in waived]
+    failing = [each for each in standing if _outcome(settings, each.rule) == "fail"]
+    if failing:
+        return _failure(failing, standing)
+    if facts.reservations is None and settings.reserved_paths != "ignore":
+        return WAITING
+    if standing:
+        return Verdict("neutral", _title(standing), _list(standing))
+    if found and facts.override:
+        return _overridden(facts.override, found)
+    return _success(facts)
+
+
+def problems(facts: Facts) -> list[Problem]:
+    """All that the rules find, whatever the settings make of it."""
+    live = [each for each in facts.tasks if each.ended is None]
+    found = [rule(facts, each) for each in live for rule in TASK_RULES]
+    reserved = [_reserved_paths(each) for each in facts.reservations or ()]
+    return [each for each in (*found, *reserved) if each is not None]
+
+
+def _outcome(settings: Check, rule: Rule) -> Outcome:
+    found: Outcome = getattr(settings, rule)
+    return found
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two names are those of one agent or person. GitHub's logins have no letter case."""
+    return one.casefold() == other.casefold()
+
+
+def _second_pull(_: Facts, task: TaskOfPull) -> Problem | None:
+    if task.other_pull is None:
+        return None
+    title = f"#{task.number} has the open pull request #{task.other_pull} already"
+    text = f"{title}. A task has one at a time: close one of the two."
+    return Problem("second_pull", title, text)
+
+
+def _not_holder(facts: Facts, task: TaskOfPull) -> Problem | None:
+    if task.is_own or task.holder is None or is_same(task.holder, facts.maker):
+        return None
+    return Problem(
+        "not_holder",
+        f"{task.holder} holds #{task.number}",
+        f"{code(task.holder)} holds #{task.number}, and {code(facts.maker)} opened this pull "
+        f"request. Close it, or let {code(facts.maker)} take the task: `/release` on "
+        f"#{task.number} takes it from its holder.",
+    )
+
+
+def _no_holder(_: Facts, task: TaskOfPull) -> Problem | None:
+    if task.is_own or task.holder is not None:
+        return None
+    title = f"Nobody holds #{task.number}"
+    text = f"{title}. Claim it, so that nobody else does the same: people with `/claim` on it."
+    return Problem("unclaimed", title, text)
+
+
+def _reserved_paths(found: Reservation) -> Problem:
+    task = f"#{found.task}" if found.task else "a new task"
+    paths = ", ".join(map(code, found.paths[:MOST_NAMED]))
+    frees = f" Somebody with write access can end the claim: `/release` on {task}."
+    return Problem(
+        "reserved_paths",
+        f"It changes paths that {found.holder} reserved for {task}",
+        f"{code(found.holder)} reserved paths for {task} that this pull request changes: {paths}. "
+        f"{code(found.holder)} frees them by claiming {task} again with other `paths`, or by "
+        f"ending its claim.{frees if found.task else ''}",
+    )
+
+
+TASK_RULES: Sequence[Callable[[Facts, TaskOfPull], Problem | None]] = (
+    _second_pull,
+    _not_holder,
+    _no_holder,
+)
+WAITING = Verdict(
+    "waiting",
+    "Reading the changed files",
+    "Others reserved paths here, so Hubbub reads first which files this pull request changes.",
+)
+HOW_TO_OVERRIDE = (
+    "Somebody who may write here can let it pass: a comment on this pull request with "
+    "`/override` and the reason."
+)
+
+
+def _failure(failing: list[Problem], standing: list[Problem]) -> Verdict:
+    summary = f"{_list(standing)}\n\n{HOW_TO_OVERRIDE}"
+    rules = dict.fromkeys(each.rule for each in failing)
+    return Verdict("failure", _title(failing), summary[:LONGEST], tuple(rules))
+
+
+def _title(found: list[Problem]) -> str:
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{found[0].title}{more}"
+
+
+def _list(found: list[Problem]) -> str:
+    shown = found[:MOST_NAMED]
+    return shown[0].text if len(shown) == 1 else "\n".join(f"- {each.text}" for each in shown)
+
+
+def _overridden(override: Override, found: list[Problem]) -> Verdict:
+    why = f" Reason: {inline(override.note)}." if override.note else ""
+    summary = f"{code(override.by)} let it pass.{why}\n\n{_list(found)}"
+    return Verdict("success", f"Overridden by {override.by}", summary[:LONGEST])
+
+
+def _success(facts: Facts) -> Verdict:
+    own = [each for each in facts.tasks if each.is_own]
+    live = [each for each in facts.tasks if each.ended is None]
+    if not facts.tasks:
+        return Verdict("success", "It is for no task", "This pull request is for no task.")
+    if not live:
+        first = facts.tasks[0]
+        return Verdict(
+            "success",
+            f"#{first.number} is {first.ended}",
+            f"Its task #{first.number} is {first.ended}, so nobody else works on it.",
+        )
+    names = ", ".join(f"#{each.number}" for each in (own or live)[:MOST_NAMED])
+    if not own:
+        return Verdict(
+            "success",
+            f"The first one for {names}",
+            f"Nobody else has a pull request for {names}, or reserved what this one changes.",
+        )
+    return Verdict(
+        "success",
+        f"The pull request of {names}",
+        f"This is the one open pull request of {names}, and no other claim reserved its paths.",
+    )
+
+
+def of_several(found: Sequence[tuple[int, Verdict]]) -> Verdict:
+    """The verdict on a commit that is the head of several pull requests: the worst of them.
+
+    GitHub shows a check on the commit, so they cannot have one each.
+    """
+    if len(found) == 1:
+        return found[0][1]
+    worst = min((each for _, each in found), key=lambda each: WORST_FIRST.index(each.conclusion))
+    parts = [f"#{number}: {each.summary}" for number, each in found]
+    failing = dict.fromkeys(rule for _, each in found for rule in each.failing)
+    return Verdict(worst.conclusion, worst.title, "\n\n".join(parts)[:LONGEST], tuple(failing))
