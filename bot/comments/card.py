@@ -7,6 +7,7 @@ from bot.comments import card_boxes, card_history, card_text
 from bot.comments.card_boxes import Box
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_runs import ShownRun
+from bot.repository import repository_settings
 from bot.tasks import lookup, merge_readiness, path_overlap, verdicts
 from bot.tasks.states import OPEN
 from bot.tasks.verdicts import Verdict
@@ -29,6 +30,8 @@ from store.tasks.usage import SumKey
 
 # How many events are read for the history, which leaves some out.
 EVENTS_READ = 60
+# Templates with a box of their own.
+MOST_TEMPLATES = 3
 
 
 async def text(tx: Tx, task: FullTask) -> str:
@@ -49,7 +52,19 @@ async def digest(tx: Tx, task: FullTask) -> str:
 async def boxes(tx: Tx, task: FullTask) -> list[Box]:
     """The checkboxes that the card of the task as it is now has."""
     blockers, _ = await ready.waiting_for(tx, task["installation_id"], task["issue_id"] or 0)
-    return card_boxes.boxes(task, is_blocked=any(map(relations.is_blocking, blockers)))
+    is_blocked = any(map(relations.is_blocking, blockers))
+    return await _boxes(tx, task, await _run(tx, task), is_blocked=is_blocked)
+
+
+async def _boxes(tx: Tx, task: FullTask, run: ShownRun | None, *, is_blocked: bool) -> list[Box]:
+    templates: list[str] = []
+    is_free = task["state"] == "pending" and not task["held"] and not is_blocked
+    if is_free and (run is None or not run.is_live):
+        settings = await repository_settings.of(tx, task["installation_id"], task["repository_id"])
+        # Those with a schedule are seldom made for one task.
+        found = [name for name, each in settings.templates.items() if each.schedule is None]
+        templates = sorted(found)[:MOST_TEMPLATES]
+    return card_boxes.boxes(task, is_blocked=is_blocked, templates=templates)
 
 
 @dataclass(frozen=True)
@@ -129,7 +144,7 @@ async def _details(tx: Tx, task: FullTask, read: _Read) -> CardDetails:
     steps = await events.of_subject(*here, task["id"], EVENTS_READ)
     pull = read.pull if read.pull and read.pull["state"] == "open" else None
     return CardDetails(
-        boxes=card_boxes.boxes(task, is_blocked=bool(read.context.blockers)),
+        boxes=await _boxes(tx, task, read.context.run, is_blocked=bool(read.context.blockers)),
         lease=read.lease,
         checks=await _checks(tx, pull) if pull else None,
         is_draft=pull is not None and bool(pull["draft"]),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.kernel.sentences import code
-from bot.tasks.states import CLAIMABLE, OPEN
+from bot.tasks.states import OPEN
 from store.tasks.tasks import FullTask
 
 # An item of a task list at the start of a line, as GitHub reads it. What Hubbub quotes on a card
@@ -31,11 +31,15 @@ class Box:
         return f"{code(self.command)} {self.words}"
 
 
-def boxes(task: FullTask, *, is_blocked: bool) -> list[Box]:
-    """The commands that make sense for the task as it is now."""
+def boxes(task: FullTask, *, is_blocked: bool, templates: Sequence[str] = ()) -> list[Box]:
+    """The commands that make sense for the task as it is now.
+
+    `templates`: those from which an agent can be started for it.
+    """
     if task["state"] not in OPEN:
         return [Box("/retry", "open the task and its issue again")]
-    return [*_about_work(task, is_blocked=is_blocked), *DECISIONS]
+    starts = [Box(f"/assign {each}", "start an agent in GitHub Actions") for each in templates]
+    return [*_about_work(task, is_blocked=is_blocked), *starts, *DECISIONS]
 
 
 DECISIONS = (
@@ -48,7 +52,7 @@ def _about_work(task: FullTask, *, is_blocked: bool) -> Iterator[Box]:
     """Who works on the task, and whether somebody does."""
     if task["held"]:
         yield Box("/resume", "end the hold")
-    elif task["state"] in CLAIMABLE and not is_blocked:
+    elif task["state"] == "pending" and not is_blocked:
         yield Box("/claim", "claim it yourself")
     if task["holder"]:
         # The label names the holder, so that a tick never ends the claim of another one.

@@ -8,6 +8,7 @@ from bot.comments import card_boxes
 from fixtures.github import Comment, Issue, Person
 from tests.outbox.test_copied_marks import other_app
 from tests.outbox.test_own_writes import edits
+from tests.support.agent_runs import begin, set_templates, stored_runs
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
@@ -253,3 +254,30 @@ async def test_a_deleted_card_is_written_again_at_the_next_change(workspace: Wor
     workspace.person.tick(card_of(issue), "/resume")
     await workspace.settle()
     assert (await state_of(workspace, issue))["held"] == 0
+
+
+@ON_SQLITE
+async def test_a_tick_starts_an_agent_in_github_actions_and_the_card_shows_its_run(
+    workspace: Workspace,
+) -> None:
+    await set_templates(workspace)
+    issue = await workspace.task()
+    workspace.person.comment(issue, "/hold")
+    workspace.person.comment(issue, "/resume")
+    await workspace.settle()
+    assert verbs(issue) == ["/claim", "/hold", "/assign fixer", "/done", "/cancel"]
+    workspace.person.tick(card_of(issue), "/assign fixer")
+    await workspace.settle()
+    (run,) = await stored_runs(workspace, "id", "agent_id", "asked_by", "workflow_run_id")
+    run_id, agent_id, asked_by, on_github = run
+    assert asked_by == "@octocat"
+    page = f"[in GitHub Actions](https://github.com/acme/rocket/actions/runs/{on_github})"
+    text = card_of(issue).body
+    assert f"Reserved for `{agent_id}`.\n\n**Next:** the run starts and claims it." in text
+    assert f"- The run of `fixer` {page} is starting." in text
+    assert re.search(r"`@octocat` ran `/assign fixer` on .* Hubbub is starting `fixer`: run", text)
+    agent = await begin(workspace, {"run_id": run_id})
+    await agent.call("claim_task", task=workspace.name(issue))
+    await workspace.settle()
+    assert f"- The run of `fixer` {page} is running." in card_of(issue).body
+    assert verbs(issue) == ["/release", "/hold", "/done", "/cancel"]

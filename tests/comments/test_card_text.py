@@ -97,7 +97,7 @@ def test_the_card_says_what_happens_next(
     [
         ({}, 0, "claim hold done cancel"),
         ({}, 1, "hold done cancel"),
-        ({"state": "assigned", "assigned_to": "ada"}, 0, "claim assign hold done cancel"),
+        ({"state": "assigned", "assigned_to": "ada"}, 0, "assign hold done cancel"),
         (MINE, 0, "release hold done cancel"),
         (PULLED | {"state": "in_review"}, 0, "release hold done cancel"),
         (MINE | {"held": 1}, 0, "resume release done cancel"),
