@@ -34,13 +34,20 @@ test-mysql: $(STAMP) ## run the tests of the database on the MySQL that HUBBUB_T
 	@$(BIN)/python -m tests.support.given_mysql
 	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 3 --dist worksteal -k mysql $(TESTS)
 
+# The program of the action, for the Python of a runner, and workflows for other repositories.
+ACTION := .github/actions/agent/program
+RECIPES := docs/how-to/recipes/*.yml
+
 lint: $(STAMP) ## check style, types, imports, workflows and the lock file
-	@echo "Checking with ruff, mypy, import-linter and zizmor"
+	@echo "Checking with ruff, mypy, import-linter, zizmor and the schemas of GitHub Actions"
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --quiet --check
 	@$(BIN)/mypy
+	@MYPYPATH=$(ACTION) $(BIN)/mypy --config-file= --strict --python-version 3.11 $(ACTION)/*.py
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/zizmor --quiet --offline .github/workflows
+	@$(BIN)/zizmor --quiet --offline .github $(RECIPES)
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml $(RECIPES)
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml .github/actions/*/*/action.yml
 	@$(CHECK_LOCK)
 
 audit: $(STAMP) ## look for known weaknesses in the locked dependencies (needs the network)

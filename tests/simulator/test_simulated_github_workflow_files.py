@@ -149,7 +149,9 @@ runs:
 """
 
 
-async def test_a_composite_action_of_the_repository_runs_after_a_checkout(acme: Acme) -> None:
+async def test_a_composite_action_of_the_repository_runs_from_its_commit_or_a_checkout(
+    acme: Acme,
+) -> None:
     files = {
         ".github/actions/greet/action.yml": ACTION,
         ".github/actions/greet/name.txt": "a file beside it\n",
@@ -171,6 +173,8 @@ async def test_a_composite_action_of_the_repository_runs_after_a_checkout(acme: 
     run = await play(acme, without, files=files)
     assert run.conclusion == "failure"
     assert "Did you forget to run actions/checkout" in run.log
+    run = await play(acme, without.replace("./", "$/").replace("; cat README.md", ""), files=files)
+    assert printed(run) == ["a file beside it", "hi r1 acme/web"]
 
 
 CALLED = """\
@@ -202,7 +206,7 @@ async def test_a_reusable_workflow_gets_inputs_secrets_and_no_more_than_its_call
         f"""
         jobs:
           agent:
-            uses: ./.github/workflows/called.yml
+            uses: $/.github/workflows/called.yml
             permissions: {{{permission}}}
             with: {{who: "${{{{ inputs.hubbub_run }}}}"}}
             secrets: {{key: "${{{{ secrets.MODEL_KEY }}}}"}}
