@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 SECOND = 1_000_000
+MINUTE = 60 * SECOND
 DAY = 24 * 3600 * SECOND
 # Each unit in seconds, from the longest.
 UNITS = ((86_400, "days"), (3600, "h"), (60, "min"))

@@ -180,6 +180,16 @@ KINDS: dict[str, Kind] = {
     "workflow_run": Kind(
         "actions: read", lambda a: f"actions/runs/{a['which']}", rows(pulls.workflow_run)
     ),
+    "dispatched_runs": Kind(
+        "actions: read",
+        lambda a: (
+            f"actions/workflows/{quote(a['name'])}/runs?event=workflow_dispatch"
+            f"&created={quote('>=' + a['since'], safe='')}&per_page=100"
+        ),
+        rows(pulls.workflow_runs),
+        lists=True,
+        items="workflow_runs",
+    ),
     "workflow_jobs": Kind(
         "actions: read",
         lambda a: f"actions/runs/{a['which']}/jobs?per_page=100",

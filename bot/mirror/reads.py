@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from bot.times import SECOND
+from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
 from store.fetch import pending_reads
 from store.mirror.mirror_rows import IdAndNumber
@@ -28,8 +28,10 @@ class Arguments(TypedDict, total=False):
     which: int
     issue_id: int | None
     sha: str
-    # The name of a branch; for the read of a commit, any name of it.
+    # The name of a branch; for the read of a commit, any name of it; the file of a workflow.
     name: str
+    # A time, as GitHub writes it.
+    since: str
     # Two commits to compare.
     base: str
     head: str
@@ -142,6 +144,16 @@ def comment(repository_id: int, row: IdAndNumber) -> Read:
 
 def workflow_run(row: WorkflowRunRow) -> Read:
     return _by_id("workflow_run", row["repository_id"], row["id"], row["id"])
+
+
+def workflow_run_by_id(repository_id: int, run_id: int) -> Read:
+    return _by_id("workflow_run", repository_id, run_id, run_id)
+
+
+def dispatched_runs(repository_id: int, workflow: str, since: int) -> Read:
+    """The runs of a workflow that were dispatched since then."""
+    arguments: Arguments = {"repository_id": repository_id, "name": workflow, "since": stamp(since)}
+    return Read("dispatched_runs", f"{repository_id} {workflow}"[:255], arguments)
 
 
 def workflow_jobs(row: WorkflowJobRow) -> Read:

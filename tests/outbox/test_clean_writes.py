@@ -66,7 +66,7 @@ WITH_TEXT: dict[str, Callable[[str], dict[str, Any]]] = {
 WITHOUT_TEXT = {
     *("comment_delete", "comment_minimize", "reaction", "sub_issue", "sub_issue_removal"),
     *("blocked_by", "blocked_by_removal", "pull_draft", "reviewers", "resolve_threads"),
-    *("board_item", "board_status", "workflow_cancel"),
+    *("board_item", "board_status", "workflow_cancel", "workflow_force_cancel"),
 }
 # The inputs of a workflow and a branch's name cannot be cleaned: a secret in them is refused.
 REFUSED: dict[str, Callable[[str], dict[str, Any]]] = {

@@ -102,6 +102,7 @@ NO = {"message": "Validation Failed"}
         ("comment_delete", {}, answer("comment_delete", 404), TRIES_AGAIN),
         ("comment_delete", {"failures": LAG_TRIES}, answer("comment_delete", 404), Sent),
         ("workflow_cancel", {}, answer("workflow_cancel", 409), Sent),
+        ("workflow_force_cancel", {}, answer("workflow_force_cancel", 409), Sent),
         # GitHub says that the effect is there already.
         ("branch", {}, answer("branch", 422, EXISTS), Look),
         ("branch", {}, answer("branch", 422, NO), Refused),

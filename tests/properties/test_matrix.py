@@ -275,6 +275,7 @@ CELLS = {
     "check_run": (27, 151),
     "workflow_dispatch": (27, 151),
     "workflow_cancel": (24, 121),
+    "workflow_force_cancel": (24, 121),
 }
 
 

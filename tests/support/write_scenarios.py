@@ -406,6 +406,13 @@ async def workflow_cancel(stage: Stage) -> Scenario:
     return Scenario("POST", path, {"run_id": run.id}, lambda: int(run.conclusion == "cancelled"))
 
 
+async def workflow_force_cancel(stage: Stage) -> Scenario:
+    name = stage.branch()
+    run = stage.workspace.github.ci.request_run(stage.repository, stage.repository.branches[name])
+    path = f"/actions/runs/{run.id}/force-cancel$"
+    return Scenario("POST", path, {"run_id": run.id}, lambda: int(run.conclusion == "cancelled"))
+
+
 SCENARIOS = {
     "comment": comment,
     "comment_edit": comment_edit,
@@ -438,4 +445,5 @@ SCENARIOS = {
     "check_run": check_run,
     "workflow_dispatch": workflow_dispatch,
     "workflow_cancel": workflow_cancel,
+    "workflow_force_cancel": workflow_force_cancel,
 }

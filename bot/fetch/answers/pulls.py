@@ -113,5 +113,9 @@ def workflow_run(r: Reading) -> list[Mirrored]:
     return [check_rows.workflow_run(*r.here, r.data, read_at=r.read_at)]
 
 
+def workflow_runs(r: Reading) -> list[Mirrored]:
+    return valid_rows(r, lambda each: check_rows.workflow_run(*r.here, each, read_at=r.read_at))
+
+
 def workflow_jobs(r: Reading) -> list[Mirrored]:
     return valid_rows(r, lambda each: check_rows.workflow_job(*r.here, each, read_at=r.read_at))

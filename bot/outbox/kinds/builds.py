@@ -179,4 +179,11 @@ KINDS = {
         # 409: the run has ended already.
         done=(202, 409),
     ),
+    # For a run that GitHub still runs after it was asked to cancel it: it skips `always()`.
+    "workflow_force_cancel": Kind(
+        "actions: write",
+        rest("POST", f"{RUNS}/{{run_id}}/force-cancel"),
+        status_result,
+        done=(202, 409),
+    ),
 }
