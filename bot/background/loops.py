@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from bot.background import expiry, retention, sealing, spend_review
+from bot.background import agent_runs, expiry, retention, sealing, spend_review
 from bot.background.clock_watch import ClockWatch
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
@@ -35,6 +35,7 @@ SENDER_EVERY_S = 0.5
 REAPER_EVERY_S = 2.0
 BACKFILL_EVERY_S = 2.0
 CAPS_EVERY_S = 5.0
+RUNS_EVERY_S = 2.0
 FORGET_EVERY_S = 600.0
 CLOCK_EVERY_S = 5.0
 REFUSALS_EVERY_S = 5.0
@@ -77,6 +78,7 @@ class Loops:
             ("sender", self.send, "outbox", SENDER_EVERY_S),
             ("reaper", self.end_expired, "time", REAPER_EVERY_S),
             ("caps", self.review_caps, "time", CAPS_EVERY_S),
+            ("runs", self.advance_runs, "time", RUNS_EVERY_S),
             ("repair", self.repair_deliveries, "time", SENDER_EVERY_S),
             ("backfill", self.begin_backfills, "time", BACKFILL_EVERY_S),
             ("indexer", self.index, "time", FORGET_EVERY_S),
@@ -137,6 +139,9 @@ class Loops:
 
     async def review_caps(self) -> int:
         return await spend_review.step(self.store, self.shared)
+
+    async def advance_runs(self) -> int:
+        return await agent_runs.step(self.store, self.shared.caps.currency)
 
     async def index(self) -> int:
         """Index mirror rows that have no entry in the search index yet."""

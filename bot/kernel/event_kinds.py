@@ -102,6 +102,10 @@ KINDS: dict[str, EventKind] = {
     "agent.run_stopping": EventKind("the agent's run was asked to stop", RUN),
     "agent.run_reported": EventKind("the agent reported a result of its run", RUN),
     "agent.run_ended": EventKind("the agent's run ended; `state` says how", RUN),
+    "agent.run_skipped": EventKind(
+        "a schedule started no run this time, for example because its last run has not ended",
+        ("template", "slot", "why"),
+    ),
     "inbox.changed": EventKind(
         "the mailbox of an agent changed, or it has a new notice; it only wakes the agent's "
         "waiting calls and subscriptions to `hubbub://inbox`"

@@ -113,7 +113,7 @@ TABLES: dict[str, MirroredTable] = {
         # The sessions of the run tell which agents worked in it, so they end last.
         effects=(binding.follow, endings.apply_end, workflow_sessions.end_with_run),
     ),
-    "workflow_jobs": MirroredTable(tie=reads.workflow_jobs),
+    "workflow_jobs": MirroredTable(tie=reads.workflow_jobs, effects=(endings.follow_job,)),
     "projects": MirroredTable(tie=lambda _: reads.ALL_PROJECTS),
     "project_items": MirroredTable(
         tie=lambda row: reads.board_item(row["id"]),

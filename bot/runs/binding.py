@@ -68,8 +68,8 @@ def is_exact(result: dict[str, Any], run_id: str) -> bool:
 async def end_unsent(tx: Tx, write: WriteRow, why: str) -> None:
     """End the run whose workflow this write could not start."""
     run = await runs.of_write(tx, write["installation_id"], write["id"])
-    if run is not None and (locked := await runs.lock(tx, run["installation_id"], run["id"])):
-        await steps.record(tx, locked, "not_start", BOT, f"its workflow was not started: {why}")
+    if run is not None:
+        await endings.end(tx, run, "not_started", BOT, f"its workflow was not started: {why}")
 
 
 async def follow(tx: Tx, row: WorkflowRunRow, _: WorkflowRunRow | None) -> None:

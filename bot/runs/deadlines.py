@@ -1,15 +1,18 @@
 """When Hubbub looks at a run next. Pure."""
 
-from bot.times import SECOND
+from bot.times import MINUTE, SECOND
 from store.tables.runs import RunState
 
-MINUTE = 60 * SECOND
 # A workflow run normally begins within seconds. Hosted runners can be short for some minutes.
 START_WITHIN = 15 * MINUTE
 # GitHub's webhooks say how a run goes. This is for those that are lost.
 LOOK_EVERY = 30 * MINUTE
 # How long until Hubbub looks for the answer to a question about a run.
 LOOK_WAIT = 30 * SECOND
+# After so long without an answer, Hubbub asks again: reads that failed wait longer and longer.
+ASK_AGAIN = 15 * MINUTE
+# How far GitHub's clock and ours may be apart.
+CLOCKS_APART = MINUTE
 # Between the request to the agent to stop, and the request to GitHub to cancel its run.
 GRACE = 2 * MINUTE
 # How long GitHub may take to cancel a run. Its jobs may run steps with `always()`.

@@ -8,6 +8,7 @@ from store.tables.runs import RunState
 STATES: tuple[RunState, ...] = get_args(RunState)
 # `dispatch`: its workflow is being started. `start`: GitHub or its job reported that it runs.
 # `stop`: it was asked to stop. The others end it.
+End: TypeAlias = Literal["succeeded", "failed", "cancelled", "not_started"]
 Step: TypeAlias = Literal["dispatch", "start", "stop", "succeed", "fail", "cancel", "not_start"]
 
 STEPS: dict[Step, tuple[tuple[RunState, ...], RunState]] = {

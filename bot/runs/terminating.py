@@ -4,7 +4,9 @@ A run that waits ends at once. A started one is asked to stop, so that its agent
 worth keeping. `bot.background` cancels it on GitHub when its time to do so is over.
 """
 
-from bot.runs import steps
+from collections.abc import Sequence
+
+from bot.runs import ends, queue, steps
 from store.engine.transaction import Tx
 from store.outbox import write_cancellation, writes
 from store.runs import runs
@@ -13,21 +15,34 @@ from store.tables.runs import AgentRunRow
 
 async def stop_tree(tx: Tx, run: AgentRunRow, by: str, why: str) -> list[AgentRunRow]:
     """Stop the run and all below it. Return those that this changed, each after its parent."""
-    # No other run is started in this tree meanwhile.
-    await runs.lock(tx, run["installation_id"], run["root_id"])
-    stopped = []
-    for each in await runs.subtree(tx, run):
-        locked = await runs.lock(tx, each["installation_id"], each["id"])
-        changed = locked and await stop(tx, locked, by, why)
-        stopped += [changed] if changed else []
+    stopped = await _stop_each(tx, await _locked_tree(tx, run), by, why)
+    await queue.promote(tx, run["installation_id"], run["repository_id"])
     return stopped
 
 
+async def stop_below(tx: Tx, run: AgentRunRow, by: str, why: str) -> list[AgentRunRow]:
+    """Stop the runs below a run. Their places stay free until the caller gives them to others."""
+    everybody = await _locked_tree(tx, run)
+    return await _stop_each(tx, [each for each in everybody if each["id"] != run["id"]], by, why)
+
+
+async def _locked_tree(tx: Tx, run: AgentRunRow) -> list[AgentRunRow]:
+    """The run and all below it. No other run is started in this tree meanwhile."""
+    await runs.lock(tx, run["installation_id"], run["root_id"])
+    return await runs.subtree(tx, run)
+
+
+async def _stop_each(tx: Tx, found: Sequence[AgentRunRow], by: str, why: str) -> list[AgentRunRow]:
+    stopped = [await stop(tx, each, by, why) for each in found]
+    return [each for each in stopped if each is not None]
+
+
 async def stop(tx: Tx, run: AgentRunRow, by: str, why: str) -> AgentRunRow | None:
-    """Stop one locked run. Return it, or None if it has ended or stops already."""
+    """Stop one run. Return it, or None if it has ended or stops already."""
     if run["state"] == "queued" or await _cancel_dispatch(tx, run, why):
-        return await steps.record(tx, run, "cancel", by, why)
-    return await steps.record(tx, run, "stop", by, why)
+        return await ends.end_one(tx, run, "cancelled", by, why)
+    locked = await runs.lock(tx, run["installation_id"], run["id"])
+    return await steps.record(tx, locked, "stop", by, why) if locked else None
 
 
 async def _cancel_dispatch(tx: Tx, run: AgentRunRow, why: str) -> bool:

@@ -100,6 +100,18 @@ async def of_slot(
     return _decode(await tx.one(q, i=installation_id, r=repository_id, t=template, s=slot))
 
 
+async def last_scheduled(
+    tx: Tx, installation_id: int, repository_id: int, template: str
+) -> AgentRunRow | None:
+    """The newest run of the template that a schedule started."""
+    q = (
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'agent_runs', 'ix_agent_runs_slot')} "
+        "WHERE installation_id = :i AND repository_id = :r AND template = :t "
+        "AND schedule_slot IS NOT NULL ORDER BY schedule_slot DESC LIMIT 1"
+    )
+    return _decode(await tx.one(q, i=installation_id, r=repository_id, t=template))
+
+
 async def children(tx: Tx, installation_id: int, run_id: str) -> list[AgentRunRow]:
     """The direct children, oldest first."""
     q = (

@@ -218,6 +218,15 @@ async def issues_with_task(tx: Tx, installation_id: int, issue_ids: Collection[i
     return {row["issue_id"] for row in rows}
 
 
+async def on_hold(tx: Tx, installation_id: int, task_ids: Collection[str]) -> set[str]:
+    """Those of these tasks that are on hold."""
+    if not task_ids:
+        return set()
+    q = "SELECT id FROM tasks WHERE installation_id = :i AND id IN :ids AND held = 1"
+    rows = await tx.all(q, i=installation_id, ids=tuple(sorted(task_ids)))
+    return {row["id"] for row in rows}
+
+
 async def on_hold_for_branch(
     tx: Tx, installation_id: int, repository_id: int, branch: str
 ) -> list[FullTask]:

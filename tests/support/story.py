@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp.test_utils import TestServer
 from cachetools import TTLCache
 
-from bot.background import expiry
+from bot.background import agent_runs, expiry
 from bot.background.request_scheduler import Sender
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
@@ -221,6 +221,7 @@ class Workspace:
     async def time_passes(self, seconds: float) -> None:
         self.clock.forward(seconds)
         await expiry.step(self.dispatcher.store)
+        await agent_runs.step(self.dispatcher.store, self.dispatcher.shared.caps.currency)
         await self.settle()
 
 

@@ -18,6 +18,7 @@ from bot.pulls import checks
 from bot.repository import repository_settings, settings_file, workflow_sessions
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
 from bot.repository.settings_file import Unreadable
+from bot.runs import schedules
 from bot.tasks import task_labels
 from store.audit import records
 from store.engine import json_text
@@ -44,6 +45,7 @@ async def apply_settings(tx: Tx, _: Keys, r: Reading) -> None:
         now = await _apply_file(tx, r, {**row, "read_at": r.read_at}, before)
     await workflow_sessions.end_refused(tx, *r.here, now)
     await _refresh_checks(tx, r.here, before, now)
+    await schedules.store(tx, *r.here, now)
     await _relabel(tx, r.arguments, r.installation_id, before, now)
 
 
@@ -147,6 +149,7 @@ async def apply_absence(tx: Tx, installation_id: int, arguments: reads.Arguments
     await _cancel_report(tx, *here)
     await workflow_sessions.end_refused(tx, installation_id, arguments["repository_id"], DEFAULTS)
     await _refresh_checks(tx, here, before, DEFAULTS)
+    await schedules.store(tx, *here, DEFAULTS)
     await _relabel(tx, arguments, installation_id, before, DEFAULTS)
 
 

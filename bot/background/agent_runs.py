@@ -1,0 +1,59 @@
+"""The step of the loop for agent runs: what time does to them, free places, and schedules."""
+
+from functools import partial
+
+import structlog
+
+from bot.background import run_steps
+from bot.runs import queue, schedules
+from store.engine.transaction import Store
+from store.runs import run_queue, run_schedules
+from store.runs.run_queue import RepositoryKey
+
+log = structlog.get_logger()
+
+BATCH = 100
+FIRST = RepositoryKey(-1, -1)
+
+
+async def step(store: Store, currency: str) -> int:
+    """Do what is due. Return how many runs and schedules it was about."""
+    looked = await run_steps.step(store)
+    return looked + await start_scheduled(store, currency) + await promote(store)
+
+
+async def promote(store: Store) -> int:
+    """Start waiting runs where there is a place, each repository in a transaction of its own.
+
+    A run that ends gives its place away itself. This is for places that settings added, and for
+    what was in the way, such as a hold. Return how many runs started.
+    """
+    started, after = 0, FIRST
+    while True:
+        keys = await store.read(partial(run_queue.waiting_repositories, after=after, limit=BATCH))
+        for key in keys:
+            started += await _try_to_promote(store, key)
+        if len(keys) < BATCH:
+            return started
+        after = keys[-1]
+
+
+async def _try_to_promote(store: Store, key: RepositoryKey) -> int:
+    try:
+        if await store.read(lambda tx: queue.has_place(tx, *key)):
+            return await store.write(lambda tx: queue.promote(tx, *key))
+    except Exception:  # a bug: the other repositories must go on
+        log.exception("queue of runs not served", repository=key.repository_id)
+    return 0
+
+
+async def start_scheduled(store: Store, currency: str) -> int:
+    """Start the runs whose time has come, each in a transaction of its own. Return how many."""
+    started = 0
+    due = await store.read(lambda tx: run_schedules.due(tx, BATCH))
+    for row in due:
+        try:
+            started += await store.write(partial(schedules.start, row=row, currency=currency))
+        except Exception:  # a bug: the others must go on
+            log.exception("schedule not followed", template=row["template"])
+    return started

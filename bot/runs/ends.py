@@ -1,0 +1,43 @@
+"""Ends one run: its state, and the leases, reservations and sessions of its agent."""
+
+from bot.runs import ended_work, steps
+from bot.runs.states import End, Step
+from store.engine.transaction import Tx
+from store.identity import credentials
+from store.runs import runs
+from store.tables.runs import AgentRunRow
+
+STEP_OF: dict[End, Step] = {
+    "succeeded": "succeed",
+    "failed": "fail",
+    "cancelled": "cancel",
+    "not_started": "not_start",
+}
+
+
+async def end_one(
+    tx: Tx, run: AgentRunRow, end: End, by: str, why: str | None = None
+) -> AgentRunRow | None:
+    """End a run, and return its row then. None if it has ended before.
+
+    What runs below it goes on, and its place is free for a run that waits: the caller sees to both.
+    """
+    held = await ended_work.lock_tasks(tx, run["installation_id"], run["agent_id"])
+    locked = await runs.lock(tx, run["installation_id"], run["id"])
+    if locked is None:
+        return None
+    if end == "not_started" and locked["started_at"] is not None:
+        end = "failed"  # it was seen to run
+    ended = await steps.record(tx, locked, STEP_OF[end], by, why)
+    if ended is None:
+        return None
+    await ended_work.release(tx, held, run["agent_id"], end, why or locked["why"] or "")
+    if end == "cancelled":
+        await _revoke_sessions(tx, ended)
+    return ended
+
+
+async def _revoke_sessions(tx: Tx, run: AgentRunRow) -> None:
+    """Its job may go on for a while, but it calls nothing any more. What it queued is not sent."""
+    for each in await credentials.of_actor(tx, run["installation_id"], run["agent_id"]):
+        await credentials.revoke(tx, each)

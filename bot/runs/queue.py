@@ -1,0 +1,83 @@
+"""The queue of runs: starts those that wait, as soon as there is a place."""
+
+from bot.identity.actors import BOT
+from bot.repository import repository_settings
+from bot.repository.repository_settings import RepositorySettings
+from bot.runs import ends, places, spawning
+from bot.tasks.states import CLAIMABLE
+from store.engine.transaction import Tx
+from store.mirror import stored_repositories
+from store.runs import runs
+from store.tables.runs import AgentRunRow
+from store.tasks import tasks
+from store.tasks.tasks import FullTask
+
+
+async def promote(tx: Tx, installation_id: int, repository_id: int) -> int:
+    """Start the next runs of the repository, as many as there are places. Return how many.
+
+    Only one transaction at a time does so for a repository, so that no place is given twice.
+    """
+    here = (tx, installation_id, repository_id)
+    if await stored_repositories.repository_by_id(*here) is None:
+        return 0  # nothing starts while the App has no access
+    settings, started = await spawning.lock_places(*here), 0
+    waiting = await _ready(*here)
+    live = await runs.live_counts(*here)
+    while following := next(places.next_runs(settings, waiting, live), None):
+        waiting.remove(following)
+        if await _start_or_cancel(tx, following, settings):
+            live[following["template"]] = live.get(following["template"], 0) + 1
+            started += 1
+    return started
+
+
+async def has_place(tx: Tx, installation_id: int, repository_id: int) -> bool:
+    """Whether a run that waits could start now."""
+    here = (tx, installation_id, repository_id)
+    if await stored_repositories.repository_by_id(*here) is None:
+        return False
+    settings = await repository_settings.of(*here)
+    live, waiting = await runs.live_counts(*here), await _ready(*here)
+    return next(places.next_runs(settings, waiting, live), None) is not None
+
+
+async def _ready(tx: Tx, installation_id: int, repository_id: int) -> list[AgentRunRow]:
+    """The runs that wait for a place, without those whose task a person holds back."""
+    waiting = await runs.queue(tx, installation_id, repository_id, spawning.MOST_QUEUED + 1)
+    named = {each["task_id"] for each in waiting if each["task_id"]}
+    held = await tasks.on_hold(tx, installation_id, named)
+    return [each for each in waiting if each["task_id"] not in held]
+
+
+async def _start_or_cancel(tx: Tx, run: AgentRunRow, settings: RepositorySettings) -> bool:
+    """Start the run, or cancel it if its agent could not claim its task. Return which."""
+    locked = await runs.lock(tx, run["installation_id"], run["id"])
+    if locked is None or locked["state"] != "queued":
+        return False
+    if why := await _why_needless(tx, locked, settings):
+        await ends.end_one(tx, locked, "cancelled", BOT, why)
+        return False
+    await spawning.dispatch(tx, locked)
+    return True
+
+
+async def _why_needless(tx: Tx, run: AgentRunRow, settings: RepositorySettings) -> str | None:
+    if run["template"] not in settings.templates:
+        return f"the settings have no template {run['template']} any more"
+    if run["task_id"] is None:
+        return None
+    task = await tasks.get(tx, run["installation_id"], run["task_id"])
+    return _why_without_work(run, task) if task else "its task is gone"
+
+
+def _why_without_work(run: AgentRunRow, task: FullTask) -> str | None:
+    """Why the agent of the run could not claim its task. Its parent may hold it for now."""
+    own = (run["asked_by"], run["agent_id"], None)
+    if task["holder"] not in own:
+        return f"{task['holder']} holds its task"
+    if task["assigned_to"] not in own:
+        return f"its task is reserved for {task['assigned_to']}"
+    if task["holder"] is None and task["state"] not in CLAIMABLE:
+        return f"its task is {task['state']}"
+    return None

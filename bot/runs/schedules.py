@@ -1,0 +1,115 @@
+"""Templates with a `schedule` start by Hubbub's clock: at the times that cron names, in UTC.
+
+Each template with a schedule has a row with its next time. The process that moves that time on
+starts the run, so a time starts one run, however many processes there are. Times that passed while
+Hubbub was away start one run together: the last of them.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from cronsim import CronSim
+
+from bot.errors import Refused
+from bot.identity.actors import BOT
+from bot.kernel import event_recorder
+from bot.kernel.notice_rules import Happening
+from bot.repository.repository_settings import RepositorySettings
+from bot.runs import spawning
+from bot.runs.spawning import Wanted
+from bot.times import SECOND, stamp
+from store.engine.transaction import Tx
+from store.mirror import stored_repositories
+from store.runs import run_schedules, runs
+from store.tables.mirror import RepositoryRow
+from store.tables.runs import RunScheduleRow
+
+# Backwards, cron begins before the time that it gets, and a run may start at this very time.
+SHORTLY = timedelta(seconds=1)
+
+
+def next_time(schedule: str, after: int) -> int | None:
+    """The first time after `after`. None if there is none in the next decades."""
+    found = next(CronSim(schedule, _date(after)), None)
+    return None if found is None else _micros(found)
+
+
+def last_time(schedule: str, now: int) -> int | None:
+    """The last time that has passed."""
+    found = next(CronSim(schedule, _date(now) + SHORTLY, reverse=True), None)
+    return None if found is None else _micros(found)
+
+
+def _date(at: int) -> datetime:
+    return datetime.fromtimestamp(at // SECOND, UTC)
+
+
+def _micros(at: datetime) -> int:
+    return int(at.timestamp()) * SECOND
+
+
+async def store(
+    tx: Tx, installation_id: int, repository_id: int, settings: RepositorySettings
+) -> None:
+    """Keep the schedules of new settings. One that did not change keeps its next time."""
+    wanted = {n: each.schedule for n, each in settings.templates.items() if each.schedule}
+    known = await run_schedules.of(tx, installation_id, repository_id)
+    for template in known.keys() - wanted.keys():
+        await run_schedules.remove(tx, installation_id, repository_id, template)
+    for template, schedule in sorted(wanted.items()):
+        if template in known and known[template]["schedule"] == schedule:
+            continue
+        row: RunScheduleRow = {
+            "installation_id": installation_id,
+            "repository_id": repository_id,
+            "template": template,
+            "schedule": schedule,
+            "next_at": next_time(schedule, await tx.now()),
+        }
+        await run_schedules.put(tx, row)
+
+
+async def start(tx: Tx, row: RunScheduleRow, currency: str) -> bool:
+    """Start the run whose time has come, and set the next time. False if another process did."""
+    now, due = await tx.now(), row["next_at"]
+    if due is None or due > now:
+        return False
+    slot = max(due, last_time(row["schedule"], now) or due)
+    following = next_time(row["schedule"], now)
+    if not await run_schedules.advance(tx, row, following):
+        return False
+    here = (row["installation_id"], row["repository_id"])
+    repository = await stored_repositories.repository_by_id(tx, *here)
+    # Nothing starts while the App has no access.
+    return repository is not None and await _start(tx, repository, row["template"], slot, currency)
+
+
+async def _start(
+    tx: Tx, repository: RepositoryRow, template: str, slot: int, currency: str
+) -> bool:
+    here = (tx, repository["installation_id"], repository["id"])
+    last = await runs.last_scheduled(*here, template)
+    if last is not None and last["state"] in runs.NOT_ENDED:
+        why = f"its last run {last['id']} has not ended"
+        await _record_skip(tx, repository, template, slot, why)
+        return False
+    if await runs.of_slot(*here, template, slot) is not None:
+        return False
+    try:
+        wanted = Wanted(template, asked_by=BOT, currency=currency, slot=slot)
+        await spawning.spawn(tx, repository, None, wanted)
+    except Refused as exc:
+        await _record_skip(tx, repository, template, slot, exc.message)
+        return False
+    return True
+
+
+async def _record_skip(
+    tx: Tx, repository: RepositoryRow, template: str, slot: int, why: str
+) -> None:
+    """Say that the schedule started no run this time."""
+    data = {"template": template, "slot": stamp(slot), "why": why}
+    subject = f"{repository['full_name']} {template}"[:120]
+    event = Happening(
+        "agent.run_skipped", subject, subject, BOT, data, repository_id=repository["id"]
+    )
+    await event_recorder.append(tx, repository["installation_id"], event)
