@@ -281,3 +281,30 @@ async def test_a_tick_starts_an_agent_in_github_actions_and_the_card_shows_its_r
     await workspace.settle()
     assert f"- The run of `fixer` {page} is running." in card_of(issue).body
     assert verbs(issue) == ["/release", "/hold", "/done", "/cancel"]
+
+
+@ON_SQLITE
+async def test_a_tick_that_arrives_a_day_late_does_not_run(workspace: Workspace) -> None:
+    issue, _ = await claimed_task(workspace)
+    workspace.github.hold_deliveries()
+    workspace.person.tick(card_of(issue), "/cancel")
+    workspace.clock.forward(25 * 3600)
+    workspace.github.release_deliveries()
+    await workspace.settle()
+    assert issue.state == "open"
+    assert await commands(workspace) == [("/cancel", "expired", "octocat")]
+    assert "the tick reached Hubbub more than a day late." in card_of(issue).body
+    assert "[x]" not in card_of(issue).body
+
+
+@ON_SQLITE
+async def test_a_tick_is_answered_within_two_seconds_of_its_delivery(workspace: Workspace) -> None:
+    issue, _ = await claimed_task(workspace)
+    # The permission is not in the cache: Hubbub reads it first.
+    writer = somebody(workspace, "writer", "write")
+    workspace.clock.forward(3600)
+    at = workspace.clock.now()
+    writer.tick(card_of(issue), "/hold")
+    await workspace.settle()
+    assert "`@writer` ran `/hold`" in card_of(issue).body
+    assert edits(workspace)[-1].at <= at + 2
