@@ -14,13 +14,15 @@ MOST_CHECKS = 5
 
 
 def pull(task: FullTask, context: CardContext) -> list[str]:
-    """The branch, the pull request and who reviewed it."""
-    branch = f"Branch: {code(task['branch'])}." if task["branch"] else ""
+    """The pull request and who reviewed it."""
     if not task["pull_number"]:
-        return [branch] if branch else []
+        return []
     reviewed = _reviews(context.verdicts)
-    parts = [f"Pull request: #{task['pull_number']}.", branch, reviewed]
-    return [" ".join(each for each in parts if each)]
+    return [f"Pull request: #{task['pull_number']}.{reviewed and f' {reviewed}'}"]
+
+
+def branch(task: FullTask) -> list[str]:
+    return [f"Branch: {code(task['branch'])}."] if task["branch"] else []
 
 
 def checks(details: CardDetails) -> list[str]:

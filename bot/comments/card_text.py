@@ -55,6 +55,7 @@ def _open_task(task: FullTask, context: CardContext, details: CardDetails) -> li
         *card_parts.blockers(context),
         *card_pulls.pull(task, context),
         *card_pulls.checks(details),
+        *card_pulls.branch(task),
         *card_runs.lines(context.run),
         *card_parts.progress(task, context),
         *card_parts.spend(context),

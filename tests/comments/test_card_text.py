@@ -179,10 +179,12 @@ def test_the_longest_card_fits_into_a_comment_with_its_boxes() -> None:
 
 
 def test_what_only_moves_is_not_worth_an_edit() -> None:
-    """A new check, another end of the lease, the start of a run, a note."""
+    """A new branch or check, another end of the lease, the start of a run, a note."""
     task, context = task_of(**PULLED), CardContext(run=run_of("dispatched"))
     same = card_text.digest(task, context)
-    moved = task_of(**PULLED, note="Half", progress=50, reported_under="l", expires_at=AT)
+    moved = task_of(
+        **PULLED, branch="fix", note="Half", progress=50, reported_under="l", expires_at=AT
+    )
     assert card_text.digest(moved, CardContext(run=run_of("running"))) == same
     for other in (task_of(**PULLED, held=1), task_of(**MINE), task_of(**PULLED, question="Why?")):
         assert card_text.digest(other, context) != same
