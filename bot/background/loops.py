@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from bot.background import agent_runs, expiry, retention, sealing, spend_review
+from bot.background import agent_runs, board_sweep, expiry, retention, sealing, spend_review
 from bot.background.clock_watch import ClockWatch
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
@@ -35,6 +35,7 @@ SENDER_EVERY_S = 0.5
 REAPER_EVERY_S = 2.0
 BACKFILL_EVERY_S = 2.0
 CAPS_EVERY_S = 5.0
+BOARDS_EVERY_S = 5.0
 RUNS_EVERY_S = 2.0
 FORGET_EVERY_S = 600.0
 CLOCK_EVERY_S = 5.0
@@ -66,6 +67,7 @@ class Loops:
     supervisor: Supervisor = field(init=False)
     clock: ClockWatch = field(init=False)
     _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _has_adopted_boards: bool = False
     _forgotten: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,6 +83,7 @@ class Loops:
             ("runs", self.advance_runs, "time", RUNS_EVERY_S),
             ("repair", self.repair_deliveries, "time", SENDER_EVERY_S),
             ("backfill", self.begin_backfills, "time", BACKFILL_EVERY_S),
+            ("boards", self.follow_boards, "time", BOARDS_EVERY_S),
             ("indexer", self.index, "time", FORGET_EVERY_S),
             ("forgetter", self.drop_old, "time", FORGET_EVERY_S),
             ("clock", self.clock.step, "time", CLOCK_EVERY_S),
@@ -142,6 +145,12 @@ class Loops:
 
     async def advance_runs(self) -> int:
         return await agent_runs.step(self.store, self.shared.caps.currency)
+
+    async def follow_boards(self) -> int:
+        """Only the first step looks for boards that an older version left behind."""
+        if not self._has_adopted_boards:
+            self._has_adopted_boards = not await board_sweep.adopt(self.store)
+        return await board_sweep.step(self.store)
 
     async def index(self) -> int:
         """Index mirror rows that have no entry in the search index yet."""

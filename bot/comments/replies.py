@@ -236,6 +236,33 @@ def settings_problems(committer: str, problems: Iterable[str]) -> str:
     )
 
 
+BOARD_ISSUE = "Hubbub cannot use the project board"
+BOARD_OF_USER = (
+    "The repository belongs to a person, and GitHub gives Apps no access to projects of people and "
+    "sends no events about them. Use a project of an organization."
+)
+
+
+def board_problem(project: int, problem: str) -> str:
+    return (
+        f"The tasks of this repository are not shown on project {project} at the moment, and moves "
+        f"of its items change nothing. {problem}\n\nHubbub looks again every few hours, and "
+        "when `.github/hubbub.yml` changes. Close this issue when the board is right."
+    )
+
+
+def moved_back(asker: str, status: str, why: str) -> str:
+    to = f" to **{status}**" if status else ""
+    return f"@{asker}: moved back{to} on the board: {why}"
+
+
+def board_conflict(other: str, times: int) -> str:
+    return (
+        f"{code(other)} moves this item on the board against the state of the task. Hubbub moved "
+        f"it back {times} times, and does not do so again today."
+    )
+
+
 def question_comment(question: str, people: Sequence[str] = ()) -> str:
     """A holder's question, which mentions the people who should answer.
 

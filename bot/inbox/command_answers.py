@@ -14,6 +14,7 @@ from bot.github import rate_limit_store, rate_limits
 from bot.identity.actors import BOT
 from bot.inbox import command_reactions
 from bot.inbox.command_finder import VERBS
+from bot.mirror import board_effects
 from bot.outbox import fairness
 from bot.tasks import publishing
 from bot.times import SECOND
@@ -28,6 +29,9 @@ from store.tables.inbox import CommandRow
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
 
+# Of the commands about who works on a task and how it ended, the last one written counts. A move on
+# a board is one of them.
+STEERING = frozenset({"claim", "release", "assign", "retry", "cancel", "done", board_effects.VERB})
 # Replies that say how things are when they are written. A newer one outdates them.
 OUTDATED_BY_NEWER = frozenset({"why", "status", "help", "agents"})
 # So long after the reply its predecessors are minimized: nothing waits for that.
@@ -91,7 +95,8 @@ async def _answer_on_card(tx: Tx, row: CommandRow) -> None:
 
 async def record_refusal(tx: Tx, row: CommandRow, code: str) -> None:
     """Record in the audit that the command was refused."""
-    verb = row["verb"] if row["verb"] in VERBS else "unknown command"
+    is_move = row["verb"] == board_effects.VERB
+    verb = row["verb"] if row["verb"] in VERBS or is_move else "unknown command"
     i, about = row["installation_id"], f"{row['repository_id']}#{row['number']}"
     await records.append(
         tx,

@@ -11,14 +11,15 @@ from bot.dispatch.execution import Call, execute
 from bot.errors import Refused
 from bot.identity import actors
 from bot.identity.people import logins
-from bot.inbox import command_answers, command_help, command_reactions
-from bot.inbox.command_answers import Reply
+from bot.inbox import board_moves, command_answers, command_help, command_reactions
+from bot.inbox.command_answers import STEERING, Reply
 from bot.inbox.command_finder import HELP, MOST, SIMILAR, TOO_MANY, VERBS, is_written
 from bot.kernel.operation import Operation, Shared, Slash
 from bot.kernel.sentences import code
 from bot.mirror.tables import TABLES
 from bot.repository import repository_settings
 from bot.repository.repository_settings import allows
+from bot.tasks import board_sync
 from bot.times import SECOND
 from store.engine.transaction import Store, Tx
 from store.fetch import pending_reads
@@ -39,7 +40,7 @@ MOST_FAILURES = 5
 RIVALS = (
     {"hold", "resume"},
     {"priority"},
-    {"claim", "release", "assign", "retry", "cancel", "done"},
+    STEERING,
     {"block", "unblock"},
 )
 # These are rivals only about the same issue.
@@ -73,6 +74,8 @@ async def run_command(store: Store, shared: Shared, which: CommandRow) -> None:
     It waits until its author's permission is known. A refused command changes nothing: its
     transaction is rolled back, and a second one answers.
     """
+    if which["source_kind"] == board_sync.SOURCE:
+        return await board_moves.run(store, shared, which)
     text = await store.read(lambda tx: _text_of(tx, which))
     # A webhook's text of the time of the command is the one in which it was found.
     has_command = text is not None and (
@@ -184,6 +187,10 @@ async def retry_or_give_up(store: Store, which: CommandRow) -> None:
     await store.write(postpone)
     if failures >= MOST_FAILURES:
         why = replies.failure(which["asker"], which["text"])
+        if which["source_kind"] == board_sync.SOURCE:
+            failed = "an internal error stopped this move."
+            await store.write(lambda tx: board_moves.refuse(tx, which, failed, "internal"))
+            return
         await store.write(lambda tx: _refuse(tx, which, why, "internal"))
 
 

@@ -49,6 +49,8 @@ URGENCY = (
     "resumed",
     "hold_ended",
     "comment",
+    "board_stopped",
+    "board_conflict",
     "stuck",
 )
 

@@ -23,6 +23,8 @@ from store.tables.outbox import WriteRow
 from store.tables.tasks import LeaseRow
 from store.tasks.tasks import FullTask
 
+# The subject of others is a task, if they belong to a repository.
+ABOUT_REPOSITORY = {"board_stopped"}
 # Several notices of one of these kinds on one task become one. Of the others the newest counts.
 PLURALS = {"comment": "comments", "review": "reviews", "check_failed": "failed checks"}
 
@@ -51,7 +53,10 @@ async def _happenings(asker: Asker) -> list[Notice]:
 async def _stored_notice(asker: Asker, group: Group, row: NoticeRow) -> Notice | None:
     """None if the agent may not see the repository now."""
     name, task = row["subject"], None
-    if row["repository_id"] is not None:
+    if row["kind"] in ABOUT_REPOSITORY:
+        if not reaches(asker.actor, row["repository_id"]):
+            return None
+    elif row["repository_id"] is not None:
         name, task = await notice_parts.named_task(asker, row["subject"])
         if task is None or not reaches(asker.actor, task["repository_id"]):
             return None

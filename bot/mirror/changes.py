@@ -115,6 +115,24 @@ class Sender:
 
 
 @dataclass(frozen=True)
+class BoardMove:
+    """A person gave an item of a board an option. `option_id` None: the event does not say which.
+
+    `asker_id`: 0 if the payload has none.
+    """
+
+    item_id: int
+    project_node_id: str
+    content_node_id: str
+    field_node_id: str
+    option_id: str | None
+    option_name: str
+    asker: str
+    asker_id: int
+    moved_at: int
+
+
+@dataclass(frozen=True)
 class TextEdit:
     """An edit of a text, or of a title, that a webhook reports."""
 
@@ -143,6 +161,7 @@ class Changes:
     transfers: tuple[Transfer, ...] = ()
     # (repository id, commit): somebody asks for Hubbub's check again.
     rechecks: tuple[tuple[int, str], ...] = ()
+    board_moves: tuple[BoardMove, ...] = ()
     stale_permissions: tuple[StalePermissions, ...] = ()
     # People whose sessions end.
     people_who_left: tuple[int, ...] = ()

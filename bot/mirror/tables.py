@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from bot.comments import duplicates
 from bot.mirror import (
     activity,
+    board_effects,
     comment_effects,
     installation_effects,
     issue_effects,
@@ -114,10 +115,15 @@ TABLES: dict[str, MirroredTable] = {
         effects=(binding.follow, endings.apply_end, workflow_sessions.end_with_run),
     ),
     "workflow_jobs": MirroredTable(tie=reads.workflow_jobs, effects=(endings.follow_job,)),
-    "projects": MirroredTable(tie=lambda _: reads.ALL_PROJECTS),
+    "projects": MirroredTable(
+        tie=lambda _: reads.ALL_PROJECTS, effects=(board_effects.after_project,)
+    ),
     "project_items": MirroredTable(
         tie=lambda row: reads.board_item(row["id"]),
         stale=silent_changes.after_board_item,
+        acts=(board_effects.after_item,),
     ),
-    "project_values": MirroredTable(tie=lambda row: reads.board_item(row["item_id"])),
+    "project_values": MirroredTable(
+        tie=lambda row: reads.board_item(row["item_id"]), acts=(board_effects.after_value,)
+    ),
 }

@@ -10,6 +10,7 @@ from bot.github.payloads import Mirrored
 from bot.identity.keyring import Keys
 from bot.identity.people import people_roles
 from bot.mirror import (
+    board_effects,
     code,
     issue_effects,
     pushes,
@@ -130,6 +131,8 @@ async def _apply(
     await _put_unguarded(tx, installation_id, changes)
     for repository_id, head_sha in changes.rechecks:
         await checks.refresh(tx, installation_id, repository_id, head_sha, again=True)
+    for move in changes.board_moves:
+        await board_effects.record_move(tx, installation_id, move)
     moved = [read for each in changes.transfers for read in silent_changes.after_transfer(each)]
     for read in (*changes.reads, *moved):
         await reads.queue(tx, installation_id, read)

@@ -7,11 +7,11 @@ from bot.github import rate_limit_store
 from bot.identity.actors import BOT
 from bot.kernel import event_recorder
 from bot.mirror import activity, issue_effects, own_commits, pull_effects, pushes, reads
-from bot.outbox import fairness, relation_effects
+from bot.outbox import board_results, fairness, relation_effects
 from bot.outbox.outcomes import Cancelled, Dead, Final, PutOff, Refused, Sent
 from bot.pulls import checks
 from bot.runs import binding, spawning
-from bot.tasks import issue_state, lifecycle, publishing
+from bot.tasks import issue_state, lifecycle
 from bot.tasks.states import OPEN
 from store.audit import records
 from store.engine.transaction import Tx
@@ -26,6 +26,7 @@ GONE = (404, 410)
 
 async def apply(tx: Tx, write: WriteRow, decision: Final) -> None:
     """Store the decision about a write. Do nothing if another attempt was made since."""
+    await board_results.lock(tx, write)
     await relation_effects.lock(tx, write)
     match decision:
         case Sent(result):
@@ -50,6 +51,8 @@ async def _fail(tx: Tx, write: WriteRow, state: str, error: dict[str, Any], why:
     await apply_end(tx, write, why)
     if write["kind"] == "reply" and error.get("details", {}).get("status") in GONE:
         await _post_reply_again(tx, write)
+    if state != "cancelled":
+        await board_results.apply_failure(tx, {**write, "error": error}, is_cancelled=False)
     if _is_by_agent(write):
         await event_recorder.wake(tx, write["installation_id"], write["author"], BOT)
 
@@ -128,6 +131,7 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
     await relation_effects.apply_success(tx, write)
     if record_sent := RECORD_SENT.get(write["kind"]):
         await record_sent(tx, write, result)
+    await board_results.apply_success(tx, write, result)
     if write["kind"] == "comment" and _is_by_agent(write):
         await _append_comment(tx, write, result)
     if write["kind"] == "issue_update" and "state" in write["arguments"]:
@@ -189,13 +193,13 @@ async def apply_cancellation(tx: Tx, write: WriteRow, why: str) -> None:
     await apply_failure(tx, write, why)
     here = (tx, write["installation_id"])
     number = write["arguments"].get("number")
-    if write["kind"] == issue_changes.KIND and number is not None:
-        if task := await tasks.by_number(*here, write["repository_id"], number):
-            await issue_state.follow(tx, task)
-    elif write["kind"] in ("board_item", "board_status") and write["task_id"] is not None:
-        shown = await tasks.get(*here, write["task_id"])
-        if shown is not None:
-            await publishing.show_on_board(tx, shown, writes.AGENTS)
+    if (
+        write["kind"] == issue_changes.KIND
+        and number is not None
+        and (task := await tasks.by_number(*here, write["repository_id"], number))
+    ):
+        await issue_state.follow(tx, task)
+    await board_results.apply_failure(tx, write, is_cancelled=True)
 
 
 async def apply_failure(tx: Tx, write: WriteRow, why: str) -> None:

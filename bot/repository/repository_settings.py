@@ -58,15 +58,31 @@ EVENTS = ("workflow_dispatch", "repository_dispatch", "schedule", "push")
 
 
 class Statuses(Group):
-    """The option of the board's field for each state of a task."""
+    """The option of the board's field for each state of a task. None: by its usual name."""
 
-    pending: Name = "Todo"
-    assigned: Name = "Todo"
-    in_progress: Name = "In Progress"
-    in_review: Name = "In Progress"
-    completed: Name = "Done"
-    failed: Name = "Todo"
-    cancelled: Name = "Done"
+    pending: Name | None = None
+    assigned: Name | None = None
+    in_progress: Name | None = None
+    in_review: Name | None = None
+    completed: Name | None = None
+    failed: Name | None = None
+    cancelled: Name | None = None
+
+
+class Priorities(Group):
+    """The option of the board's field for each priority. None: by its usual name."""
+
+    high: Name | None = None
+    medium: Name | None = None
+    low: Name | None = None
+
+
+class Sizes(Group):
+    """The option of the board's field for each size. None: by its usual name."""
+
+    small: Name | None = None
+    medium: Name | None = None
+    large: Name | None = None
 
 
 Outcome: TypeAlias = Literal["fail", "neutral", "ignore"]
@@ -94,6 +110,12 @@ class Board(Group):
     )
     field: Name = Field("Status", description="the single-select field that shows the state")
     statuses: Statuses = Statuses()
+    priority_field: Name | None = Field(
+        None, description="the single-select field that shows the priority"
+    )
+    priorities: Priorities = Priorities()
+    size_field: Name | None = Field(None, description="the single-select field that shows the size")
+    sizes: Sizes = Sizes()
 
 
 class Permissions(Group):
@@ -249,6 +271,8 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
     ("runs",): Runs,
     ("board",): Board,
     ("board", "statuses"): Statuses,
+    ("board", "priorities"): Priorities,
+    ("board", "sizes"): Sizes,
     ("spend",): Spend,
 }
 # What each entry of a list of groups, or each value of a mapping of names to groups, is.

@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bot.repository import repository_settings
-from bot.repository.repository_settings import Board
+from bot.tasks import board_options
 from store.engine.transaction import Tx
 from store.mirror import projects
 from store.outbox import writes
 from store.tables.mirror import IssueRow, PullRequestRow
 
 Content = Literal["Issue", "PullRequest"]
-# Later than any time, for a write that was not sent yet.
-NEVER = 2**62
 # GitHub's name of the field in a new project.
 FIELD = "Status"
 
@@ -46,15 +44,14 @@ async def place(
     chosen = next((each for each in fields if _is_same(each["name"], field)), None)
     if chosen is None:
         return f"Project {number} has no field {field!r} in the mirror."
-    for option in chosen["options"]:
-        if _is_same(option["name"], status):
-            return Place(
-                project=int(number or 0),
-                project_node_id=found[0]["node_id"],
-                field_id=chosen["id"],
-                field_node_id=chosen["node_id"],
-                option_id=option["id"],
-            )
+    if option := board_options.find(chosen["options"], status):
+        return Place(
+            project=int(number or 0),
+            project_node_id=found[0]["node_id"],
+            field_id=chosen["id"],
+            field_node_id=chosen["node_id"],
+            option_id=option["id"],
+        )
     names = ", ".join(each["name"] for each in chosen["options"])
     return f"{field} in project {number} has no option {status!r}. Its options are {names}."
 
@@ -64,7 +61,12 @@ def _is_same(name: str, other: str) -> bool:
 
 
 def target(where: Place, content: IssueRow | PullRequestRow) -> str:
-    return f"board {where.project} {content['id']}"
+    return target_of(where.project, content["id"])
+
+
+def target_of(project: int, content_id: int) -> str:
+    """The target of all writes about one issue or pull request on a board, in their order."""
+    return f"board {project} {content_id}"
 
 
 async def moves(
@@ -81,21 +83,3 @@ async def moves(
         return [("board_status", change | {"item_id": added["result"]["item_id"]})]
     add = {"project": where.project, "type": of, "id": content["id"]}
     return [("board_item", add), ("board_status", change)]
-
-
-async def is_there(
-    tx: Tx, installation_id: int, where: Place, content: IssueRow | PullRequestRow
-) -> bool:
-    """Whether it has this Status already, by the newest write or by the mirror."""
-    here = (tx, installation_id)
-    written = await writes.newest(*here, target(where, content), "board_status")
-    item = await projects.item_of(*here, where.project_node_id, content["node_id"])
-    value = await projects.value(*here, item["id"], where.field_node_id) if item else None
-    if written and (value is None or (written["finished_at"] or NEVER) > value["updated_at"]):
-        return bool(written["arguments"]["option_id"] == where.option_id)
-    return value is not None and value["option_id"] == where.option_id
-
-
-def status_of(board: Board, state: str) -> str:
-    found: str = getattr(board.statuses, state)
-    return found

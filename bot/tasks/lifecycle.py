@@ -10,7 +10,7 @@ from bot.kernel.notice_rules import ENDED_BY_CLAIM
 from bot.kernel.sentences import shorten
 from bot.pulls import checks
 from bot.repository import repository_settings
-from bot.tasks import lookup, publishing, task_decisions, task_events
+from bot.tasks import board_sync, lookup, publishing, task_decisions, task_events
 from bot.tasks.priorities import PRIORITIES
 from bot.tasks.sizes import SIZES
 from bot.tasks.states import CLAIMABLE, LEGAL, OPEN
@@ -41,9 +41,9 @@ PULL = "task.pull"
 BEFORE = "progress_before"
 # The holder's next report follows soon after a pull request, and both fit in one edit of the card.
 PULL_DELAY = 120_000_000
-# These events change neither the card nor the board. A new task gets on the board with its first
-# claim.
-NOT_ON_CARD = frozenset({"task.created", "task.changed"})
+CREATED = "task.created"
+# These events change only the board.
+NOT_ON_CARD = frozenset({CREATED, "task.changed"})
 # The outcomes of leases that are counted for each agent.
 COUNTED_OUTCOMES = frozenset({"completed", "failed", "expired", "released"})
 # A reservation ends after this time, because its agent may be dead.
@@ -63,23 +63,29 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
     `task` is the row before the step.
     """
     await _append(tx, task, kind, actor, data)
-    lane = _lane(actor)
     if kind == PROGRESS:
-        await publishing.show_report(tx, task, lane=lane)
-    elif kind not in NOT_ON_CARD or kind in CHANGES_CHECKS:
-        now = await tasks.get(tx, task["installation_id"], task["id"])
-        if now is not None:
-            await _show_step(tx, task, now, kind, lane)
+        await publishing.show_report(tx, task, lane=_lane(actor))
+        return
+    now = await tasks.get(tx, task["installation_id"], task["id"])
+    if now is not None:
+        await _show_step(tx, task, now, kind, _lane(actor))
 
 
 async def _show_step(tx: Tx, before: FullTask, now: FullTask, kind: str, lane: int) -> None:
     if kind in CHANGES_CHECKS:
         await _refresh_checks(tx, before, now, lane)
-    if kind == PULL:
+    if kind == CREATED:
+        await board_sync.show_new(tx, now)
+    elif kind in NOT_ON_CARD:
+        await board_sync.catch_up(tx, now, wait=publishing.SOON, lane=lane)
+    elif kind == PULL:
         await publishing.show(tx, now, lane=lane, delay=PULL_DELAY)
-    elif kind not in NOT_ON_CARD:
+    else:
         await publishing.show(tx, now, lane=lane)
-        await publishing.show_on_board(tx, now, lane)
+        if now["state"] == before["state"]:
+            await board_sync.catch_up(tx, now, wait=publishing.SOON, lane=lane)
+        else:
+            await board_sync.show(tx, now, lane)
         await _show_on_parent(tx, now)
 
 
@@ -186,7 +192,7 @@ async def _show_claim(tx: Tx, task: FullTask, state: ClaimState, lane: int) -> N
     """Show a claim as `record` shows a step, but read nothing again that is in `state`."""
     await publishing.show(tx, task, lane=lane, has_edits=bool(state["has_edits"]))
     settings = repository_settings.parse_or_default(state["settings"])
-    await publishing.show_on_board(tx, task, lane, settings)
+    await board_sync.show(tx, task, lane, settings)
     if state["has_relations"]:
         await _show_on_parent(tx, task)
 

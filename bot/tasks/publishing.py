@@ -1,4 +1,4 @@
-"""Shows a task on GitHub: queues its card and its Status on the project board.
+"""Shows a task on GitHub: queues its card. `board_sync` shows it on the project board.
 
 Each edit is a request that an agent cannot make, so an edit must be worth it. A card is edited when
 what people act on changed, and then shows all the rest too.
@@ -9,13 +9,10 @@ from dataclasses import dataclass
 
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
-from bot.repository import repository_settings
-from bot.repository.repository_settings import RepositorySettings
-from bot.tasks import board, task_decisions
+from bot.tasks import task_decisions
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store.engine.transaction import Tx
-from store.mirror import stored_issues
 from store.outbox import write_history, writes
 from store.tables.outbox import WriteRow
 from store.tasks.tasks import FullTask
@@ -176,52 +173,3 @@ async def _queue_card(
         lane=lane,
         wait=max(0, due - await tx.now()),
     )
-
-
-async def show_on_board(
-    tx: Tx, task: FullTask, lane: int, settings: RepositorySettings | None = None
-) -> None:
-    """Queue the Status of the task's state, if the repository's settings name a board.
-
-    `task`: its row as it is now. `settings`: those of its repository, if the caller has read them.
-    """
-    if task["number"] is None:
-        return
-    installation_id, task_id = task["installation_id"], task["id"]
-    if settings is None:
-        settings = await repository_settings.of(tx, installation_id, task["repository_id"])
-    if settings.board is None:
-        return
-    issue = await stored_issues.issue(tx, installation_id, task["repository_id"], task["number"])
-    if issue is None:
-        return
-    status = board.status_of(settings.board, task["state"])
-    place = await board.place(tx, installation_id, task["repository_id"], None, status)
-    if isinstance(place, str):
-        return  # the board does not exist, or is not in the mirror yet
-    if await board.is_there(tx, installation_id, place, issue):
-        return
-    target = board.target(place, issue)
-    for kind in ("board_item", "board_status"):
-        await writes.supersede(tx, installation_id, kind, target)
-    added: str | None = None
-    for kind, arguments in await board.moves(tx, installation_id, place, issue, "Issue"):
-        added = await writes.queue(
-            tx,
-            installation_id,
-            kind=kind,
-            repository_id=task["repository_id"],
-            target=target,
-            arguments=arguments | ({"after": added} if added else {}),
-            author=BOT,
-            task_id=task_id,
-            lane=lane,
-            # As long as the card's edit for the same step waits, so that they share a request.
-            wait=_status_wait(task, lane),
-        )
-
-
-def _status_wait(task: FullTask, lane: int) -> int:
-    if task["state"] not in OPEN:
-        return RESULT_SOON
-    return 0 if lane == writes.PEOPLE else SOON

@@ -192,6 +192,30 @@ async def later_commands(tx: Tx, which: CommandRow) -> list[CommandRow]:
     return [row | {"words": json_text.value(row["words"])} for row in rows]
 
 
+async def has_waiting(
+    tx: Tx, installation_id: int, repository_id: int, number: int, source_kind: str
+) -> bool:
+    """Whether a command of this kind of source waits on the issue."""
+    q = (
+        "SELECT 1 AS one FROM commands WHERE installation_id = :i AND repository_id = :r "
+        "AND state = 'waiting' AND number = :n AND source_kind = :k LIMIT 1"
+    )
+    row = await tx.one(q, i=installation_id, r=repository_id, n=number, k=source_kind)
+    return row is not None
+
+
+async def of_source(
+    tx: Tx, installation_id: int, source_kind: str, source_id: int
+) -> list[CommandRow]:
+    """All commands of one source, the newest first."""
+    q = (
+        "SELECT * FROM commands WHERE installation_id = :i AND source_kind = :k "
+        "AND source_id = :s ORDER BY written_at DESC, received_at DESC LIMIT 50"
+    )
+    rows = await tx.all(q, i=installation_id, k=source_kind, s=source_id)
+    return [row | {"words": json_text.value(row["words"])} for row in rows]
+
+
 async def answer(tx: Tx, which: CommandRow, state: str, text: str | None) -> None:
     """Record the answer. `state`: done, refused, withdrawn or expired. `text`: the reply."""
     await tx.run(

@@ -37,6 +37,18 @@ async def item_of(
     return await tx.one(q, i=installation_id, c=content_node_id, p=project_node_id)
 
 
+async def was_removed(
+    tx: Tx, installation_id: int, project_node_id: str, content_node_id: str
+) -> bool:
+    """Whether somebody took an issue off a board, on which it is no more."""
+    q = (
+        "SELECT MIN(deleted) AS gone FROM project_items WHERE installation_id = :i "
+        "AND content_node_id = :c AND project_node_id = :p"
+    )
+    row = await tx.one(q, i=installation_id, c=content_node_id, p=project_node_id)
+    return row is not None and row["gone"] == 1
+
+
 async def value(tx: Tx, installation_id: int, item_id: int, field: str) -> ProjectValueRow | None:
     """An item's value in a single-select field. `field` is the field's node id."""
     q = (
@@ -49,6 +61,33 @@ async def value(tx: Tx, installation_id: int, item_id: int, field: str) -> Proje
 async def projects(tx: Tx, installation_id: int) -> list[ProjectRow]:
     q = "SELECT * FROM projects WHERE installation_id = :i AND deleted = 0 ORDER BY number"
     return await tx.all(q, i=installation_id)
+
+
+async def by_number(tx: Tx, installation_id: int, number: int) -> ProjectRow | None:
+    q = (
+        "SELECT * FROM projects WHERE installation_id = :i AND number = :n AND deleted = 0 "
+        "ORDER BY id DESC LIMIT 1"
+    )
+    return await tx.one(q, i=installation_id, n=number)
+
+
+async def by_node(tx: Tx, installation_id: int, node_id: str) -> ProjectRow | None:
+    q = "SELECT * FROM projects WHERE installation_id = :i AND node_id = :n AND deleted = 0"
+    return await tx.one(q, i=installation_id, n=node_id)
+
+
+async def rename_values(
+    tx: Tx, installation_id: int, field: str, option_id: str, name: str
+) -> None:
+    """Give all values of an option its new name. GitHub reports no change of the items."""
+    await tx.run(
+        "UPDATE project_values SET name = :n WHERE installation_id = :i AND field = :f "
+        "AND option_id = :o AND name <> :n",
+        n=name,
+        i=installation_id,
+        f=field,
+        o=option_id,
+    )
 
 
 async def project_of_item(tx: Tx, installation_id: int, item_id: int) -> ProjectRow | None:

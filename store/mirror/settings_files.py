@@ -4,6 +4,7 @@ from typing import TypedDict
 
 from store.engine import sql
 from store.engine.transaction import Tx
+from store.mirror.board_syncs import BoardSyncKey
 from store.tables.mirror import RepositorySettingsRow
 
 COLUMNS = (
@@ -55,6 +56,17 @@ async def lock(tx: Tx, installation_id: int, repository_id: int) -> RepositorySe
         "FOR UPDATE"
     )
     return await tx.one(q, i=installation_id, r=repository_id)
+
+
+async def with_unknown_board(tx: Tx, limit: int) -> list[BoardSyncKey]:
+    """Repositories whose settings name a board, but that have no row about it."""
+    q = (
+        "SELECT s.installation_id, s.repository_id FROM repository_settings s "
+        "LEFT JOIN board_syncs b ON b.installation_id = s.installation_id "
+        "AND b.repository_id = s.repository_id "
+        "WHERE s.settings LIKE :board AND b.repository_id IS NULL LIMIT :n"
+    )
+    return await tx.all(q, board='%"board": {%', n=limit)
 
 
 async def narrowing(tx: Tx, installation_id: int) -> list[Narrowing]:

@@ -42,6 +42,15 @@ async def by_id(tx: Tx, installation_id: int, issue_id: int) -> IssueRow | None:
     return await tx.one(q, i=installation_id, id=issue_id)
 
 
+async def by_node(tx: Tx, installation_id: int, node_id: str) -> IssueRow | None:
+    """An issue by GitHub's id for GraphQL, which events of boards have."""
+    if not node_id:
+        return None
+    found = sql.by_index(tx.dialect, "issues", "ix_issues_node")
+    q = f"SELECT * FROM {found} WHERE installation_id = :i AND node_id = :n AND deleted = 0"
+    return await tx.one(q, i=installation_id, n=node_id)
+
+
 async def comment(tx: Tx, installation_id: int, comment_id: int) -> CommentRow | None:
     q = "SELECT * FROM comments WHERE installation_id = :i AND id = :id AND deleted = 0"
     return await tx.one(q, i=installation_id, id=comment_id)

@@ -199,6 +199,19 @@ async def newest(tx: Tx, installation_id: int, target: str, kind: str) -> WriteR
     return decode(row) if row else None
 
 
+async def latest(
+    tx: Tx, installation_id: int, target: str, kind: str, limit: int
+) -> list[WriteRow]:
+    """The newest writes of a kind to a target that took effect or may still do so."""
+    q = (
+        "SELECT * FROM writes WHERE installation_id = :i AND target = :t AND state IN :s "
+        "AND kind = :k ORDER BY seq DESC LIMIT :n"
+    )
+    rows = await tx.all(q, i=installation_id, t=target, s=COUNTED, k=kind, n=limit)
+    found = pending_on(tx, installation_id, target, kind)[::-1] + [decode(row) for row in rows]
+    return found[:limit]
+
+
 async def count_of(tx: Tx, installation_id: int, author: str) -> int:
     """How many writes of the author have not ended."""
     row = await tx.one(

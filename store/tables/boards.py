@@ -49,6 +49,27 @@ class ProjectValueRow(Mirrored):
     updated_at: int
 
 
+class BoardSyncRow(TypedDict):
+    """How a repository's tasks and the board in its settings follow each other.
+
+    `known`: JSON, for each field what the options were that stood for its values, so that renamed
+    ones are found again. `problem`: why the sync is off, if it is.
+    """
+
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    project: int
+    known: Json
+    problem: str | None
+    problem_at: int | None
+    # When the board's fields are read again, because no event says that somebody renamed an option.
+    look_at: int
+    # From when on the tasks are compared with the board, and the number of the last one that was.
+    # NULL: no need.
+    sweep_at: int | None
+    sweep_after: int
+
+
 TABLES = (
     Table(
         "projects",
@@ -66,4 +87,10 @@ TABLES = (
         Index("ix_project_items_content", "installation_id", "content_node_id"),
     ),
     Table("project_values", ProjectValueRow),
+    Table(
+        "board_syncs",
+        BoardSyncRow,
+        Index("ix_board_syncs_look", "look_at"),
+        Index("ix_board_syncs_sweep", "sweep_at"),
+    ),
 )

@@ -313,6 +313,8 @@ TABLES = (
         IssueRow,
         Index("ix_issues_number", "installation_id", "repository_id", "number"),
         Index("ix_issues_updated", "installation_id", "repository_id", "updated_at"),
+        # For items of boards, whose events have nothing else of their issue.
+        Index("ix_issues_node", "installation_id", "node_id"),
     ),
     Table(
         "pull_requests",

@@ -131,6 +131,20 @@ async def visible_id(
     return row["id"] if row else None
 
 
+async def numbered_after(
+    tx: Tx, installation_id: int, repository_id: int, number: int, since: int, limit: int
+) -> list[FullTask]:
+    """The tasks of a repository with greater numbers that are open or ended since then."""
+    q = (
+        f"{ANY} AND t.repository_id = :r AND t.number > :n "
+        "AND (t.state NOT IN :ended OR t.ended_at >= :since) ORDER BY t.number LIMIT :limit"
+    )
+    rows = await tx.all(
+        q, i=installation_id, r=repository_id, n=number, ended=ENDED, since=since, limit=limit
+    )
+    return decode(rows)
+
+
 async def lock(tx: Tx, installation_id: int, task_id: str) -> FullTask | None:
     """Lock the task until this transaction ends, and return it.
 

@@ -164,7 +164,8 @@ async def test_an_edit_for_a_note_goes_along_when_it_is_nearly_due(workspace: Wo
     while not since(workspace, before):
         await workspace.sender.step(workspace.installation.id)
     (request,) = since(workspace, before)
-    assert sorted(names(request)) == ["addComment", "addProjectV2ItemById", "updateIssueComment"]
+    moves = ["addComment", "updateIssueComment", "updateProjectV2ItemFieldValue"]
+    assert sorted(names(request)) == moves
     assert "I found the cause" in issue.comments[0].body
 
 
@@ -178,4 +179,5 @@ async def test_after_github_refused_a_shared_request_each_write_goes_out_alone(
         await claimed(workspace, agent, title)
     sent = since(workspace, before)
     assert [each.path for each in sent].count("/graphql") == 1
-    assert len(sent) == 1 + 2 * 3
+    # The item, the Status of the new task and of the claimed one, and the card.
+    assert len(sent) == 1 + 2 * 4

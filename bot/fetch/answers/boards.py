@@ -1,17 +1,19 @@
 """Apply answers about boards: projects, their fields and items."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.fetch.answers.answer import Reading, put, twice_lacking, valid_rows
 from bot.github import payloads
 from bot.github.payloads import Json, Mirrored, at, maybe_number
 from bot.identity.keyring import Keys
-from bot.mirror import reads
+from bot.mirror import board_checks, reads
 from bot.mirror.rows import board_rows
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
-from store.mirror import mirror_rows, projects
+from store.mirror import board_syncs, mirror_rows, projects
+from store.tables.boards import ProjectFieldRow
 
 SELECT = "single_select"
 # The name of a backfill part begins so, followed by the number of a project.
@@ -33,6 +35,9 @@ async def apply_projects(tx: Tx, keys: Keys, r: Reading) -> None:
     for row in known:
         if row["id"] in gone:
             await mirror_rows.hide(tx, "projects", row, r.read_at)
+    # A project that lacks for the first time counts as there until the next look.
+    for each in await board_syncs.of_installation(tx, r.installation_id):
+        await board_checks.check(tx, r.installation_id, each["repository_id"], listed=True)
 
 
 async def apply_fields(tx: Tx, _: Keys, r: Reading) -> None:
@@ -48,9 +53,23 @@ async def apply_fields(tx: Tx, _: Keys, r: Reading) -> None:
         for each in r.entries
         if (field_id := payloads.maybe_number(at(each, "id"))) is not None
     ]
+    before = await projects.fields(tx, r.installation_id, r.arguments["project_id"])
     await projects.replace_fields(tx, r.installation_id, r.arguments["project_id"], found)
+    await _rename_values(tx, r, before)
+    for each in await board_syncs.of_project(tx, r.installation_id, r.arguments["number"]):
+        await board_checks.check(tx, r.installation_id, each["repository_id"])
     # Items are read after the fields, because their values refer to fields.
     await backfills.begin_new(tx, r.installation_id, 0, f"{ITEMS}{r.arguments['number']}")
+
+
+async def _rename_values(tx: Tx, r: Reading, before: Sequence[ProjectFieldRow]) -> None:
+    """No event says that somebody renamed an option, and its items do not change."""
+    names = {(f["id"], o["id"]): o["name"] for f in before for o in f["options"]}
+    for field in await projects.fields(tx, r.installation_id, r.arguments["project_id"]):
+        for each in field["options"]:
+            if names.get((field["id"], each["id"]), each["name"]) != each["name"]:
+                here = (tx, r.installation_id, field["node_id"])
+                await projects.rename_values(*here, each["id"], each["name"])
 
 
 def _options(field: Json) -> list[Row]:

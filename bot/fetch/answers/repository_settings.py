@@ -13,7 +13,7 @@ from bot.github import payloads
 from bot.github.payloads import Json, at
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
-from bot.mirror import issue_effects, reads
+from bot.mirror import board_checks, issue_effects, reads
 from bot.pulls import checks
 from bot.repository import repository_settings, settings_file, workflow_sessions
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
@@ -46,6 +46,7 @@ async def apply_settings(tx: Tx, _: Keys, r: Reading) -> None:
     await workflow_sessions.end_refused(tx, *r.here, now)
     await _refresh_checks(tx, r.here, before, now)
     await schedules.store(tx, *r.here, now)
+    await board_checks.check(tx, *r.here, now)
     await _relabel(tx, r.arguments, r.installation_id, before, now)
 
 
@@ -150,6 +151,7 @@ async def apply_absence(tx: Tx, installation_id: int, arguments: reads.Arguments
     await workflow_sessions.end_refused(tx, installation_id, arguments["repository_id"], DEFAULTS)
     await _refresh_checks(tx, here, before, DEFAULTS)
     await schedules.store(tx, *here, DEFAULTS)
+    await board_checks.check(tx, *here, DEFAULTS)
     await _relabel(tx, arguments, installation_id, before, DEFAULTS)
 
 

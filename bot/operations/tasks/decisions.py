@@ -44,7 +44,7 @@ Assignee: TypeAlias = Annotated[
 ]
 # How much later than its command a decision must be to stand against it: clocks differ.
 CLOCKS_DIFFER = 5 * SECOND
-Decided: TypeAlias = Literal["pending", "completed", "cancelled"]
+Decided: TypeAlias = Literal["pending", "in_progress", "in_review", "completed", "cancelled"]
 
 
 class Assigned(OneTask):
@@ -191,7 +191,10 @@ async def change_task(
         list[Capability], Field(max_length=20, description="what the task needs")
     ]
     | None = None,
-    state: Annotated[Decided | None, Field(description="end the task; pending: retry it")] = None,
+    state: Annotated[
+        Decided | None,
+        Field(description="pending: retry it; in_progress, in_review: of held work; or end it"),
+    ] = None,
     blocked_by: Annotated[
         TaskRef | None, Field(description="an issue that must close first")
     ] = None,
@@ -310,6 +313,8 @@ async def _end_or_retry(ctx: Context, row: FullTask, state: Decided, note: str) 
     """End or retry the task, and close or reopen its issue. Raise Refused."""
     if state == "pending":
         return await _retry(ctx, row, note)
+    if state in ("in_progress", "in_review"):
+        return await _send_work(ctx, row, state, note)
     if row["number"] is None:
         await _cancel_issue_write(ctx, row)
     _check_not_superseded(ctx, row)
@@ -319,6 +324,20 @@ async def _end_or_retry(ctx: Context, row: FullTask, state: Decided, note: str) 
     if state == "cancelled":
         await orphaned_pulls.flag(ctx.tx, row)
     return await close_issue(ctx, row, "completed" if state == "completed" else "not_planned")
+
+
+async def _send_work(ctx: Context, row: FullTask, to: Decided, note: str) -> list[Queued]:
+    """Send somebody's work into review, or back from there. Raise Refused."""
+    if row["lease_id"] is None:
+        raise Refused(
+            "illegal_transition",
+            f"Nobody works on {lookup.name(row)}, so it cannot become {to}.",
+            state=row["state"],
+            legal=[],
+        )
+    _check_not_superseded(ctx, row)
+    await lifecycle.move(ctx.tx, row, to, ctx.actor.name, note)
+    return []
 
 
 def _check_not_superseded(ctx: Context, row: FullTask) -> None:

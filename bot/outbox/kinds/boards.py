@@ -2,18 +2,37 @@
 
 from typing import Any
 
-from bot.github.payloads import at, maybe_number
+from bot.github.payloads import at, maybe_number, text, time
 from bot.github.requests import Request
+from bot.identity.actors import BOT
 from bot.outbox.kinds.kind import Kind, Mutation, Result, Sending, big_number, rest
 from store.engine.transaction import Tx
 from store.mirror import projects, stored_issues
 from store.tables.boards import ProjectRow
+from store.tables.outbox import WriteRow
 
 ITEMS = "/orgs/{owner}/projectsV2/{project}/items"
 
 
 def _item_result(data: Any) -> Result:
-    return {"item_id": maybe_number(at(data, "id"))}
+    """`updated_at` is 0 if the answer has no time: then the mirror waits for the webhook."""
+    return {"item_id": maybe_number(at(data, "id")), "updated_at": time(at(data, "updated_at"))}
+
+
+def _added_result(data: Any) -> Result:
+    return _item_result(data) | {"node_id": text(at(data, "node_id"), 100)}
+
+
+async def _is_set(tx: Tx, write: WriteRow) -> bool:
+    """Whether the item has this value by now, for example because GitHub's own workflow set it."""
+    arguments, i = write["arguments"], write["installation_id"]
+    if write["author"] != BOT or "item_id" not in arguments:
+        return False
+    project = await projects.by_number(tx, i, arguments["project"])
+    fields = await projects.fields(tx, i, project["id"]) if project else []
+    field = next((each for each in fields if each["id"] == arguments["field_id"]), None)
+    value = await projects.value(tx, i, arguments["item_id"], field["node_id"]) if field else None
+    return value is not None and value["option_id"] == arguments["option_id"]
 
 
 def _status_request(sending: Sending) -> Request:
@@ -24,8 +43,9 @@ def _status_request(sending: Sending) -> Request:
 
 
 async def _project(tx: Tx, sending: Sending) -> ProjectRow | None:
-    found = await projects.projects(tx, sending.write["installation_id"])
-    return next((each for each in found if each["number"] == sending.arguments["project"]), None)
+    return await projects.by_number(
+        tx, sending.write["installation_id"], sending.arguments["project"]
+    )
 
 
 async def _add_item(tx: Tx, sending: Sending) -> Mutation | None:
@@ -37,7 +57,10 @@ async def _add_item(tx: Tx, sending: Sending) -> Mutation | None:
         return None
     ids = {"projectId": project["node_id"], "contentId": issue["node_id"]}
     return Mutation(
-        "addProjectV2ItemById", ids, "item { fullDatabaseId }", lambda data: _item_in(data, "item")
+        "addProjectV2ItemById",
+        ids,
+        "item { id fullDatabaseId updatedAt }",
+        lambda data: _item_in(data, "item") | {"node_id": text(at(data, "item", "id"), 100)},
     )
 
 
@@ -61,13 +84,16 @@ async def _set_status(tx: Tx, sending: Sending) -> Mutation | None:
     return Mutation(
         "updateProjectV2ItemFieldValue",
         given,
-        "projectV2Item { fullDatabaseId }",
+        "projectV2Item { fullDatabaseId updatedAt }",
         lambda data: _item_in(data, "projectV2Item"),
     )
 
 
 def _item_in(data: Any, name: str) -> Result:
-    return {"item_id": big_number(at(data, name, "fullDatabaseId"))}
+    return {
+        "item_id": big_number(at(data, name, "fullDatabaseId")),
+        "updated_at": time(at(data, name, "updatedAt")),
+    }
 
 
 KINDS = {
@@ -75,7 +101,7 @@ KINDS = {
     "board_item": Kind(
         "organization_projects: write",
         rest("POST", ITEMS, lambda s: {"type": s.arguments["type"], "id": s.arguments["id"]}),
-        _item_result,
+        _added_result,
         mutation=_add_item,
         overwrites="all",
     ),
@@ -83,6 +109,7 @@ KINDS = {
         "organization_projects: write",
         _status_request,
         _item_result,
+        changes_nothing=_is_set,
         mutation=_set_status,
         overwrites="all",
     ),
