@@ -59,8 +59,6 @@ def _about_work(task: FullTask, *, is_blocked: bool) -> Iterator[Box]:
         yield Box("/release", f"end the claim of {code(task['holder'])}")
     elif task["assigned_to"]:
         yield Box("/assign", f"end the reservation for {code(task['assigned_to'])}")
-    if task["stuck_at"] and not task["held"]:
-        yield Box("/retry", "let agents try again")
     if not task["held"]:
         yield Box("/hold", "put it on hold")
 

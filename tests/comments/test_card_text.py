@@ -9,6 +9,8 @@ from bot.comments.card_boxes import Box
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_next import next_step
 from bot.comments.card_runs import ShownRun
+from bot.tasks import fitting_commands
+from bot.tasks.fitting_commands import CommandPlace
 from bot.tasks.merge_readiness import Checks
 from bot.tasks.verdicts import Verdict
 from store.events import LoggedEvent
@@ -102,7 +104,6 @@ def test_the_card_says_what_happens_next(
         (PULLED | {"state": "in_review"}, 0, "release hold done cancel"),
         (MINE | {"held": 1}, 0, "resume release done cancel"),
         ({"stuck_at": AT, "held": 1}, 0, "resume done cancel"),
-        ({"stuck_at": AT}, 0, "claim retry hold done cancel"),
         ({"state": "completed"}, 0, "retry"),
         ({"state": "failed"}, 0, "retry"),
     ],
@@ -114,6 +115,7 @@ def test_the_card_has_the_commands_that_make_sense_now(
     assert " ".join(each.command[1:] for each in found) == verbs
     for each in found:
         assert card_boxes.command_of(each.label) == each.command
+        assert fitting_commands.fits(each.command[1:], CommandPlace(task_of(**task)))
 
 
 def test_the_checks_of_the_pull_request_are_one_line_with_the_failed_ones_first() -> None:
