@@ -74,6 +74,7 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "not_registered": (409, "The agent must call register_agent first."),
     "agent_paused": (409, "The agent is paused; `details.paused_by` says by whom."),
+    "not_reachable": (409, "An agent that GitHub hosts gets no messages; comment on the issue."),
     "already_claimed": (409, "Somebody holds the task; `details.holder` says who."),
     "nothing_ready": (
         409,

@@ -11,6 +11,7 @@ from store.tables.columns import Authored
 
 Json: TypeAlias = Any
 BIGGEST = 2**63 - 1
+BOT_SUFFIX = "[bot]"
 # The year 2100. A later time cannot be right, and no later change would ever count as newer.
 NEVER = 4_102_444_800_000_000
 
@@ -85,9 +86,25 @@ def names(value: Json, of: str) -> str:
     return json.dumps(sorted(found - {""}), ensure_ascii=False)
 
 
+def login(value: Json) -> str:
+    """The login of an account. That of a bot always ends in [bot], which GitHub leaves out at some.
+
+    Copilot is such a one. No person's login has brackets.
+    """
+    found = text(at(value, "login"), 100)
+    is_short = at(value, "type") == "Bot" and found and not found.endswith(BOT_SUFFIX)
+    return found[: 100 - len(BOT_SUFFIX)] + BOT_SUFFIX if is_short else found
+
+
+def logins(value: Json) -> str:
+    """The logins in a list, as `names` has names."""
+    found = {login(each) for each in value} if isinstance(value, list) else set()
+    return json.dumps(sorted(found - {""}), ensure_ascii=False)
+
+
 def author(value: Json) -> Authored:
     return {
-        "author": text(at(value, "user", "login"), 100),
+        "author": login(at(value, "user")),
         "author_id": maybe_number(at(value, "user", "id")) or 0,
         "author_association": text(at(value, "author_association"), 40) or "NONE",
     }

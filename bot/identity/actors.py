@@ -43,12 +43,20 @@ NO_AGENTS = {
 
 # How the ids of jobs of GitHub Actions begin, which get them by their workflow or run.
 ACTIONS = "actions-"
+# How the ids of agents begin that GitHub hosts, such as Copilot.
+HOSTED = "hosted-"
+
+
+def is_hosted(name: str | None) -> bool:
+    return name is not None and name.startswith(HOSTED)
 
 
 def why_no_agent(agent_id: str) -> str | None:
     """Why nobody can be given a token for an agent with this id. None if it is possible."""
     if agent_id.removeprefix(ACTIONS)[:1].isdigit() and agent_id.startswith(ACTIONS):
         return f"ids that begin with {ACTIONS} and a digit belong to jobs of GitHub Actions"
+    if is_hosted(agent_id):
+        return f"ids that begin with {HOSTED} belong to agents that GitHub hosts"
     if agent_id == OPERATOR:
         return "the audit calls the person who runs Hubbub so"
     return NO_AGENTS.get(agent_id)

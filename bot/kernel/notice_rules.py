@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from bot.identity.actors import BOT
+from bot.identity.actors import BOT, is_hosted
 from bot.kernel.sentences import shorten, with_full_stop
 from store.tables.messages import TextKind
 
@@ -365,12 +365,21 @@ class Draft:
 
 
 def drafts(event: Happening) -> list[Draft]:
-    """The notices of an event. Nobody gets a notice of its own act, and people get none."""
+    """The notices of an event. Nobody gets a notice of its own act.
+
+    People and agents that GitHub hosts get none.
+    """
     found = []
     for rule in RULES.get(event.kind, ()):
         message = rule.words(event)
-        readers = {each for each in rule.to(event) if each} - {event.actor, BOT}
+        readers = {each for each in rule.to(event) if each and _can_read(each)}
         if message is not None:
             cut = shorten(message, LONGEST)
-            found += [Draft(each, rule.notice, cut) for each in readers if not each.startswith("@")]
+            found += [
+                Draft(each, rule.notice, cut) for each in readers if each not in (event.actor, BOT)
+            ]
     return found
+
+
+def _can_read(name: str) -> bool:
+    return not name.startswith("@") and not is_hosted(name)

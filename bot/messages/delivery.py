@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from bot.errors import Refused
-from bot.identity.actors import BOT, EVERYBODY, Actor
+from bot.identity.actors import BOT, EVERYBODY, Actor, is_hosted
 from bot.kernel import remedies
 from bot.quotas.table import Quota
 from bot.tasks.capabilities import HIGHEST, is_capability, meets
@@ -70,6 +70,12 @@ async def recipients(tx: Tx, actor: Actor, to: str) -> list[str]:
     """The recipients. A group leaves out the sender. Raise Refused if there are none."""
     i = actor.installation_id
     kind, sign, value = to.partition(":")
+    if is_hosted(to):
+        raise Refused(
+            "not_reachable",
+            f"{to} is an agent that GitHub hosts, so it gets no messages of Hubbub. Comment on the "
+            "issue, or on its pull request and mention it there.",
+        )
     if to != EVERYBODY and not sign:
         row = await agents.get(tx, i, to)
         if row is None or row["left_at"] is not None:
@@ -87,7 +93,7 @@ async def recipients(tx: Tx, actor: Actor, to: str) -> list[str]:
     chosen = [
         row["id"]
         for row in await messages.listeners(tx, i)
-        if row["id"] != actor.name and _is_meant(row, kind, value)
+        if row["id"] != actor.name and not is_hosted(row["id"]) and _is_meant(row, kind, value)
     ]
     if not chosen:
         raise Refused(

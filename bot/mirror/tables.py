@@ -9,6 +9,7 @@ from bot.mirror import (
     activity,
     board_effects,
     comment_effects,
+    hosted_effects,
     installation_effects,
     issue_effects,
     pull_effects,
@@ -70,7 +71,7 @@ TABLES: dict[str, MirroredTable] = {
     "issues": MirroredTable(
         tie=lambda row: reads.thread("issue", row["repository_id"], row["number"]),
         stale=silent_changes.after_issue,
-        acts=(issue_effects.update_task,),
+        acts=(issue_effects.update_task, hosted_effects.follow_assignment),
         without_effects=issue_effects.without_effects,
         # A webhook about a new issue shows that the repository's issues are on.
         on_new_rows=repository_effects.fetch_refused_parts,
@@ -92,7 +93,12 @@ TABLES: dict[str, MirroredTable] = {
             pull_effects.put_issue_links,
             pull_effects.update_files,
         ),
-        acts=(pull_effects.update_tasks, pull_effects.refresh_checks),
+        # The check asks who holds the task, so it comes last.
+        acts=(
+            pull_effects.update_tasks,
+            hosted_effects.follow_pull,
+            pull_effects.refresh_checks,
+        ),
         searched=True,
     ),
     "reviews": MirroredTable(

@@ -1,17 +1,22 @@
 """Who made a pull request. On GitHub all agents are one account, the App."""
 
+from bot.identity.hosted_agents import of_login, with_logins
+from bot.repository import repository_settings
 from store.engine.transaction import Tx
 from store.outbox import writes
 from store.tables.mirror import PullRequestRow
 
 
 async def maker_of(tx: Tx, pull: PullRequestRow) -> str:
-    """The agent by whose write it was opened, or else its author's @login."""
+    """The agent by whose write it was opened, or that GitHub hosts, or else its author's @login."""
     if is_by_app(pull):
         target = writes.on_branch(pull["repository_id"], pull["head_ref"])
         write = await writes.newest(tx, pull["installation_id"], target, "pull")
         if write is not None:
             return write["author"]
+    settings = await repository_settings.of(tx, pull["installation_id"], pull["repository_id"])
+    if hosted := of_login(pull["author"], with_logins(settings.hosted_agents)):
+        return hosted.id
     return f"@{pull['author'] or 'ghost'}"
 
 

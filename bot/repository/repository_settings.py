@@ -53,6 +53,14 @@ AgentName: TypeAlias = Annotated[
         "must have lower-case letters, digits and hyphens, a hyphen not first",
     ),
 ]
+Login: TypeAlias = Annotated[
+    str,
+    Field(max_length=100),
+    Shape(
+        r"^[A-Za-z0-9][A-Za-z0-9-]*(\[bot\])?$",
+        "must be a GitHub login, for example devin-ai-integration[bot]",
+    ),
+]
 # People without any permission can cause other events, and so decide when an agent runs.
 EVENTS = ("workflow_dispatch", "repository_dispatch", "schedule", "push")
 
@@ -252,6 +260,12 @@ class RepositorySettings(Group):
     runs: Runs = Runs()
     board: Board | None = None
     spend: Spend | None = None
+    hosted_agents: dict[AgentName, Annotated[list[Login], Field(max_length=20)]] = Field(
+        {},
+        max_length=20,
+        description="more logins of agents that GitHub hosts, by system: they take the tasks that "
+        "are assigned to them",
+    )
     templates: dict[TemplateName, Template] = Field(
         {}, max_length=50, description="workflows that Hubbub starts as agents, by name"
     )

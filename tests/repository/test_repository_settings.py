@@ -240,7 +240,7 @@ async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(
         "- `line 4: lease_s: must be at least 60`\n"
         "- `line 5: colour: is unknown; use task_label, lease_s, max_failures, max_claims, "
         "agents_may_merge, permissions, actions, texts, check, agents, runs, board, spend, "
-        "templates`\n\n"
+        "hosted_agents, templates`\n\n"
         "The last valid settings stay in force, or the defaults if there were none. The page "
         "*Repository settings* of Hubbub's documentation (`docs/reference/repository-settings.md`) "
         "describes each setting. Correct the file on the default branch, then close this issue."
@@ -563,7 +563,12 @@ def test_the_examples_of_the_page_are_right_for_us_and_for_the_schema(example: s
 
 def test_the_first_example_is_complete_and_shows_the_defaults() -> None:
     shown = parse(EXAMPLES[0].encode())
-    without: dict[str, Any] = {"board": None, "spend": None, "templates": {}}
+    without: dict[str, Any] = {
+        "board": None,
+        "spend": None,
+        "hosted_agents": {},
+        "templates": {},
+    }
     assert shown.model_copy(update=without) == DEFAULTS
     (template,) = shown.templates.values()
     assert template.limits == RunLimits(tokens=2_000_000, cost="5.00", parallel=2)

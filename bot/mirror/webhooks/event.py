@@ -95,7 +95,7 @@ def edits(event: Event, kind: TextKind, on: int, text_id: int = 0) -> tuple[Text
 
 def sender_of(event: Event) -> Sender:
     sender = at(event.payload, "sender")
-    login = payloads.text(at(sender, "login"), 100)
+    login = payloads.login(sender)
     return Sender(login, payloads.maybe_number(at(sender, "id")) or 0, event.action)
 
 

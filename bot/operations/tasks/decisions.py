@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
+from bot.agents import hosted_claims
 from bot.comments import orphaned_pulls, replies
 from bot.errors import Refused
 from bot.identity import permissions
-from bot.identity.actors import SLUG, Actor
+from bot.identity.actors import SLUG, Actor, is_hosted
 from bot.kernel import remedies
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.patterns import AGENT, Shape
@@ -90,6 +91,12 @@ async def assign_task(
         await lifecycle.end_reservation(ctx.tx, row, ctx.actor.name, "freed")
         return Assigned(task=await _current_view(ctx, row["id"]))
     name = agent_id.removeprefix("@")
+    if is_hosted(name):
+        raise Refused(
+            "not_claimable",
+            f"{name} is an agent that GitHub hosts. Assign the issue to it on GitHub: that starts "
+            "it, and it gets the task.",
+        )
     if await agents.get(ctx.tx, ctx.installation_id, name) is None:
         run = await task_runs.start_for(ctx, row, name)
         return Assigned(task=await _current_view(ctx, row["id"]), run=run)
@@ -303,6 +310,7 @@ async def _set_hold(ctx: Context, row: FullTask, why: str, *, on: bool) -> None:
         return
     if not on:
         await lifecycle.resume(ctx.tx, row, ctx.actor.name)
+        await hosted_claims.take_after_hold(ctx.tx, {**row, "held": 0})
     elif row["state"] in OPEN:
         await lifecycle.hold(ctx.tx, row, ctx.actor.name, why)
     else:

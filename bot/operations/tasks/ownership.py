@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.identity import permissions
+from bot.identity.actors import is_hosted
 from bot.kernel.operation import Context
 from bot.operations.tasks import holds
 from bot.operations.tasks.access import is_holder
@@ -75,7 +76,11 @@ def _branch_error(ctx: Context, task: FullTask, branch: str) -> Refused:
 
 
 def _or_write_to(holder: str) -> str:
-    return "" if holder.startswith("@") else f", or write to {holder} with send_message"
+    return (
+        ""
+        if holder.startswith("@") or is_hosted(holder)
+        else f", or write to {holder} with send_message"
+    )
 
 
 def _first_held(ctx: Context, found: list[FullTask]) -> FullTask | None:
