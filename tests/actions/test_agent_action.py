@@ -119,9 +119,8 @@ async def test_after_a_lost_answer_the_job_gets_another_session(
 ) -> None:
     monkeypatch.setattr(access_tokens, "ACCESS_S", 1)
     async with http_network(site.hubbub.url) as between:
-        run = await site.start(
-            f"echo ready; SERVER={between.url}\n{UNTIL_RENEWED}", server=between.url
-        )
+        script = f"echo ready; SERVER={between.url}\n{UNTIL_RENEWED}"
+        run = await site.start(script, {"server": between.url})
         await site.workspace.github.ci.wait_for_output(run, "ready")
         between.lost.append("/oauth/token")
         log = await site.finish(run)
@@ -148,7 +147,7 @@ async def test_a_session_that_a_person_ended_stays_ended(
 
 
 async def test_a_job_without_the_permission_is_told_to_add_it(site: ActionSite) -> None:
-    run, log = await site.play("echo never", permissions="contents: read")
+    run, log = await site.play("echo never", {"permissions": "contents: read"})
     assert run.conclusion == "failure"
     (said,) = errors(log)
     assert said.startswith("This job may not ask GitHub for a token. Add `permissions:")
@@ -157,7 +156,7 @@ async def test_a_job_without_the_permission_is_told_to_add_it(site: ActionSite) 
 
 
 async def test_a_server_that_cannot_be_reached_is_named(site: ActionSite) -> None:
-    run, log = await site.play("echo never", server=NOWHERE)
+    run, log = await site.play("echo never", {"server": NOWHERE})
     assert run.conclusion == "failure"
     (said,) = errors(log)
     assert said.startswith("Hubbub cannot be reached. 127.0.0.1:9 gave no answer:")
@@ -174,7 +173,7 @@ def test_another_address_is_refused_before_anything_is_sent(server: str) -> None
 
 
 async def test_a_job_that_hubbub_does_not_accept_learns_why(site: ActionSite) -> None:
-    run, log = await site.play("echo never", settings="actions: {workflows: []}\n")
+    run, log = await site.play("echo never", {"settings": "actions: {workflows: []}\n"})
     assert run.conclusion == "failure"
     (said,) = errors(log)
     assert "answered 400: acme/rocket does not accept this job of GitHub Actions" in said
@@ -199,7 +198,7 @@ async def test_the_address_on_the_machine_leads_only_to_the_operations(site: Act
 
 async def test_a_server_that_goes_away_gives_an_error_that_says_so(site: ActionSite) -> None:
     async with http_network(site.hubbub.url) as between:
-        run = await site.start(f"{GATE}; call list_agents {{}}", server=between.url)
+        run = await site.start(f"{GATE}; call list_agents {{}}", {"server": between.url})
         gate = await site.gate(run)
     gate.touch()
     log = await site.finish(run)

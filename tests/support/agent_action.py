@@ -1,13 +1,16 @@
 """Jobs of the simulated GitHub that use the action of this repository."""
 
+import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
+from typing import Any
 
 from bot.repository.settings_file import PATH
 from fixtures.github import WorkflowRun
-from tests.support.actions import HUBBUB, LISTED
+from tests.support.actions import LISTED
 from tests.support.server_in_process import Surface
 from tests.support.story import Workspace
 
@@ -39,6 +42,7 @@ jobs:
         with:
           server: {server}
           audience: {audience}
+          capabilities: bash, jq
           system: bash
           token-file: "true"
       - id: agent
@@ -48,6 +52,7 @@ jobs:
           CONFIG: ${{{{ steps.hubbub.outputs.mcp-config }}}}
           CODEX: ${{{{ steps.hubbub.outputs.codex-args }}}}
           PROMPT: ${{{{ steps.hubbub.outputs.prompt }}}}
+          TASK: ${{{{ inputs.task }}}}
           TOKEN_FILE: ${{{{ steps.hubbub.outputs.token-file }}}}
         run: |
 {script}
@@ -55,10 +60,12 @@ jobs:
         uses: $/.github/actions/agent/finish
         with:
           outcome: ${{{{ steps.agent.outcome }}}}
-          result: Done.
+          result-file: ${{{{ runner.temp }}}}/result.txt
 """
 # Calls an operation from a step, as `call list_tasks '{}'`.
 CALL = 'call() { curl -sS -H "Content-Type: application/json" "$API/$1" -d "$2"; }'
+# How long a job may take, and how often a test looks, in seconds.
+MOST_S, LOOK_EVERY_S = 60, 0.02
 # A step waits there until the test goes on.
 GATE = 'echo "ready at $PWD/gate"; until [ -e gate ]; do sleep 0.05; done'
 
@@ -70,28 +77,49 @@ class ActionSite:
     workspace: Workspace
     hubbub: Surface
 
-    async def start(
+    async def push(
         self,
         script: str,
         *,
         server: str = "",
         permissions: str = "contents: read, id-token: write",
         settings: str = LISTED,
-        **inputs: str,
-    ) -> WorkflowRun:
-        """Start a job whose agent is a script of bash."""
-        workspace = self.workspace
+    ) -> None:
+        """Push the workflow of an agent that is a script of bash."""
         workflow = WORKFLOW.format(
             permissions=permissions,
             server=server or self.hubbub.url,
-            audience=HUBBUB,
+            audience=self.hubbub.url if server else "",
             script=indent(f"{CALL}\n{script}", " " * 10),
         )
-        files = {**FILES, ".github/workflows/agent.yml": workflow, PATH: settings}
-        workspace.person.push(workspace.repository, "main", files)
+        await self.push_files({".github/workflows/agent.yml": workflow, PATH: settings})
+
+    async def push_files(self, files: Mapping[str, str], **given: Any) -> None:
+        """Push workflows beside the action. `given`: what `github.ci.run_files` gets."""
+        workspace = self.workspace
+        workspace.person.push(workspace.repository, "main", {**FILES, **files})
         await workspace.settle()
-        workspace.github.ci.run_files(workspace.repository)
+        variables = {"HUBBUB_URL": self.hubbub.url}
+        workspace.github.ci.run_files(workspace.repository, variables=variables, **given)
+
+    async def start(
+        self, script: str, given: Mapping[str, str] | None = None, **inputs: str
+    ) -> WorkflowRun:
+        """Start a job of this script. `given`: what `push` gets."""
+        await self.push(script, **(given or {}))
+        workspace = self.workspace
         return workspace.github.ci.dispatch(workspace.repository, "agent.yml", inputs)
+
+    async def work_until_done(self) -> WorkflowRun:
+        """Let Hubbub work while the only job that was started works. Its workflow run."""
+        workspace = self.workspace
+        (run,) = workspace.repository.workflow_runs.values()
+        async with asyncio.timeout(MOST_S):
+            while run.status != "completed":
+                await workspace.settle()
+                await asyncio.sleep(LOOK_EVERY_S)
+        await workspace.time_passes(1)
+        return run
 
     async def gate(self, run: WorkflowRun) -> Path:
         """Wait until a step is at GATE. It goes on when this file is there."""
@@ -104,8 +132,10 @@ class ActionSite:
         await self.workspace.github.ci.wait_for_local_runs()
         return "".join(f"{each}\n" for each in run.log.splitlines() if "##[group]" not in each)
 
-    async def play(self, script: str, **given: str) -> tuple[WorkflowRun, str]:
-        run = await self.start(script, **given)
+    async def play(
+        self, script: str, given: Mapping[str, str] | None = None, **inputs: str
+    ) -> tuple[WorkflowRun, str]:
+        run = await self.start(script, given, **inputs)
         return run, await self.finish(run)
 
     async def sessions(self, run: WorkflowRun) -> list[str]:

@@ -135,8 +135,8 @@ async def serving(
 ) -> AsyncIterator[Surface]:
     """`patience`: how long WebSockets wait for clients, if not as long as usual.
 
-    Servers with the same `keys` know the same tokens. `verifiers` check tokens of others. `mcp`
-    handles /mcp.
+    Servers with the same `keys` know the same tokens. `port`: where it listens, if not anywhere.
+    `verifiers` check tokens of others. `mcp` handles /mcp.
     """
     dispatcher = Dispatcher(store, Shared(keys or Keys(secrets.token_hex(32))))
     tokens = Tokens(store, dispatcher.shared.keys, [addresses.audience], verifiers, look_every_s)
