@@ -62,7 +62,8 @@ KINDS: dict[str, EventKind] = {
         "an agent was asked to review the task's pull request", ("pull", "to", "message")
     ),
     "task.checked": EventKind(
-        "a check completed on the head of the task's pull request", ("check", "conclusion", "sha")
+        "a check completed on the head of the task's pull request",
+        ("check", "conclusion", "sha", "url"),
     ),
     "task.edited": EventKind(
         "the title or the description of the issue changed while somebody held the task", ("what",)

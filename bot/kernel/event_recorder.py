@@ -32,6 +32,7 @@ async def _add(tx: Tx, installation_id: int, event: Happening, draft: Draft) -> 
     if COVERED_BY.get(draft.kind) in stored_notices.new_kinds(*here, event.subject):
         return
     if replaced := REPLACES.get(draft.kind):
+        stored_notices.withdraw_new(*here, replaced, event.subject)
         await stored_notices.mark_seen(*here, replaced, event.subject, sequences.UNNUMBERED)
     notice: NewNotice = {
         "agent_id": draft.agent_id,
@@ -45,6 +46,14 @@ async def _add(tx: Tx, installation_id: int, event: Happening, draft: Draft) -> 
     }
     await stored_notices.add(tx, installation_id, notice)
     await wake(tx, installation_id, draft.agent_id, event.actor)
+
+
+async def renew_notices(tx: Tx, installation_id: int, event: Happening) -> None:
+    """Word notices of the event again that their agents have not seen yet."""
+    for draft in notice_rules.drafts(event):
+        here = (tx, installation_id, draft.agent_id)
+        if await stored_notices.has_unseen(*here, draft.kind, event.subject):
+            await _add(tx, installation_id, event, draft)
 
 
 async def wake(tx: Tx, installation_id: int, agent_id: str, actor: str) -> None:

@@ -1,8 +1,8 @@
 """Which events agents get notices of, who gets them, and in which words. Pure functions."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from bot.identity.actors import BOT, is_hosted
@@ -11,10 +11,28 @@ from store.tables.messages import TextKind
 
 # Characters of a notice, and of the text that it quotes.
 LONGEST, LONGEST_QUOTE = 300, 120
+# Of notices that name addresses. Failed checks that one names, and whose logs it names.
+LONGEST_OF = {"check_failed": 1_500}
+MOST_CHECKS, MOST_LOGS = 10, 5
 FAILED = frozenset({"failure", "timed_out", "action_required", "startup_failure"})
 HIDDEN = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 READ_THREAD = "Read it with github_get_thread."
 STOP = "Stop working on it. Writes that were still queued are dropped."
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check that failed. `steps`: those of its job that failed. `url`: of its log."""
+
+    name: str
+    steps: Sequence[str] = ()
+    url: str = ""
+
+    @property
+    def summary(self) -> str:
+        """Its name, which steps failed, and where the log is."""
+        steps = f", step {', '.join(self.steps)}" if self.steps else ""
+        return f"{self.name}{steps}: {self.url}" if self.url else f"{self.name}{steps}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,8 @@ class Happening:
     has_ended: bool = False
     # The text that somebody wrote, if a notice may quote it.
     quote: str | None = None
+    # Of an event about a check: all checks that failed on the commit.
+    failed: Sequence["FailedCheck"] = ()
 
     @property
     def who(self) -> str:
@@ -129,6 +149,19 @@ def _review(event: Happening) -> str:
     return f"{what} {READ_THREAD}"
 
 
+def _requests_changes(event: Happening) -> bool:
+    return str(event.data.get("state")).lower() == "changes_requested"
+
+
+def _requested_changes(event: Happening) -> str | None:
+    """A notice of its own kind, so that no later comment hides it."""
+    return _review(event) if _requests_changes(event) else None
+
+
+def _other_review(event: Happening) -> str | None:
+    return None if _requests_changes(event) else _review(event)
+
+
 def _review_request(event: Happening) -> str:
     return (
         f"{event.who} asks you to review {event.pull_name()}. Read it with github_get_diff, then "
@@ -137,14 +170,23 @@ def _review_request(event: Happening) -> str:
 
 
 def _failed_check(event: Happening) -> str | None:
-    conclusion = event.data.get("conclusion")
-    if conclusion not in FAILED:
+    """All that failed on the commit so far, because a newer notice takes the place of this one."""
+    if event.data.get("conclusion") not in FAILED:
         return None
-    return (
-        f"The check {event.data.get('check')} ended with {conclusion} on commit "
-        f"{str(event.data.get('sha'))[:7]} of your pull request {event.pull_name()}. get_task "
-        "shows its checks."
-    )
+    failed, of = list(event.failed), f"of your pull request {event.pull_name()}"
+    commit = f"commit {str(event.data.get('sha'))[:7]} {of}"
+    if len(failed) <= 1:
+        name, ended = event.data.get("check"), event.data.get("conclusion")
+        logs = "".join(f" {_log_of(replace(each, name='log'))}" for each in failed if each.url)
+        return f"The check {name} ended with {ended} on {commit}.{logs} get_task shows its checks."
+    names = ", ".join(each.name for each in failed[:MOST_CHECKS])
+    logs = " ".join(_log_of(each) for each in failed[:MOST_LOGS] if each.url or each.steps)
+    return f"{len(failed)} checks failed on {commit}: {names}. {logs} get_task shows its checks."
+
+
+def _log_of(failed: FailedCheck) -> str:
+    """In brackets, because no full stop may follow an address."""
+    return f"[{failed.summary}]"
 
 
 def _maker_and_holder(event: Happening) -> list[str | None]:
@@ -309,7 +351,10 @@ def _spend(event: Happening) -> str:
 # By the kind of event.
 RULES: dict[str, tuple[Rule, ...]] = {
     "task.commented": (Rule("comment", _holder, _comment),),
-    "task.reviewed": (Rule("review", _holder, _review),),
+    "task.reviewed": (
+        Rule("changes_requested", _holder, _requested_changes),
+        Rule("review", _holder, _other_review),
+    ),
     "task.review_requested": (Rule("review_request", _addressee, _review_request),),
     "task.checked": (Rule("check_failed", _holder, _failed_check),),
     "task.pull_blocked": (Rule("pull_blocked", _maker_and_holder, _blocked_pull),),
@@ -340,9 +385,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "agent.left": (Rule("unregistered", _itself, _removal),),
 }
 # A notice that says less of the same than another one of its transaction is left out.
-COVERED_BY = {"comment": "answered", "sent_back": "review"}
+COVERED_BY = {"comment": "answered", "sent_back": "changes_requested"}
 # Unseen notices about the same subject that a newer one of another kind makes pointless.
 REPLACES = {
+    "check_failed": ("check_failed",),
     "pull_allowed": ("pull_blocked",),
     "hold_ended": ("hold",),
     "resumed": ("paused",),
@@ -374,7 +420,7 @@ def drafts(event: Happening) -> list[Draft]:
         message = rule.words(event)
         readers = {each for each in rule.to(event) if each and _can_read(each)}
         if message is not None:
-            cut = shorten(message, LONGEST)
+            cut = shorten(message, LONGEST_OF.get(rule.notice, LONGEST))
             found += [
                 Draft(each, rule.notice, cut) for each in readers if each not in (event.actor, BOT)
             ]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from bot.identity.actors import Actor
-from bot.kernel.notice_rules import LONGEST
+from bot.kernel.notice_rules import LONGEST, LONGEST_OF
 from bot.kernel.operation import Notice
 from bot.kernel.sentences import whole_sentences
 from bot.tasks import lookup
@@ -34,6 +34,7 @@ URGENCY = (
     "run_ended",
     "message",
     "spend",
+    "changes_requested",
     "review",
     "sent_back",
     "check_failed",
@@ -83,7 +84,7 @@ def rank(kind: str) -> int:
 
 def notice(kind: str, subject: str, message: str, key: str = "", more: str = "") -> Notice:
     """`more`: where to read the rest of a message that is too long."""
-    cut = whole_sentences(message, LONGEST, more)
+    cut = whole_sentences(message, LONGEST_OF.get(kind, LONGEST), more)
     return Notice(kind=kind, subject=subject, message=cut, key=key)
 
 

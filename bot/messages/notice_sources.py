@@ -26,7 +26,11 @@ from store.tasks.tasks import FullTask
 # The subject of others is a task, if they belong to a repository.
 ABOUT_REPOSITORY = {"board_stopped"}
 # Several notices of one of these kinds on one task become one. Of the others the newest counts.
-PLURALS = {"comment": "comments", "review": "reviews", "check_failed": "failed checks"}
+PLURALS = {
+    "comment": "comments",
+    "review": "reviews",
+    "changes_requested": "reviews that request changes",
+}
 
 
 Find: TypeAlias = Callable[[Asker], Awaitable[list[Notice]]]

@@ -2,12 +2,16 @@
 
 from bot.comments import authorship, slash_commands
 from bot.identity.actors import TRUSTED
+from bot.kernel import event_recorder
+from bot.kernel.notice_rules import FAILED, FailedCheck
 from bot.kernel.sentences import shorten
+from bot.pulls import failed_checks, verdict
 from bot.tasks import task_events
 from bot.times import SECOND
 from store.engine.transaction import Tx
+from store.mirror import pulls
 from store.outbox import write_history
-from store.tables.builds import CheckRunRow
+from store.tables.builds import CheckRunRow, WorkflowJobRow
 from store.tables.mirror import CommentRow, PullRequestRow, ReviewRow
 from store.tasks import tasks
 
@@ -86,21 +90,51 @@ async def _append_review(
 
 
 async def append_checked(tx: Tx, row: CheckRunRow, before: CheckRunRow | None) -> None:
-    """For a check that completes on the head commit of the task's pull request."""
+    """For a check that completes on the head commit of the task's pull request.
+
+    Hubbub's own check has events of its own.
+    """
     ended = row["status"] == "completed"
     had_ended = before is not None and before["status"] == "completed"
-    if not ended or had_ended or not await _is_recent(tx, row["completed_at"] or 0):
+    if not ended or had_ended or row["name"] == verdict.NAME:
+        return
+    if not await _is_recent(tx, row["completed_at"] or 0):
+        return
+    found = await tasks.of_head(tx, row["installation_id"], row["repository_id"], row["head_sha"])
+    if not found:
+        return
+    actor, failed = await _reporter(tx, row), await _failed_on(tx, row)
+    for task in found:
+        await task_events.append(tx, task, "task.checked", actor, _check_data(row), failed=failed)
+
+
+def _check_data(row: CheckRunRow) -> dict[str, object]:
+    data: dict[str, object] = {"check": row["name"], "conclusion": row["conclusion"]}
+    data["sha"] = row["head_sha"]
+    return data | ({"url": row["url"]} if row["url"] else {})
+
+
+async def _failed_on(tx: Tx, row: CheckRunRow) -> list[FailedCheck]:
+    """The checks that failed on the commit, if this one did."""
+    if row["conclusion"] not in FAILED:
+        return []
+    here = (tx, row["installation_id"], row["repository_id"])
+    return await failed_checks.of_commit(*here, row["head_sha"])
+
+
+async def add_failed_steps(tx: Tx, row: WorkflowJobRow, before: WorkflowJobRow | None) -> None:
+    """A job is a check, too. Only the job says which of its steps failed, and may come later."""
+    if not row["failed_steps"] or (before is not None and before["failed_steps"]):
         return
     here = (tx, row["installation_id"], row["repository_id"])
-    data: dict[str, object] = {
-        "check": row["name"],
-        "conclusion": row["conclusion"],
-        "sha": row["head_sha"],
-    }
-    found = await tasks.of_head(*here, row["head_sha"])
-    actor = await _reporter(tx, row) if found else ""
-    for task in found:
-        await task_events.append(tx, task, "task.checked", actor, data)
+    runs = await pulls.check_runs(*here, row["head_sha"])
+    run = next((each for each in runs if each["id"] == row["id"]), None)
+    if run is None or run["conclusion"] not in FAILED:
+        return
+    failed, actor = await _failed_on(tx, run), await _reporter(tx, run)
+    for task in await tasks.of_head(*here, row["head_sha"]):
+        event = task_events.happening(task, "task.checked", actor, _check_data(run), failed=failed)
+        await event_recorder.renew_notices(tx, row["installation_id"], event)
 
 
 async def _reporter(tx: Tx, row: CheckRunRow) -> str:

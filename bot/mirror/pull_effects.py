@@ -10,7 +10,7 @@ from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.mirror.issue_effects import was_closed_before_retry
 from bot.pulls import checks, facts
-from bot.tasks import lifecycle, path_overlap, publishing, verdicts
+from bot.tasks import lifecycle, path_overlap, publishing, pull_ties, verdicts
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store import events
@@ -73,6 +73,10 @@ async def _put_own_files(tx: Tx, row: PullRequestRow) -> bool:
     return True
 
 
+# The action of the webhook of a pull request that became a draft.
+DRAFTING = ("converted_to_draft",)
+
+
 async def update_tasks(
     tx: Tx, row: PullRequestRow, before: PullRequestRow | None, sender: Sender | None = None
 ) -> None:
@@ -83,6 +87,13 @@ async def update_tasks(
         await _withdraw_flags(tx, row)
     if before is not None and before["head_sha"] != row["head_sha"]:
         await _show_outdated(tx, row)
+    if row["state"] == "open":
+        await pull_ties.follow(tx, row, before)
+        if before is not None and not before["draft"] and row["draft"]:
+            why = f"pull request #{row['number']} is a draft again"
+            await send_back(
+                tx, row, row["updated_at"], await actor_of(tx, row, sender, DRAFTING), why
+            )
     if row["merged"]:
         # A task may have begun again since the merge, so each merge counts once.
         if (before is None or not before["merged"]) and await _is_into_default(tx, row):

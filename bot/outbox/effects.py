@@ -151,9 +151,10 @@ async def apply_success(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None
 async def _link_pull(tx: Tx, write: WriteRow, task_id: str, number: int) -> None:
     """The task has a pull request now. It may have been merged already."""
     installation_id = write["installation_id"]
-    await tasks.change(tx, installation_id, task_id, pull_number=number)
     task = await tasks.get(tx, installation_id, task_id)
-    if task is not None:
+    # The webhook may have come first.
+    if task is not None and task["pull_number"] != number:
+        await tasks.change(tx, installation_id, task_id, pull_number=number)
         await lifecycle.record(tx, task, "task.pull", write["author"], number=number)
     here = (installation_id, write["repository_id"], number)
     if (row := await pulls.pull_request(tx, *here)) is not None:

@@ -6,7 +6,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from bot import secret_formats
+from bot.kernel.sentences import shorten
+from bot.pulls import failed_checks
 from bot.tasks import lookup, verdicts
+from bot.tasks.verdicts import Verdict
 from bot.times import stamp
 from store.engine.transaction import Tx
 from store.messages import messages
@@ -14,13 +17,16 @@ from store.mirror import pulls
 from store.outbox import write_history
 from store.tables.mirror import PullRequestRow
 from store.tables.tasks import LeaseRow
-from store.tasks import leases
+from store.tasks import leases, review_texts
 from store.tasks.tasks import FullTask
 
 MOST_FILES = 50
 MOST_COMMITS = 50
 MOST_MESSAGES = 10
 MOST_REVIEWERS = 10
+MOST_CHECKS = 10
+# Characters of a review.
+LONGEST_REVIEW = 1_000
 
 
 class Said(BaseModel):
@@ -29,6 +35,12 @@ class Said(BaseModel):
     body: str
     sent_at: str
     shortened: bool = Field(False, exclude_if=lambda shortened: not shortened)
+
+
+class RequestedChanges(BaseModel):
+    by: str
+    head: str = Field(description="the commit that the reviewer looked at")
+    body: str
 
 
 class HandOff(BaseModel):
@@ -47,6 +59,14 @@ class HandOff(BaseModel):
     )
     changes_requested_by: list[str] = Field(
         [], description="whose requested changes stand", exclude_if=lambda names: not names
+    )
+    requested_changes: list[RequestedChanges] = Field(
+        [], description="what those asked for", exclude_if=lambda asked: not asked
+    )
+    checks_failed: list[str] = Field(
+        [],
+        description="on the head of its pull request, with the step and the log",
+        exclude_if=lambda failed: not failed,
     )
     unresolved_threads: int = Field(
         0, description="of its pull request", exclude_if=lambda threads: not threads
@@ -99,10 +119,30 @@ async def _open_review(tx: Tx, pull: PullRequestRow | None) -> dict[str, Any]:
         return {}
     here = (tx, pull["installation_id"], pull["repository_id"], pull["number"])
     given = verdicts.with_state(await verdicts.of_pull(tx, pull), "changes_requested")
+    failed = await failed_checks.of_commit(*here[:3], pull["head_sha"])
     return {
         "changes_requested_by": [each.by for each in given][:MOST_REVIEWERS],
+        "requested_changes": await _requested_changes(tx, pull, given[:MOST_REVIEWERS]),
+        "checks_failed": [each.summary for each in failed[:MOST_CHECKS]],
         "unresolved_threads": await pulls.unresolved_threads(*here),
     }
+
+
+async def _requested_changes(
+    tx: Tx, pull: PullRequestRow, given: Sequence[Verdict]
+) -> list[RequestedChanges]:
+    """The texts of the reviews. Those of agents are known before GitHub has them."""
+    here = (tx, pull["installation_id"], pull["repository_id"], pull["number"])
+    texts = await review_texts.of_people(*here) | await review_texts.of_agents(*here)
+    return [
+        RequestedChanges(
+            by=each.by,
+            head=each.head,
+            body=shorten(secret_formats.mask(texts[each.by.casefold()])[0], LONGEST_REVIEW),
+        )
+        for each in given
+        if texts.get(each.by.casefold())
+    ]
 
 
 async def _files(tx: Tx, task: FullTask, pull: PullRequestRow | None, last: LeaseRow) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from bot.pulls import failed_checks
 from bot.tasks.verdicts import Verdict, with_state
 from store.tables.builds import CheckRunRow
 
@@ -28,6 +29,11 @@ class Checks:
         return Checks(
             self.passed, ["[withheld]"] * len(self.running), ["[withheld]"] * len(self.failed)
         )
+
+
+def logs(runs: Sequence[CheckRunRow]) -> dict[str, str]:
+    """Where the logs of the failed checks are, by their names. Runs: oldest first."""
+    return {run["name"]: run["url"] for run in failed_checks.failed_runs(runs) if run["url"]}
 
 
 def checks(runs: Sequence[CheckRunRow]) -> Checks:

@@ -49,6 +49,33 @@ def new_kinds(tx: Tx, installation_id: int, agent_id: str, subject: str) -> set[
     }
 
 
+def withdraw_new(
+    tx: Tx, installation_id: int, agent_id: str, kinds: Collection[str], subject: str
+) -> None:
+    """Drop the notices of these kinds about the subject that this transaction adds."""
+    tx.numbered = [
+        each
+        for each in tx.numbered
+        if (each.table, each.installation_id) != ("notices", installation_id)
+        or (each.row["agent_id"], each.row["subject"]) != (agent_id, subject)
+        or each.row["kind"] not in kinds
+    ]
+
+
+async def has_unseen(tx: Tx, installation_id: int, agent_id: str, kind: str, subject: str) -> bool:
+    if kind in new_kinds(tx, installation_id, agent_id, subject):
+        return True
+    row = await tx.one(
+        f"SELECT 1 AS n FROM {sql.by_index(tx.dialect, 'notices', 'ix_notices_unseen')} "
+        f"WHERE {MINE} AND seen_at IS NULL AND kind = :k AND subject = :s LIMIT 1",
+        i=installation_id,
+        a=agent_id,
+        k=kind,
+        s=subject,
+    )
+    return row is not None
+
+
 async def unseen(tx: Tx, installation_id: int, agent_id: str, since: int) -> list[Group]:
     """The agent's unseen notices, by kind and subject."""
     return await tx.all(

@@ -127,7 +127,7 @@ async def test_a_review_is_told_once_though_it_also_sends_the_task_back(
     workspace.person.review(pull, "changes_requested", "Add a test")
     await workspace.settle()
     (notice,) = (await scout.call("list_tasks"))["notices"]
-    assert (notice["kind"], notice["subject"]) == ("review", where)
+    assert (notice["kind"], notice["subject"]) == ("changes_requested", where)
     assert notice["message"].startswith(
         f'@octocat requested changes on your pull request acme/rocket#{pull.number}: "Add a test".'
     )
@@ -144,7 +144,8 @@ async def test_only_a_failed_check_is_told(workspace: Workspace) -> None:
     # A push may have come since, so it names the commit.
     assert notice["message"] == (
         f"The check tests ended with failure on commit {pull.head_sha[:7]} of your pull request "
-        f"acme/rocket#{pull.number}. get_task shows its checks."
+        f"acme/rocket#{pull.number}. [log: https://github.com/acme/rocket/runs/{check.id}] "
+        "get_task shows its checks."
     )
 
 
@@ -376,7 +377,7 @@ async def test_the_review_of_an_agent_and_its_request_are_told(workspace: Worksp
     await other.call(
         "github_review_pr", pull_request=name, event="REQUEST_CHANGES", body="Add a test"
     )
-    assert await words(scout, "review") == (
+    assert await words(scout, "changes_requested") == (
         f'other requested changes on your pull request {name}: "Add a test". Read it with '
         "github_get_thread."
     )

@@ -7,13 +7,15 @@ from tests.support.story import Agent, Workspace
 
 
 async def propose(
-    workspace: Workspace, agent: Agent, issue: Issue
+    workspace: Workspace, agent: Agent, issue: Issue, *, draft: bool = False
 ) -> tuple[Pull, dict[str, object]]:
     """A pull request of the task; how its holder names the task."""
     where = workspace.name(issue)
     fence = (await agent.call("claim_task", task=where, lease_s=3600))["fence"]
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
-    await agent.write("github_create_pr", task=where, fence=fence, head="fix", title="Mend")
+    await agent.write(
+        "github_create_pr", task=where, fence=fence, head="fix", title="Mend", draft=draft
+    )
     await workspace.settle()
     (pull,) = workspace.repository.pulls.values()
     return pull, {"task": where, "fence": fence}
@@ -29,7 +31,7 @@ async def test_a_review_from_before_the_step_to_in_review_that_comes_late_change
 ) -> None:
     agent = await workspace.agent("scout")
     reviewer = workspace.github.person("hubot", permissions={"acme/rocket": "write"})
-    pull, mine = await propose(workspace, agent, await workspace.task())
+    pull, mine = await propose(workspace, agent, await workspace.task(), draft=True)
     if before == "a question":
         # Its lease is parked from here on; in review it is from later on.
         await agent.call("update_task_status", status="in_progress", question="So?", **mine)
@@ -74,7 +76,7 @@ async def test_a_pull_request_closed_before_the_step_to_in_review_leaves_it_ther
     workspace: Workspace,
 ) -> None:
     agent = await workspace.agent("scout")
-    pull, mine = await propose(workspace, agent, await workspace.task())
+    pull, mine = await propose(workspace, agent, await workspace.task(), draft=True)
     workspace.clock.forward(60)
     workspace.github.hold_deliveries()
     workspace.person.close(pull)

@@ -99,9 +99,17 @@ def fit_handoff(room: Room, left: HandOff | None) -> HandOff | None:
         "note": room.note("handoff.note", left.note),
         "why": room.note("handoff.why", left.why),
         "files": room.first("handoff.files", left.files, left.files),
+        "checks_failed": room.first(
+            "handoff.checks_failed", left.checks_failed, left.checks_failed
+        ),
+        "requested_changes": room.first(
+            "handoff.requested_changes",
+            left.requested_changes,
+            [each.model_dump(mode="json") for each in left.requested_changes],
+        ),
         "messages": [],
     }
-    rest = {"note", "why", "files", "messages", "checkpoint"}
+    rest = {*small, "checkpoint"}
     room.left -= size(left.model_dump(mode="json", exclude=rest)) + 100
     fits = left.checkpoint is None or room.whole("handoff.checkpoint", left.checkpoint, 0.5)
     return left.model_copy(update={**small, "checkpoint": left.checkpoint if fits else None})

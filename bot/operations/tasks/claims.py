@@ -29,7 +29,7 @@ from bot.operations.tasks.nothing_ready import NothingReady
 from bot.operations.tasks.views import Task, task_view
 from bot.pulls import checks
 from bot.repository import narrowing, repository_settings
-from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap, publishing
+from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap, publishing, pull_ties
 from bot.tasks.capabilities import Capability, meets, met_by
 from bot.tasks.eligibility import Dependencies, Reason
 from bot.tasks.handoff import HandOff
@@ -328,7 +328,8 @@ async def _grant(
         settings = repository_settings.parse_or_default(state["settings"])
         await _lock_claimer(ctx, settings.max_claims)
         seconds = lease_s or settings.lease_s
-    return await lifecycle.claim(ctx.tx, row, state, ctx.actor.name, seconds, paths, known)
+    got = await lifecycle.claim(ctx.tx, row, state, ctx.actor.name, seconds, paths, known)
+    return await pull_ties.tie_claimed(ctx.tx, got) if got and state["has_pulls"] else got
 
 
 async def _lock_claimer(ctx: Context, max_claims: int) -> None:

@@ -54,6 +54,9 @@ class PullRequest(BaseModel):
     checks_passed: int = 0
     checks_running: list[str] = []
     checks_failed: list[str] = []
+    logs: dict[str, str] = Field(
+        {}, description="where the logs of failed checks are", exclude_if=lambda logs: not logs
+    )
     waits_for: list[str] = Field([], description="what must happen before it can be merged")
     files: list[str] = Field(
         [], description="the changed files, of the newest head whose files are known"
@@ -212,6 +215,7 @@ async def _pull_request_view(ctx: Context, row: RelatedPull, judge: Judge) -> Pu
         checks_passed=found.passed,
         checks_running=found.running,
         checks_failed=found.failed,
+        logs=merge_readiness.logs(runs) if judge.shows(author) else {},
         waits_for=merge_readiness.waits_for(row, said, found, row["unresolved"]),
         files=files[:MOST],
         changed_files=len(row["files"]),
