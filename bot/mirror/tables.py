@@ -120,7 +120,9 @@ TABLES: dict[str, MirroredTable] = {
         # The sessions of the run tell which agents worked in it, so they end last.
         effects=(binding.follow, endings.apply_end, workflow_sessions.end_with_run),
     ),
-    "workflow_jobs": MirroredTable(tie=reads.workflow_jobs, effects=(endings.follow_job, activity.add_failed_steps)),
+    "workflow_jobs": MirroredTable(
+        tie=reads.workflow_jobs, effects=(endings.follow_job, activity.add_failed_steps)
+    ),
     "projects": MirroredTable(
         tie=lambda _: reads.ALL_PROJECTS, effects=(board_effects.after_project,)
     ),

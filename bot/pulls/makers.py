@@ -17,7 +17,9 @@ async def maker_of(tx: Tx, pull: PullRequestRow) -> str:
     settings = await repository_settings.of(tx, pull["installation_id"], pull["repository_id"])
     if hosted := of_login(pull["author"], with_logins(settings.hosted_agents)):
         return hosted.id
-    return f"@{pull['author'] or 'ghost'}"
+    settings = await repository_settings.of(tx, pull["installation_id"], pull["repository_id"])
+    hosted = of_login(pull["author"], with_logins(settings.hosted_agents))
+    return hosted.id if hosted else f"@{pull['author'] or 'ghost'}"
 
 
 def is_by_app(pull: PullRequestRow) -> bool:
