@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from bot.comments import cleaning
 from bot.kernel.operation import Slash
@@ -47,6 +48,20 @@ def with_author(body: str, author: str) -> str:
     The author stands first, so that nothing in the text can hide it.
     """
     return f"<sub>{code(author)} via Hubbub</sub>\n\n{body}"
+
+
+def first_words(question: str) -> str:
+    """The first lines of a person's question, as an answer quotes them."""
+    words = question.strip()
+    return words if len(words) <= LONGEST_ASKED else f"{words[:LONGEST_ASKED].rstrip()}…"
+
+
+LONGEST_ASKED = 300
+
+
+def answer(asker: str, asked: str, text: str) -> str:
+    """An agent's answer to the question that a person asked it. `asker`: with the @."""
+    return f"{asker}, to your question:\n\n{block_quote(asked)}\n\n{text}"
 
 
 def with_short_names(text: str, full_name: str) -> str:
@@ -287,6 +302,66 @@ def orphaned_pull(issue_number: int) -> str:
         f"The task of this pull request, #{issue_number}, was cancelled. Close it, or comment "
         f"`/retry` on #{issue_number}."
     )
+
+
+def plan_line(
+    issue: str, title: str, state: str, *, holder: str | None, more: str, pull_number: int | None
+) -> str:
+    """One issue of a plan."""
+    named = f" {inline(title)}" if title else ""
+    who = f", {code(holder)}" if holder else ""
+    pull = f", pull request #{pull_number}" if pull_number else ""
+    return f"{issue}{named}: {state}{who}{pull}{more}"
+
+
+def plan_list(
+    lines: Sequence[tuple[int, str]], ready: Sequence[str], done: int, total: int, *, more: bool
+) -> str:
+    """The sub-issues of a task, each with its level, in their order."""
+    if not lines:
+        return "This task has no sub-issues. A plan is a task with sub-issues on GitHub."
+    first = f"**{done} of {total} done.**"
+    first += f" Ready to be claimed: {', '.join(ready)}." if ready else " Nothing is ready now."
+    rows = [f"{'  ' * (level - 1)}- {line}" for level, line in lines]
+    rest = ["", f"There are more sub-issues than these {len(lines)}."] if more else []
+    return "\n".join([first, "", *rows, *rest])
+
+
+class UsedMoney(Protocol):
+    @property
+    def cost(self) -> str: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def cached_tokens(self) -> int: ...
+
+
+def money(used: Sequence[UsedMoney]) -> str:
+    """What agents reported, one amount for each currency."""
+    return "; ".join(
+        f"{each.cost} {each.currency}, "
+        f"{each.input_tokens + each.output_tokens + each.cached_tokens:,} tokens"
+        for each in used
+    )
+
+
+def spend_table(agents: Sequence[tuple[str, int, int, str]], total: str, own_writes: int) -> str:
+    """Of each agent its calls, its writes and the money that it reported."""
+    own = f"{own_writes} write{'' if own_writes == 1 else 's'}"
+    if not agents:
+        return f"No agent has worked on this task. Hubbub itself sent {own} for it."
+    rows = [f"| {code(who)} | {calls} | {n} | {used} |" for who, calls, n, used in agents]
+    reported = f"Reported in all: {total}." if total else "No agent has reported what it spent."
+    explained = (
+        f"Hubbub itself sent {own} for this task, such as its card. Calls that only read are not "
+        "counted, and Hubbub cannot check what agents report."
+    )
+    head = ["| agent | calls | writes on GitHub | reported |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows, "", f"{reported} {explained}"])
 
 
 MOST_AGENTS_SHOWN = 50

@@ -53,6 +53,8 @@ class Call:
     written_at: int | None = None
     # It is a command in a comment.
     in_comment: bool = False
+    # The repository and the number of the issue or pull request on which it stands.
+    commented_on: tuple[int, int] | None = None
     # What the answer hands over.
     handovers: list[Handover] = field(default_factory=list)
 
@@ -201,6 +203,7 @@ async def _run(tx: Tx, call: Call) -> Answer:
         waits=waits,
         written_at=call.written_at,
         in_comment=call.in_comment,
+        commented_on=call.commented_on,
     )
     answer = await call.operation.run(context, **call.parameters)
     if call.operation.reads_only and not call.actor.is_person:

@@ -110,6 +110,8 @@ RULES: dict[str, Rule] = {
     "get_task": _everything("observer"),
     "list_tasks": _everything("observer"),
     "explain_task": _everything("observer"),
+    "get_plan": _everything("observer"),
+    "get_spend": _everything("observer"),
     # Messages
     "send_message": _everything("tester", narrows=True),
     "send_message.reply_to": _own("tester", is_="threads in which it took part"),

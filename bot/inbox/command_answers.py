@@ -33,7 +33,7 @@ from store.tasks import tasks
 # a board is one of them.
 STEERING = frozenset({"claim", "release", "assign", "retry", "cancel", "done", board_effects.VERB})
 # Replies that say how things are when they are written. A newer one outdates them.
-OUTDATED_BY_NEWER = frozenset({"why", "status", "help", "agents"})
+OUTDATED_BY_NEWER = frozenset({"why", "status", "plan", "spend", "help", "agents"})
 # So long after the reply its predecessors are minimized: nothing waits for that.
 MINIMIZE_AFTER = 60 * SECOND
 # A reply does not grow beyond this.

@@ -241,6 +241,7 @@ async def _run(tx: Tx, shared: Shared, row: CommandRow, permission: str) -> Repl
         caller=caller,
         written_at=written_at,
         in_comment=True,
+        commented_on=(row["repository_id"], row["number"]),
     )
     result = await execute(tx, call)
     return Reply("done", "+1", slash.reply(result) if slash.reply else None)

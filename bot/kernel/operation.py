@@ -145,6 +145,8 @@ class Context:
     written_at: int | None
     # Everybody who reads the issue can read the answer.
     in_comment: bool
+    # The issue or pull request of the comment: the repository's id, and the number.
+    commented_on: tuple[int, int] | None
 
     @property
     def installation_id(self) -> int:

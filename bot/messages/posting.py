@@ -34,6 +34,7 @@ async def post(
         "expires_at": now + WEEK,
         "on_card": 0,
         "deleted_at": None,
+        "asked_in": None,
     }
     await messages.send(*here, row, readers)
     await delivery.notify(tx, row, readers, task["repository_id"] if task else None)

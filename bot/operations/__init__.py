@@ -26,6 +26,8 @@ from bot.operations.tasks import (
     explanation,
     release,
     status,
+    task_plan,
+    task_spend,
     tasks,
     usage_reports,
 )
@@ -53,6 +55,8 @@ OPERATIONS: dict[str, Operation] = {
         tasks.get_task,
         tasks.list_tasks,
         explanation.explain_task,
+        task_plan.get_plan,
+        task_spend.get_spend,
         sending.send_message,
         reading.get_messages,
         reading.mark_message_read,

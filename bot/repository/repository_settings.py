@@ -144,6 +144,8 @@ class Permissions(Group):
     retry: ToDecide = "write"
     unblock: ToDecide = "write"
     agents: Permission = "read"
+    plan: Permission = "read"
+    spend: Permission = "read"
     status: Permission = "read"
     why: Permission = "read"
 

@@ -21,6 +21,7 @@ COLUMNS = (
     "sent_at",
     "expires_at",
     "on_card",
+    "asked_in",
 )
 
 

@@ -291,6 +291,29 @@ async def awaited_by(tx: Tx, installation_id: int, issue_ids: Collection[int]) -
     return sorted(found, key=lambda each: (each["waits_id"], each["number"] or 0))
 
 
+SUB_ISSUES = _waits_query("parent", SOURCES, "target")
+
+
+async def sub_issues_of(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> list[Awaited]:
+    """All sub-issues of these issues. `waits_id` is the parent."""
+    if not issue_ids:
+        return []
+    rows = await tx.all(SUB_ISSUES, i=installation_id, ids=tuple(sorted(issue_ids)))
+    found: list[Awaited] = [{**_with_name(row), "waits_id": row["waits_id"]} for row in rows]
+    return sorted(found, key=lambda each: (each["number"] or 0, each["other_id"]))
+
+
+BLOCKERS = _waits_query("blocked_by", TARGETS, "source")
+
+
+async def blockers_of(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> list[Awaited]:
+    """All blockers of these issues, open or not. `waits_id` is the blocked issue."""
+    if not issue_ids:
+        return []
+    rows = await tx.all(BLOCKERS, i=installation_id, ids=tuple(sorted(issue_ids)))
+    return [{**_with_name(row), "waits_id": row["waits_id"]} for row in rows]
+
+
 def is_blocking(row: Neighbour) -> bool:
     """Whether this issue blocks the one that waits for it: it is open and not in a cycle."""
     return bool(row["state"] == "open" and not row["cyclic"])

@@ -16,6 +16,7 @@ ANSWERS = ("comment", "reply", *REACTIONS)
 # The words of a task's holder, which it may write while people hold the task.
 WORDS = (
     "comment",
+    "reply",
     "comment_edit",
     "comment_delete",
     "comment_minimize",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypedDict
 
-from store.tables.columns import KEY, SMALL, Default, Json, Table, Text
+from store.tables.columns import KEY, SMALL, Default, Index, Json, Table, Text
 
 
 class AuditRow(TypedDict):
@@ -51,6 +51,10 @@ class AuditSealRow(TypedDict):
 
 
 TABLES = (
-    Table("audit", AuditRow),
+    Table(
+        "audit",
+        AuditRow,
+        Index("ix_audit_subject", "installation_id", "subject", "actor"),
+    ),
     Table("audit_seals", AuditSealRow),
 )

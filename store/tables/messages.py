@@ -24,6 +24,9 @@ class MessageRow(TypedDict):
     # Shown on the task's card too.
     on_card: Annotated[Flag, Default("0")]
     deleted_at: int | None
+    # Of a person's question: the text with its command, where the answer is posted. See
+    # `bot.messages.questions`.
+    asked_in: Annotated[str | None, Text(120)]
 
 
 class ReceiptRow(TypedDict):

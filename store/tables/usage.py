@@ -64,7 +64,11 @@ class SpendHoldRow(TypedDict):
 
 
 TABLES = (
-    Table("usage_reports", UsageReportRow),
+    Table(
+        "usage_reports",
+        UsageReportRow,
+        Index("ix_usage_reports_task", "installation_id", "task_id", "agent_id"),
+    ),
     Table("usage_sums", UsageSumRow, Index("ix_usage_sums_last", "last_at")),
     Table("spend_holds", SpendHoldRow),
 )

@@ -170,6 +170,19 @@ async def of_issue(tx: Tx, installation_id: int, issue_id: int) -> FullTask | No
     return _one(await tx.one(f"{ANY} AND t.issue_id = :n", i=installation_id, n=issue_id))
 
 
+async def of_issues(
+    tx: Tx, installation_id: int, issue_ids: Collection[int], repositories: Reach = None
+) -> list[FullTask]:
+    """The tasks of these issues that actors may see. `repositories`: those within reach."""
+    if not issue_ids:
+        return []
+    q = f"{SELECT} AND t.issue_id IN :ids{reach.within(repositories, 't.repository_id')}"
+    rows = await tx.all(
+        q, i=installation_id, ids=sorted(issue_ids), **reach.parameters(repositories)
+    )
+    return decode(rows)
+
+
 async def by_number(
     tx: Tx, installation_id: int, repository_id: int, number: int
 ) -> FullTask | None:

@@ -23,10 +23,10 @@ from tests.support.server_in_process import Surface
 
 # A token is four characters of the compact JSON of `tools/list`.
 MOST_TOKENS: dict[Role, int] = {
-    "observer": 3030,
-    "tester": 4730,
-    "developer": 6930,
-    "tech-lead": 7680,
+    "observer": 3500,
+    "tester": 5200,
+    "developer": 7630,
+    "tech-lead": 8370,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.

@@ -304,6 +304,8 @@ SCENES: dict[str, Make] = {
     "get_task": of("task", Scene.task),
     "list_tasks": fixed(),
     "explain_task": of("task", Scene.task),
+    "get_plan": of("task", Scene.task),
+    "get_spend": of("task", Scene.task),
     "send_message": tell,
     "send_message.reply_to": reply,
     "get_messages": fixed(),

@@ -200,6 +200,8 @@ CALLS: dict[str, Does] = {
     "list_tasks of an assignee": call("me", "list_tasks", limit=4, assignee="octocat"),
     "list_tasks in full": call("me", "list_tasks", limit=4, detail="full"),
     "explain_task": call("me", "explain_task", task="$other"),
+    "get_plan": call("me", "get_plan", task="$mine"),
+    "get_spend": call("me", "get_spend", task="$mine"),
     "send_message": call("me", "send_message", to="ada", body="The left one.", task="$mine"),
     "send_message to a role": call("me", "send_message", to="role:tech-lead", body="Done."),
     "get_messages": call("me", "get_messages", limit=4),

@@ -11,12 +11,14 @@ Recipient: TypeAlias = Annotated[
     str,
     Field(
         max_length=140,
-        description="an agent's id, role:developer, capability:python, everybody, or holder",
+        description="an agent's id, role:developer, capability:python, everybody, holder, or "
+        "the @login that asked",
     ),
     Shape(
-        rf"^({EVERYBODY}|role:({'|'.join(ROLES)})|capability:\S+|{SLUG})$",
+        rf"^({EVERYBODY}|role:({'|'.join(ROLES)})|capability:\S+|@[A-Za-z0-9][\w-]*|{SLUG})$",
         f"must be one of these: an agent's id, role: and one of {', '.join(ROLES)}, capability: "
-        "and a slug, everybody, or holder; for people call github_comment_issue",
+        "and a slug, everybody, holder, or with `reply_to` the @login of the person who asked; "
+        "for other people call github_comment_issue",
     ),
 ]
 

@@ -122,6 +122,7 @@ async def _context(tx: Tx, actor: Actor, shared: Shared) -> Context:
         waits=False,
         written_at=None,
         in_comment=False,
+        commented_on=None,
     )
 
 

@@ -12,7 +12,7 @@ from bot.identity import permissions
 from bot.identity.actors import HOLDER
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.messages import delivery
-from bot.operations.messages import access
+from bot.operations.messages import access, answers
 from bot.operations.messages.arguments import MessageId, Recipient
 from bot.operations.messages.views import (
     MOST_RECEIPTS,
@@ -69,8 +69,15 @@ async def send_message(
         await _check_may_show(ctx, about)
     if to == HOLDER:
         to = _holder(ctx, about)
-    chosen = await delivery.recipients(ctx.tx, ctx.actor, to)
-    free, full = await delivery.split_by_free_space(ctx.tx, ctx.installation_id, chosen)
+    if to.startswith("@"):
+        question = await answers.question_of(ctx, to, reply_to)
+        chosen: list[str] = []
+    else:
+        question = None
+        chosen = await delivery.recipients(ctx.tx, ctx.actor, to)
+    free, full = chosen, list[str]()
+    if not question:
+        free, full = await delivery.split_by_free_space(ctx.tx, ctx.installation_id, chosen)
     message_id = ids.new("m", ctx.now)
     # Hand-offs and cards repeat messages, so a secret would spread.
     text, secrets = secret_formats.mask(body)
@@ -88,12 +95,14 @@ async def send_message(
         "expires_at": ctx.now + ttl_s * SECOND,
         "on_card": int(visibility == "issue"),
         "deleted_at": None,
+        "asked_in": answers.place_of_question(ctx),
     }
     await messages.send(ctx.tx, ctx.installation_id, row, free)
     await delivery.notify(ctx.tx, row, free, about["repository_id"] if about else None)
     await _show_on_card(ctx, row)
+    posted = [await answers.post(ctx, question, text)] if question else []
     cleaned = [f"{each} in body" for each in secrets]
-    return _sent_answer(row, free, full).model_copy(update={"cleaned": cleaned})
+    return _sent_answer(row, free, full).model_copy(update={"cleaned": cleaned, "writes": posted})
 
 
 async def _check_may_show(ctx: Context, task: FullTask | None) -> None:

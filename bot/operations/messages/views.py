@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Answer, Context, Notice
+from bot.operations.github.writing import Queued
 from bot.operations.messages import access
 from bot.tasks import lookup
 from bot.tasks.priorities import PRIORITIES, Priority
@@ -17,6 +18,8 @@ from store.tables.messages import MessageRow
 
 # The most receipts that an answer shows of one message.
 MOST_RECEIPTS = 20
+# How an agent answers a person's question.
+ANSWER = "send_message with `to` {0} and `reply_to` {1} posts your answer where {0} asked"
 
 
 class Receipt(BaseModel):
@@ -39,6 +42,9 @@ class Message(BaseModel):
     deleted: bool = Field(False, description="whether the sender withdrew the message")
     attempts: int = Field(0, description="how often the message was delivered to you")
     receipts: list[Receipt] = Field([], description="at most 20; in a thread, of your own messages")
+    hint: str | None = Field(
+        None, description="how to answer a person", exclude_if=lambda hint: hint is None
+    )
 
     def lean(self) -> Self:
         """Without what is so of most messages: the first of its thread, delivered once."""
@@ -83,6 +89,11 @@ class Sent(Answer):
     count: int = Field(description="how many agents get the message")
     full: list[str] = Field(
         [], description="agents that do not get it, because they have too many unread messages"
+    )
+    writes: list[Queued] = Field(
+        [],
+        description="the comment that answers a person",
+        exclude_if=lambda writes: not writes,
     )
     cleaned: list[str] = Field(
         [],
@@ -140,4 +151,5 @@ async def message_view(ctx: Context, row: MessageRow, receipts: Sequence[Receipt
         deleted=row["deleted_at"] is not None,
         attempts=0,
         receipts=list(receipts),
+        hint=ANSWER.format(row["sender"], row["id"]) if row["asked_in"] else None,
     )

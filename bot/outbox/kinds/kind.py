@@ -57,6 +57,8 @@ class Sending:
         """The marker, the author and the text."""
         author = self.arguments.get("author") or self.write["author"]
         body = self.arguments["body"]
+        if asker := self.arguments.get("asker"):
+            body = replies.answer(asker, self.arguments["asked"], body)
         signed = body if author == BOT else replies.with_author(body, author)
         return f"{self.marker}\n{signed}"
 
