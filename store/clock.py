@@ -62,6 +62,16 @@ TIMES = (
         ":now + lease_s * 1000000",
     ),
     _time("tasks", "assigned_at", 0, "state = 'assigned'"),
+    # An hour is longer than Hubbub ever waits before it looks at a run again.
+    _time("agent_runs", "due_at", HOUR, "due_at IS NOT NULL"),
+    # The run gets its full time, as if it had just begun.
+    StoredTime(
+        "agent_runs",
+        "deadline_at",
+        "minutes * 60000000",
+        "ended_at IS NULL AND minutes IS NOT NULL",
+        ":now + minutes * 60000000",
+    ),
     _time("permissions", "fetched_at"),
     _time("agents", "last_active_at"),
 )

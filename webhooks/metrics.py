@@ -22,6 +22,7 @@ from store.audit import seals
 from store.audit.seals import LastSeal
 from store.engine.transaction import Store, Tx
 from store.inbox import backlog
+from store.runs import run_queue
 from webhooks.shared_answer import SharedAnswer
 
 # Names of webhook events that have a label of their own.
@@ -101,7 +102,8 @@ async def _gauges(store: Store) -> bytes:
     """The gauges from the database. Counting the rows takes long if there are many."""
     registry = CollectorRegistry()
     by_state = await store.read(backlog.by_state)
-    registry.register(_Rows(by_state, await store.read(backlog.behind)))
+    behind = await store.read(backlog.behind) | await store.read(run_queue.waiting_s)
+    registry.register(_Rows(by_state, behind))
     registry.register(_Outbox(await store.read(usage.latest)))
     registry.register(_Health(await store.read(_healthy)))
     registry.register(await store.read(_seals))
@@ -113,6 +115,7 @@ BEHIND = {
     "deliveries_lost": "Deliveries in GitHub's log that the inbox does not have.",
     "backfill_seen": "Items that backfills fetched.",
     "backfill_expected": "Items that backfills have to fetch, as far as GitHub says.",
+    "runs_waiting_seconds": "Seconds since the oldest agent run in a queue was asked for.",
 }
 
 

@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 
 from bot.fetch.delivery_log import WINDOW
+from bot.runs import schedules
 from bot.times import SECOND
 from store import clock
 from store.engine import key_values
@@ -39,6 +40,7 @@ class ClockWatch:
             if n := await self.store.write(partial(clock.mend, each=each)):
                 log.warning("times were in the future", table=each.table, time=each.column, rows=n)
         await self.store.write(_mend_survey)
+        await self.store.write(schedules.mend)
 
 
 async def _mend_survey(tx: Tx) -> None:

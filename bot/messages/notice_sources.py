@@ -24,7 +24,7 @@ from store.tables.tasks import LeaseRow
 from store.tasks.tasks import FullTask
 
 # The subject of others is a task, if they belong to a repository.
-ABOUT_REPOSITORY = {"board_stopped"}
+ABOUT_REPOSITORY = {"board_stopped", "run_stopping", "run_ended"}
 # Several notices of one of these kinds on one task become one. Of the others the newest counts.
 PLURALS = {
     "comment": "comments",

@@ -91,6 +91,26 @@ def _minutes_left(run: AgentRunRow, now: int) -> int | None:
     return run["minutes"] if run["deadline_at"] is None else (run["deadline_at"] - now) // MINUTE
 
 
+def highest_over(
+    everybody: Sequence[AgentRunRow], run: AgentRunRow, used: Mapping[str, Used], now: int
+) -> tuple[AgentRunRow, str] | None:
+    """The highest run, of this one and those above it, that goes beyond a limit on use, and why."""
+    for each in reversed(list(_and_above(everybody, run))):
+        if each["state"] in runs.NOT_ENDED and (
+            why := _why_over(_own_rest(everybody, each, used, now), each)
+        ):
+            return each, why
+    return None
+
+
+def _why_over(rest: Limits, run: AgentRunRow) -> str | None:
+    if rest.tokens is not None and rest.tokens < 0:
+        return f"it and the runs below it used more than its {run['tokens']} tokens"
+    if rest.cost is not None and rest.cost < 0:
+        return f"it and the runs below it cost more than its limit of {amount(run['cost'] or 0)}"
+    return None
+
+
 def for_child(wanted: Limits, left: Limits, depth: int) -> Limits:
     """The limits of a new run at this depth: as wanted, but at most what is left. Raise Refused."""
     if left.deepest is not None and depth > left.deepest:

@@ -68,6 +68,16 @@ async def store(
         await run_schedules.put(tx, row)
 
 
+async def mend(tx: Tx) -> int:
+    """Bring next times back that a clock which was ahead has set too late. Return how many."""
+    mended, now = 0, await tx.now()
+    for row in await run_schedules.all_after(tx, now):
+        first = next_time(row["schedule"], now)
+        if first is not None and first < (row["next_at"] or 0):
+            mended += await run_schedules.advance(tx, row, first)
+    return mended
+
+
 async def start(tx: Tx, row: RunScheduleRow, currency: str) -> bool:
     """Start the run whose time has come, and set the next time. False if another process did."""
     now, due = await tx.now(), row["next_at"]

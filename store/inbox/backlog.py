@@ -12,6 +12,7 @@ TABLES = (
     "tasks",
     "leases",
     "receipts",
+    "agent_runs",
 )
 
 

@@ -60,12 +60,11 @@ async def take(tx: Tx, key: RunKey, length: int) -> bool:
     )
 
 
-async def counts_by_state(tx: Tx) -> dict[str, int]:
-    """How many runs of all installations are in each state that is no end."""
-    rows = await tx.all(
-        "SELECT state, COUNT(*) AS n FROM "
-        f"{sql.by_index(tx.dialect, 'agent_runs', 'ix_agent_runs_state')} "
-        "WHERE state IN :states GROUP BY state",
-        states=runs.NOT_ENDED,
+async def waiting_s(tx: Tx) -> dict[str, float]:
+    """How many seconds the oldest run in a queue has waited, of all installations."""
+    row = await tx.one(
+        "SELECT MIN(created_at) AS at FROM "
+        f"{sql.by_index(tx.dialect, 'agent_runs', 'ix_agent_runs_state')} WHERE state = 'queued'"
     )
-    return {row["state"]: int(row["n"]) for row in rows}
+    oldest = row["at"] if row else None
+    return {"runs_waiting_seconds": (await tx.now() - oldest) / 1_000_000 if oldest else 0.0}

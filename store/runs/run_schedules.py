@@ -33,6 +33,11 @@ async def due(tx: Tx, limit: int) -> list[RunScheduleRow]:
     return await tx.all(q, now=await tx.now(), n=limit)
 
 
+async def all_after(tx: Tx, at: int) -> list[RunScheduleRow]:
+    """Those of all installations whose time comes later than this."""
+    return await tx.all("SELECT * FROM run_schedules WHERE next_at > :at", at=at)
+
+
 async def advance(tx: Tx, row: RunScheduleRow, next_at: int | None) -> bool:
     """Set the next time. False if another process has done so, or the settings changed."""
     return bool(

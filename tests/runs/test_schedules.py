@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.background import agent_runs
+from bot.background.clock_watch import ClockWatch
 from bot.identity.actors import BOT
 from bot.runs import schedules
 from bot.times import SECOND
@@ -127,6 +128,16 @@ async def test_a_changed_schedule_counts_from_the_change(workspace: Workspace) -
     await set_templates(workspace, FIXER)
     await workspace.time_passes(7200)
     assert await states(workspace) == []
+
+
+async def test_a_clock_that_was_ahead_does_not_put_off_a_schedule(workspace: Workspace) -> None:
+    begun = workspace.clock.at
+    workspace.clock.forward(40 * 86_400)
+    await set_templates(workspace, HOURLY)
+    workspace.clock.at = begun
+    await ClockWatch(workspace.store).step()
+    await workspace.time_passes(1900)
+    assert await slots(workspace) == ["15 08:30"]
 
 
 async def test_a_schedule_waits_while_the_app_is_suspended(workspace: Workspace) -> None:

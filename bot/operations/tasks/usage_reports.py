@@ -11,6 +11,7 @@ from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.reached_caps import apply_caps
 from bot.operations.tasks.spend_views import Spend
 from bot.quotas.money import AMOUNT, AMOUNT_WORDS, from_number, micros
+from bot.runs import spending
 from bot.tasks import lookup, spend_caps
 from store.agents import agents
 from store.engine import ids
@@ -63,11 +64,14 @@ async def report_usage(
     keys = spend_caps.sum_keys(ctx.now, ctx.actor.name, *of_task)
     report_id = await _store(ctx, row, model, amounts)
     await usage.add_to_sums(ctx.tx, ctx.installation_id, keys, ctx.shared.caps.currency, amounts)
+    spend = await apply_caps(ctx, row, keys)
+    here = (ctx.tx, ctx.installation_id)
+    await spending.stop_over_limit(*here, ctx.actor.name, ctx.shared.caps.currency)
     return UsageReported(
         report_id=report_id,
         reported_for=lookup.name(row) if row else None,
         currency=ctx.shared.caps.currency,
-        spend=await apply_caps(ctx, row, keys),
+        spend=spend,
     )
 
 
