@@ -64,7 +64,8 @@ async def test_an_agent_may_approve_the_pull_request_of_another_app(workspace: W
     await workspace.settle()
     agent = await workspace.agent("critic")
     name = f"acme/rocket#{pull.number}"
-    await agent.write("github_review_pr", pull_request=name, event="APPROVE")
+    approval = {"event": "APPROVE", "sha": pull.head_sha}
+    await agent.write("github_review_pr", pull_request=name, **approval)
     await workspace.settle()
     assert [each.state for each in pull.reviews] == ["approved"]
 

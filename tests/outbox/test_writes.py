@@ -439,7 +439,8 @@ async def test_an_agent_approves_what_a_person_opened(workspace: Workspace) -> N
     pull = workspace.person.open_pull(workspace.repository, title="By hand", head="fix")
     await workspace.settle()
     name = f"acme/rocket#{pull.number}"
-    await send(agent, workspace, "github_review_pr", pull_request=name, event="APPROVE")
+    approval = {"event": "APPROVE", "sha": pull.head_sha}
+    await send(agent, workspace, "github_review_pr", pull_request=name, **approval)
     assert [each.state for each in pull.reviews] == ["approved"]
 
 

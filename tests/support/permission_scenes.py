@@ -334,7 +334,7 @@ SCENES: dict[str, Make] = {
     "github_update_pr.held": of("pull_request", Scene.pull, title="New"),
     "github_update_pr.merge": merge,
     "github_review_pr": of("pull_request", Scene.free_pull, body="Hm?"),
-    "github_review_pr.verdict": of("pull_request", Scene.pull, event="APPROVE"),
+    "github_review_pr.verdict": of("pull_request", Scene.pull, event="REQUEST_CHANGES", body="No"),
     "github_commit_files": fresh(**R, **FILES, branch="new-{}"),
     "github_commit_files.held": commit,
     "github_commit_files.settings": fresh(

@@ -30,6 +30,11 @@ class Proposal:
     def given(self) -> dict[str, str]:
         return {"pull_request": self.name}
 
+    @property
+    def approval(self) -> dict[str, str]:
+        """An approval of the head as it is now."""
+        return {"event": "APPROVE", "sha": self.pull.head_sha}
+
     async def push(self) -> None:
         self.workspace.person.push(self.workspace.repository, "fix", {"b.py": "1\n"})
         await self.workspace.settle()
@@ -64,11 +69,21 @@ async def proposal(workspace: Workspace) -> Proposal:
     return Proposal(workspace, maker, pull, mine)
 
 
+@ON_SQLITE
+async def test_an_agent_approves_no_head_that_it_does_not_name(proposal: Proposal) -> None:
+    ann = await proposal.workspace.agent("ann", "tester")
+    refused = await ann.refusal("github_review_pr", **proposal.given, event="APPROVE")
+    assert (refused.code, refused.message.split(":")[0]) == (
+        "invalid_arguments",
+        "Pass `sha` with `event` APPROVE",
+    )
+
+
 async def test_an_approval_counts_for_its_head_and_is_outdated_by_the_next_push(
     proposal: Proposal,
 ) -> None:
     ann = await proposal.workspace.agent("ann", "tester")
-    await ann.call("github_review_pr", **proposal.given, event="APPROVE")
+    await ann.call("github_review_pr", **proposal.given, **proposal.approval)
     pull = (await proposal.task())["pull"]
     assert pull["review"] == "approved"
     assert pull["reviews"] == [
@@ -103,7 +118,7 @@ async def test_the_last_verdict_of_each_reviewer_counts_whether_agent_or_person(
     await workspace.settle()
     assert (await proposal.task())["pull"]["review"] == "changes_requested"
     assert "Approved by `@hubot`; changes requested by `ann`." in proposal.card()
-    await ann.call("github_review_pr", **proposal.given, event="APPROVE")
+    await ann.call("github_review_pr", **proposal.given, **proposal.approval)
     await ann.call("github_review_pr", **proposal.given, body="By the way")
     await workspace.settle()
     assert await proposal.reviews() == [("@hubot", "approved", False), ("ann", "approved", False)]
@@ -212,7 +227,7 @@ async def test_who_asks_for_review_of_a_head_with_requested_changes_is_told_what
 @ON_SQLITE
 async def test_a_verdict_counts_no_more_when_its_review_is_not_posted(proposal: Proposal) -> None:
     ann = await proposal.workspace.agent("ann", "tester")
-    queued = await ann.write("github_review_pr", **proposal.given, event="APPROVE")
+    queued = await ann.write("github_review_pr", **proposal.given, **proposal.approval)
     assert await proposal.reviews() == [("ann", "approved", False)]
     await ann.call("cancel_write", write_id=queued["write_id"])
     assert await proposal.reviews() == []
@@ -224,7 +239,7 @@ async def test_the_card_loses_the_verdict_of_an_agent_that_leaves_before_its_rev
 ) -> None:
     workspace = proposal.workspace
     ann, lead = await workspace.agent("ann", "tester"), await workspace.agent("lead", "tech-lead")
-    await ann.write("github_review_pr", **proposal.given, event="APPROVE")
+    await ann.write("github_review_pr", **proposal.given, **proposal.approval)
     await lead.call("manage_agent", agent_id="ann", action="pause")
     await workspace.settle()
     await workspace.time_passes(120)
@@ -253,7 +268,8 @@ async def test_a_person_may_dismiss_an_agents_approval_of_a_persons_pull_request
     ann = await workspace.agent("ann", "tester")
     where, pull = await persons_pull(workspace)
     name = f"acme/rocket#{pull.number}"
-    await ann.call("github_review_pr", pull_request=name, event="APPROVE")
+    approval = {"event": "APPROVE", "sha": pull.head_sha}
+    await ann.call("github_review_pr", pull_request=name, **approval)
     await workspace.settle()
 
     async def decision() -> str:
@@ -274,7 +290,7 @@ async def test_an_approval_does_not_come_back_when_later_requested_changes_are_d
 ) -> None:
     ann = await workspace.agent("ann", "tester")
     where, pull = await persons_pull(workspace)
-    given = {"pull_request": f"acme/rocket#{pull.number}"}
+    given = {"pull_request": f"acme/rocket#{pull.number}", "sha": pull.head_sha}
     for event in ("APPROVE", "REQUEST_CHANGES"):
         await ann.call("github_review_pr", **given, event=event, body="Look")
         await workspace.settle()
@@ -342,7 +358,7 @@ async def test_a_comment_on_changes_that_the_mirror_lacks_is_checked_by_github(
     queued = await ann.write(
         "github_review_pr",
         **proposal.given,
-        event="APPROVE",
+        **proposal.approval,
         comments=[{"path": "b.py", "line": 7, "body": "why"}],
     )
     await workspace.settle()

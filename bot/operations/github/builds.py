@@ -4,9 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from bot.comments import replies
 from bot.kernel.operation import Context, RepositoryName, operation
 from bot.kernel.patterns import Shape
 from bot.operations.arguments import NOT_BLANK, Branch, Sha
+from bot.operations.github import check_names
 from bot.operations.github.writing import Writes, write
 from bot.operations.tasks.access import visible_repository
 
@@ -39,15 +41,18 @@ async def github_report_check(
 ) -> Writes:
     """Report the result of a check on a commit."""
     where = await visible_repository(ctx, repository)
+    await check_names.check_free(ctx, where, sha, name)
+    # All agents are one App on GitHub, and anybody may report on anybody's commit.
+    signed = summary if ctx.actor.is_person else replies.with_author(summary, ctx.actor.name)
     arguments: dict[str, Any] = {
         "name": name,
         "head_sha": sha,
         "status": "completed" if conclusion else "in_progress",
-        "output": {"title": title or name, "summary": summary},
+        "output": {"title": title or name, "summary": signed.strip()},
     }
     if conclusion:
         arguments["conclusion"] = conclusion
-    return await write(ctx, "check_run", where, f"check {where['id']} {sha} {name}", arguments)
+    return await write(ctx, "check_run", where, check_names.target(where, sha, name), arguments)
 
 
 @operation(reaches_github=True)

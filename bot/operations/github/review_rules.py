@@ -46,8 +46,11 @@ class LineComment(BaseModel):
         return self
 
 
-async def check_verdict(ctx: Context, pull: PullRequestRow, event: Event, head: str) -> None:
-    """Raise Refused for a verdict on a closed or an own pull request, or on an old head."""
+async def check_verdict(ctx: Context, pull: PullRequestRow, event: Event, sha: str | None) -> None:
+    """Raise Refused for a verdict on a closed or an own pull request, or on an old head.
+
+    An agent's approval names the head. Otherwise it could count for commits that came meanwhile.
+    """
     if event == "COMMENT":
         return
     number = pull["number"]
@@ -65,7 +68,13 @@ async def check_verdict(ctx: Context, pull: PullRequestRow, event: Event, head: 
             f"{await who_can(ctx, found)}",
             **permissions.missing(ctx.actor, "github_review_pr.verdict", "own"),
         )
-    await _check_head(ctx, pull, head)
+    if sha is None and event == "APPROVE" and not ctx.actor.is_person:
+        raise Refused(
+            "invalid_arguments",
+            "Pass `sha` with `event` APPROVE: the head that you looked at. github_get_diff "
+            "returns it.",
+        )
+    await _check_head(ctx, pull, sha or pull["head_sha"])
 
 
 async def makers(ctx: Context, pull: PullRequestRow) -> set[str]:

@@ -99,7 +99,7 @@ async def _review(
     comments: list[LineComment],
 ) -> Queued:
     head = sha or row["head_sha"]
-    await check_verdict(ctx, row, event, head)
+    await check_verdict(ctx, row, event, sha)
     await check_lines(ctx, row, head, comments)
     await admit_comment(ctx, where, row["number"])
     text, posted = body, event
