@@ -36,7 +36,7 @@ test-mysql: $(STAMP) ## run the tests of the database on the MySQL that HUBBUB_T
 
 # The program of the action, for the Python of a runner, and workflows for other repositories.
 ACTION := .github/actions/agent/program
-RECIPES := docs/how-to/recipes/*.yml
+RECIPES := docs/how-to/actions/*.yml
 
 lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 	@echo "Checking with ruff, mypy, import-linter, zizmor and the schemas of GitHub Actions"

@@ -15,7 +15,7 @@ CLAIMS = """
 call claim_task "$(jq -n --arg task "$TASK" '{task: $task}')" | jq -c '[.task.task, .fence]'
 echo "I mended it." > "$RUNNER_TEMP/result.txt"
 """
-RECIPES = ROOT / "docs/how-to/recipes"
+RECIPES = ROOT / "docs/how-to/actions"
 REUSABLE = ".github/workflows/hubbub-agent.yml"
 
 

@@ -80,7 +80,7 @@ def test_make_help_lists_every_target() -> None:
 
 
 def test_workflows_use_actions_by_commit_and_say_the_version() -> None:
-    recipes = ROOT / "docs/how-to/recipes"
+    recipes = ROOT / "docs/how-to/actions"
     workflows = [*(ROOT / ".github/workflows").glob("*.yml"), *recipes.glob("*.yml")]
     used = [
         line.strip().removeprefix("- ")
