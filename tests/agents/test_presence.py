@@ -15,9 +15,13 @@ WRITING = [each for each in OPERATIONS.values() if not each.reads_only]
 # Coming back, and one's own inbox.
 ALSO_AFTER_LEAVING = {"register_agent", "get_messages", "mark_message_read"}
 # Work, what steers others, and writing on GitHub.
-ONLY_AT_WORK = {"claim_task", "release_task", "assign_task", "change_task"} | {
-    each.name for each in WRITING if each.reaches_github
-}
+ONLY_AT_WORK = {
+    "claim_task",
+    "release_task",
+    "assign_task",
+    "change_task",
+    "terminate_agent",
+} | {each.name for each in WRITING if each.reaches_github}
 CALLS = {each.name: IN_WORKSPACE[each.name] for each in WRITING}
 
 

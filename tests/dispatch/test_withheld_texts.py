@@ -19,7 +19,16 @@ from store.engine.transaction import Row
 from tests.support.engines import ON_SQLITE
 from tests.support.rows_visited import CountingStore, Visits
 from tests.support.story import Agent, Workspace
-from tests.support.usual_calls import CALLS, CODE, NOT_MEASURED, Does, Scene, call, scene_of
+from tests.support.usual_calls import (
+    CALLS,
+    CODE,
+    NOT_MEASURED,
+    TEMPLATES,
+    Does,
+    Scene,
+    call,
+    scene_of,
+)
 
 WORD = "xyzzy"
 TITLE = f"Mend the valve {WORD}"
@@ -69,7 +78,7 @@ async def strangers_scene(workspace: Workspace, texts: str) -> Scene:
     """An installation in which a stranger wrote all issues, comments and a pull request."""
     person, repository = workspace.person, workspace.repository
     person.publicize(repository)
-    person.push(repository, "main", {**CODE, PATH: f"texts:\n  {texts}\n"})
+    person.push(repository, "main", {**CODE, PATH: f"texts:\n  {texts}\n{TEMPLATES}"})
     await workspace.settle()
     stranger = workspace.github.person("mallory")
     lead = await workspace.agent("lead", "tech-lead")

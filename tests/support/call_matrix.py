@@ -50,6 +50,14 @@ def _agents(side: Side) -> list[str]:
     return [f"{side.word}-agent"]
 
 
+def _runs(side: Side) -> list[str]:
+    return [side.id("r", 1), side.id("r", 2)]
+
+
+def _run_agents(side: Side) -> list[str]:
+    return [f"{side.word}-run-1", f"{side.word}-agent"]
+
+
 def _topics(side: Side) -> list[str]:
     return [
         side.name(1),
@@ -118,6 +126,7 @@ FOREIGN: dict[str, Values] = {
     "parent_id": _agents,
     "path": lambda s: [s.path, s.word],
     "paths": lambda s: [s.path, s.word],
+    "prompt": _words,
     "prefix": lambda s: [s.word],
     "project": lambda s: [s.number(4)],
     "pull_request": _threads,
@@ -137,6 +146,7 @@ FOREIGN: dict[str, Values] = {
     "summary": _words,
     "system": lambda s: [s.text("system_name").replace(" ", "-")],
     "task": _tasks,
+    "template": lambda s: [s.word],
     "thread_id": lambda s: [s.id("m", 2)],
     "title": _title,
     "to": _agents,
@@ -145,6 +155,12 @@ FOREIGN: dict[str, Values] = {
     "unblocked_by": _tasks,
     "workflow": lambda s: [f"{s.word}.yml"],
     "write_id": lambda s: [s.id("w", n) for n in range(12)],
+    "get_agent_result.run_id": _runs,
+    "get_agent_status.run_id": _runs,
+    "terminate_agent.run_id": _runs,
+    "get_agent_result.agent_id": _run_agents,
+    "get_agent_status.agent_id": _run_agents,
+    "terminate_agent.agent_id": _run_agents,
     "github_commit_files.head": lambda s: [s.sha],
     "github_commit_files.path": lambda s: [s.path],
     "github_review_pr.reply_to": lambda s: [s.row_id(52)],
@@ -166,6 +182,9 @@ NUMBERS = frozenset(
         "cached_tokens",
         "currency",
         "cost",
+        "children",
+        "minutes",
+        "tokens",
         "input_tokens",
         "output_tokens",
         "fence",
@@ -209,12 +228,14 @@ def _home(side: Side) -> dict[str, Any]:
         "name": "plain",
         "paths": [side.path],
         "pull_request": side.name(50),
+        "prompt": "Plain words",
         "query": side.word,
         "repository": side.full_name,
         "run_id": side.row_id(54),
         "sha": side.sha,
         "status": "in_progress",
         "task": side.name(2),
+        "template": "plain",
         "tasks": [{"id": "one", "title": "A new plain title"}],
         "title": "A new plain title",
         "to": OTHER,
@@ -240,15 +261,19 @@ MORE: dict[str, tuple[str, ...]] = {
     "release_task": ("fence",),
     "report_usage": ("input_tokens",),
     "snapshot_contexts": ("context_ids",),
+    "spawn_agent": ("repository", "prompt"),
     "update_task_status": ("fence",),
 }
 # Where the usual arguments are wrong.
 OWN: dict[str, Callable[[Side], dict[str, Any]]] = {
     "assign_task": lambda s: {"task": s.name(1), "agent_id": OTHER},
+    "get_agent_result": lambda s: {"run_id": s.id("r", 1)},
+    "get_agent_status": lambda s: {"run_id": s.id("r", 1)},
     "github_get_diff": lambda s: {"task": s.name(7)},
     "github_move_card": lambda s: {"issue": s.name(1), "project": 1, "status": "Done"},
     "report_usage": lambda s: {"task": s.name(2)},
     "restore_context": lambda s: {"context_id": s.id("c", 1), "version": 1},
+    "terminate_agent": lambda s: {"run_id": s.id("r", 2)},
 }
 # Arguments that go together with another, and those that exclude one.
 WITH: dict[str, dict[str, Any]] = {
@@ -270,7 +295,11 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "github_list_files.task": ("repository",),
     "github_read_files.task": ("repository",),
     "restore_context.snapshot_id": ("context_id", "version"),
+    "get_agent_result.agent_id": ("run_id",),
+    "get_agent_status.agent_id": ("run_id",),
     "snapshot_contexts.task": ("context_ids",),
+    "spawn_agent.task": ("repository",),
+    "terminate_agent.agent_id": ("run_id",),
 }
 
 

@@ -31,6 +31,9 @@ TASKS: dict[int, dict[str, Any]] = {
 }
 
 
+TEMPLATES = {"plain": {"workflow": "plain.yml"}}
+
+
 async def fill(tx: Tx, side: Side, keys: Keys) -> None:
     """Insert the side's repository with rows in every table that belongs to a repository."""
     await insert(
@@ -49,6 +52,7 @@ async def fill(tx: Tx, side: Side, keys: Keys) -> None:
     await _writes(tx, side)
     await _messages(tx, side)
     await _contexts(tx, side, keys)
+    await _runs(tx, side)
     await _events(tx, side)
 
 
@@ -235,7 +239,7 @@ async def _traffic(tx: Tx, side: Side) -> None:
         tx,
         side,
         "repository_settings",
-        settings={"task_label": "agent-task"},
+        settings={"task_label": "agent-task", "templates": TEMPLATES},
         sha=side.sha,
         problem_sha=side.older_sha,
     )
@@ -263,6 +267,31 @@ async def _traffic(tx: Tx, side: Side) -> None:
         new_repository_id=side.repository_id,
         new_number=side.number(91),
     )
+
+
+async def _runs(tx: Tx, side: Side) -> None:
+    """Two runs: one of ME, which works on a task, and one below it, of the other agent."""
+    for k, asked_by, parent in ((1, ME, None), (2, OTHER, side.id("r", 1))):
+        await insert(
+            tx,
+            side,
+            "agent_runs",
+            id=side.id("r", k),
+            template="plain",
+            agent_id=f"{side.word}-run-{k}",
+            task_id=side.id("t", k),
+            role="developer",
+            priority=1,
+            inputs={"prompt": side.text("prompt")},
+            parent_id=parent,
+            root_id=side.id("r", 1),
+            depth=k - 1,
+            asked_by=asked_by,
+            state="running",
+            write_id=side.id("w", 1),
+            workflow_run_id=side.row_id(200 + k),
+            outcome=None,
+        )
 
 
 # The states of writes, each once for ME and once for the other agent.

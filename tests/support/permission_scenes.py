@@ -279,6 +279,25 @@ async def tell(s: Scene) -> Given:
     return {"to": s.other.actor.name, "body": "Hm?"}
 
 
+SETTINGS = {".github/hubbub.yml": "templates:\n  fixer:\n    workflow: agent.yml\n"}
+
+
+async def spawn(s: Scene) -> Given:
+    s.workspace.person.push(s.workspace.repository, "main", SETTINGS)
+    await s.workspace.settle()
+    task = (await s.held())["task"] if s.is_mine else await s.task()
+    return {"template": "fixer", "task": task}
+
+
+async def started(s: Scene) -> Given:
+    """A run that the owner started."""
+    s.workspace.person.push(s.workspace.repository, "main", SETTINGS)
+    await s.workspace.settle()
+    task = (await s.held())["task"]
+    run = (await s.owner.call("spawn_agent", template="fixer", task=task))["run"]
+    return {"run_id": run["run_id"]}
+
+
 SHA = "0" * 40
 SCENES: dict[str, Make] = {
     "register_agent": of_owner(name="x"),
@@ -291,6 +310,10 @@ SCENES: dict[str, Make] = {
     "manage_agent": of_owner(action="pause"),
     "manage_agent.resume": resume,
     "invite_agent": fresh(agent_id="new-{}"),
+    "spawn_agent": spawn,
+    "get_agent_status": started,
+    "get_agent_result": started,
+    "terminate_agent": started,
     "create_task": fresh(**R, title="Create {}"),
     "create_tasks": fixed(**R, tasks=[{"id": "a", "title": "Plan"}], duplicate_ok=True),
     "assign_task": other,

@@ -12,6 +12,8 @@ from tests.support.tenant import Tenant
 
 # A message of `tests.support.tenant`.
 DEAD_LETTER = "m_00000000001000000021"
+SETTINGS = ".github/hubbub.yml"
+TEMPLATES = "templates:\n  fixer:\n    workflow: agent.yml\n"
 CODE = {"src/a.py": "a = 1\nb = 2\n", "README.md": "Read me\n"}
 # What these need is not at hand, and what they ask, others ask too.
 NOT_MEASURED = {"github_move_card", "github_cancel_workflow", "override_check"}
@@ -34,6 +36,7 @@ class Scene:
     context_id: str
     message_id: str
     write_id: str
+    run_id: str
     tenant: Tenant
     cursor: str
     # The time, and the last number, when the scene was full.
@@ -51,7 +54,7 @@ class Scene:
 
 async def live_in(workspace: Workspace, store: CountingStore) -> Scene:
     person, repository = workspace.person, workspace.repository
-    person.push(repository, "main", CODE)
+    person.push(repository, "main", CODE | {SETTINGS: TEMPLATES})
     lead = await workspace.agent("lead", "tech-lead")
     me, ada = await workspace.agent("me"), await workspace.agent("ada")
     mine, free, other = [
@@ -84,6 +87,8 @@ async def scene_of(
     name = workspace.name(mine)
     context = await me.call("create_context", name="notes", content="The valve sticks.")
     sent = await ada.call("send_message", to="me", body="Which valve?", task=name)
+    given = {"template": "fixer", "repository": "acme/rocket", "prompt": "Begin"}
+    run = await lead.call("spawn_agent", **given)
     write = await me.write("github_comment_issue", issue=name, body="The left one.")
     (row,) = await workspace.rows("SELECT target FROM writes WHERE id = :w", w=write["write_id"])
     (task,) = await workspace.rows("SELECT id FROM tasks WHERE number = :n", n=mine.number)
@@ -113,6 +118,7 @@ async def scene_of(
         context_id=context["context"]["id"],
         message_id=sent["message_id"],
         write_id=write["write_id"],
+        run_id=run["run"]["run_id"],
         tenant=tenant,
         cursor=events["cursor"],
     )
@@ -167,6 +173,12 @@ CALLS: dict[str, Does] = {
     "list_agents, testers": call("lead", "list_agents", limit=4, role="tester"),
     "manage_agent": call("lead", "manage_agent", agent_id="me", action="pause"),
     "invite_agent": call("lead", "invite_agent", agent_id="newcomer"),
+    "spawn_agent": call(
+        "lead", "spawn_agent", template="fixer", repository="acme/rocket", prompt="Go on"
+    ),
+    "get_agent_status": call("me", "get_agent_status", run_id="$run_id"),
+    "get_agent_result": call("me", "get_agent_result", run_id="$run_id"),
+    "terminate_agent": call("lead", "terminate_agent", run_id="$run_id"),
     "create_task": call("me", "create_task", repository="acme/rocket", title="Paint it"),
     "create_tasks": call(
         "me", "create_tasks", repository="acme/rocket", tasks=[{"id": "a", "title": "Paint it"}]

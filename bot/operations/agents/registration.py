@@ -103,9 +103,9 @@ async def update_agent(
     checkpoint: State = None,
     task: TaskRef | None = None,
     result: Annotated[
-        str | None, Field(max_length=20_000, description="of your agent run, also so far")
+        str | None, Field(max_length=20_000, description="of your run, also so far")
     ] = None,
-    outcome: Annotated[RunOutcome | None, Field(description="makes the result final")] = None,
+    outcome: Annotated[RunOutcome | None, Field(description="makes it final")] = None,
 ) -> OneAgent:
     """Change your own entry. What you leave out stays as it is."""
     which = agent_id or ctx.actor.name

@@ -33,7 +33,8 @@ from bot.tasks.priorities import Priority
 from store.tables.mirror import RepositoryRow
 from store.tasks.tasks import FullTask
 
-RunId: TypeAlias = Annotated[str, Field(max_length=40, description="default: your own run")]
+RunId: TypeAlias = Annotated[str, Field(max_length=40, description="default: your own")]
+RunAgent: TypeAlias = Annotated[AgentId, Field(description="the run's agent")]
 Prompt: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=20_000, description="what to do; default: the template's")
 ]
@@ -48,14 +49,15 @@ async def spawn_agent(
     prompt: Prompt | None = None,
     model: Annotated[Model | None, Field(description="default: by the template's rules")] = None,
     priority: Annotated[Priority | None, Field(description="default: the task's")] = None,
-    minutes: Annotated[int, Field(ge=1, le=LONGEST_MINUTES)] | None = None,
-    tokens: Annotated[int, Field(ge=1, lt=2**53)] | None = None,
+    minutes: Annotated[int, Field(ge=1, le=LONGEST_MINUTES, description="a limit")] | None = None,
+    tokens: Annotated[int, Field(ge=1, lt=2**53, description="a limit")] | None = None,
     cost: Cost | None = None,
-    children: Annotated[int, Field(ge=0, le=MOST_CHILDREN)] | None = None,
+    children: Annotated[int, Field(ge=0, le=MOST_CHILDREN, description="a limit on runs below")]
+    | None = None,
 ) -> Spawned:
-    """Start an agent in GitHub Actions from a template of the repository.
+    """Start an agent in GitHub Actions from a template.
 
-    Limits hold for it and all it starts; you can only lower the template's.
+    Its limits hold for all it starts too. You can only lower them.
     """
     where, row = await _place(ctx, task, repository)
     await presence.check_may_work(ctx.tx, ctx.actor)
@@ -70,7 +72,7 @@ async def _place(
 ) -> tuple[RepositoryRow, FullTask | None]:
     """The repository of the run, and the locked task, if there is one. Raise Refused."""
     if task is None and repository is None:
-        raise Refused("invalid_arguments", "Pass `task`, or `repository` with a `prompt`.")
+        raise Refused("invalid_arguments", "Pass `task`, or `repository` for a run without a task.")
     if task is None:
         return await visible_repository(ctx, repository or ""), None
     row = await visible_task(ctx, task, lock=True)
@@ -97,24 +99,18 @@ class _End(Waitable[Any]):
 
 @operation(reads_only=True, waitable=_End())
 async def get_agent_status(
-    ctx: Context, run_id: RunId | None = None, agent_id: AgentId | None = None
+    ctx: Context, run_id: RunId | None = None, agent_id: RunAgent | None = None
 ) -> RunStatus:
-    """Return the state of an agent run, what it holds, and all runs below it summed up.
-
-    `wait_s` waits for its end.
-    """
+    """Return the state of an agent run, what it holds, and the sum of the runs below it."""
     run, _ = await run_access.visible_run(ctx, run_id, agent_id)
     return await status_view(ctx, run)
 
 
 @operation(reads_only=True, waitable=_End())
 async def get_agent_result(
-    ctx: Context, run_id: RunId | None = None, agent_id: AgentId | None = None
+    ctx: Context, run_id: RunId | None = None, agent_id: RunAgent | None = None
 ) -> RunResult:
-    """Return what an agent run reported, also so far, with its pull requests and commits.
-
-    `wait_s` waits for the final result.
-    """
+    """Return what an agent run reported so far, or at its end, and its pull requests."""
     run, _ = await run_access.visible_run(ctx, run_id, agent_id)
     return await result_view(ctx, run)
 
@@ -123,10 +119,10 @@ async def get_agent_result(
 async def terminate_agent(
     ctx: Context,
     run_id: RunId | None = None,
-    agent_id: AgentId | None = None,
+    agent_id: RunAgent | None = None,
     note: Annotated[Why | None, Field(description="the reason")] = None,
 ) -> Terminated:
-    """Stop an agent run and all runs below it: they are asked to stop, then cancelled."""
+    """Stop an agent run and all runs below it."""
     run, _ = await run_access.visible_run(ctx, run_id, agent_id)
     await run_access.check_may_stop(ctx, run)
     texts, cleaned = clean_texts.for_card({"note": note})

@@ -10,7 +10,6 @@ from bot.operations.agents.run_views import Run, run_view
 from bot.operations.github.targets import repository_of
 from bot.repository import narrowing, repository_settings
 from bot.repository.repository_settings import RepositorySettings
-from bot.repository.settings_file import PATH
 from bot.runs import terminating
 from store.agents import agents
 from store.runs import runs
@@ -37,14 +36,15 @@ async def _unknown_name(
     present = await agents.at_work(ctx.tx, ctx.installation_id, MOST_AGENTS)
     names = [*settings.templates, *(each["id"] for each in present)]
     near = get_close_matches(name, names, n=3)
-    meant = f"Did you mean {' or '.join(near)}? " if near else ""
-    listing = remedies.by(ctx.actor, person="`/agents`", agent="list_agents")
+    meant = f" Did you mean {' or '.join(near)}?" if near else ""
     known = sorted(settings.templates)[:MOST_NAMES]
+    template = f", and {full_name} has no template with this name" if known else ""
+    templates = f" Templates: {', '.join(known)}." if known else ""
+    listing = remedies.by(ctx.actor, person="`/agents`", agent="list_agents")
     return Refused(
         "unknown_agent",
-        f"No agent {name!r} is registered in this installation, and {full_name} has no template "
-        f"with this name. {meant}{listing} lists the agents. "
-        + (f"Templates: {', '.join(known)}." if known else f"`templates` in {PATH} has templates."),
+        f"No agent {name!r} is registered in this installation{template}.{meant} {listing} lists "
+        f"the agents.{templates}",
         templates=known,
     )
 
