@@ -1,5 +1,6 @@
 """Actors: agents and people, with their roles."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, get_args
@@ -43,6 +44,8 @@ NO_AGENTS = {
 
 # How the ids of jobs of GitHub Actions begin, which get them by their workflow or run.
 ACTIONS = "actions-"
+# Such an id: with a number of GitHub, or with a template and the end of the id of an agent run.
+OF_JOB = re.compile(rf"{ACTIONS}([0-9].*|[a-z][a-z0-9-]*-[0-9abcdefghjkmnpqrstvwxyz]{{6,20}})")
 # How the ids of agents begin that GitHub hosts, such as Copilot.
 HOSTED = "hosted-"
 
@@ -53,8 +56,8 @@ def is_hosted(name: str | None) -> bool:
 
 def why_no_agent(agent_id: str) -> str | None:
     """Why nobody can be given a token for an agent with this id. None if it is possible."""
-    if agent_id.removeprefix(ACTIONS)[:1].isdigit() and agent_id.startswith(ACTIONS):
-        return f"ids that begin with {ACTIONS} and a digit belong to jobs of GitHub Actions"
+    if OF_JOB.fullmatch(agent_id):
+        return f"such ids, which begin with {ACTIONS}, belong to jobs of GitHub Actions"
     if is_hosted(agent_id):
         return f"ids that begin with {HOSTED} belong to agents that GitHub hosts"
     if agent_id == OPERATOR:

@@ -80,12 +80,13 @@ async def test_nobody_is_invited_as_a_job_of_github_actions(surface: Surface) ->
     """Else an agent of one repository could be the agent of another repository's workflow."""
     lead = await surface.token("lead", "tech-lead")
     await surface.call(lead, "register_agent", agent_id="lead", name="Lead")
-    refused = await surface.call(lead, "invite_agent", agent_id="actions-74-scout")
-    assert (refused.status, refused.code) == (422, "invalid_arguments")
-    assert refused.data["error"]["message"] == (
-        "'actions-74-scout' cannot be an agent's id, because ids that begin with actions- and a "
-        "digit belong to jobs of GitHub Actions."
-    )
+    for name in ("actions-74-scout", "actions-fixer-ab12cd"):
+        refused = await surface.call(lead, "invite_agent", agent_id=name)
+        assert (refused.status, refused.code) == (422, "invalid_arguments")
+        assert refused.data["error"]["message"] == (
+            f"{name!r} cannot be an agent's id, because such ids, which begin with actions-, "
+            "belong to jobs of GitHub Actions."
+        )
     assert (await surface.call(lead, "invite_agent", agent_id="actions-bot")).status == 200
 
 

@@ -26,7 +26,7 @@ MOST_TOKENS: dict[Role, int] = {
     "observer": 3500,
     "tester": 5200,
     "developer": 7630,
-    "tech-lead": 8370,
+    "tech-lead": 8450,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.

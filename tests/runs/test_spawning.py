@@ -50,6 +50,12 @@ async def test_a_run_goes_from_its_start_to_its_result(workspace: Workspace) -> 
     result = await lead.call("get_agent_result", run_id=run["run_id"])
     assert (result["result"], result["outcome"]) == ("It works.", "success")
     assert result["is_final"]
+    workspace.github.ci.finish_run(started)
+    await workspace.settle()
+    status = await lead.call("get_agent_status", run_id=run["run_id"])
+    assert status["run"]["state"] == "succeeded"
+    (notice,) = [each for each in status["notices"] if each["kind"] == "run_ended"]
+    assert notice["subject"] == run["agent_id"]
 
 
 async def test_the_agent_of_a_run_is_below_the_agent_that_started_it(workspace: Workspace) -> None:
@@ -205,6 +211,24 @@ async def test_a_run_whose_template_is_gone_is_accepted_no_longer(workspace: Wor
         await enter(workspace, workflow_run(workspace, run["run_id"]))
 
 
+async def test_a_job_of_a_run_that_has_ended_is_refused_also_when_it_runs_again(
+    workspace: Workspace,
+) -> None:
+    await set_templates(workspace)
+    lead = await workspace.agent("lead", "tech-lead")
+    run = await spawn(lead, **R, prompt="Go")
+    await begin(workspace, run)
+    started = workflow_run(workspace, run["run_id"])
+    workspace.github.ci.finish_run(started, "failure")
+    await workspace.settle()
+    workspace.github.ci.rerun(started)
+    workspace.github.ci.start_run(started)
+    await workspace.settle()
+    with pytest.raises(Refused, match="has ended"):
+        await enter(workspace, started)
+    assert await stored_runs(workspace, "state") == [("failed",)]
+
+
 async def test_a_workflow_that_github_does_not_start_ends_the_run_with_its_reason(
     workspace: Workspace,
 ) -> None:
@@ -216,3 +240,5 @@ async def test_a_workflow_that_github_does_not_start_ends_the_run_with_its_reaso
     found = (await lead.call("get_agent_status", run_id=run["run_id"]))["run"]
     assert found["state"] == "not_started"
     assert found["why"].startswith("its workflow was not started: GitHub ")
+    scout = await workspace.agent("scout")
+    assert (await scout.call("claim_task"))["task"]["task"] == "acme/rocket#1"
