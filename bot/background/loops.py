@@ -8,7 +8,15 @@ from functools import partial
 
 import structlog
 
-from bot.background import agent_runs, board_sweep, expiry, retention, sealing, spend_review
+from bot.background import (
+    agent_runs,
+    board_sweep,
+    digest_steps,
+    expiry,
+    retention,
+    sealing,
+    spend_review,
+)
 from bot.background.clock_watch import ClockWatch
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
@@ -37,6 +45,7 @@ BACKFILL_EVERY_S = 2.0
 CAPS_EVERY_S = 5.0
 BOARDS_EVERY_S = 5.0
 RUNS_EVERY_S = 2.0
+DIGESTS_EVERY_S = 30.0
 FORGET_EVERY_S = 600.0
 CLOCK_EVERY_S = 5.0
 REFUSALS_EVERY_S = 5.0
@@ -81,6 +90,7 @@ class Loops:
             ("reaper", self.end_expired, "time", REAPER_EVERY_S),
             ("caps", self.review_caps, "time", CAPS_EVERY_S),
             ("runs", self.advance_runs, "time", RUNS_EVERY_S),
+            ("digests", self.write_digests, "time", DIGESTS_EVERY_S),
             ("repair", self.repair_deliveries, "time", SENDER_EVERY_S),
             ("backfill", self.begin_backfills, "time", BACKFILL_EVERY_S),
             ("boards", self.follow_boards, "time", BOARDS_EVERY_S),
@@ -142,6 +152,9 @@ class Loops:
 
     async def review_caps(self) -> int:
         return await spend_review.step(self.store, self.shared)
+
+    async def write_digests(self) -> int:
+        return await digest_steps.step(self.store)
 
     async def advance_runs(self) -> int:
         return await agent_runs.step(self.store, self.shared.caps.currency)

@@ -191,6 +191,15 @@ class Spend(Group):
     )
 
 
+class Digest(Group):
+    """A comment on one issue that lists what needs a person, what runs and what ended."""
+
+    issue: Annotated[int, Field(ge=1, lt=2**31)] = Field(
+        description="the number of an issue of this repository"
+    )
+    every: Literal["hour", "day", "week"] = "day"
+
+
 Action: TypeAlias = Literal["show", "mark", "withhold"]
 
 
@@ -262,6 +271,7 @@ class RepositorySettings(Group):
     runs: Runs = Runs()
     board: Board | None = None
     spend: Spend | None = None
+    digest: Digest | None = None
     hosted_agents: dict[AgentName, Annotated[list[Login], Field(max_length=20)]] = Field(
         {},
         max_length=20,
@@ -290,6 +300,7 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
     ("board", "priorities"): Priorities,
     ("board", "sizes"): Sizes,
     ("spend",): Spend,
+    ("digest",): Digest,
 }
 # What each entry of a list of groups, or each value of a mapping of names to groups, is.
 ENTRIES: dict[tuple[str, ...], type[Group]] = {

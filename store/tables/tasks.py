@@ -92,6 +92,20 @@ class PlannedRelationRow(TypedDict):
     write_id: Annotated[str, KEY, Text(40)]
 
 
+class DigestRow(TypedDict):
+    """The digest that a repository asks for: the comment on an issue that lists its tasks."""
+
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    number: int
+    every: Annotated[str, Text(10)]
+    next_at: int
+    # The write that posted the comment, the comment once its id is known, and a hash of its text.
+    write_id: Annotated[str | None, Text(40)]
+    comment_id: int | None
+    shown: Annotated[str | None, Text(20)]
+
+
 TABLES = (
     Table(
         "tasks",
@@ -124,6 +138,7 @@ TABLES = (
         Index("ix_tasks_pull", "installation_id", "repository_id", "pull_number"),
         Index("ix_tasks_branch", "installation_id", "repository_id", "branch"),
         Index("ix_tasks_issue", "installation_id", "issue_id", unique=True),
+        Index("ix_tasks_ended", "installation_id", "repository_id", "ended_at"),
     ),
     Table(
         "leases",
@@ -138,4 +153,5 @@ TABLES = (
         PlannedRelationRow,
         Index("ix_planned_relations_write", "installation_id", "write_id"),
     ),
+    Table("digests", DigestRow, Index("ix_digests_next", "next_at")),
 )

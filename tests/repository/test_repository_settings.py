@@ -566,6 +566,7 @@ def test_the_first_example_is_complete_and_shows_the_defaults() -> None:
     without: dict[str, Any] = {
         "board": None,
         "spend": None,
+        "digest": None,
         "hosted_agents": {},
         "templates": {},
     }

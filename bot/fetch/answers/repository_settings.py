@@ -7,7 +7,7 @@ from typing import cast
 
 import structlog
 
-from bot.comments import replies
+from bot.comments import digests, replies
 from bot.fetch.answers.answer import Reading
 from bot.github import payloads
 from bot.github.payloads import Json, at
@@ -46,6 +46,7 @@ async def apply_settings(tx: Tx, _: Keys, r: Reading) -> None:
     await workflow_sessions.end_refused(tx, *r.here, now)
     await _refresh_checks(tx, r.here, before, now)
     await schedules.store(tx, *r.here, now)
+    await digests.store(tx, *r.here, now)
     await board_checks.check(tx, *r.here, now)
     await _relabel(tx, r.arguments, r.installation_id, before, now)
 
@@ -151,6 +152,7 @@ async def apply_absence(tx: Tx, installation_id: int, arguments: reads.Arguments
     await workflow_sessions.end_refused(tx, installation_id, arguments["repository_id"], DEFAULTS)
     await _refresh_checks(tx, here, before, DEFAULTS)
     await schedules.store(tx, *here, DEFAULTS)
+    await digests.store(tx, *here, DEFAULTS)
     await board_checks.check(tx, *here, DEFAULTS)
     await _relabel(tx, arguments, installation_id, before, DEFAULTS)
 
