@@ -9,7 +9,7 @@ one. All this follows from what the mirror holds, so the order of the webhooks d
 from bot.identity.actors import BOT, is_hosted
 from bot.identity.hosted_agents import HostedAgent, first_of, of_login, with_logins
 from bot.repository import repository_settings
-from bot.tasks import lifecycle, lookup, publishing
+from bot.tasks import lifecycle, publishing, pull_ties
 from bot.tasks.states import CLAIMABLE, OPEN
 from store.agents import agents
 from store.engine import json_text
@@ -131,15 +131,9 @@ async def _work_on(
     held = await _take(tx, task, agent, actor, may_revoke=False)
     if held is None:
         return
-    open_pull = await lookup.pull_request(tx, held)
-    if open_pull is None or open_pull["state"] != "open":
-        tie: Row = {"pull_number": row["number"], "branch": row["head_ref"]}
-        await tasks.change(tx, held["installation_id"], held["id"], **tie)
-        await lifecycle.record(tx, held, lifecycle.PULL, agent.id, number=row["number"])
-        held = await tasks.get(tx, held["installation_id"], held["id"]) or held
-    if not row["draft"] and held["state"] == "in_progress":
-        why = f"pull request #{row['number']} is ready for review"
-        await lifecycle.move(tx, held, "in_review", agent.id, why)
+    await pull_ties.tie(tx, held, row)
+    if not row["draft"]:
+        await pull_ties.send_to_review(tx, row)
 
 
 async def _end_with_pull(
@@ -186,7 +180,8 @@ async def _take(
     if task["holder"] is not None or task["state"] not in CLAIMABLE:
         return None
     state = await claim_state.of(tx, task, agent.id, publishing.card_target(task["id"]))
-    return await lifecycle.claim(tx, task, state, agent.id, None, known=CONFIRMED)
+    claimed = await lifecycle.claim(tx, task, state, agent.id, None, known=CONFIRMED)
+    return claimed and await pull_ties.tie_claimed(tx, claimed)
 
 
 async def _end(tx: Tx, task: FullTask, actor: str, why: str) -> None:

@@ -149,7 +149,14 @@ def _overlap(found: Overlap) -> str:
     else:
         other = f"{code(found.holder or '')} on #{found.task.rpartition('#')[2]}"
     paths = ", ".join(code(each[:LONGEST_PATH]) for each in found.paths)
-    return f"{other} touches the same paths: {paths}."
+    return f"{other} touches the same paths: {paths}.{_symbols(found)}"
+
+
+def _symbols(found: Overlap) -> str:
+    same = ", ".join(code(each[:LONGEST_PATH]) for each in found.same_symbols)
+    apart = ", ".join(code(each[:LONGEST_PATH]) for each in found.different_symbols)
+    said = f" Both change {same}." if same else ""
+    return said + (f" They change different parts of {apart}." if apart else "")
 
 
 def messages(context: CardContext) -> list[str]:

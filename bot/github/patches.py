@@ -76,6 +76,26 @@ def line_ranges(found: Sequence[Hunk]) -> dict[Side, list[tuple[int, int]]]:
     }
 
 
+def edited_ranges(found: Sequence[Hunk]) -> list[tuple[int, int]]:
+    """The first and last lines of each edit, by the numbers of the new side.
+
+    Where lines were only removed, it is the line before them.
+    """
+    ranges: list[tuple[int, int]] = []
+    for hunk in found:
+        at = 0
+        for line in hunk.lines:
+            if line.new is not None:
+                at = line.new
+            if line.old is not None and line.new is not None:
+                continue
+            if ranges and at - 1 <= ranges[-1][1]:
+                ranges[-1] = (ranges[-1][0], at)
+            else:
+                ranges.append((at, at))
+    return ranges
+
+
 def numbered_lines(hunk: Hunk) -> list[str]:
     """The hunk as text. Each line has its numbers before it: `old|new text`.
 

@@ -47,7 +47,7 @@ KINDS: dict[str, EventKind] = {
     "task.expired": EventKind("the holder's lease expired", END_OF_LEASE),
     "task.overlap": EventKind(
         "another claim or open pull request touches paths of the task; only its holder sees it",
-        ("task", "holder", "pull_request", "paths"),
+        ("task", "holder", "pull_request", "paths", "same_symbols", "different_symbols"),
     ),
     "task.circle": EventKind("the task is in a cycle of blockers"),
     "task.commented": EventKind(

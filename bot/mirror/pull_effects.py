@@ -5,12 +5,12 @@ from typing import Literal
 
 from bot.comments import orphaned_pulls
 from bot.identity.actors import TRUSTED
-from bot.mirror import issue_links, own_changes, reads
+from bot.mirror import issue_links, overlap_reads, own_changes, reads
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.mirror.issue_effects import was_closed_before_retry
 from bot.pulls import checks, facts
-from bot.tasks import lifecycle, path_overlap, publishing, pull_ties, verdicts
+from bot.tasks import lifecycle, publishing, pull_ties, verdicts
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from store import events
@@ -44,12 +44,12 @@ async def update_files(tx: Tx, row: PullRequestRow, before: PullRequestRow | Non
     known = before and (before["head_sha"], before["base_ref"])
     if row["state"] != "open" or (row["head_sha"], row["base_ref"]) == known:
         return
-    if not await _put_own_files(tx, row):
+    if not await _put_own_files(tx, row, before):
         read = reads.thread("pull_files", row["repository_id"], row["number"])
         await reads.queue(tx, row["installation_id"], read)
 
 
-async def _put_own_files(tx: Tx, row: PullRequestRow) -> bool:
+async def _put_own_files(tx: Tx, row: PullRequestRow, before: PullRequestRow | None) -> bool:
     """For a task's pull request with commits through Hubbub alone, the paths are known."""
     here = (row["installation_id"], row["repository_id"])
     if not await tasks.of_pull(tx, *here, row["number"]):
@@ -69,7 +69,9 @@ async def _put_own_files(tx: Tx, row: PullRequestRow) -> bool:
             "read_at": await tx.now(),
         },
     )
-    await path_overlap.report_pull_change(tx, row, stored["files"] if stored else ())
+    # Of a new state, `update_tasks` reports all overlaps.
+    if before is not None and before["state"] == row["state"]:
+        await overlap_reads.report_pull_change(tx, row, stored["files"] if stored else ())
     return True
 
 
@@ -82,7 +84,7 @@ async def update_tasks(
 ) -> None:
     """Complete the tasks of a merged pull request; send those of a closed one back."""
     if before is None or before["state"] != row["state"]:
-        await path_overlap.report_pull_change(tx, row, ())
+        await overlap_reads.report_pull_change(tx, row, ())
     if before is not None and (before["state"], row["state"]) == ("open", "closed"):
         await _withdraw_flags(tx, row)
     if before is not None and before["head_sha"] != row["head_sha"]:

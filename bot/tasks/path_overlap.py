@@ -4,12 +4,14 @@ Both sides get an event. Nothing is blocked.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SkipValidation
 
 from bot.identity.actors import BOT, TRUSTED
+from bot.pulls import symbol_overlap
 from bot.pulls.paths import Path, area, paths_from, shared_paths
 from bot.tasks import lookup, publishing
 from store import events
@@ -22,6 +24,8 @@ from store.tasks.tasks import FullTask
 
 # How many overlaps an answer lists.
 MOST = 10
+# What an overlap says of both sides.
+OF_BOTH = ("paths", "same_symbols", "different_symbols")
 # How many files of each pull request are compared. Other writers wait during this transaction.
 MOST_FILES = 300
 
@@ -40,6 +44,18 @@ class Overlap(BaseModel):
         description="the paths that the other side touches; if that is a pull request of an "
         "outsider, your own paths",
     )
+    same_symbols: list[str] = Field(
+        [],
+        description="functions and classes that both change, as path: name",
+        exclude_if=lambda names: not names,
+    )
+    different_symbols: list[str] = Field(
+        [],
+        description="files in which each changes other functions and classes",
+        exclude_if=lambda paths: not paths,
+    )
+    # The pull request's files (`ChangedFile`), to look for symbols.
+    files: Annotated[Sequence[Any], SkipValidation] = Field((), exclude=True)
 
 
 @dataclass(frozen=True)
@@ -51,19 +67,26 @@ class Side:
     holder: str | None
     pull_request: int | None
     paths: list[Path]
+    files: Sequence[ChangedFile] = ()
     # Whether somebody chose the paths whom GitHub does not count to the repository.
     of_outsider: bool = False
 
 
 def _files(touched: Iterable[ChangedFile]) -> list[Path]:
-    """The files of a pull request. A bracket in a file's name is not a pattern."""
-    return [Path(each["path"], each["path"]) for each in islice(touched, MOST_FILES)]
+    """The files of a pull request. A bracket in a file's name is not a pattern.
+
+    Who renames a file also touches its old path, on which others may work.
+    """
+    files = islice(touched, MOST_FILES)
+    return [Path(path, path) for each in files for path in symbol_overlap.paths_of(each)]
 
 
 async def overlaps(tx: Tx, task: FullTask, paths: Sequence[str]) -> list[Overlap]:
     """Other live claims and open pull requests on these paths, or on its pull request's files."""
-    mine = paths_from(paths) + await _pull_paths(tx, task)
-    return _overlaps_with(mine, await _others(tx, task))[:MOST] if mine else []
+    files = await _pull_files(tx, task)
+    mine = paths_from(paths) + _files(files)
+    found = _overlaps_with(mine, await _others(tx, task))[:MOST] if mine else []
+    return await _proposal(tx, task, files).with_symbols(found)
 
 
 async def report_claim(
@@ -77,7 +100,8 @@ async def report_claim(
 
     `paths`: those that the holder names now. `before`: until now; their overlaps are known.
     """
-    proposed = await _pull_paths(tx, task)
+    files = await _pull_files(tx, task)
+    proposed = _files(files)
     if not (paths or proposed):
         return []
     others = await _others(tx, task)
@@ -85,7 +109,12 @@ async def report_claim(
     if before is None or list(before) != list(paths):
         known = [] if before is None else _overlaps_with(paths_from(before) + proposed, others)
         await report(tx, task, actor, [each for each in now if each not in known])
-    return now
+    return await _proposal(tx, task, files).with_symbols(now)
+
+
+def _proposal(tx: Tx, task: FullTask, files: Sequence[ChangedFile]) -> "Proposal":
+    where = (task["installation_id"], task["repository_id"])
+    return Proposal(tx, where, task["pull_number"] or 0, files)
 
 
 async def paths_of(tx: Tx, task: FullTask) -> list[str]:
@@ -94,12 +123,12 @@ async def paths_of(tx: Tx, task: FullTask) -> list[str]:
     return leases.paths_of(lease) if lease else []
 
 
-async def _pull_paths(tx: Tx, task: FullTask) -> list[Path]:
+async def _pull_files(tx: Tx, task: FullTask) -> list[ChangedFile]:
     """The files of the task's own open pull request."""
     if task["pull_number"] is None:
         return []
     where = (task["installation_id"], task["repository_id"], task["pull_number"])
-    return _files(await pulls.files_if_open(tx, *where))
+    return await pulls.files_if_open(tx, *where)
 
 
 async def _others(tx: Tx, task: FullTask) -> list[Side]:
@@ -114,7 +143,8 @@ async def _others(tx: Tx, task: FullTask) -> list[Side]:
 async def _sides(tx: Tx, installation_id: int, repository_id: int, full_name: str) -> list[Side]:
     here = (tx, installation_id, repository_id)
     proposed = await pulls.open_files(*here)
-    touched = {each["number"]: _files(each["files"]) for each in proposed}
+    files = {each["number"]: each["files"] for each in proposed}
+    touched = {number: _files(each) for number, each in files.items()}
     claims = await leases.with_paths(*here)
     sides = [
         Side(
@@ -123,6 +153,7 @@ async def _sides(tx: Tx, installation_id: int, repository_id: int, full_name: st
             each["holder"],
             each["pull_number"],
             paths_from(each["paths"]) + touched.get(each["pull_number"] or 0, []),
+            files.get(each["pull_number"] or 0, ()),
         )
         for each in claims
     ]
@@ -134,6 +165,7 @@ async def _sides(tx: Tx, installation_id: int, repository_id: int, full_name: st
             each["holder"],
             each["number"],
             touched[each["number"]],
+            each["files"],
             of_outsider=each["task_id"] is None and each["author_association"] not in TRUSTED,
         )
         for each in proposed
@@ -157,7 +189,40 @@ def _overlap(side: Side, paths: list[str]) -> Overlap:
         holder=side.holder,
         pull_request=side.pull_request,
         paths=paths,
+        # An outsider's names of symbols are not passed on.
+        files=() if side.of_outsider else side.files,
     )
+
+
+@dataclass
+class Lacking:
+    """What only GitHub can tell: pull requests whose changed lines, and files whose content."""
+
+    pulls: set[int] = field(default_factory=set)
+    blobs: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The own pull request with its files. `lacking` takes what is not known of both sides."""
+
+    tx: Tx
+    where: tuple[int, int]
+    number: int
+    files: Sequence[ChangedFile]
+    lacking: Lacking = field(default_factory=Lacking)
+
+    async def with_symbols(self, found: Sequence[Overlap]) -> list[Overlap]:
+        """The overlaps with what both pull requests change in the same files, if it is known."""
+        return [await self._compared(each) for each in found]
+
+    async def _compared(self, found: Overlap) -> Overlap:
+        compared = await symbol_overlap.compare(self.tx, self.where, self.files, found.files)
+        numbers = zip((self.number, found.pull_request or 0), compared.lacking, strict=True)
+        self.lacking.pulls |= {number for number, lacks in numbers if lacks and number}
+        self.lacking.blobs |= compared.blobs
+        symbols = {"same_symbols": compared.same, "different_symbols": compared.apart}
+        return found.model_copy(update=symbols)
 
 
 async def report(tx: Tx, task: FullTask, actor: str, found: Sequence[Overlap]) -> None:
@@ -177,42 +242,63 @@ async def report(tx: Tx, task: FullTask, actor: str, found: Sequence[Overlap]) -
 
 async def report_pull_change(
     tx: Tx, pull: PullRequestRow, files_before: Iterable[ChangedFile]
-) -> None:
-    """Report the overlaps that a change of an open pull request's files brings."""
-    where = (pull["installation_id"], pull["repository_id"])
-    before, now = (
-        _files(files_before),
-        _files(await pulls.files_if_open(tx, *where, pull["number"])),
-    )
-    if (
-        before == now
-        or (full_name := await stored_repositories.repository_name(tx, *where)) is None
-    ):
-        return
+) -> Lacking:
+    """Report the overlaps that a change of an open pull request's files brings.
+
+    Return what is needed to compare symbols too.
+    """
+    where, was = (pull["installation_id"], pull["repository_id"]), list(files_before)
+    files = await pulls.files_if_open(tx, *where, pull["number"])
+    mine, before, now = Proposal(tx, where, pull["number"], files), _files(was), _files(files)
+    # If all commits went through Hubbub, the changed lines are known later than the paths.
+    has_new_lines = _has_lines(files) and not _has_lines(was)
+    full_name = await stored_repositories.repository_name(tx, *where)
+    if (before == now and not has_new_lines) or full_name is None:
+        return mine.lacking
     others = [
         each for each in await _sides(tx, *where, full_name) if each.pull_request != pull["number"]
     ]
     held = [each for each in await tasks.of_pull(tx, *where, pull["number"]) if each["lease_id"]]
     for task in held:
         own = paths_from(await paths_of(tx, task))
-        await report(tx, task, BOT, _new_overlaps(own + before, own + now, others))
+        change = Change(own + before, own + now, has_new_lines)
+        await report(tx, task, BOT, await _news(mine, change, others))
     if not held:
         nobody = Overlap(task=None, holder=None, pull_request=pull["number"], paths=[])
-        await _append_events(tx, where, nobody, BOT, _new_overlaps(before, now, others))
+        found = await _news(mine, Change(before, now, has_new_lines), others)
+        await _append_events(tx, where, nobody, BOT, found)
+    return mine.lacking
 
 
-def _new_overlaps(
-    before: Sequence[Path], now: Sequence[Path], others: Sequence[Side]
-) -> list[Overlap]:
-    known = _overlaps_with(before, others)
-    return [each for each in _overlaps_with(now, others) if each not in known][:MOST]
+def _has_lines(files: Iterable[ChangedFile]) -> bool:
+    return any("edits" in each for each in files)
+
+
+class Change(NamedTuple):
+    """The paths of one side before and now. `has_new_lines`: its changed lines were not known."""
+
+    before: list[Path]
+    now: list[Path]
+    has_new_lines: bool
+
+
+async def _news(mine: Proposal, change: Change, others: Sequence[Side]) -> list[Overlap]:
+    """The overlaps that came, and those of which only now the symbols are known."""
+    known = _overlaps_with(change.before, others)
+    found = _overlaps_with(change.now, others)
+    new = await mine.with_symbols([each for each in found if each not in known][:MOST])
+    if not change.has_new_lines:
+        return new
+    again = await mine.with_symbols([each for each in found if each in known][:MOST])
+    return new + [each for each in again if each.same_symbols or each.different_symbols]
 
 
 async def _append_events(
     tx: Tx, where: tuple[int, int], mine: Overlap, actor: str, found: Sequence[Overlap]
 ) -> None:
     for each in found:
-        await _append_event(tx, where, each, actor, mine.model_copy(update={"paths": each.paths}))
+        same = {name: getattr(each, name) for name in OF_BOTH}
+        await _append_event(tx, where, each, actor, mine.model_copy(update=same))
         await _append_event(tx, where, mine, actor, each)
     both = {side.task_id for each in found for side in (mine, each)}
     for task_id in sorted(each for each in both if each is not None):

@@ -23,6 +23,11 @@ class ChangedFile(TypedDict):
     deletions: int
     # The first and last lines of each hunk, by the side of the diff. Absent if GitHub has no patch.
     lines: NotRequired[dict[Side, list[tuple[int, int]]]]
+    # The path before a rename.
+    previous: NotRequired[str]
+    # The SHA of the content at the head, and the first and last lines there that the patch changes.
+    blob: NotRequired[str]
+    edits: NotRequired[list[tuple[int, int]]]
 
 
 class OpenPull(TypedDict):

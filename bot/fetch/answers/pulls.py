@@ -8,10 +8,9 @@ from bot.fetch.answers.issues import number_at
 from bot.github import patches, payloads
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
-from bot.mirror import code, reads
+from bot.mirror import code, overlap_reads, reads
 from bot.mirror.rows import check_rows, pull_rows
 from bot.pulls import checks
-from bot.tasks import path_overlap
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import pulls
@@ -74,7 +73,7 @@ async def apply_files(tx: Tx, _: Keys, r: Reading) -> None:
             "read_at": r.read_at,
         },
     )
-    await path_overlap.report_pull_change(tx, pull, before["files"] if before else ())
+    await overlap_reads.report_pull_change(tx, pull, before["files"] if before else ())
     await checks.refresh_pull(tx, pull)
     key = code.pull_key(number, pull["base_ref"], _head_of(r) or pull["head_sha"])
     files = [file_diff(each) for each in r.entries]
@@ -102,6 +101,11 @@ def _file(value: Json) -> ChangedFile:
     found = patches.hunks(payloads.text(at(value, "patch")))
     if 0 < len(found) <= MOST_HUNKS:
         file["lines"] = patches.line_ranges(found)
+        file["edits"] = patches.edited_ranges(found)
+    if previous := payloads.text(at(value, "previous_filename"), 1024):
+        file["previous"] = previous
+    if blob := payloads.text(at(value, "sha"), 64):
+        file["blob"] = blob
     return file
 
 

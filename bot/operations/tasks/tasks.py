@@ -27,8 +27,9 @@ from bot.operations.tasks.views import (
     short_view,
     task_view,
 )
-from bot.tasks import plans
+from bot.tasks import path_overlap, plans
 from bot.tasks.capabilities import Capability
+from bot.tasks.path_overlap import Overlap
 from bot.tasks.priorities import Priority
 from bot.tasks.sizes import Size
 from bot.tasks.states import CLAIMABLE, OPEN, STATES
@@ -136,7 +137,12 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
         reported_usage=await spend_views.of_task(ctx, row["id"])
         if issue and issue["has_usage"]
         else [],
+        overlaps=await _overlaps(ctx, row) if row["lease_id"] else [],
     )
+
+
+async def _overlaps(ctx: Context, row: FullTask) -> list[Overlap]:
+    return await path_overlap.overlaps(ctx.tx, row, await path_overlap.paths_of(ctx.tx, row))
 
 
 async def _thread(ctx: Context, row: FullTask, issue: OpeningRow) -> tuple[Text, list[Text]]:

@@ -13,6 +13,7 @@ from bot.operations.github.writing import Queued
 from bot.operations.tasks.related import Around
 from bot.operations.tasks.spend_views import NOT_CHECKED, Used
 from bot.tasks import lookup
+from bot.tasks.path_overlap import Overlap
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.sizes import SIZES, Size
 from bot.times import stamp
@@ -117,6 +118,11 @@ class TaskAndThread(OneTask):
     comments: list[Text] = Field([], description="the newest comments, in order of time")
     reported_usage: list[Used] = Field(
         [], description=NOT_CHECKED, exclude_if=lambda reported: not reported
+    )
+    overlaps: list[Overlap] = Field(
+        [],
+        description="other claims and open pull requests on the same paths, if it is claimed",
+        exclude_if=lambda overlaps: not overlaps,
     )
 
     def lean(self) -> Self:
