@@ -66,8 +66,9 @@ async def _sweep(tx: Tx, key: BoardSyncKey) -> None:
         return
     since, after = now - ENDED_LATELY, row["sweep_after"]
     page = await tasks.numbered_after(tx, i, where, after, since, BATCH)
-    for task in page:
-        await board_sync.catch_up(tx, task)
+    for each in page:
+        if (task := await tasks.lock(tx, i, each["id"])) is not None:
+            await board_sync.catch_up(tx, task)
     await board_syncs.put(tx, _after(row, [each["number"] or 0 for each in page]))
 
 

@@ -156,10 +156,13 @@ async def _option_in_mirror(tx: Tx, row: CommandRow) -> str | None:
 
 
 async def _is_overtaken(tx: Tx, move: Move) -> bool:
-    """Whether somebody moved the item again, or wrote a command about its state, later."""
+    """Whether a later move of the item, or a later command about its state, has run already.
+
+    One that waits runs after this, because it may be refused.
+    """
     row, i = move.row, move.row["installation_id"]
     for each in await commands.of_source(tx, i, board_sync.SOURCE, row["source_id"]):
-        later = each["written_at"] > row["written_at"] and each["state"] in ("waiting", "done")
+        later = each["written_at"] > row["written_at"] and each["state"] == "done"
         if later and each["words"][0] == row["words"][0]:
             return True
     if move.field.role == "state" and await _has_later_command(tx, row):

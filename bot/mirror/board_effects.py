@@ -65,8 +65,10 @@ def _command(move: BoardMove, issue: IssueRow) -> FoundCommand:
 async def _task_of(
     tx: Tx, installation_id: int, content_node_id: str
 ) -> tuple[IssueRow, FullTask] | None:
+    """The issue of an item and its task, which is locked: what changes it now must be seen."""
     issue = await stored_issues.by_node(tx, installation_id, content_node_id)
     task = await tasks.of_issue(tx, installation_id, issue["id"]) if issue else None
+    task = task and await tasks.lock(tx, installation_id, task["id"])
     return (issue, task) if issue and task else None
 
 

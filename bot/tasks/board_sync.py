@@ -23,6 +23,7 @@ from store.outbox import writes
 from store.tables.boards import ProjectItemRow
 from store.tables.mirror import IssueRow
 from store.tables.outbox import WriteRow
+from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
 log = structlog.get_logger()
@@ -126,6 +127,25 @@ async def move_back(tx: Tx, task: FullTask, field_id: str, lane: int, wait: int 
         return 0
     await _bring(tx, task, place, field, lane, wait, back=True)
     return nth
+
+
+async def is_outdated(tx: Tx, write: WriteRow) -> bool:
+    """Whether a write of the bot is not needed: the field shows the task, or the task changed."""
+    i, given = write["installation_id"], write["arguments"]
+    if write["author"] != BOT or write["task_id"] is None:
+        return False
+    task = await tasks.get(tx, i, write["task_id"])
+    plan = await board_plan.of(tx, i, task["repository_id"]) if task else None
+    fields = plan.fields if plan and plan.project["number"] == given["project"] else ()
+    field = next((each for each in fields if each.row["id"] == given["field_id"]), None)
+    if task is None or field is None:
+        return False
+    wanted = field.option_of(task)
+    if wanted is None or wanted["id"] != given["option_id"]:
+        return True
+    item = given.get("item_id")
+    value = await projects.value(tx, i, item, field.row["node_id"]) if item else None
+    return value is not None and value["option_id"] == given["option_id"]
 
 
 async def _moves_back(tx: Tx, task: FullTask, place: _Place, field: BoardField) -> int:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.boards import BoardStory, open_board
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 
 # --- From the task to the board ------------------------------------------------------------------
@@ -13,6 +14,7 @@ async def test_a_new_task_is_added_to_the_board_with_its_status(workspace: Works
     await story.on_board()
 
 
+@ON_SQLITE
 async def test_a_task_that_is_claimed_at_once_costs_one_status_write(workspace: Workspace) -> None:
     story = await open_board(workspace)
     since = len(workspace.github.requests)
@@ -25,6 +27,7 @@ async def test_a_task_that_is_claimed_at_once_costs_one_status_write(workspace: 
     assert len(story.writes(since)) == 1
 
 
+@ON_SQLITE
 async def test_open_tasks_get_on_a_board_that_the_settings_name_later(
     workspace: Workspace,
 ) -> None:
@@ -34,6 +37,7 @@ async def test_open_tasks_get_on_a_board_that_the_settings_name_later(
     assert [story.status(each) for each in issues] == ["Todo"] * 3
 
 
+@ON_SQLITE
 async def test_each_change_of_state_is_one_write(workspace: Workspace) -> None:
     story = await open_board(workspace)
     issue = await story.claimed()
@@ -57,20 +61,22 @@ MOVES = [
 ]
 
 
-@pytest.mark.parametrize(("begin", "to", "state"), MOVES)
-async def test_a_person_drags_an_item_and_the_task_moves(
-    workspace: Workspace, begin: str, to: str, state: str
-) -> None:
+async def test_a_person_drags_an_item_and_the_task_moves(workspace: Workspace) -> None:
     story = await open_board(workspace)
-    issue = await getattr(story, begin)()
-    since = len(workspace.github.requests)
-    await story.drag(issue, to)
-    assert (await story.state(issue), story.status(issue)) == (state, to)
-    assert story.writes(since) == []
-    assert story.replies(issue) == []
-    assert issue.state == ("closed" if state == "completed" else "open")
+    for begin, to, state in MOVES:
+        issue = await getattr(story, begin)(f"{begin} {to}")
+        since = len(workspace.github.requests)
+        await story.drag(issue, to)
+        assert (await story.state(issue), story.status(issue)) == (state, to)
+        assert story.writes(since) == []
+        assert story.replies(issue) == []
+        assert issue.state == ("closed" if state == "completed" else "open")
+        if state != "completed":
+            workspace.person.close(issue)
+            await story.rest()
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(("to", "state"), [("Todo", "pending"), ("In Progress", "in_progress")])
 async def test_an_item_dragged_out_of_done_reopens_the_task(
     workspace: Workspace, to: str, state: str
@@ -83,6 +89,7 @@ async def test_an_item_dragged_out_of_done_reopens_the_task(
     assert (await story.state(issue), story.status(issue), issue.state) == (state, to, "open")
 
 
+@ON_SQLITE
 async def test_an_item_dragged_from_review_sends_the_work_back(workspace: Workspace) -> None:
     story = await open_board(workspace)
     issue = await story.claimed()
@@ -93,6 +100,7 @@ async def test_an_item_dragged_from_review_sends_the_work_back(workspace: Worksp
     assert held == "scout"
 
 
+@ON_SQLITE
 async def test_a_move_is_recorded_as_an_act_of_the_person(workspace: Workspace) -> None:
     story = await open_board(workspace)
     issue = await story.claimed()
@@ -103,6 +111,7 @@ async def test_a_move_is_recorded_as_an_act_of_the_person(workspace: Workspace) 
     assert [each["actor"] for each in found] == ["@octocat"]
 
 
+@ON_SQLITE
 async def test_a_bare_webhook_is_read_and_then_moves_the_task(workspace: Workspace) -> None:
     story = await open_board(workspace)
     issue = await story.claimed()
@@ -132,6 +141,7 @@ async def test_a_move_by_a_person_without_write_is_undone_with_one_reason(
     assert (story.status(issue), story.replies(issue)) == ("In Progress", [why])
 
 
+@ON_SQLITE
 async def test_a_move_that_is_not_possible_is_undone_with_the_reason(workspace: Workspace) -> None:
     story = await open_board(workspace)
     issue = await story.on_board()
@@ -141,6 +151,7 @@ async def test_a_move_that_is_not_possible_is_undone_with_the_reason(workspace: 
     assert "nobody works on" in why
 
 
+@ON_SQLITE
 async def test_the_settings_ask_for_the_permission_of_the_command(workspace: Workspace) -> None:
     story = await open_board(workspace, "permissions:\n  done: maintain\n")
     issue = await story.claimed()
@@ -151,6 +162,7 @@ async def test_the_settings_ask_for_the_permission_of_the_command(workspace: Wor
     assert await story.state(issue) == "pending"
 
 
+@ON_SQLITE
 async def test_a_held_task_is_not_claimed_by_a_move(workspace: Workspace) -> None:
     story = await open_board(workspace)
     issue = await story.on_board()
@@ -195,6 +207,7 @@ async def test_githubs_own_workflow_and_hubbub_do_not_both_write_done(
     assert story.writes(since) == []
 
 
+@ON_SQLITE
 async def test_done_that_closes_the_issue_by_githubs_workflow_is_one_end(
     workspace: Workspace,
 ) -> None:
@@ -209,6 +222,7 @@ async def test_done_that_closes_the_issue_by_githubs_workflow_is_one_end(
     assert len(ended) == 1
 
 
+@ON_SQLITE
 async def test_an_item_that_a_person_took_off_the_board_stays_away(workspace: Workspace) -> None:
     story = await open_board(workspace)
     issue = await story.on_board()
@@ -222,6 +236,7 @@ async def test_an_item_that_a_person_took_off_the_board_stays_away(workspace: Wo
     assert item.status == "In Progress"
 
 
+@ON_SQLITE
 async def test_an_archived_item_is_left_alone_until_it_is_restored(workspace: Workspace) -> None:
     story = await open_board(workspace)
     issue = await story.on_board()
@@ -236,6 +251,7 @@ async def test_an_archived_item_is_left_alone_until_it_is_restored(workspace: Wo
     assert item.status == "In Progress"
 
 
+@ON_SQLITE
 async def test_a_draft_that_becomes_a_task_gets_its_status(workspace: Workspace) -> None:
     story = await open_board(workspace)
     item = workspace.person.add_draft(story.project, "Idea")
@@ -329,6 +345,7 @@ async def test_a_deleted_option_stops_the_sync_with_one_notice_until_it_is_back(
     assert len(reports(workspace)) == 1
 
 
+@ON_SQLITE
 async def test_a_renamed_option_is_found_by_its_id(workspace: Workspace) -> None:
     story = await open_board(workspace)
     issue = await story.claimed()
@@ -341,6 +358,7 @@ async def test_a_renamed_option_is_found_by_its_id(workspace: Workspace) -> None
     assert story.item(issue).value_in("Where it is") == "Released to the world"
 
 
+@ON_SQLITE
 async def test_a_deleted_project_stops_the_sync_with_one_notice(workspace: Workspace) -> None:
     story = await open_board(workspace)
     await story.on_board()
@@ -350,6 +368,7 @@ async def test_a_deleted_project_stops_the_sync_with_one_notice(workspace: Works
     assert "cannot see project" in said
 
 
+@ON_SQLITE
 async def test_a_board_that_does_not_exist_is_reported_once(workspace: Workspace) -> None:
     text = "board:\n  project: 77\n"
     workspace.person.push(workspace.repository, "main", {".github/hubbub.yml": text})

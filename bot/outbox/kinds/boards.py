@@ -4,12 +4,11 @@ from typing import Any
 
 from bot.github.payloads import at, maybe_number, text, time
 from bot.github.requests import Request
-from bot.identity.actors import BOT
 from bot.outbox.kinds.kind import Kind, Mutation, Result, Sending, big_number, rest
+from bot.tasks import board_sync
 from store.engine.transaction import Tx
 from store.mirror import projects, stored_issues
 from store.tables.boards import ProjectRow
-from store.tables.outbox import WriteRow
 
 ITEMS = "/orgs/{owner}/projectsV2/{project}/items"
 
@@ -21,18 +20,6 @@ def _item_result(data: Any) -> Result:
 
 def _added_result(data: Any) -> Result:
     return _item_result(data) | {"node_id": text(at(data, "node_id"), 100)}
-
-
-async def _is_set(tx: Tx, write: WriteRow) -> bool:
-    """Whether the item has this value by now, for example because GitHub's own workflow set it."""
-    arguments, i = write["arguments"], write["installation_id"]
-    if write["author"] != BOT or "item_id" not in arguments:
-        return False
-    project = await projects.by_number(tx, i, arguments["project"])
-    fields = await projects.fields(tx, i, project["id"]) if project else []
-    field = next((each for each in fields if each["id"] == arguments["field_id"]), None)
-    value = await projects.value(tx, i, arguments["item_id"], field["node_id"]) if field else None
-    return value is not None and value["option_id"] == arguments["option_id"]
 
 
 def _status_request(sending: Sending) -> Request:
@@ -109,7 +96,7 @@ KINDS = {
         "organization_projects: write",
         _status_request,
         _item_result,
-        changes_nothing=_is_set,
+        changes_nothing=board_sync.is_outdated,
         mutation=_set_status,
         overwrites="all",
     ),
