@@ -34,6 +34,8 @@ def table(spent: Spent) -> Table:
     for kind, count in spent.own.most_common():
         made.add_row(kind, str(count))
     made.add_row("in all", str(spent.in_all))
+    made.add_row("requests with writes", str(spent.writing_requests))
+    made.add_row("requests that only read", str(spent.reading_requests))
     return made
 
 

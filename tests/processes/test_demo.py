@@ -102,6 +102,9 @@ async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> N
     assert "POST /issues/1 " in await run_curl(lines[-1].partition(": ")[2])
     async with aiohttp.request("POST", f"{where}/pulls/4/merge") as refused:
         assert (refused.status, "no open pull request" in await refused.text()) == (404, True)
+    assert "octocat ticked /resume" in await run_curl(f"curl -d /resume {where}/issues/3/tick")
+    async with aiohttp.request("POST", f"{where}/issues/3/drag", data="Todo") as refused:
+        assert (refused.status, "No board has #3" in await refused.text()) == (404, True)
 
 
 async def test_the_line_for_a_login_names_the_page_of_the_simulated_github(

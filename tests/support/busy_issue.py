@@ -18,11 +18,16 @@ COMMANDS = cycle(("/status", "/priority high", "/hold wait for the customer", "/
 
 @dataclass(frozen=True)
 class Spent:
-    """Writes to GitHub while the events came: Hubbub's own by kind, and how many by its agent."""
+    """While the events came: Hubbub's own writes by kind, those of its agent, and requests.
+
+    Several writes can share a request.
+    """
 
     events: int
     own: Counter[str]
     by_agent: int
+    writing_requests: int
+    reading_requests: int
 
     @property
     def in_all(self) -> int:
@@ -33,7 +38,7 @@ async def play(workspace: Workspace) -> Spent:
     """An agent holds the task and has a pull request; then the events come, one after another."""
     agent, fence, issue, pull = await _open(workspace)
     reviewer = workspace.github.person("hubot", permissions={"acme/rocket": "write"})
-    before = await _writes(workspace)
+    before, first = await _writes(workspace), len(workspace.github.requests)
     events = _events(workspace, reviewer, issue, pull)
     for n in range(EVENTS):
         next(events)()
@@ -45,7 +50,10 @@ async def play(workspace: Workspace) -> Spent:
     after = await _writes(workspace)
     spent = after - before
     own = Counter({kind: count for (author, kind), count in spent.items() if author == BOT})
-    return Spent(EVENTS, own, spent.total() - own.total())
+    requests = [each for each in workspace.github.requests[first:] if "tokens" not in each.path]
+    reading = sum(each.method == "GET" for each in requests)
+    by_agent = spent.total() - own.total()
+    return Spent(EVENTS, own, by_agent, len(requests) - reading, reading)
 
 
 async def _open(workspace: Workspace) -> tuple[Agent, int, Issue, Pull]:
