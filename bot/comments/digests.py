@@ -56,7 +56,7 @@ async def write(tx: Tx, row: DigestRow) -> bool:
     # Nothing is written while the App has no access, and while the last one is under way.
     if issue is None or await stored_repositories.repository_by_id(*here) is None:
         return False
-    if (posted := await _posted(tx, row)) is None:
+    if (posted := await _with_comment(tx, row)) is None:
         return False
     content = await _content(tx, row, now - period)
     shown = hashlib.sha256(digest_text.lasting_text(content).encode()).hexdigest()[:16]
@@ -71,7 +71,7 @@ async def write(tx: Tx, row: DigestRow) -> bool:
     return True
 
 
-async def _posted(tx: Tx, row: DigestRow) -> DigestRow | None:
+async def _with_comment(tx: Tx, row: DigestRow) -> DigestRow | None:
     """The row with its comment; without one if there is none. None: it is still being posted."""
     here = (tx, row["installation_id"])
     if row["comment_id"] is None and row["write_id"]:

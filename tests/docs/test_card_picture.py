@@ -1,6 +1,7 @@
 """The picture of the card in docs/reference/card.md shows what the code prints now."""
 
 import os
+import re
 from pathlib import Path
 
 from fixtures.github import Issue
@@ -57,7 +58,13 @@ async def test_the_picture_of_the_card_shows_what_the_code_prints(workspace: Wor
     texts = [working, shown(issue)]
     if os.environ.get("HUBBUB_UPDATE_SNAPSHOTS"):
         draw(texts, PICTURE)
-    assert texts_in(PICTURE.read_bytes()) == texts
+    in_picture = texts_in(PICTURE.read_bytes())
+    assert [without_times(each) for each in in_picture] == [without_times(each) for each in texts]
+
+
+def without_times(text: str) -> str:
+    """How long the story takes depends on all that Hubbub writes in it."""
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME", text)
 
 
 def shown(issue: Issue) -> str:

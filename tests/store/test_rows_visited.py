@@ -48,6 +48,7 @@ from store.outbox.budgets import HOUR
 from store.runs import runs
 from store.tables import TABLES
 from store.tasks import (
+    digests,
     holders,
     leases,
     planned_relations,
@@ -163,6 +164,13 @@ QUERIES: dict[str, Query] = {
     "who was asked for a review": lambda tx, s: write_history.asked_reviewers(
         tx, s.i, s.tenant.target
     ),
+    "the last answers on a card": lambda tx, s: commands.newest_of(tx, s.i, "card", 7),
+    "the revision of a card": lambda tx, s: write_history.newest_attempt(
+        tx, s.i, f"card {TASK}", "card"
+    ),
+    "the history of a task": lambda tx, s: events.of_subject(tx, s.i, s.tenant.task_id, 60),
+    "digests due": lambda tx, _: digests.due(tx, 100),
+    "tasks that ended lately": lambda tx, s: digests.ended_tasks(tx, s.i, s.r, s.at - HOUR, 21),
     "the run of a task": lambda tx, s: runs.of_task(tx, s.i, s.tenant.task_id),
     "the run of a workflow run": lambda tx, s: runs.of_workflow_run(tx, s.i, ISSUE),
     "the run of a write": lambda tx, s: runs.of_write(tx, s.i, "w_3"),
