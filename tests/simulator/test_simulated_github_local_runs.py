@@ -5,12 +5,12 @@ import sys
 from typing import Any
 
 import jwt
-import psutil
 import pytest
 
 from fixtures.github import Input, SimulatedGitHub, WorkflowRun
 from fixtures.github.runner.job_process import Patience
 from tests.support.github_client import Acme, Answer
+from tests.support.local_processes import is_alive
 
 RUNS = "/repos/acme/web/actions/runs"
 DISPATCHES = "/repos/acme/web/actions/workflows/agent.yml/dispatches"
@@ -38,14 +38,6 @@ async def finish(acme: Acme, run: WorkflowRun) -> tuple[str, str | None]:
 
 def bash(script: str) -> tuple[str, ...]:
     return ("bash", "-c", script)
-
-
-def is_alive(process_id: int) -> bool:
-    """Whether it does something: a dead process may wait until its parent looks."""
-    try:
-        return bool(psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 async def test_a_dispatched_job_is_a_process_from_its_start_to_its_end(acme: Acme) -> None:
