@@ -8,6 +8,7 @@ import pytest
 
 from bot.repository.settings_file import PATH
 from fixtures.github import Issue
+from fixtures.github.runner.job_process import Patience
 from tests.support.agent_action import ROOT, ActionSite
 from tests.support.agent_runs import FIXER, stored_runs
 
@@ -181,3 +182,22 @@ async def test_each_recipe_works_up_to_the_model(
     used = await site.workspace.rows("SELECT * FROM usage_reports WHERE installation_id = :i")
     amounts = [(row["model"], row["input_tokens"], row["output_tokens"]) for row in used]
     assert amounts == ([("claude-sonnet-5", 15, 20)] if agent == "claude" else [])
+
+
+IGNORES = "trap 'echo asked' INT; while true; do read -t 0.05 <> <(:) || true; done"
+
+
+async def test_a_run_that_is_terminated_ends_with_its_process(site: ActionSite) -> None:
+    site.workspace.github.ci.local_runs.patience = Patience(0.2, 0.2)
+    await site.push(f"{CLAIMS}\necho ready\n{IGNORES}", settings=FIXER)
+    await assign(site)
+    (run,) = site.workspace.repository.workflow_runs.values()
+    await site.workspace.github.ci.wait_for_output(run, "ready")
+    await site.workspace.settle()
+    lead = await site.workspace.agent("lead", "tech-lead")
+    (known,) = await stored_runs(site.workspace, "id")
+    await lead.call("terminate_agent", run_id=known[0], note="not needed")
+    await site.workspace.time_passes(3 * 60)
+    await site.work_until_done()
+    state, *_ = await ended(site)
+    assert (state, run.conclusion) == ("cancelled", "cancelled"), run.log
