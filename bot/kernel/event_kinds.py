@@ -59,7 +59,8 @@ KINDS: dict[str, EventKind] = {
         ("review_id", "pull", "state", "body", "write_id"),
     ),
     "task.review_requested": EventKind(
-        "an agent was asked to review the task's pull request", ("pull", "to", "message")
+        "an agent, a person or a team was asked to review the task's pull request",
+        ("pull", "to", "message"),
     ),
     "task.checked": EventKind(
         "a check completed on the head of the task's pull request",

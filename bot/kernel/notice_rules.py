@@ -162,7 +162,22 @@ def _other_review(event: Happening) -> str | None:
     return None if _requests_changes(event) else _review(event)
 
 
-def _review_request(event: Happening) -> str:
+def _asked_reviewer(event: Happening) -> str | None:
+    """For the holder, if somebody asked a person or a team."""
+    reviewer = str(event.data.get("to"))
+    if not _is_on_github(reviewer):
+        return None
+    return f"{event.who} asked {reviewer} to review your pull request {event.pull_name()}."
+
+
+def _is_on_github(reviewer: str) -> bool:
+    """Whether it is a person's @login or a team's org/team."""
+    return reviewer.startswith("@") or "/" in reviewer
+
+
+def _review_request(event: Happening) -> str | None:
+    if _is_on_github(str(event.data.get("to"))):
+        return None
     return (
         f"{event.who} asks you to review {event.pull_name()}. Read it with github_get_diff, then "
         "call github_review_pr."
@@ -355,7 +370,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("changes_requested", _holder, _requested_changes),
         Rule("review", _holder, _other_review),
     ),
-    "task.review_requested": (Rule("review_request", _addressee, _review_request),),
+    "task.review_requested": (
+        Rule("review_request", _addressee, _review_request),
+        Rule("reviewer_asked", _holder, _asked_reviewer),
+    ),
     "task.checked": (Rule("check_failed", _holder, _failed_check),),
     "task.pull_blocked": (Rule("pull_blocked", _maker_and_holder, _blocked_pull),),
     "task.pull_allowed": (Rule("pull_allowed", _maker_and_holder, _allowed_pull),),

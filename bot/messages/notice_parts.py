@@ -44,6 +44,7 @@ URGENCY = (
     "pushed",
     "write_failed",
     "review_request",
+    "reviewer_asked",
     "assigned",
     "retried",
     "unassigned",

@@ -5,6 +5,7 @@ from bot.identity.actors import TRUSTED
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import FAILED, FailedCheck
 from bot.kernel.sentences import shorten
+from bot.mirror.changes import ReviewRequest
 from bot.pulls import failed_checks, verdict
 from bot.tasks import task_events
 from bot.times import SECOND
@@ -87,6 +88,17 @@ async def _append_review(
     for task in await tasks.of_pull(tx, installation_id, repository_id, number):
         given = {**data, **excerpt}
         await task_events.append(tx, task, "task.reviewed", actor, given, quote=quote)
+
+
+async def append_review_request(tx: Tx, installation_id: int, request: ReviewRequest) -> None:
+    """For a person who asks another one on GitHub. What an agent asks for has events already."""
+    if authorship.is_bot(request.asked_by.login):
+        return
+    actor = f"@{authorship.shown_author(request.asked_by.login)}"
+    data: dict[str, object] = {"pull": request.number, "to": request.reviewer}
+    here = (tx, installation_id, request.repository_id, request.number)
+    for task in await tasks.of_pull(*here):
+        await task_events.append(tx, task, "task.review_requested", actor, data)
 
 
 async def append_checked(tx: Tx, row: CheckRunRow, before: CheckRunRow | None) -> None:

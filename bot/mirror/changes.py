@@ -142,6 +142,16 @@ class TextEdit:
 
 
 @dataclass(frozen=True)
+class ReviewRequest:
+    """Somebody asked for a review on GitHub: a person as @login, or a team as org/team."""
+
+    repository_id: int
+    number: int
+    reviewer: str
+    asked_by: Sender
+
+
+@dataclass(frozen=True)
 class Changes:
     rows: tuple[Mirrored, ...] = ()
     reads: tuple[Read, ...] = ()
@@ -161,6 +171,7 @@ class Changes:
     transfers: tuple[Transfer, ...] = ()
     # (repository id, commit): somebody asks for Hubbub's check again.
     rechecks: tuple[tuple[int, str], ...] = ()
+    review_requests: tuple[ReviewRequest, ...] = ()
     board_moves: tuple[BoardMove, ...] = ()
     stale_permissions: tuple[StalePermissions, ...] = ()
     # People whose sessions end.

@@ -45,7 +45,9 @@ async def update_files(tx: Tx, row: PullRequestRow, before: PullRequestRow | Non
     if row["state"] != "open" or (row["head_sha"], row["base_ref"]) == known:
         return
     if not await _put_own_files(tx, row, before):
-        read = reads.thread("pull_files", row["repository_id"], row["number"])
+        # Claims and the check of a task's pull request depend on what it changes.
+        priority = reads.NOW if await facts.tasks_of(tx, row) else reads.SOON
+        read = reads.thread("pull_files", row["repository_id"], row["number"], priority)
         await reads.queue(tx, row["installation_id"], read)
 
 

@@ -10,6 +10,7 @@ from bot.github.payloads import Mirrored
 from bot.identity.keyring import Keys
 from bot.identity.people import people_roles
 from bot.mirror import (
+    activity,
     board_effects,
     code,
     issue_effects,
@@ -129,6 +130,8 @@ async def _apply(
     for edit in changes.edits:
         await text_edits.record(tx, installation_id, edit)
     await _put_unguarded(tx, installation_id, changes)
+    for request in changes.review_requests:
+        await activity.append_review_request(tx, installation_id, request)
     for repository_id, head_sha in changes.rechecks:
         await checks.refresh(tx, installation_id, repository_id, head_sha, again=True)
     for move in changes.board_moves:

@@ -99,3 +99,16 @@ async def test_a_hand_over_leaves_the_pull_request_with_the_task(workspace: Work
     await claim(workspace, rover, issue)
     await workspace.settle()
     assert await task(rover, issue) == ("in_progress", pull.number)
+
+
+async def test_the_holder_learns_whom_a_person_asked_for_a_review(workspace: Workspace) -> None:
+    scout, issue = await workspace.agent("scout"), await workspace.task()
+    pull = await propose(workspace, scout, await claim(workspace, scout, issue))
+    workspace.github.person("hubot", permissions={"acme/rocket": "write"})
+    workspace.person.request_review(pull, "hubot")
+    await workspace.settle()
+    (notice,) = (await scout.call("list_agents"))["notices"]
+    assert (notice["kind"], notice["message"]) == (
+        "reviewer_asked",
+        f"@octocat asked @hubot to review your pull request acme/rocket#{pull.number}.",
+    )

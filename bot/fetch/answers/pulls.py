@@ -67,7 +67,8 @@ async def apply_files(tx: Tx, _: Keys, r: Reading) -> None:
             "installation_id": installation_id,
             "repository_id": repository_id,
             "number": number,
-            "head_sha": pull["head_sha"],
+            # A push may have come since the mirror's row, or while GitHub answered.
+            "head_sha": _head_of(r) or pull["head_sha"],
             "files": json.dumps([_file(each) for each in r.entries]),
             "whole": int(r.whole),
             "read_at": r.read_at,

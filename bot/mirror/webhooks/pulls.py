@@ -2,7 +2,7 @@
 
 from bot.github import payloads
 from bot.github.payloads import at
-from bot.mirror.changes import Changes
+from bot.mirror.changes import Changes, ReviewRequest
 from bot.mirror.rows import pull_rows
 from bot.mirror.webhooks.event import (
     Event,
@@ -22,7 +22,18 @@ def pull_request(event: Event) -> Changes:
         edits=edits(event, "opening", row.row["number"]),
         texts=body_texts(event, "pull_request", value),
         sender=sender_of(event),
+        review_requests=_review_requests(event, row.row["number"]),
     )
+
+
+def _review_requests(event: Event, number: int) -> tuple[ReviewRequest, ...]:
+    login = payloads.text(at(event.payload, "requested_reviewer", "login"), 100)
+    slug = payloads.text(at(event.payload, "requested_team", "slug"), 100)
+    if event.action != "review_requested" or not (login or slug):
+        return ()
+    owner = payloads.text(at(event.payload, "repository", "owner", "login"), 100)
+    reviewer = f"@{login}" if login else f"{owner}/{slug}"
+    return (ReviewRequest(event.repository_id, number, reviewer, sender_of(event)),)
 
 
 def pull_request_review(event: Event) -> Changes:
