@@ -1,14 +1,16 @@
 """A process that dies between two steps of a run leaves nothing stuck and does nothing twice."""
 
+import asyncio
 from contextlib import suppress
 
 import pytest
 
 from bot.background import agent_runs
+from store.engine.database import open_store
 from tests.support.agent_runs import FIXER, set_templates, stored_runs, workflow_run
 from tests.support.crash_points import Crash, CrashingStore, CrashPlan
 from tests.support.runs_in_time import queue, spawn
-from tests.support.story import Workspace
+from tests.support.story import Clock, Workspace
 
 ONE = f"runs: {{parallel: 1}}\n{FIXER}    limits: {{minutes: 10}}\n"
 
@@ -56,3 +58,20 @@ async def test_a_place_is_given_once_although_the_process_dies(
     await workspace.settle()
     assert await stored_runs(workspace, "state") == [("dispatched",), ("dispatched",), ("queued",)]
     assert len(workspace.repository.workflow_runs) == 2
+
+
+async def test_of_several_processes_one_takes_the_next_step(
+    workspace: Workspace, store_url: str, clock: Clock
+) -> None:
+    await set_templates(workspace, ONE)
+    run = await spawn(workspace)
+    workspace.github.ci.start_run(workflow_run(workspace, run["id"]))
+    await workspace.settle()
+    await workspace.time_passes(601)
+    workspace.clock.forward(121)
+    stores = [await open_store(store_url, clock) for _ in range(3)]
+    await asyncio.gather(*(agent_runs.step(each, "USD") for each in (workspace.store, *stores)))
+    for each in stores:
+        await each.close()
+    await workspace.settle()
+    assert await cancels(workspace) == ["cancel"]
