@@ -67,7 +67,7 @@ async def compare(
     same: list[str] = []
     apart: list[str] = []
     for pair in found:
-        mine_touch, their_touch = (_touched(each, contents) for each in pair)
+        mine_touch, their_touch = (_touched_symbols(each, contents) for each in pair)
         if mine_touch is None or their_touch is None:
             continue
         both = sorted(mine_touch & their_touch)
@@ -86,10 +86,10 @@ def _has_lines(file: ChangedFile) -> bool:
     return "blob" in file
 
 
-def _touched(file: ChangedFile, contents: dict[str, bytes]) -> set[str] | None:
+def _touched_symbols(file: ChangedFile, contents: dict[str, bytes]) -> set[str] | None:
     """The symbols that the change touches. None: not known."""
     blob, edits = file.get("blob"), file.get("edits")
     if blob is None or not edits or blob not in contents:
         return None
     found = CACHE.get(file["path"], blob, contents[blob])
-    return None if found is None else symbols.touched(found, edits)
+    return None if found is None else symbols.touched_symbols(found, edits)

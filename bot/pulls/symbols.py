@@ -55,7 +55,7 @@ def symbols_in(path: str, content: bytes) -> list[Symbol] | None:
         return None
 
 
-def touched(symbols: Sequence[Symbol], ranges: Sequence[Range]) -> set[str]:
+def touched_symbols(symbols: Sequence[Symbol], ranges: Sequence[Range]) -> set[str]:
     """The innermost symbols that the lines are in."""
     found: set[str] = set()
     for first, last in ranges:

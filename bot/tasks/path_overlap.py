@@ -214,9 +214,9 @@ class Proposal:
 
     async def with_symbols(self, found: Sequence[Overlap]) -> list[Overlap]:
         """The overlaps with what both pull requests change in the same files, if it is known."""
-        return [await self._compared(each) for each in found]
+        return [await self._one_with_symbols(each) for each in found]
 
-    async def _compared(self, found: Overlap) -> Overlap:
+    async def _one_with_symbols(self, found: Overlap) -> Overlap:
         compared = await symbol_overlap.compare(self.tx, self.where, self.files, found.files)
         numbers = zip((self.number, found.pull_request or 0), compared.lacking, strict=True)
         self.lacking.pulls |= {number for number, lacks in numbers if lacks and number}

@@ -13,7 +13,7 @@ from bot.github import patches
 from bot.pulls import symbols
 from bot.pulls.symbol_cache import SHORT, SymbolCache
 from bot.pulls.symbol_overlap import pairs
-from bot.pulls.symbols import TOP_LEVEL, Symbol, symbols_in, touched
+from bot.pulls.symbols import TOP_LEVEL, Symbol, symbols_in, touched_symbols
 from fixtures.github import Issue, Pull
 from tests.support.engines import ON_SQLITE
 from tests.support.sampling import examples
@@ -243,7 +243,7 @@ def test_no_content_raises(path: str, content: bytes) -> None:
 def test_the_innermost_symbols_of_lines_are_touched(
     lines: list[tuple[int, int]], expected: set[str]
 ) -> None:
-    assert touched(symbols_in("a.py", BASE.encode()) or [], lines) == expected
+    assert touched_symbols(symbols_in("a.py", BASE.encode()) or [], lines) == expected
 
 
 def test_edits_are_the_changed_lines_alone() -> None:
