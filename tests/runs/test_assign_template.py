@@ -1,10 +1,12 @@
 """`/assign` with the name of a template starts an agent for the task."""
 
+import asyncio
 import re
 
+from bot.errors import Refused
 from bot.repository.settings_file import PATH
 from fixtures.github import Issue
-from tests.support.agent_runs import FIXER, begin, set_templates, stored_runs, workflow_run
+from tests.support.agent_runs import FIXER, begin, set_templates, spawn, stored_runs, workflow_run
 from tests.support.story import Workspace
 
 MODELS = FIXER + (
@@ -169,3 +171,30 @@ async def test_no_template_means_no_run(workspace: Workspace) -> None:
         "acme/rocket has no template 'fixer'. It has no templates; `templates` in "
         ".github/hubbub.yml has them."
     )
+
+
+async def test_of_runs_that_start_at_once_no_more_run_than_there_are_places(
+    workspace: Workspace,
+) -> None:
+    await set_templates(workspace, f"runs:\n  parallel: 2\n{FIXER}")
+    lead = await workspace.agent("lead", "tech-lead")
+    wanted = [spawn(lead, repository="acme/rocket", prompt=f"Go {n}") for n in range(6)]
+    started = await asyncio.gather(*wanted)
+    assert sorted(each["state"] for each in started) == ["dispatched"] * 2 + ["queued"] * 4
+    assert len({each["agent_id"] for each in started}) == 6
+
+
+async def test_runs_that_start_at_once_below_one_run_keep_its_limits(workspace: Workspace) -> None:
+    await set_templates(workspace, f"{FIXER}    limits: {{children: 2}}\n")
+    lead = await workspace.agent("lead", "tech-lead")
+    agent = await begin(workspace, await spawn(lead, repository="acme/rocket", prompt="Lead"))
+
+    async def outcome(n: int) -> str:
+        try:
+            found = await spawn(agent, repository="acme/rocket", prompt=f"Part {n}")
+        except Refused as exc:
+            return f"{exc.code} {exc.details['limit']}"
+        return str(found["state"])
+
+    found = sorted(await asyncio.gather(*(outcome(n) for n in range(5))))
+    assert found == ["dispatched"] * 2 + ["run_limit children"] * 3
