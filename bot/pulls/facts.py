@@ -97,7 +97,10 @@ async def _reservations(
 
 
 def changed_paths(files: Sequence[ChangedFile]) -> list[str]:
-    return [each["path"] for each in files[:MOST_FILES]]
+    """Who renames a file also touches its old path."""
+    touched = files[:MOST_FILES]
+    renamed = [each["previous"] for each in touched if "previous" in each]
+    return [each["path"] for each in touched] + renamed
 
 
 def reservations_on(

@@ -276,7 +276,8 @@ async def test_after_a_death_the_pull_request_and_its_files_are_handed_on(
     where = workspace.name(issue)
     fence = (await dead.call("claim_task", task=where, lease_s=3600))["fence"]
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
-    await dead.write("github_create_pr", task=where, fence=fence, head="fix", title="Mend")
+    mine = {"task": where, "fence": fence}
+    await dead.write("github_create_pr", **mine, head="fix", title="Mend", draft=True)
     await workspace.settle()
     await workspace.time_passes(3601)
     left = (await heir.call("claim_task", task=where))["handoff"]

@@ -14,12 +14,16 @@ async def second(workspace: Workspace, name: str = "acme/second") -> Repository:
     return made
 
 
-async def open_pull(workspace: Workspace, agent: Agent, issue: Issue) -> Pull:
+async def open_pull(
+    workspace: Workspace, agent: Agent, issue: Issue, *, draft: bool = False
+) -> Pull:
     """The pull request of the agent, which claims the issue's task for it."""
     mine = {"task": workspace.name(issue)}
     mine |= {"fence": (await agent.call("claim_task", **mine))["fence"]}
     workspace.person.push(workspace.repository, "mend", {"a.py": "1\n"}, base="main")
-    await agent.write("github_create_pr", **mine, title="Mend", head="mend", body="Mended")
+    await agent.write(
+        "github_create_pr", **mine, title="Mend", head="mend", body="Mended", draft=draft
+    )
     await workspace.settle()
     (pull,) = workspace.repository.pulls.values()
     return pull
@@ -71,7 +75,7 @@ async def test_a_pull_request_of_the_same_number_elsewhere_is_not_the_tasks(
 ) -> None:
     there, issue = await second(workspace), await workspace.task()
     agent = await workspace.agent("scout")
-    pull = await open_pull(workspace, agent, issue)
+    pull = await open_pull(workspace, agent, issue, draft=True)
     workspace.person.open_issue(there, "Something else")
     workspace.person.push(there, "other", {"b.py": "1\n"}, base="main")
     other = workspace.person.open_pull(there, title="Other", head="other")
@@ -190,7 +194,7 @@ async def test_what_its_holder_steers_by_the_issue_is_dropped_with_the_lease(
 async def test_a_lease_that_ran_out_steers_nothing(workspace: Workspace) -> None:
     issue, agent = await workspace.task(), await workspace.agent("scout")
     where = workspace.name(issue)
-    pull = await open_pull(workspace, agent, issue)
+    pull = await open_pull(workspace, agent, issue, draft=True)
     workspace.clock.forward(901)
     refused = await agent.refusal("github_update_issue", issue=where, state="completed")
     assert refused.code == "not_holder"
