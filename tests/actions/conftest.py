@@ -37,6 +37,8 @@ async def site(sqlite_url: str, clock: Clock) -> AsyncIterator[ActionSite]:
                 keys=keys,
                 addresses=Addresses(address),
                 port=port,
+                # So that a step of the clock counts at once.
+                look_every_s=0,
                 verifiers=[checker],
                 oauth=OAuthServer(store, keys, actions=checker),
             ) as surface,

@@ -16,7 +16,7 @@ from tests.support.local_processes import is_alive
 # Nothing listens there.
 NOWHERE = "http://127.0.0.1:9"
 # Longer than an access token lives.
-LONG_S = 1000
+LONG_S = 3600
 PROGRAM = ROOT / ".github/actions/agent/program"
 
 
