@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, TypedDict
 
-from store.engine import json_text, key_values, sequences
+from store.engine import json_text, key_values, sequences, sql
 from store.engine.transaction import Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.events import EventRow
@@ -78,7 +78,8 @@ async def newest(tx: Tx, installation_id: int, subject: str, kind: str) -> Event
 async def of_subject(tx: Tx, installation_id: int, subject: str, limit: int) -> list[LoggedEvent]:
     """The newest events about a subject that everybody may see, the newest first."""
     rows = await tx.all(
-        "SELECT seq, at, kind, subject, actor, data, audience, repository_id FROM events "
+        "SELECT seq, at, kind, subject, actor, data, audience, repository_id "
+        f"FROM {sql.by_index(tx.dialect, 'events', 'ix_events_subject')} "
         "WHERE installation_id = :i AND subject = :s AND audience IS NULL "
         "ORDER BY seq DESC LIMIT :n",
         i=installation_id,
