@@ -279,11 +279,15 @@ CELLS = {
 }
 
 
+# What Hubbub's own check shows depends on a task and its pull request, so tests/pulls plays it.
+PLAYED_ELSEWHERE = {"pull_check"}
+
+
 def test_each_kind_of_write_has_its_scene_in_the_matrix() -> None:
-    assert set(SCENARIOS) == set(CELLS) == set(KINDS)
+    assert set(SCENARIOS) == set(CELLS) == set(KINDS) - PLAYED_ELSEWHERE
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [each for each in KINDS if each not in PLAYED_ELSEWHERE])
 async def test_a_write_takes_effect_once_or_is_refused_whatever_fails_and_whoever_dies(
     matrix: Matrix, kind: str
 ) -> None:
