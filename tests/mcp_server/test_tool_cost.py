@@ -25,7 +25,7 @@ from tests.support.server_in_process import Surface
 MOST_TOKENS: dict[Role, int] = {
     "observer": 3500,
     "tester": 5200,
-    "developer": 7630,
+    "developer": 7650,
     "tech-lead": 8450,
 }
 MOST_INSTRUCTIONS = 250
