@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.kernel.sentences import code
+from bot.tasks.fitting_commands import can_be_released
 from bot.tasks.states import OPEN
 from store.tasks.tasks import FullTask
 
@@ -57,6 +58,8 @@ def _about_work(task: FullTask, *, is_blocked: bool) -> Iterator[Box]:
     if task["holder"]:
         # The label names the holder, so that a tick never ends the claim of another one.
         yield Box("/release", f"end the claim of {code(task['holder'])}")
+    elif can_be_released(task):
+        yield Box("/release", "end the review, so that it can be claimed again")
     elif task["assigned_to"]:
         yield Box("/assign", f"end the reservation for {code(task['assigned_to'])}")
     if not task["held"]:

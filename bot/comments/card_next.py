@@ -15,7 +15,8 @@ Words: TypeAlias = Callable[[FullTask], str]
 
 
 def _holder(task: FullTask) -> str:
-    return code(task["holder"] or "the holder")
+    """In a review nobody holds the task once the run of its agent has ended."""
+    return code(task["holder"]) if task["holder"] else "somebody"
 
 
 def _pull(task: FullTask) -> str:
@@ -73,7 +74,7 @@ CASES: tuple[tuple[Case, Words], ...] = (
     ),
     (
         lambda t, *_: t["state"] == "in_review",
-        lambda t: f"somebody reviews what {_holder(t)} reported.",
+        lambda t: f"somebody reviews what {code(t['holder'] or t['last_holder'] or '')} reported.",
     ),
     (lambda *_: True, lambda t: f"{_holder(t)} works on it and opens a pull request."),
 )

@@ -54,7 +54,8 @@ def _title(task: FullTask) -> str:
 
 
 def _need(task: FullTask) -> str:
-    holder = code(task["holder"] or "")
+    # In a review nobody holds the task once the run of its agent has ended.
+    holder = code(task["holder"] or task["last_holder"] or "somebody")
     if task["question"]:
         return f"{holder} waits for an answer."
     if task["held"]:

@@ -52,14 +52,19 @@ def _has_task(place: CommandPlace) -> bool:
     return place.task is not None
 
 
-def _is_held_by_somebody(place: CommandPlace) -> bool:
-    return place.task is not None and place.task["holder"] is not None
+def can_be_released(task: FullTask) -> bool:
+    """Whether somebody holds it, or did until the run of its agent ended during the review."""
+    return task["holder"] is not None or task["state"] == "in_review"
+
+
+def _can_be_released(place: CommandPlace) -> bool:
+    return place.task is not None and can_be_released(place.task)
 
 
 # Verbs without a row make sense wherever there is a task.
 FITS: Mapping[str, Fits] = {
     "claim": lambda place: place.is_free and not place.is_on_hold,
-    "release": _is_held_by_somebody,
+    "release": _can_be_released,
     "assign": lambda place: place.is_free,
     "hold": lambda place: place.is_open and not place.is_on_hold,
     "resume": lambda place: place.is_on_hold,

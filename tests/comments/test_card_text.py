@@ -38,6 +38,8 @@ def run_of(state: str, why: str | None = None, url: str | None = None) -> ShownR
 
 MINE = {"state": "in_progress", "holder": "ada", "lease_id": "l"}
 PULLED = MINE | {"pull_number": 7}
+# The run of its agent has ended.
+LEFT = {"state": "in_review", "last_holder": "ada"}
 
 
 def verdict(what: Any) -> CardContext:
@@ -81,6 +83,13 @@ def verdict(what: Any) -> CardContext:
             {},
             "`ada` makes the requested changes in #7.",
         ),
+        (LEFT, {}, {}, "somebody reviews what `ada` reported."),
+        (
+            LEFT | {"pull_number": 7},
+            {},
+            {"checks": Checks(1, [], ["lint"])},
+            "somebody looks at the failed checks of #7.",
+        ),
         ({"state": "cancelled"}, {}, {}, "nothing. `/retry` opens the task again."),
     ],
 )
@@ -102,6 +111,7 @@ def test_the_card_says_what_happens_next(
         ({"state": "assigned", "assigned_to": "ada"}, 0, "assign hold done cancel"),
         (MINE, 0, "release hold done cancel"),
         (PULLED | {"state": "in_review"}, 0, "release hold done cancel"),
+        (LEFT, 0, "release hold done cancel"),
         (MINE | {"held": 1}, 0, "resume release done cancel"),
         ({"stuck_at": AT, "held": 1}, 0, "resume done cancel"),
         ({"state": "completed"}, 0, "retry"),

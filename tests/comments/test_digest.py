@@ -118,3 +118,9 @@ def test_a_digest_names_twenty_tasks_of_each_part() -> None:
     assert text.count("- #") == 20
     assert "\n- and more\n" in text
     assert "3 tasks wait for an agent." in text
+
+
+def test_a_review_whose_run_has_ended_names_who_held_the_task_last() -> None:
+    left = task_of(number=1, title="T", state="in_review", last_holder="ada")
+    text = digest_text.text(DigestContent(needs_people=[left]), 0)
+    assert "- #1 `T`: what `ada` reported waits for a review.\n" in text
