@@ -1,9 +1,10 @@
 """Which paths of a repository lie in each other. Pure functions."""
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 WILD = re.compile(r"[*?\[{]")
 # How many shared paths are listed.
@@ -28,16 +29,19 @@ def _stem(path: str) -> str:
     return "/".join(part for part in plain.split("/") if part not in ("", "."))
 
 
-class Area(NamedTuple):
-    """The files and folders of one side, and all folders that contain them."""
-
-    own: frozenset[str]
-    parents: frozenset[str]
+# What lies in a folder begins with it and a slash. Sorted, and none of them lies in another one, so
+# a path lies in the last one that is not behind it, or in none. The cost of a look does not depend
+# on how deep a path is: somebody without any permission can choose them.
+Area: TypeAlias = Sequence[str]
 
 
 def area(paths: Iterable[Path]) -> Area:
-    own = frozenset(each.target for each in paths)
-    return Area(own, frozenset(folder for each in own for folder in _up(each)))
+    """The files and folders of one side."""
+    found: list[str] = []
+    for each in sorted({_folder(path.target) for path in paths}):
+        if not (found and each.startswith(found[-1])):
+            found.append(each)
+    return found
 
 
 def shared_paths(mine: Area, theirs: Iterable[Path]) -> list[str]:
@@ -45,18 +49,26 @@ def shared_paths(mine: Area, theirs: Iterable[Path]) -> list[str]:
     shared = (
         each.written
         for each in theirs
-        if each.target in mine.parents or not mine.own.isdisjoint(_up(each.target))
+        if _lies_in(each.target, mine) or _contains_some(each.target, mine)
     )
     return list(islice(dict.fromkeys(shared), MOST_PATHS))
 
 
 def inside(files: Iterable[str], names: Iterable[str]) -> list[str]:
     """Which of the files lie in the named paths."""
-    own = area(paths_from(names)).own
-    return [each for each in files if not own.isdisjoint(_up(each))]
+    named = area(paths_from(names))
+    return [each for each in files if _lies_in(each, named)]
 
 
-def _up(path: str) -> list[str]:
-    """The path and each folder that contains it, up to "", the whole repository."""
-    parts = path.split("/") if path else []
-    return ["/".join(parts[:n]) for n in range(len(parts) + 1)]
+def _lies_in(path: str, found: Area) -> bool:
+    place = bisect_right(found, _folder(path))
+    return place > 0 and _folder(path).startswith(found[place - 1])
+
+
+def _contains_some(path: str, found: Area) -> bool:
+    place = bisect_left(found, _folder(path))
+    return place < len(found) and found[place].startswith(_folder(path))
+
+
+def _folder(path: str) -> str:
+    return f"{path}/" if path else ""

@@ -1,13 +1,14 @@
 """Who touches the same paths: both sides are told, once for each change, and nobody is kept."""
 
 import json
+import time
 from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.mirror import reads
-from bot.pulls.paths import Path, area, paths_from, shared_paths
+from bot.pulls.paths import Path, area, inside, paths_from, shared_paths
 from fixtures.github import Issue, Pull
 from store.engine import sql
 from store.engine.transaction import Tx
@@ -265,6 +266,15 @@ def test_of_a_pattern_the_part_before_its_first_wildcard_counts() -> None:
     assert meet("./src/", "src/a.py", "src") == ["src/a.py", "src"]
     assert meet(".", "src", "**") == ["src", "**"]
     assert shared_paths(area([Path("a[1]/x", "a[1]/x")]), paths_from(["a", "a[1]"])) == ["a[1]"]
+
+
+def test_paths_of_great_depth_are_compared_quickly() -> None:
+    """The mirror keeps 1,024 characters of a path, and 3,000 files of a pull request."""
+    deep = [f"{'a/' * 509}{n:04}" for n in range(3000)]
+    started = time.process_time()
+    assert inside([*deep, "docs/x"], ["docs", "src/a.py"]) == ["docs/x"]
+    assert shared_paths(area([Path(each, each) for each in deep]), paths_from(deep[:3])) == deep[:3]
+    assert time.process_time() - started < 1
 
 
 async def test_a_card_is_never_longer_than_github_takes(workspace: Workspace) -> None:
