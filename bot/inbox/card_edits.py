@@ -4,7 +4,7 @@ The marker of the write that drew the card last is its revision. A tick counts o
 revision, so that nobody decides on a card that no longer shows how things are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 from bot.comments import authorship, card, card_boxes, markers, replies, slash_commands
@@ -21,6 +21,9 @@ from store.tables.inbox import CommandRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
+# No card has more boxes. Somebody can write thousands into it, which do not count.
+MOST_TICKS = 10
+
 
 async def apply(tx: Tx, keys: Keys, installation_id: int, edit: BotCommentEdit) -> None:
     """Store the commands that the edit ticked. Without any, draw the card again at once.
@@ -32,14 +35,15 @@ async def apply(tx: Tx, keys: Keys, installation_id: int, edit: BotCommentEdit) 
         return
     revision = _revision(keys, edit.body)
     removed = card_boxes.removed_ticks(edit.before, edit.body)
-    for row in _commands(edit, revision, removed).values():
+    for row in _commands(edit, revision, removed[:MOST_TICKS]).values():
         await commands.withdraw(tx, installation_id, row)
-    ticks = _commands(edit, revision, card_boxes.new_ticks(edit.before, edit.body))
+    valid = await _valid_labels(tx, keys, task, edit)
+    ticked = _that_count(card_boxes.new_ticks(edit.before, edit.body), valid)
+    ticks = _commands(edit, revision, ticked)
     if not ticks:
         await publishing.redraw(tx, task)
         return
     await commands.add(tx, installation_id, [*ticks.values()])
-    valid = await _valid_labels(tx, keys, task, edit)
     for label, row in ticks.items():
         if label not in valid:
             await _refuse(tx, installation_id, row)
@@ -66,6 +70,12 @@ async def _valid_labels(tx: Tx, keys: Keys, task: FullTask, edit: BotCommentEdit
     if newest is None or {_revision(keys, edit.before), _revision(keys, edit.body)} != {newest}:
         return set()
     return {each.label for each in await card.boxes(tx, task)}
+
+
+def _that_count(ticked: Sequence[str], valid: Collection[str]) -> list[str]:
+    """The labels to look at: the valid ones, and some others, in the order of the card."""
+    kept = {*valid, *[each for each in ticked if each not in valid][:MOST_TICKS]}
+    return [each for each in ticked if each in kept]
 
 
 def _commands(

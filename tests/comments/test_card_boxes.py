@@ -1,8 +1,9 @@
 """Checkboxes on the card: a person ticks one, and the command runs once."""
 
+import itertools
 import re
+import string
 from dataclasses import replace
-from itertools import pairwise
 
 from bot.comments import card_boxes
 from fixtures.github import Comment, Issue, Person
@@ -119,6 +120,23 @@ async def test_what_a_person_writes_into_the_card_is_undone_once(workspace: Work
     assert len(edits(workspace)) == before + 1
     await workspace.settle()
     assert len(edits(workspace)) == before + 1, "Hubbub's own edit starts nothing"
+
+
+@ON_SQLITE
+async def test_thousands_of_boxes_that_somebody_wrote_into_the_card_cost_little(
+    workspace: Workspace,
+) -> None:
+    issue, _ = await claimed_task(workspace)
+    head, _, rest = card_of(issue).body.partition("\n")
+    names = itertools.islice(itertools.product(string.ascii_lowercase, repeat=3), 3000)
+    boxes = "\n".join(f"- [ ] `/{''.join(each)}` x" for each in names)
+    workspace.person.edit_comment(card_of(issue), f"{head}\n{boxes}\n{rest}")
+    ticked = card_of(issue).body.replace("[ ]", "[x]", 3000).replace("[ ] `/hold`", "[x] `/hold`")
+    workspace.person.edit_comment(card_of(issue), ticked)
+    await workspace.settle()
+    ended = [state for _, state, _ in await commands(workspace)]
+    assert (ended.count("refused"), ended.count("done")) == (10, 1)
+    assert verbs(issue) == ["/resume", "/release", "/done", "/cancel"]
 
 
 def test_only_a_box_that_was_empty_before_counts() -> None:
@@ -240,7 +258,7 @@ async def test_a_program_that_always_changes_the_card_back_is_not_answered_for_l
     times = [each.at for each in edits(workspace)[before:]]
     assert times[28] - times[0] < 120
     # The card's first text counts too.
-    assert [b - a > 550 for a, b in pairwise(times)] == [False] * 28 + [True] * 4
+    assert [b - a > 550 for a, b in itertools.pairwise(times)] == [False] * 28 + [True] * 4
 
 
 @ON_SQLITE
