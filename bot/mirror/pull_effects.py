@@ -120,8 +120,10 @@ async def refresh_checks(
             await checks.refresh_task(tx, task)
     is_reopened = before is not None and before["state"] != "open"
     if is_reopened or before is None or any(before[name] != row[name] for name in PROPOSED_BY):
-        # What was queued for its head when it was closed was dropped, so it is written again.
-        await checks.refresh_pull(tx, row, again=is_reopened)
+        # What was queued for its head while it was closed, or had another head, was dropped. So the
+        # check is written again, also for a head that comes back.
+        has_moved = before is not None and before["head_sha"] != row["head_sha"]
+        await checks.refresh_pull(tx, row, again=is_reopened or has_moved)
 
 
 async def _tasks_now_and_before(

@@ -216,6 +216,12 @@ async def record_sent(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None:
 
 
 async def record_failure(tx: Tx, write: WriteRow) -> None:
-    """GitHub refused the check. The next change makes a new check run."""
+    """GitHub refused the check. If it lost the check run, a new one is made; else at the next change.
+
+    A check run that nobody can edit would keep its old conclusion.
+    """
     here = (write["installation_id"], write["repository_id"], write["arguments"]["head_sha"])
+    stored = await head_checks.get(tx, *here)
     await head_checks.forget(tx, *here)
+    if stored is not None and stored["check_run_id"] is not None:
+        await refresh(tx, *here)

@@ -258,6 +258,35 @@ async def test_a_check_whose_outcome_is_unknown_is_found_and_not_made_twice(
     assert shown(workspace, pull) == ("failure", f"scout holds #{issue.number}")
 
 
+async def test_a_check_run_that_github_lost_is_made_again(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    pull = open_pull(workspace, issue)
+    await workspace.settle()
+    (check,) = checks(workspace, pull.head_sha)
+    check.suite.runs.remove(check)
+    await claim(workspace, await workspace.agent("scout"), issue)
+    await workspace.settle()
+    assert shown(workspace, pull) == ("failure", f"scout holds #{issue.number}")
+
+
+async def test_a_head_that_comes_back_gets_what_was_not_sent_for_it(workspace: Workspace) -> None:
+    issue = await workspace.task()
+    pull = open_pull(workspace, issue)
+    await workspace.settle()
+    head = pull.head_sha
+    # The failure waits in the queue when the head changes.
+    await claim(workspace, await workspace.agent("scout"), issue)
+    workspace.person.push(workspace.repository, "other", {"n.py": "1\n"})
+    while await workspace.process_delivery():
+        pass
+    await workspace.settle()
+    assert checks(workspace, head)[0].progress.conclusion == "success"
+    workspace.person.move_branch(workspace.repository, "other", head)
+    await workspace.settle()
+    assert pull.head_sha == head
+    assert shown(workspace, pull)[0] == "failure"
+
+
 async def test_two_pull_requests_with_one_head_share_the_worse_verdict(
     workspace: Workspace,
 ) -> None:
