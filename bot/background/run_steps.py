@@ -12,7 +12,7 @@ from bot.identity.actors import BOT
 from bot.mirror import reads
 from bot.outbox import cancellation
 from bot.repository.workflow_sessions import COMPLETED
-from bot.runs import binding, deadlines, endings, terminating
+from bot.runs import binding, deadlines, endings, requests, terminating
 from bot.times import span
 from store.engine.transaction import Store, Tx
 from store.fetch import pending_reads
@@ -83,7 +83,7 @@ async def _judge_start(tx: Tx, run: AgentRunRow, row: WorkflowRunRow | None) -> 
     elif row["status"] in AWAITS_PERSON:
         await _wait(tx, run, deadlines.LOOK_EVERY, look_at=None)
     else:
-        await _request(tx, run, "workflow_cancel")  # so that it does not begin later
+        await requests.queue(tx, run, "workflow_cancel")  # so that it does not begin later
         await endings.end(tx, run, "not_started", BOT, NO_RUNNER)
 
 
@@ -114,6 +114,8 @@ async def _look_at_stop(tx: Tx, run: AgentRunRow) -> None:
         return
     if run["stops"] == ASKED and run["workflow_run_id"] is not None:
         await _press(tx, run)
+    elif run["workflow_run_id"] is None and await _has_unsent_dispatch(tx, run):
+        await _wait(tx, run, deadlines.LOOK_WAIT)  # the outbox learns which run it started
     elif run["look_at"] is None:
         await _ask(tx, run)
     elif not await _is_answered(tx, run):
@@ -136,22 +138,8 @@ async def _judge_stop(tx: Tx, run: AgentRunRow, row: WorkflowRunRow | None) -> N
 async def _press(tx: Tx, run: AgentRunRow) -> None:
     """Ask GitHub to cancel the run; if it did not help before, by force."""
     kind, reached = REQUESTS[run["stops"]]
-    await _request(tx, run, kind)
+    await requests.queue(tx, run, kind)
     await _wait(tx, run, deadlines.CANCEL_WITHIN, stops=reached, look_at=None)
-
-
-async def _request(tx: Tx, run: AgentRunRow, kind: str) -> None:
-    await writes.queue(
-        tx,
-        run["installation_id"],
-        kind=kind,
-        repository_id=run["repository_id"],
-        target=f"run {run['repository_id']} {run['workflow_run_id']}",
-        arguments={"run_id": run["workflow_run_id"]},
-        author=BOT,
-        task_id=run["task_id"],
-        lane=writes.PEOPLE,
-    )
 
 
 async def _wait(tx: Tx, run: AgentRunRow, length: int, **columns: int | None) -> None:

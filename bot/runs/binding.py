@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from bot.identity.actors import BOT
-from bot.runs import endings, steps
+from bot.runs import endings, requests, steps
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import workflow_runs
@@ -48,7 +48,7 @@ async def bind_sent(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None:
     run = await runs.of_write(tx, i, write["id"])
     if run is None or workflow_run_id is None or not is_exact(result, run["id"]):
         return
-    bound = await bind(tx, run["id"], i, workflow_run_id)
+    bound = await _bind_surely(tx, run, workflow_run_id)
     # Its webhooks may have come before the answer.
     row = bound and await workflow_runs.workflow_run(tx, i, workflow_run_id)
     if bound and row and row["status"] == "in_progress":
@@ -57,12 +57,38 @@ async def bind_sent(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None:
         await endings.apply_end(tx, row, None)
 
 
+async def _bind_surely(tx: Tx, run: AgentRunRow, workflow_run_id: int) -> AgentRunRow | None:
+    """Bind the run to what GitHub says that the dispatch started, whatever a title said before.
+
+    Cancel that if the run has ended meanwhile, because nobody waits for it.
+    """
+    here = (run["installation_id"], workflow_run_id)
+    locked = await runs.lock(tx, run["installation_id"], run["id"])
+    is_other = locked is not None and locked["workflow_run_id"] != workflow_run_id
+    if locked is None or await runs.of_workflow_run(tx, *here) is not None:
+        return None if is_other else locked
+    if locked["state"] not in runs.LIVE:
+        await requests.queue(tx, locked, "workflow_cancel", workflow_run_id)
+        return None
+    await runs.change(tx, locked, workflow_run_id=None)
+    return await bind(tx, run["id"], *here)
+
+
 def is_exact(result: dict[str, Any], run_id: str) -> bool:
     """Whether the result surely names this run's workflow run.
 
     A look after an unknown outcome finds it by its title, which the workflow may lack.
     """
-    return "title" not in result or run_id in RUN_ID.findall(result["title"])
+    return "title" not in result or named_in(result["title"]) == run_id
+
+
+def named_in(title: str) -> str | None:
+    """The agent run that the title of a workflow run names. None if it names several.
+
+    A prompt in the title may name the run of somebody else.
+    """
+    named = set(RUN_ID.findall(title))
+    return named.pop() if len(named) == 1 else None
 
 
 async def end_unsent(tx: Tx, write: WriteRow, why: str) -> None:
@@ -87,11 +113,9 @@ async def follow(tx: Tx, row: WorkflowRunRow, _: WorkflowRunRow | None) -> None:
 
 async def _named_run(tx: Tx, row: WorkflowRunRow) -> str | None:
     """The agent run that the title names, if this can be its workflow run."""
-    for run_id in RUN_ID.findall(row["title"])[:1]:
-        run = await runs.get(tx, row["installation_id"], run_id)
-        if run is not None and _fits(run, row):
-            return run["id"]
-    return None
+    run_id = named_in(row["title"])
+    run = await runs.get(tx, row["installation_id"], run_id) if run_id else None
+    return run["id"] if run is not None and _fits(run, row) else None
 
 
 def _fits(run: AgentRunRow, row: WorkflowRunRow) -> bool:

@@ -94,20 +94,22 @@ def _minutes_left(run: AgentRunRow, now: int) -> int | None:
 def highest_over(
     everybody: Sequence[AgentRunRow], run: AgentRunRow, used: Mapping[str, Used], now: int
 ) -> tuple[AgentRunRow, str] | None:
-    """The highest run, of this one and those above it, that goes beyond a limit on use, and why."""
+    """The highest run, of this one and those above it, that goes beyond a limit on use, and why.
+
+    It may have ended: its limits hold for what it started as long as that runs.
+    """
     for each in reversed(list(_and_above(everybody, run))):
-        if each["state"] in runs.NOT_ENDED and (
-            why := _why_over(_own_rest(everybody, each, used, now), each)
-        ):
+        if why := _why_over(_own_rest(everybody, each, used, now), each):
             return each, why
     return None
 
 
 def _why_over(rest: Limits, run: AgentRunRow) -> str | None:
     if rest.tokens is not None and rest.tokens < 0:
-        return f"it and the runs below it used more than its {run['tokens']} tokens"
+        return f"{run['id']} and the runs below it used more than its {run['tokens']} tokens"
     if rest.cost is not None and rest.cost < 0:
-        return f"it and the runs below it cost more than its limit of {amount(run['cost'] or 0)}"
+        cost = amount(run["cost"] or 0)
+        return f"{run['id']} and the runs below it cost more than its limit of {cost}"
     return None
 
 

@@ -6,7 +6,7 @@ worth keeping. `bot.background` cancels it on GitHub when its time to do so is o
 
 from collections.abc import Sequence
 
-from bot.runs import ends, queue, steps
+from bot.runs import ended_work, ends, queue, steps
 from store.engine.transaction import Tx
 from store.outbox import write_cancellation, writes
 from store.runs import runs
@@ -39,10 +39,14 @@ async def _stop_each(tx: Tx, found: Sequence[AgentRunRow], by: str, why: str) ->
 
 async def stop(tx: Tx, run: AgentRunRow, by: str, why: str) -> AgentRunRow | None:
     """Stop one run. Return it, or None if it has ended or stops already."""
-    if run["state"] == "queued" or await _cancel_dispatch(tx, run, why):
-        return await ends.end_one(tx, run, "cancelled", by, why)
+    # Tasks are locked before runs. Since the caller read the run, it may have got its place.
+    await ended_work.lock_tasks(tx, run["installation_id"], run["agent_id"])
     locked = await runs.lock(tx, run["installation_id"], run["id"])
-    return await steps.record(tx, locked, "stop", by, why) if locked else None
+    if locked is None:
+        return None
+    if locked["state"] == "queued" or await _cancel_dispatch(tx, locked, why):
+        return await ends.end_one(tx, locked, "cancelled", by, why)
+    return await steps.record(tx, locked, "stop", by, why)
 
 
 async def _cancel_dispatch(tx: Tx, run: AgentRunRow, why: str) -> bool:

@@ -61,8 +61,8 @@ async def test_what_runs_below_used_counts_for_those_above(workspace: Workspace)
     assert refused.code == "run_limit"
     await leaf.call("report_usage", model="m", input_tokens=1)
     assert await states(workspace) == ["stopping"] * 3
-    ((why,), *_) = await stored_runs(workspace, "why")
-    assert why == "it and the runs below it used more than its 1000 tokens"
+    ((root_id, why), *_) = await stored_runs(workspace, "id", "why")
+    assert why == f"{root_id} and the runs below it used more than its 1000 tokens"
 
 
 async def test_a_limit_of_a_run_in_the_middle_stops_it_and_those_below_it(

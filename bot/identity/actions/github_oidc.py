@@ -65,8 +65,9 @@ class JobToken:
     ref: str
     ref_is_protected: bool
     event: str
-    # The login of the account that started the run.
+    # The login of the account that started the run, and its id if the server says it.
     person: str
+    person_id: int | None = None
 
     @property
     def accepted_until(self) -> int:
@@ -177,6 +178,7 @@ def _job_token(claims: Mapping[str, Any]) -> JobToken:
         ref_is_protected=claims.get("ref_protected") == TRUE,
         event=_text(claims, "event_name"),
         person=_text(claims, "actor"),
+        person_id=_number(claims, "actor_id") if "actor_id" in claims else None,
     )
 
 

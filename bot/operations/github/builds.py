@@ -5,12 +5,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from bot.comments import replies
+from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, operation
 from bot.kernel.patterns import Shape
 from bot.operations.arguments import NOT_BLANK, Branch, Sha
 from bot.operations.github import check_names
 from bot.operations.github.writing import Writes, write
 from bot.operations.tasks.access import visible_repository
+from bot.repository.run_settings import RUN_INPUT
 
 Conclusion = Literal["success", "failure", "neutral", "cancelled", "skipped", "timed_out"]
 Workflow = Annotated[
@@ -65,6 +67,12 @@ async def github_run_workflow(
 ) -> Writes:
     """Start a workflow that has workflow_dispatch. The result has the run's id."""
     where = await visible_repository(ctx, repository)
+    if RUN_INPUT in inputs:
+        # Its job could take the place of an agent run that has just been dispatched.
+        raise Refused(
+            "invalid_arguments",
+            f"`inputs`: Hubbub passes {RUN_INPUT} itself. Start an agent run with spawn_agent.",
+        )
     arguments = {"workflow": workflow, "ref": ref or where["default_branch"], "inputs": inputs}
     return await write(
         ctx, "workflow_dispatch", where, f"workflow {where['id']} {workflow}", arguments

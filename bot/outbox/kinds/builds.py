@@ -17,7 +17,7 @@ from bot.outbox.kinds.kind import (
 )
 from bot.pulls import checks, verdict
 from bot.repository.run_settings import RUN_INPUT
-from bot.runs.binding import RUN_ID
+from bot.runs.binding import named_in, short_ref
 from store.engine.transaction import Tx
 from store.mirror import head_checks
 from store.outbox import write_history
@@ -114,20 +114,19 @@ def _is_its_run(sending: Sending, entry: Any) -> bool:
     after the write was sent, and no other write did.
     """
     arguments = sending.arguments
-    named_runs = RUN_ID.findall(text(at(entry, "display_title")))
-    own = at(arguments, "inputs", RUN_INPUT)
-    if named_runs:
-        return own in named_runs
+    named = named_in(text(at(entry, "display_title")))
+    if named not in (None, at(arguments, "inputs", RUN_INPUT)):
+        return False
     file = text(at(entry, "path")).partition("@")[0].rpartition("/")[2]
     workflow = str(arguments["workflow"])
     return (
         workflow in (file, str(at(entry, "workflow_id")))
-        and at(entry, "head_branch") == arguments["ref"]
+        and at(entry, "head_branch") == short_ref(arguments["ref"])
         and authorship.is_ours(
             text(at(entry, "actor", "login")), maybe_number(at(entry, "actor", "id")), sending.bot
         )
         and time(at(entry, "created_at")) >= (sending.write["sending_at"] or 0) - MARGIN
-        and at(entry, "id") not in sending.known["others"]
+        and (named is not None or at(entry, "id") not in sending.known["others"])
     )
 
 
