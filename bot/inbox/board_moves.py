@@ -109,7 +109,8 @@ async def _run(tx: Tx, shared: Shared, which: CommandRow) -> None:
     if move is None or await _is_overtaken(tx, move):
         await commands.answer(tx, row, "withdrawn", None)
     elif move.is_done or move.meaning is None:
-        await commands.answer(tx, row, "done", None)
+        # What means nothing for the task is not the last word about it.
+        await commands.answer(tx, row, "done" if move.is_done else "withdrawn", None)
         await board_sync.catch_up(tx, move.task)
     else:
         await _run_or_postpone(tx, shared, move, now)

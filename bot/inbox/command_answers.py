@@ -95,7 +95,7 @@ async def _answer_on_card(tx: Tx, row: CommandRow) -> None:
 
 async def record_refusal(tx: Tx, row: CommandRow, code: str) -> None:
     """Record in the audit that the command was refused."""
-    is_move = row["verb"] == board_effects.VERB
+    is_move = row["verb"] in (board_effects.VERB, board_effects.CHANGE)
     verb = row["verb"] if row["verb"] in VERBS or is_move else "unknown command"
     i, about = row["installation_id"], f"{row['repository_id']}#{row['number']}"
     await records.append(

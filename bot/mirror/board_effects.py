@@ -24,8 +24,9 @@ from store.tables.mirror import IssueRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
-# The verb of the command that a move is. Nobody can type it.
-VERB = "move on the board"
+# The verbs of the command that a move is. Nobody can type them. The first one is about the state, the
+# other one about another field.
+VERB, CHANGE = "move on the board", "change on the board"
 # After these actions of an item it may lack what shows its task.
 APPEARING = ("created", "converted", "restored")
 NOTICE = "board_conflict"
@@ -38,11 +39,13 @@ async def record_move(tx: Tx, installation_id: int, move: BoardMove) -> None:
         return
     issue, task = found
     plan = await _plan_of(tx, task, move.project_node_id)
-    if plan is not None and plan.field_of(move.field_node_id) is not None:
-        await commands.add(tx, installation_id, [_command(move, issue)])
+    field = plan.field_of(move.field_node_id) if plan else None
+    if field is not None:
+        verb = VERB if field.role == "state" else CHANGE
+        await commands.add(tx, installation_id, [_command(move, issue, verb)])
 
 
-def _command(move: BoardMove, issue: IssueRow) -> FoundCommand:
+def _command(move: BoardMove, issue: IssueRow, verb: str) -> FoundCommand:
     """Each move has a key of its own, so it runs once however often its event arrives."""
     place = (move.field_node_id, move.option_id, move.moved_at, move.asker_id or move.asker)
     return {
@@ -53,7 +56,7 @@ def _command(move: BoardMove, issue: IssueRow) -> FoundCommand:
         "repository_id": issue["repository_id"],
         "number": issue["number"],
         "line": 0,
-        "verb": VERB,
+        "verb": verb,
         "words": [move.field_node_id, move.option_id or ""],
         "text": move.option_name,
         "asker": move.asker,

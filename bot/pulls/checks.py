@@ -216,9 +216,9 @@ async def record_sent(tx: Tx, write: WriteRow, result: dict[str, Any]) -> None:
 
 
 async def record_failure(tx: Tx, write: WriteRow) -> None:
-    """GitHub refused the check. If it lost the check run, a new one is made; else at the next change.
+    """GitHub refused the check: a new check run is made at the next change.
 
-    A check run that nobody can edit would keep its old conclusion.
+    If it was an edit, GitHub lost the check run, and a new one is made now.
     """
     here = (write["installation_id"], write["repository_id"], write["arguments"]["head_sha"])
     stored = await head_checks.get(tx, *here)

@@ -191,6 +191,34 @@ async def test_the_last_word_wins_between_a_move_and_a_command(workspace: Worksp
     assert (await story.state(issue), story.status(issue)) == ("pending", "Todo")
 
 
+# A later change on the board that says nothing about how the task ended.
+BESIDE = {
+    "another field": ("Priority", "P0"),
+    "a column without a meaning": ("Status", "Ideas"),
+}
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("how", BESIDE)
+async def test_a_late_command_runs_although_something_else_was_moved_since(
+    workspace: Workspace, how: str
+) -> None:
+    story = await with_fields(workspace, "Ideas")
+    issue = await story.on_board()
+    workspace.github.hold_deliveries()
+    workspace.clock.forward(10)
+    workspace.person.comment(issue, "/done")
+    workspace.clock.forward(10)
+    workspace.person.set_field(story.item(issue), *BESIDE[how])
+    late, moved = list(workspace.github.held_deliveries)
+    await workspace.github.post(moved)
+    await workspace.settle()
+    await workspace.github.post(late)
+    workspace.github.release_deliveries()
+    await story.rest()
+    assert await story.state(issue) == "completed"
+
+
 # --- What others do on the board -----------------------------------------------------------------
 
 
@@ -288,8 +316,9 @@ async def test_another_app_that_moves_an_item_each_time_meets_a_ceiling(
 FIELDS = "  priority_field: Priority\n  size_field: Size\n"
 
 
-async def with_fields(workspace: Workspace) -> BoardStory:
-    project = workspace.person.create_project("acme", "Work", ["Todo", "In Progress", "Done"])
+async def with_fields(workspace: Workspace, *more: str) -> BoardStory:
+    columns = ["Todo", "In Progress", "Done", *more]
+    project = workspace.person.create_project("acme", "Work", columns)
     workspace.person.add_field(project, "Priority", ["P0", "P1", "P2"])
     workspace.person.add_field(project, "Size", ["S", "M", "L"])
     text = f"board:\n  project: {project.number}\n{FIELDS}"
