@@ -37,8 +37,11 @@ def whole_sentences(text: str, longest: int, more: str = "") -> str:
 
 
 def code(text: str) -> str:
-    """Inline code, in which GitHub sees no mention and Hubbub no command."""
-    return f"`{text.replace('`', chr(0x2BC)).strip()}`"
+    """Inline code, in which GitHub sees no mention and Hubbub no command.
+
+    It has one line, because an empty line would end it. The name of a file may have some.
+    """
+    return f"`{' '.join(text.replace('`', chr(0x2BC)).splitlines()).strip()}`"
 
 
 def inline(text: str) -> str:

@@ -24,8 +24,8 @@ from store.tables.mirror import IssueRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
-# The verbs of the command that a move is. Nobody can type them. The first one is about the state, the
-# other one about another field.
+# The verbs of the command that a move is. Nobody can type them. The first one is for the state, the
+# second one for another field.
 VERB, CHANGE = "move on the board", "change on the board"
 # After these actions of an item it may lack what shows its task.
 APPEARING = ("created", "converted", "restored")
