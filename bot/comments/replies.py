@@ -267,7 +267,7 @@ def board_problem(project: int, problem: str) -> str:
 
 
 def moved_back(asker: str, status: str, why: str) -> str:
-    to = f" to **{status}**" if status else ""
+    to = f" to {code(status)}" if status else ""
     return f"@{asker}: moved back{to} on the board: {why}"
 
 

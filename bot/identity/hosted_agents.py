@@ -24,18 +24,18 @@ class HostedAgent:
 
 
 # Webhooks and REST name some of these bots without `[bot]`: "Copilot" is an assignee and an author
-# (anthropics/claude-code-action issue 1284), GraphQL says copilot-swe-agent. The mirror adds the
-# suffix to the login of every account of the type Bot.
+# (anthropics/claude-code-action issue 1284). The mirror adds the suffix to the login of every bot.
+# A login without it is a person's, who may have chosen it to look like a bot.
 BUILT_IN = (
     HostedAgent(
         "copilot",
         "GitHub Copilot",
-        ("copilot[bot]", "copilot", "copilot-swe-agent[bot]", "copilot-swe-agent"),
+        ("copilot[bot]", "copilot-swe-agent[bot]"),
     ),
     HostedAgent(
         "claude",
         "Claude",
-        ("claude[bot]", "anthropic-code-agent[bot]", "anthropic-code-agent"),
+        ("claude[bot]", "anthropic-code-agent[bot]"),
     ),
     HostedAgent(
         "codex",
@@ -43,7 +43,6 @@ BUILT_IN = (
         (
             "codex[bot]",
             "openai-code-agent[bot]",
-            "openai-code-agent",
             "chatgpt-codex-connector[bot]",
             "openai-codex[bot]",
         ),

@@ -15,9 +15,6 @@ async def maker_of(tx: Tx, pull: PullRequestRow) -> str:
         if write is not None:
             return write["author"]
     settings = await repository_settings.of(tx, pull["installation_id"], pull["repository_id"])
-    if hosted := of_login(pull["author"], with_logins(settings.hosted_agents)):
-        return hosted.id
-    settings = await repository_settings.of(tx, pull["installation_id"], pull["repository_id"])
     hosted = of_login(pull["author"], with_logins(settings.hosted_agents))
     return hosted.id if hosted else f"@{pull['author'] or 'ghost'}"
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+from bot.kernel.sentences import code
 from bot.repository import repository_settings
 from bot.repository.repository_settings import Board, RepositorySettings
 from bot.tasks import board_options
@@ -129,7 +130,7 @@ def _field(
 ) -> tuple[BoardField | None, list[str]]:
     row = _find_field(fields, name, known.get("field"))
     if row is None:
-        return None, [f"Project {board.project} has no single-select field `{name}`."]
+        return None, [f"Project {board.project} has no single-select field {code(name)}."]
     named: Names = getattr(board, KEYS[role]).model_dump()
     matched = board_options.match(row["options"], named, USUAL[role], known.get("options", {}))
     if problems := _problems(row, role, matched):
@@ -149,14 +150,16 @@ def _find_field(
 
 
 def _problems(row: ProjectFieldRow, role: Role, matched: Matched) -> list[str]:
-    names = ", ".join(f"`{each['name']}`" for each in row["options"]) or "none"
+    names = ", ".join(code(each["name"]) for each in row["options"]) or "none"
     there = f"Its options are {names}."
     if matched.unknown:
-        lacking = ", ".join(f"`{name}`" for name in matched.unknown.values())
-        return [f"The field `{row['name']}` has no option {lacking}. {there}"]
+        lacking = ", ".join(map(code, matched.unknown.values()))
+        return [f"The field {code(row['name'])} has no option {lacking}. {there}"]
     for value in NEEDED[role]:
         if value not in matched.option_of:
             where = f"`board.{KEYS[role]}.{value}`"
-            why = f"No option of the field `{row['name']}` stands for {value}."
+            why = f"No option of the field {code(row['name'])} stands for {value}."
             return [f"{why} {there} Name one as {where} in the settings."]
-    return [] if matched.option_of else [f"The field `{row['name']}` has no usual option. {there}"]
+    return (
+        [] if matched.option_of else [f"The field {code(row['name'])} has no usual option. {there}"]
+    )

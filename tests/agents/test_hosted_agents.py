@@ -36,6 +36,20 @@ async def state_of(workspace: Workspace, issue: Issue) -> tuple[str, str | None]
     return rows[0]["state"], rows[0]["holder"]
 
 
+@ON_SQLITE
+@pytest.mark.parametrize("login", ["openai-code-agent", "copilot-swe-agent"])
+async def test_a_person_whose_login_looks_like_a_hosted_agent_takes_no_task(
+    workspace: Workspace, login: str
+) -> None:
+    issue = await workspace.task()
+    stranger = workspace.github.person(login, permissions={"acme/rocket": "read"})
+    workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
+    text = f"Closes #{issue.number}"
+    stranger.open_pull(workspace.repository, title="Mend", head="fix", body=text)
+    await workspace.settle()
+    assert await state_of(workspace, issue) == ("pending", None)
+
+
 async def test_an_issue_that_is_assigned_to_copilot_is_claimed_in_its_name(
     workspace: Workspace,
 ) -> None:
@@ -277,5 +291,5 @@ def test_settings_add_logins_to_a_known_agent_and_new_agents() -> None:
     found = with_logins({"codex": ["My-Codex[bot]"], "jules": ["google-labs-jules[bot]"]})
     assert [each.system for each in found] == ["copilot", "claude", "codex", "jules"]
     assert of_login("my-codex[bot]", found) == found[2]
-    assert first_of(["google-labs-jules[bot]", "Copilot"], found) == found[0]
+    assert first_of(["google-labs-jules[bot]", "Copilot[bot]"], found) == found[0]
     assert first_of(["octocat"], found) is None

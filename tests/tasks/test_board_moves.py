@@ -132,7 +132,7 @@ async def test_a_move_by_a_person_without_write_is_undone_with_one_reason(
     await story.drag(issue, "Done", by=reader)
     assert (await story.state(issue), story.status(issue)) == ("in_progress", "In Progress")
     why = (
-        "@mona: moved back to **In Progress** on the board: this needs the permission write on "
+        "@mona: moved back to `In Progress` on the board: this needs the permission write on "
         "this repository, and you have read."
     )
     assert story.replies(issue) == [why]
