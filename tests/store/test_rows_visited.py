@@ -284,12 +284,16 @@ BOUNDED: dict[str, tuple[int, str]] = {
     "list_writes, sent": (5_000, "SQLite sorts what the agent sent while history is kept"),
     "get_task": (400, "with statistics, SQLite sorts the comments of an issue"),
     "github_comment_issue": (600, "with statistics, SQLite sorts the comments of an issue"),
+    "the history of a task": (400, "with statistics, SQLite sorts the events of the task"),
     "who may decide": (800, "at most 500 people are looked up"),
 }
 # What grows, and why that is right.
 GROWS: dict[str, str] = {
     "get_agent": "sums the hours in which the agent wrote, as long as history is kept",
     "claim_task": "compares its paths with those of all live claims",
+    "release_task": "compares the pull requests that it blocked with the paths of all live claims",
+    "manage_agent": "compares the pull requests that it blocked with the paths of all live claims",
+    "update_task_status, completed": "compares pull requests with the paths of all live claims",
     "claim_task, nothing fits": "looks at all that is ready",
     "list_tasks of an assignee": "looks for an assignee of few tasks in all open tasks",
     "send_message to a role": "asks of each agent whether it has the role",
