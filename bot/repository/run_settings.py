@@ -69,7 +69,11 @@ InputName: TypeAlias = Annotated[
 Model: TypeAlias = Annotated[
     str,
     Field(max_length=100),
-    Shape(r"^[\w.:/@+-]+$", "must be the name of a model, without spaces"),
+    # Workflows pass it on the command line, where a hyphen begins an option.
+    Shape(
+        r"^\w[\w.:/@+-]*$",
+        "must be the name of a model, without spaces, and a letter or digit first",
+    ),
 ]
 Cron: TypeAlias = Annotated[str, Field(max_length=100), AfterValidator(_is_cron)]
 

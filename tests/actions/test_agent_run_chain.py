@@ -1,5 +1,6 @@
 """From /assign to the result: a person, Hubbub, GitHub, a job and its agent."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,32 @@ async def test_a_job_binds_itself_where_github_does_not_name_the_run(site: Actio
     await assign(site)
     run = await site.work_until_done()
     assert await ended(site) == ("succeeded", "success", "I mended it.", run.id), run.log
+
+
+HOSTILE = "\"; touch a.pwned; $(touch b.pwned) `touch c.pwned` ${{ github.token }}\nEOF\n::error::x"
+
+
+async def test_a_prompt_is_never_run_by_the_shell(site: ActionSite) -> None:
+    prompt = f"{FIXER}    prompt: {json.dumps(HOSTILE)}\n"
+    await site.push(
+        'ls; printenv PROMPT | base64 -w0 > "$RUNNER_TEMP/result.txt"', settings=prompt
+    )
+    await assign(site)
+    run = await site.work_until_done()
+    state, outcome, result, _ = await ended(site)
+    assert (state, outcome) == ("succeeded", "success"), run.log
+    assert HOSTILE in base64.b64decode(result).decode()
+    assert "pwned\n" not in run.log
+
+
+async def test_a_last_message_that_was_cut_inside_of_a_character_is_reported(
+    site: ActionSite,
+) -> None:
+    cut = r"""printf '[{"type": "result", "result": "Mended \\ud83d"}]' > "$RUNNER_TEMP/result.txt" """
+    await site.push(cut, settings=FIXER)
+    await assign(site)
+    run = await site.work_until_done()
+    assert (await ended(site))[:3] == ("succeeded", "success", "Mended ?"), run.log
 
 
 async def test_an_agent_that_fails_is_reported_as_a_failure(site: ActionSite) -> None:

@@ -179,3 +179,44 @@ async def test_runs_that_wait_start_after_the_run_above_has_succeeded(
         ("dispatched", None),
     ]
     assert len(workspace.repository.workflow_runs) == 2
+
+
+SECRET = "ghp_aB3dE5gH7jK9mN1pQ3sT5vW7xY9zA1cD3eF5"
+
+
+async def test_a_secret_in_a_prompt_is_refused(workspace: Workspace) -> None:
+    """Everybody who may read the repository sees the inputs of a workflow."""
+    await set_templates(workspace)
+    lead = await workspace.agent("lead", "tech-lead")
+    given = {"template": "fixer", **R, "prompt": f"Use {SECRET}"}
+    refused = await lead.refusal("spawn_agent", **given)
+    assert (refused.code, SECRET in refused.message) == ("invalid_arguments", False)
+    assert await stored_runs(workspace, "id") == []
+
+
+async def test_a_model_cannot_be_an_option_of_the_agents_program(workspace: Workspace) -> None:
+    await set_templates(workspace)
+    lead = await workspace.agent("lead", "tech-lead")
+    model = "--dangerously-skip-permissions"
+    given = {"template": "fixer", **R, "prompt": "Go", "model": model}
+    assert (await lead.refusal("spawn_agent", **given)).code == "invalid_arguments"
+
+
+@pytest.mark.parametrize("how", ["remove_app", "suspend"])
+async def test_a_run_in_a_repository_without_the_app_comes_to_an_end(
+    workspace: Workspace, how: str
+) -> None:
+    await set_templates(workspace)
+    lead = await workspace.agent("lead", "tech-lead")
+    run = await spawn(lead, **R, prompt="Go")
+    await begin(workspace, run)
+    if how == "suspend":
+        workspace.github.suspend(workspace.installation)
+    else:
+        names = [workspace.repository.full_name]
+        workspace.github.remove_repositories(workspace.installation, names)
+    await workspace.settle()
+    for seconds in (3601, 130, *[200] * 6):
+        await workspace.time_passes(seconds)
+    ((state, due_at),) = await stored_runs(workspace, "state", "due_at")
+    assert (state, due_at) == ("cancelled", None)

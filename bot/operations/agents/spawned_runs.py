@@ -62,6 +62,7 @@ async def spawn_agent(
     where, row = await _place(ctx, task, repository)
     await presence.check_may_work(ctx.tx, ctx.actor)
     await run_access.check_may_start(ctx, where, row)
+    clean_texts.check_name("prompt", prompt)  # it becomes an input of the workflow
     limits = (minutes, children, tokens, micros(cost) if cost else None)
     run = await run_start.start(ctx, where, row, template, prompt, model, priority, *limits)
     return Spawned(run=await run_view(ctx, run))

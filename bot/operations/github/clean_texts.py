@@ -141,10 +141,11 @@ def for_card(given: dict[str, str | None]) -> tuple[dict[str, str], list[str]]:
 def check_names(arguments: Mapping[str, Any]) -> None:
     """Raise Refused for a secret in what is not cleaned, because it would mean something else."""
     for name in NAMES:
-        _check_name(name, arguments.get(name))
+        check_name(name, arguments.get(name))
 
 
-def _check_name(argument: str, value: Any) -> None:
+def check_name(argument: str, value: Any) -> None:
+    """Raise Refused for a secret in this argument, without the secret."""
     added = value.get("add") if argument == "labels" and isinstance(value, dict) else value
     if secret := secret_formats.first(added if isinstance(added, str) else repr(added)):
         raise Refused("invalid_arguments", f"`{argument}` has {secret.name}: leave it out.")

@@ -13,6 +13,8 @@ from start import call
 
 # Characters that Hubbub takes as a result.
 MOST_CHARACTERS = 20_000
+# Of a file that may be a log of any length.
+MOST_READ = 10 * MOST_CHARACTERS
 CUT = "\n\n(The rest is in the log of the run.)"
 
 
@@ -55,6 +57,8 @@ def nothing_said() -> str:
 
 
 def shorten(text: str) -> str:
+    # A text that was cut inside of a character is not valid: Hubbub would refuse the whole report.
+    text = text.encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - len(CUT)] + CUT
 
 
@@ -76,7 +80,8 @@ def plain_text(file: str, turns: list[Any] | None) -> str:
     """The text of a file that is no list of messages."""
     if not file or turns is not None or not Path(file).is_file():
         return ""
-    return Path(file).read_text(encoding="utf-8", errors="replace").strip()
+    with Path(file).open(encoding="utf-8", errors="replace") as text:
+        return text.read(MOST_READ).strip()
 
 
 def report_usage(state: dict[str, Any], final: dict[str, Any]) -> None:
