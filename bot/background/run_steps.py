@@ -1,7 +1,7 @@
 """What happens to agent runs over time: starts that do not come, deadlines, stops in steps.
 
-Whatever is only missing, such as a webhook that says that a run has begun, is no proof. So Hubbub
-asks GitHub how the run is, and believes the answer.
+A webhook that did not come proves nothing. So Hubbub asks GitHub how the run is, and believes the
+answer.
 """
 
 from collections.abc import Awaitable, Callable
@@ -46,7 +46,7 @@ async def step(store: Store) -> int:
 
 async def _try_to_look(store: Store, key: RunKey) -> bool:
     try:
-        # Of several processes, the one whose UPDATE counts looks. If it dies, the run is due soon.
+        # One of several processes takes the run. If it dies, the run is due again soon.
         if await store.write(lambda tx: run_queue.take(tx, key, deadlines.LOOK_WAIT)):
             await store.write(lambda tx: look(tx, key))
     except Exception:  # a bug: the others must go on
@@ -63,10 +63,10 @@ async def look(tx: Tx, key: RunKey) -> None:
 
 
 async def _look_at_start(tx: Tx, run: AgentRunRow) -> None:
-    """A run that GitHub was to start, and of which nothing came."""
+    """A run that GitHub was asked to start, and whose start it has not reported."""
     if await _has_unsent_dispatch(tx, run):
         await _wait(tx, run, deadlines.START_WITHIN)  # the outbox says how a write ends
-    elif run["look_at"] is None:
+    elif run["asked_at"] is None:
         await _ask(tx, run)
     elif not await _is_answered(tx, run):
         await _wait_for_answer(tx, run)
@@ -81,7 +81,7 @@ async def _judge_start(tx: Tx, run: AgentRunRow, row: WorkflowRunRow | None) -> 
     elif row["status"] in ("in_progress", COMPLETED):
         await _follow(tx, row)
     elif row["status"] in AWAITS_PERSON:
-        await _wait(tx, run, deadlines.LOOK_EVERY, look_at=None)
+        await _wait(tx, run, deadlines.LOOK_EVERY, asked_at=None)
     else:
         await requests.queue(tx, run, "workflow_cancel")  # so that it does not begin later
         await endings.end(tx, run, "not_started", BOT, NO_RUNNER)
@@ -112,11 +112,11 @@ async def _look_at_stop(tx: Tx, run: AgentRunRow) -> None:
     """A run that was asked to stop and goes on: one step further."""
     if await _cancel_unsent_dispatch(tx, run):
         return
-    if run["stops"] == ASKED and run["workflow_run_id"] is not None:
-        await _press(tx, run)
+    if run["stop_step"] == ASKED and run["workflow_run_id"] is not None:
+        await _request_next(tx, run)
     elif run["workflow_run_id"] is None and await _has_unsent_dispatch(tx, run):
         await _wait(tx, run, deadlines.LOOK_WAIT)  # the outbox learns which run it started
-    elif run["look_at"] is None:
+    elif run["asked_at"] is None:
         await _ask(tx, run)
     elif not await _is_answered(tx, run):
         await _wait_for_answer(tx, run)
@@ -129,17 +129,17 @@ async def _judge_stop(tx: Tx, run: AgentRunRow, row: WorkflowRunRow | None) -> N
         await endings.end(tx, run, "not_started", BOT, NO_RUN)
     elif row["status"] == COMPLETED:
         await _follow(tx, row)
-    elif run["stops"] in REQUESTS:
-        await _press(tx, run)
+    elif run["stop_step"] in REQUESTS:
+        await _request_next(tx, run)
     else:
         await endings.end(tx, run, "cancelled", BOT, GIVEN_UP)
 
 
-async def _press(tx: Tx, run: AgentRunRow) -> None:
-    """Ask GitHub to cancel the run; if it did not help before, by force."""
-    kind, reached = REQUESTS[run["stops"]]
+async def _request_next(tx: Tx, run: AgentRunRow) -> None:
+    """Ask GitHub to cancel the run. If that was asked before, ask to do it by force."""
+    kind, reached = REQUESTS[run["stop_step"]]
     await requests.queue(tx, run, kind)
-    await _wait(tx, run, deadlines.CANCEL_WITHIN, stops=reached, look_at=None)
+    await _wait(tx, run, deadlines.CANCEL_WITHIN, stop_step=reached, asked_at=None)
 
 
 async def _wait(tx: Tx, run: AgentRunRow, length: int, **columns: int | None) -> None:
@@ -152,7 +152,7 @@ async def _has_unsent_dispatch(tx: Tx, run: AgentRunRow) -> bool:
 
 
 async def _cancel_unsent_dispatch(tx: Tx, run: AgentRunRow) -> bool:
-    """A workflow that was not asked for yet need not be. Its end also ends the run."""
+    """Cancel the dispatch if it was not sent yet. Its end also ends the run."""
     write = await writes.get(tx, run["installation_id"], run["write_id"] or "")
     if write is None or write["state"] != "queued":
         return False
@@ -170,12 +170,12 @@ def question(run: AgentRunRow) -> reads.Read:
 async def _ask(tx: Tx, run: AgentRunRow) -> None:
     now = await tx.now()
     await reads.queue(tx, run["installation_id"], question(run))
-    await runs.change(tx, run, look_at=now, due_at=now + deadlines.LOOK_WAIT)
+    await runs.change(tx, run, asked_at=now, due_at=now + deadlines.LOOK_WAIT)
 
 
 async def _wait_for_answer(tx: Tx, run: AgentRunRow) -> None:
     """Nothing is believed until GitHub answers. It may be away for a while."""
-    if (run["look_at"] or 0) + deadlines.ASK_AGAIN <= await tx.now():
+    if (run["asked_at"] or 0) + deadlines.ASK_AGAIN <= await tx.now():
         await _ask(tx, run)
     else:
         await _wait(tx, run, deadlines.LOOK_WAIT)
@@ -185,7 +185,7 @@ async def _is_answered(tx: Tx, run: AgentRunRow) -> bool:
     """Whether GitHub has answered since the question."""
     read = question(run)
     row = await pending_reads.get(tx, run["installation_id"], read.kind, read.subject)
-    return row is not None and (row["answered_at"] or 0) >= (run["look_at"] or 0)
+    return row is not None and (row["answered_at"] or 0) >= (run["asked_at"] or 0)
 
 
 async def _workflow_run(tx: Tx, run: AgentRunRow) -> WorkflowRunRow | None:

@@ -19,7 +19,8 @@ from store.tables.runs import AgentRunRow
 
 # The id of an agent run in the title of a workflow run.
 RUN_ID = re.compile(r"\br_[0-9a-z]{20}\b")
-# The event of a workflow run that Hubbub started. Strangers decide about the titles of others.
+# The event of a workflow run that Hubbub started. The title of one with another event, such as a
+# pull request, is written by strangers.
 EVENT = "workflow_dispatch"
 # GitHub's clock and ours may differ so much.
 MARGIN = 60 * SECOND
@@ -36,7 +37,7 @@ async def bind(
         return None
     if await runs.of_workflow_run(tx, installation_id, workflow_run_id) is not None:
         return None
-    # What was asked to stop before it could be cancelled can be cancelled now.
+    # GitHub can cancel a stopping run only now that its workflow run is known.
     due = {"due_at": await tx.now()} if run["state"] == "stopping" else {}
     bound = {"workflow_run_id": workflow_run_id, "run_attempt": attempt}
     return await runs.change(tx, run, **bound, **due)

@@ -1,4 +1,4 @@
-"""Brings agents in GitHub Actions to where their workflow runs are, as soon as GitHub says so."""
+"""Applies the ends of workflow runs, as soon as GitHub reports them, to their agents."""
 
 from bot.identity.actions import job_sessions
 from bot.identity.actions.job_sessions import ActionsSession
@@ -43,7 +43,7 @@ async def _end_bound(tx: Tx, row: WorkflowRunRow, run: AgentRunRow) -> None:
 
 
 def _reason(run: AgentRunRow, found: End, conclusion: str | None) -> str | None:
-    """Why it ended so. None: for the reason for which it was asked to stop, or as it should."""
+    """Why it ended. None: the reason of its stop stays, or it succeeded."""
     if found == "succeeded" or (found == "cancelled" and run["state"] == "stopping"):
         return None
     if found == "cancelled":
@@ -54,7 +54,7 @@ def _reason(run: AgentRunRow, found: End, conclusion: str | None) -> str | None:
 async def end(tx: Tx, run: AgentRunRow, found: End, by: str, why: str | None) -> AgentRunRow | None:
     """End a run with all that follows. None if it has ended before.
 
-    What runs below it goes on after a success, and else is stopped. The next run gets its place.
+    After a success the runs below it go on; otherwise they are stopped. Its place is given away.
     """
     ended = await ends.end_one(tx, run, found, by, why)
     if ended is None:

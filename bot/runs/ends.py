@@ -20,7 +20,7 @@ async def end_one(
 ) -> AgentRunRow | None:
     """End a run, and return its row then. None if it has ended before.
 
-    What runs below it goes on, and its place is free for a run that waits: the caller sees to both.
+    The caller stops the runs below it, and gives its place to a run that waits.
     """
     held = await ended_work.lock_tasks(tx, run["installation_id"], run["agent_id"])
     locked = await runs.lock(tx, run["installation_id"], run["id"])
@@ -38,6 +38,6 @@ async def end_one(
 
 
 async def _revoke_sessions(tx: Tx, run: AgentRunRow) -> None:
-    """Its job may go on for a while, but it calls nothing any more. What it queued is not sent."""
+    """The job may go on for a while, but its calls are refused, and what it queued is not sent."""
     for each in await credentials.of_actor(tx, run["installation_id"], run["agent_id"]):
         await credentials.revoke(tx, each)

@@ -10,12 +10,11 @@ from dataclasses import dataclass, fields
 from bot.errors import Refused
 from bot.quotas.money import amount, micros
 from bot.repository.run_settings import RunLimits
-from bot.times import SECOND
+from bot.times import MINUTE
 from store.runs import runs
 from store.runs.runs import Used
 from store.tables.runs import AgentRunRow
 
-MINUTE = 60 * SECOND
 NOTHING = Used(tokens=0, cost=0)
 
 

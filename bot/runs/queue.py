@@ -16,7 +16,7 @@ from store.tasks.tasks import FullTask
 async def promote(tx: Tx, installation_id: int, repository_id: int) -> int:
     """Start the next runs of the repository, as many as there are places. Return how many.
 
-    Only one transaction at a time does so for a repository, so that no place is given twice.
+    It locks the places of the repository, so that no place is given twice.
     """
     here = (tx, installation_id, repository_id)
     if await stored_repositories.repository_by_id(*here) is None:

@@ -15,7 +15,7 @@ from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
 from bot.repository.repository_settings import RepositorySettings
 from bot.runs import spawning
-from bot.runs.spawning import Wanted
+from bot.runs.run_rows import RunRequest
 from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
@@ -105,7 +105,7 @@ async def _start(
     if await runs.of_slot(*here, template, slot) is not None:
         return False
     try:
-        wanted = Wanted(template, asked_by=BOT, currency=currency, slot=slot)
+        wanted = RunRequest(template, asked_by=BOT, currency=currency, slot=slot)
         await spawning.spawn(tx, repository, None, wanted)
     except Refused as exc:
         await _record_skip(tx, repository, template, slot, exc.message)

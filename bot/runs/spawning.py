@@ -1,91 +1,44 @@
-"""Starts agent runs: from a template, within the limits, at once or when there is a place."""
-
-from dataclasses import dataclass
+"""Starts agent runs: from a template, within the limits, at once or when there is a basis."""
 
 from bot.agents import hierarchy
 from bot.errors import Refused
-from bot.identity.actors import ACTIONS, BOT
+from bot.identity.actors import BOT
 from bot.repository import repository_settings
 from bot.repository.repository_settings import RepositorySettings
-from bot.repository.run_settings import Template
-from bot.runs import limits, places, steps, templates
+from bot.runs import limits, places, run_rows, steps, templates
 from bot.runs.limits import Limits
-from bot.runs.templates import Traits
-from bot.tasks import lifecycle, lookup
-from bot.tasks.priorities import PRIORITIES, Priority
-from bot.tasks.sizes import SIZES
+from bot.runs.run_rows import Basis, RunRequest
+from bot.tasks import lifecycle
 from store.agents import agents
-from store.engine import ids, json_text
 from store.engine.transaction import Tx
-from store.mirror import settings_files, stored_issues
+from store.mirror import settings_files
 from store.outbox import writes
 from store.runs import runs
 from store.tables.mirror import RepositoryRow
-from store.tables.runs import ASKED, AgentRunRow
+from store.tables.runs import AgentRunRow
 from store.tasks.tasks import FullTask
 
 KIND = "workflow_dispatch"
-# How many runs of a repository may wait for a place.
+# How many runs of a repository may wait for a basis.
 MOST_QUEUED = 100
-# How many digits of its run's id an agent's id has, or more until no other agent has it.
-FEWEST_DIGITS = 6
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A request for a run. What is None comes from the template. `cost` is in millionths.
-
-    `asked_by`: a person with @, an agent, or the bot for a schedule, whose time is `slot`.
-    `currency`: the one in which the cost counts.
-    """
-
-    template: str
-    asked_by: str
-    currency: str
-    prompt: str | None = None
-    model: str | None = None
-    priority: Priority | None = None
-    minutes: int | None = None
-    children: int | None = None
-    tokens: int | None = None
-    cost: int | None = None
-    slot: int | None = None
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where the new run goes: its repository, the settings there, and what is above it."""
-
-    repository: RepositoryRow
-    settings: RepositorySettings
-    template: Template
-    parent: AgentRunRow | None
-
-    @property
-    def here(self) -> tuple[int, int]:
-        return self.repository["installation_id"], self.repository["id"]
-
-    @property
-    def depth(self) -> int:
-        return self.parent["depth"] + 1 if self.parent else 0
 
 
 async def spawn(
-    tx: Tx, repository: RepositoryRow, task: FullTask | None, wanted: Wanted
+    tx: Tx, repository: RepositoryRow, task: FullTask | None, wanted: RunRequest
 ) -> AgentRunRow:
     """Start a run, or put it into the queue. Raise Refused.
 
     The caller has checked who asks, and has locked the task. The task is reserved for the run's
     agent if nobody holds it. If the asking agent is a run itself, the new run is below it.
     """
-    place = await _place(tx, repository, wanted)
-    allowed = await _limits(tx, place, wanted)
-    run = await _row(tx, place, task, wanted, allowed)
+    basis = await _basis(tx, repository, wanted)
+    allowed = await _limits(tx, basis, wanted)
+    run = await run_rows.new(tx, basis, task, wanted, allowed)
     await runs.add(tx, run)
     await _add_agent(tx, run)
     if task is not None and task["holder"] is None:
         await lifecycle.reserve(tx, task, run["agent_id"], wanted.asked_by)
-    if await _is_next(tx, place, run):
+    if await _is_next(tx, basis, run):
         return await dispatch(tx, run, wanted.asked_by)
     await steps.announce(tx, run, wanted.asked_by)
     return run
@@ -117,7 +70,7 @@ async def lock_places(tx: Tx, installation_id: int, repository_id: int) -> Repos
     return repository_settings.parse_or_default(row["settings"] if row else None)
 
 
-async def _place(tx: Tx, repository: RepositoryRow, wanted: Wanted) -> _Place:
+async def _basis(tx: Tx, repository: RepositoryRow, wanted: RunRequest) -> Basis:
     settings = await lock_places(tx, repository["installation_id"], repository["id"])
     template = templates.template_of(settings, wanted.template, repository["full_name"])
     if await runs.queued_count(tx, repository["installation_id"], repository["id"]) >= MOST_QUEUED:
@@ -127,10 +80,10 @@ async def _place(tx: Tx, repository: RepositoryRow, wanted: Wanted) -> _Place:
             "some have run, or stop some with terminate_agent. Nothing was changed.",
             limit="queue",
         )
-    return _Place(repository, settings, template, await _parent(tx, repository, wanted))
+    return Basis(repository, settings, template, await _parent(tx, repository, wanted))
 
 
-async def _parent(tx: Tx, repository: RepositoryRow, wanted: Wanted) -> AgentRunRow | None:
+async def _parent(tx: Tx, repository: RepositoryRow, wanted: RunRequest) -> AgentRunRow | None:
     """The run of the asking agent, if it is one. Raise Refused if that has ended, or stops."""
     own = await runs.of_agent(tx, repository["installation_id"], wanted.asked_by)
     if own is None:
@@ -147,14 +100,14 @@ async def _parent(tx: Tx, repository: RepositoryRow, wanted: Wanted) -> AgentRun
     return parent
 
 
-async def _limits(tx: Tx, place: _Place, wanted: Wanted) -> Limits:
+async def _limits(tx: Tx, basis: Basis, wanted: RunRequest) -> Limits:
     """The limits of the new run. Raise Refused if what is above it has nothing left."""
-    given = limits.of_template(place.template.limits, place.depth)
+    given = limits.of_template(basis.template.limits, basis.depth)
     own = given.within(Limits(wanted.minutes, wanted.children, None, wanted.tokens, wanted.cost))
-    if place.parent is None:
+    if basis.parent is None:
         return own
-    left = await what_is_left(tx, place.parent, wanted.currency)
-    return limits.for_child(own, left, place.depth)
+    left = await what_is_left(tx, basis.parent, wanted.currency)
+    return limits.for_child(own, left, basis.depth)
 
 
 async def what_is_left(tx: Tx, run: AgentRunRow, currency: str) -> Limits:
@@ -163,87 +116,6 @@ async def what_is_left(tx: Tx, run: AgentRunRow, currency: str) -> Limits:
     names = [each["agent_id"] for each in everybody]
     used = await runs.usage_of(tx, run["installation_id"], names, currency)
     return limits.left_of(everybody, run, used, await tx.now())
-
-
-async def _row(
-    tx: Tx, place: _Place, task: FullTask | None, wanted: Wanted, allowed: Limits
-) -> AgentRunRow:
-    now = await tx.now()
-    run_id = ids.new("r", now)
-    traits = await _traits(tx, task, wanted)
-    model = wanted.model or templates.model_of(place.template, traits)
-    prompt = wanted.prompt or place.template.prompt
-    inputs = templates.inputs_of(
-        place.template,
-        run_id=run_id,
-        task=lookup.name(task) if task else "",
-        prompt=prompt or "",
-        model=model,
-    )
-    installation_id, repository_id = place.here
-    return {
-        "installation_id": installation_id,
-        "id": run_id,
-        "repository_id": repository_id,
-        "template": wanted.template,
-        "task_id": task["id"] if task else None,
-        "prompt": prompt,
-        "agent_id": await _free_agent_id(tx, installation_id, wanted.template, run_id),
-        "role": place.template.role,
-        "model": model,
-        "priority": PRIORITIES.index(traits.priority),
-        "workflow": place.template.workflow,
-        "ref": place.template.ref or place.repository["default_branch"],
-        "inputs": dict(inputs),
-        "parent_id": place.parent["id"] if place.parent else None,
-        "root_id": place.parent["root_id"] if place.parent else run_id,
-        "depth": place.depth,
-        "asked_by": wanted.asked_by,
-        "state": "queued",
-        "why": None,
-        "write_id": None,
-        "workflow_run_id": None,
-        "run_attempt": None,
-        "result": None,
-        "result_is_final": 0,
-        "outcome": None,
-        "minutes": allowed.minutes,
-        "children": allowed.children,
-        "deepest": allowed.deepest,
-        "tokens": allowed.tokens,
-        "cost": allowed.cost,
-        "schedule_slot": wanted.slot,
-        "created_at": now,
-        "dispatched_at": None,
-        "started_at": None,
-        "stop_asked_at": None,
-        "ended_at": None,
-        "deadline_at": None,
-        "due_at": None,
-        "look_at": None,
-        "stops": ASKED,
-    }
-
-
-async def _traits(tx: Tx, task: FullTask | None, wanted: Wanted) -> Traits:
-    """What the rules of the template look at: of the task, unless the caller passed it."""
-    if task is None:
-        return Traits(wanted.priority or "medium")
-    size = None if task["size"] is None else SIZES[task["size"]]
-    here = (task["installation_id"], task["repository_id"], task["number"] or 0)
-    issue = await stored_issues.issue(tx, *here)
-    labels = json_text.value(issue["labels"]) if issue else []
-    return Traits(wanted.priority or PRIORITIES[task["priority"]], size, labels)
-
-
-async def _free_agent_id(tx: Tx, installation_id: int, template: str, run_id: str) -> str:
-    """`actions-fixer-` and the end of the run's id, as much of it as no other agent has."""
-    digits = run_id.partition("_")[2]
-    for n in range(FEWEST_DIGITS, len(digits)):
-        found = f"{ACTIONS}{template}-{digits[-n:]}"
-        if await agents.get(tx, installation_id, found) is None:
-            return found
-    return f"{ACTIONS}{template}-{digits}"
 
 
 async def _add_agent(tx: Tx, run: AgentRunRow) -> None:
@@ -257,8 +129,8 @@ async def _add_agent(tx: Tx, run: AgentRunRow) -> None:
     await agents.lock_or_add(tx, {**row, **names, "parent_id": parent, **times})
 
 
-async def _is_next(tx: Tx, place: _Place, run: AgentRunRow) -> bool:
+async def _is_next(tx: Tx, basis: Basis, run: AgentRunRow) -> bool:
     """Whether there is a place for the new run, and none for one that waits longer."""
-    queue = await runs.queue(tx, *place.here, MOST_QUEUED + 1)
-    live = await runs.live_counts(tx, *place.here)
-    return run["id"] in {each["id"] for each in places.next_runs(place.settings, queue, live)}
+    queue = await runs.queue(tx, *basis.here, MOST_QUEUED + 1)
+    live = await runs.live_counts(tx, *basis.here)
+    return run["id"] in {each["id"] for each in places.next_runs(basis.settings, queue, live)}

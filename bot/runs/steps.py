@@ -7,7 +7,7 @@ from bot.kernel.notice_rules import Happening
 from bot.runs import deadlines
 from bot.runs.states import ENDS, Step, target
 from bot.tasks import publishing
-from bot.times import SECOND
+from bot.times import MINUTE
 from store.engine.transaction import Tx
 from store.outbox import writes
 from store.runs import runs
@@ -39,7 +39,7 @@ async def record(
     ends = columns.get("deadline_at", run["deadline_at"])
     started = run["started_at"] is not None
     due = deadlines.due_at(reached, await tx.now(), ends, has_started=started)
-    columns |= {"due_at": due, "look_at": None}
+    columns |= {"due_at": due, "asked_at": None}
     if why is not None:
         columns["why"] = why[:LONGEST_WHY]
     changed = await runs.change(tx, run, state=reached, **columns)
@@ -53,12 +53,12 @@ async def _times(tx: Tx, run: AgentRunRow, reached: RunState) -> dict[str, int |
         return {"dispatched_at": now}
     if reached == "running":
         return {"started_at": now, "deadline_at": await _deadline(tx, run, now)}
-    return {"stop_asked_at": now} if reached == "stopping" else {"ended_at": now}
+    return {"ended_at": now} if reached in ENDS else {}
 
 
 async def _deadline(tx: Tx, run: AgentRunRow, now: int) -> int | None:
     """When the run's minutes end, which is never after its parent's."""
-    own = now + run["minutes"] * 60 * SECOND if run["minutes"] else None
+    own = now + run["minutes"] * MINUTE if run["minutes"] else None
     parent = run["parent_id"] and await runs.get(tx, run["installation_id"], run["parent_id"])
     ends = [each for each in (own, parent["deadline_at"] if parent else None) if each]
     return min(ends, default=None)

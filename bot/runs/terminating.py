@@ -1,7 +1,7 @@
 """Stops a run together with all runs below it.
 
-A run that waits ends at once. A started one is asked to stop, so that its agent can save what is
-worth keeping. `bot.background` cancels it on GitHub when its time to do so is over.
+A run that waits ends at once. A started one is asked to stop, so that its agent can save its work.
+`bot.background.run_steps` cancels it on GitHub after a while.
 """
 
 from collections.abc import Sequence

@@ -7,8 +7,6 @@ webhook about it changes nothing and causes nothing.
 
 from dataclasses import dataclass
 
-import structlog
-
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
 from bot.repository.repository_settings import RepositorySettings
@@ -25,8 +23,6 @@ from store.tables.mirror import IssueRow
 from store.tables.outbox import WriteRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
-
-log = structlog.get_logger()
 
 # The kind of source of a command that is a move on a board.
 SOURCE = "board"

@@ -71,11 +71,6 @@ async def by_number(tx: Tx, installation_id: int, number: int) -> ProjectRow | N
     return await tx.one(q, i=installation_id, n=number)
 
 
-async def by_node(tx: Tx, installation_id: int, node_id: str) -> ProjectRow | None:
-    q = "SELECT * FROM projects WHERE installation_id = :i AND node_id = :n AND deleted = 0"
-    return await tx.one(q, i=installation_id, n=node_id)
-
-
 async def rename_values(
     tx: Tx, installation_id: int, field: str, option_id: str, name: str
 ) -> None:

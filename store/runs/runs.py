@@ -70,15 +70,6 @@ async def of_agent(tx: Tx, installation_id: int, agent_id: str) -> AgentRunRow |
     return _decode(await tx.one(q, i=installation_id, a=agent_id))
 
 
-async def of_agents(
-    tx: Tx, installation_id: int, agent_ids: Collection[str]
-) -> dict[str, AgentRunRow]:
-    """The runs of those of these agents that are runs, by agent."""
-    q = "SELECT * FROM agent_runs WHERE installation_id = :i AND agent_id IN :ids"
-    rows = await tx.all(q, i=installation_id, ids=sorted(agent_ids))
-    return {row["agent_id"]: row for row in _rows(rows)}
-
-
 async def of_workflow_run(tx: Tx, installation_id: int, workflow_run_id: int) -> AgentRunRow | None:
     q = "SELECT * FROM agent_runs WHERE installation_id = :i AND workflow_run_id = :r"
     return _decode(await tx.one(q, i=installation_id, r=workflow_run_id))
@@ -110,15 +101,6 @@ async def last_scheduled(
         "AND schedule_slot IS NOT NULL ORDER BY schedule_slot DESC LIMIT 1"
     )
     return _decode(await tx.one(q, i=installation_id, r=repository_id, t=template))
-
-
-async def children(tx: Tx, installation_id: int, run_id: str) -> list[AgentRunRow]:
-    """The direct children, oldest first."""
-    q = (
-        f"SELECT * FROM {sql.by_index(tx.dialect, 'agent_runs', 'ix_agent_runs_parent')} "
-        "WHERE installation_id = :i AND parent_id = :p ORDER BY id"
-    )
-    return _rows(await tx.all(q, i=installation_id, p=run_id))
 
 
 async def tree(tx: Tx, installation_id: int, root_id: str) -> list[AgentRunRow]:

@@ -67,15 +67,14 @@ class AgentRunRow(TypedDict):
     created_at: int
     dispatched_at: int | None
     started_at: int | None
-    stop_asked_at: int | None
     ended_at: int | None
     # When its minutes end. A run has it from its start.
     deadline_at: int | None
-    # When Hubbub looks at it next, and since when it waits for GitHub to say how the run is.
+    # When Hubbub looks at it next, and when it asked GitHub how the run is, until it knows.
     due_at: int | None
-    look_at: int | None
-    # How far Hubbub has come with stopping it: one of ASKED, CANCELLING and FORCING.
-    stops: Annotated[int, SMALL, Default("0")]
+    asked_at: int | None
+    # The last step of a stop: one of ASKED, CANCELLING and FORCING.
+    stop_step: Annotated[int, SMALL, Default("0")]
 
 
 # It was asked to stop; GitHub was asked to cancel it; GitHub was asked to do so by force.
@@ -109,7 +108,6 @@ TABLES = (
             unique=True,
         ),
         Index("ix_agent_runs_task", "installation_id", "task_id", "created_at"),
-        Index("ix_agent_runs_parent", "installation_id", "parent_id"),
         Index("ix_agent_runs_root", "installation_id", "root_id"),
         Index("ix_agent_runs_write", "installation_id", "write_id"),
         # In the order of the queue.

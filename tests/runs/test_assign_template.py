@@ -143,7 +143,7 @@ async def test_assign_without_a_name_stops_a_run_that_has_not_claimed(
     workspace.person.comment(second, "/assign")
     await workspace.settle()
     ((_, _), (state, why)) = await stored_runs(workspace, "state", "why")
-    assert (state, why) == ("cancelled", "@octocat ended the reservation of its task.")
+    assert (state, why) == ("cancelled", "@octocat ended the reservation of its task")
     scout = await workspace.agent("scout")
     assert (await scout.call("claim_task"))["task"]["task"] == workspace.name(second)
 

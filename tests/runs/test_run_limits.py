@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from bot.errors import Refused
 from bot.repository.run_settings import RunLimits
 from bot.runs import limits
-from bot.runs.limits import MINUTE, Limits
+from bot.runs.limits import Limits
+from bot.times import MINUTE
 from store.runs import runs
 from store.runs.runs import Used
 from store.tables.runs import AgentRunRow

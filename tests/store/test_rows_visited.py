@@ -175,8 +175,6 @@ QUERIES: dict[str, Query] = {
     "the run of a workflow run": lambda tx, s: runs.of_workflow_run(tx, s.i, ISSUE),
     "the run of a write": lambda tx, s: runs.of_write(tx, s.i, "w_3"),
     "the run of a time": lambda tx, s: runs.of_slot(tx, s.i, s.r, "fixer", 3),
-    "runs below": lambda tx, s: runs.children(tx, s.i, "r_3"),
-    "runs of agents": lambda tx, s: runs.of_agents(tx, s.i, ["me", "ada"]),
     "the pull request of a task": lambda tx, s: pull_writes.newest_of_task(
         tx, s.i, s.tenant.task_id
     ),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.runs import spawning
-from bot.runs.spawning import Wanted
+from bot.runs.run_rows import RunRequest
 from fixtures.github import Issue
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
@@ -33,7 +33,7 @@ async def queue(
         repository = await stored_repositories.repository_by_id(tx, *here)
         assert repository is not None
         given = {"template": "fixer", "prompt": "Work", "currency": "USD", **wanted}
-        return await spawning.spawn(tx, repository, task, Wanted(asked_by=by, **given))
+        return await spawning.spawn(tx, repository, task, RunRequest(asked_by=by, **given))
 
     return await workspace.store.write(work)
 

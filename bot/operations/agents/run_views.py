@@ -12,7 +12,7 @@ from bot.runs.limits import Limits
 from bot.runs.spawning import MOST_QUEUED
 from bot.tasks import lookup
 from bot.tasks.priorities import PRIORITIES, Priority
-from bot.times import SECOND, stamp
+from bot.times import MINUTE, stamp
 from store.agents import agents
 from store.mirror import stored_repositories
 from store.runs import runs
@@ -21,7 +21,6 @@ from store.tasks import tasks
 
 # Direct children that an answer names.
 MOST_CHILDREN = 100
-MINUTE = 60 * SECOND
 
 
 class RunBrief(BaseModel):

@@ -8,7 +8,6 @@ from bot.agents import presence
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel.operation import Context, RepositoryName, TaskRef, operation
-from bot.kernel.sentences import with_full_stop
 from bot.kernel.waitable import EventFilter, Waitable
 from bot.operations.agents import run_access, run_start
 from bot.operations.agents.arguments import AgentId, Why
@@ -28,6 +27,7 @@ from bot.operations.tasks.usage_reports import Cost
 from bot.quotas.money import micros
 from bot.repository.run_settings import LONGEST_MINUTES, MOST_CHILDREN, Model
 from bot.runs import terminating
+from bot.runs.run_rows import RunRequest
 from bot.runs.states import ENDS
 from bot.tasks.priorities import Priority
 from store.tables.mirror import RepositoryRow
@@ -63,9 +63,19 @@ async def spawn_agent(
     await presence.check_may_work(ctx.tx, ctx.actor)
     await run_access.check_may_start(ctx, where, row)
     clean_texts.check_name("prompt", prompt)  # it becomes an input of the workflow
-    limits = (minutes, children, tokens, micros(cost) if cost else None)
-    run = await run_start.start(ctx, where, row, template, prompt, model, priority, *limits)
-    return Spawned(run=await run_view(ctx, run))
+    wanted = RunRequest(
+        template,
+        ctx.actor.name,
+        ctx.shared.caps.currency,
+        prompt=prompt,
+        model=model,
+        priority=priority,
+        minutes=minutes,
+        children=children,
+        tokens=tokens,
+        cost=micros(cost) if cost else None,
+    )
+    return Spawned(run=await run_view(ctx, await run_start.start(ctx, where, row, wanted)))
 
 
 async def _place(
@@ -127,7 +137,7 @@ async def terminate_agent(
     run, _ = await run_access.visible_run(ctx, run_id, agent_id)
     await run_access.check_may_stop(ctx, run)
     texts, cleaned = clean_texts.for_card({"note": note})
-    why = with_full_stop(f"stopped by {ctx.actor.name}{_reason(texts.get('note'))}")
+    why = f"stopped by {ctx.actor.name}{_reason(texts.get('note'))}"
     changed = await terminating.stop_tree(ctx.tx, run, ctx.actor.name, why)
     return Terminated(
         stopping=[each["id"] for each in changed if each["state"] not in ENDS],

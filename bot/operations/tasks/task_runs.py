@@ -11,6 +11,7 @@ from bot.operations.github.targets import repository_of
 from bot.repository import narrowing, repository_settings
 from bot.repository.repository_settings import RepositorySettings
 from bot.runs import terminating
+from bot.runs.run_rows import RunRequest
 from store.agents import agents
 from store.runs import runs
 from store.tasks.tasks import FullTask
@@ -27,7 +28,8 @@ async def start_for(ctx: Context, row: FullTask, name: str) -> Run:
         raise await _unknown_name(ctx, settings, name, where["full_name"])
     if refused := await narrowing.refusal_in(ctx, "spawn_agent", where["id"], where["full_name"]):
         raise refused
-    return await run_view(ctx, await run_start.start(ctx, where, row, name))
+    wanted = RunRequest(name, ctx.actor.name, ctx.shared.caps.currency)
+    return await run_view(ctx, await run_start.start(ctx, where, row, wanted))
 
 
 async def _unknown_name(
@@ -55,5 +57,5 @@ async def stop_waiting(ctx: Context, row: FullTask, name: str | None = None) -> 
     if held_for is None or held_for == name:
         return
     if run := await runs.of_agent(ctx.tx, ctx.installation_id, held_for):
-        why = f"{ctx.actor.name} ended the reservation of its task."
+        why = f"{ctx.actor.name} ended the reservation of its task"
         await terminating.stop_tree(ctx.tx, run, ctx.actor.name, why)

@@ -33,14 +33,11 @@ CREATE TABLE IF NOT EXISTS agent_runs (
   created_at BIGINT NOT NULL,
   dispatched_at BIGINT,
   started_at BIGINT,
-  stop_asked_at BIGINT,
   ended_at BIGINT,
   deadline_at BIGINT,
   PRIMARY KEY (installation_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
 CREATE UNIQUE INDEX ix_agent_runs_agent ON agent_runs (installation_id, agent_id);
-CREATE INDEX ix_agent_runs_deadline ON agent_runs (state, deadline_at);
-CREATE INDEX ix_agent_runs_parent ON agent_runs (installation_id, parent_id);
 CREATE INDEX ix_agent_runs_queue ON agent_runs (installation_id, repository_id, state, priority, created_at, id);
 CREATE INDEX ix_agent_runs_root ON agent_runs (installation_id, root_id);
 CREATE UNIQUE INDEX ix_agent_runs_slot ON agent_runs (installation_id, repository_id, template, schedule_slot);

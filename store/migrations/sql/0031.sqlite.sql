@@ -1,7 +1,6 @@
 ALTER TABLE agent_runs ADD COLUMN due_at BIGINT;
-ALTER TABLE agent_runs ADD COLUMN look_at BIGINT;
-ALTER TABLE agent_runs ADD COLUMN stops INTEGER DEFAULT 0 NOT NULL;
-DROP INDEX ix_agent_runs_deadline;
+ALTER TABLE agent_runs ADD COLUMN asked_at BIGINT;
+ALTER TABLE agent_runs ADD COLUMN stop_step INTEGER DEFAULT 0 NOT NULL;
 CREATE INDEX ix_agent_runs_due ON agent_runs (due_at);
 CREATE TABLE run_schedules (
   installation_id BIGINT NOT NULL,
