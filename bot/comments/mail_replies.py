@@ -23,8 +23,12 @@ SENTENCE = re.compile(
     r"|.*\d.*(?:пишет|написал(?:\(а\))?|写道|寫道|のメール|님이 작성)|\d{4}年\d.*)\s?[:：]",  # noqa: RUF001
     re.IGNORECASE,
 )
+# In a language that is not among these, it has a time, and the address of the sender in brackets.
+# GitHub writes `***@***.***>` for the address.
+ADDRESSED = re.compile(r"(?=.*\b\d{1,2}[:.]\d\d\b)(?=.*\S@[^\s<>]+>).*[:：]")  # noqa: RUF001
 SEPARATOR = re.compile(
-    r"-{2,} ?(?:original message|forwarded message|ursprüngliche nachricht|message d'origine"
+    r"-{2,} ?(?:on\b.*\d.*\bwrote|original message|forwarded message|ursprüngliche nachricht"
+    r"|message d'origine"
     r"|mensaje original|messaggio originale|mensagem original|oorspronkelijk bericht|原始邮件"
     r"|原始郵件|元のメッセージ) ?-{2,}",
     re.IGNORECASE,
@@ -85,9 +89,13 @@ def _sentence(lines: Sequence[str], n: int) -> int:
         if not words or len(joined) + len(words) > LONGEST or words.startswith(">"):
             return 0
         joined = f"{joined} {words}".strip()
-        if words.endswith((":", "：")) and SENTENCE.fullmatch(joined):  # noqa: RUF001
+        if words.endswith((":", "：")) and _is_sentence(joined):  # noqa: RUF001
             return length
     return 0
+
+
+def _is_sentence(line: str) -> bool:
+    return bool(SENTENCE.fullmatch(line) or ADDRESSED.fullmatch(line))
 
 
 def _end_of_quote(lines: Sequence[str], n: int) -> int:

@@ -232,6 +232,16 @@ MAIL: list[tuple[str, list[str]]] = [
         "/hold\n\n30 \u043d\u043e\u044f\u0431. 2026, Ada \u043f\u0438\u0448\u0435\u0442:\n/done",
         ["/hold"],
     ),
+    # Zoho: a sentence between hyphens, and the message without marks (dependabot/feedback#277).
+    (
+        "/hold\n\n---- On Tue, 20 Nov 2018 10:02:23 +0000 Ada <a@x.test> wrote ----\n\n/done",
+        ["/hold"],
+    ),
+    # The sender before the verb in English, then Swedish, Polish and Vietnamese: by the address.
+    ('/hold\n\n30 November 2026 10:02, "Ada" ***@***.***> wrote:\n\n/done', ["/hold"]),
+    ("/hold\n\nDen m\u00e5n 30 nov. 2026 kl 10:02 skrev Ada <a@x.test>:\n\n/done", ["/hold"]),
+    ("/hold\n\npon., 30 lis 2026 o 10:02 Ada <a@x.test> napisa\u0142(a):\n\n/done", ["/hold"]),
+    ("/hold\n\nV\u00e0o 10:02 Ada <a@x.test> \u0111\u00e3 vi\u1ebft:\n\n/done", ["/hold"]),
     # Outlook: a separator, or only the headers.
     ("/hold\n\n-----Original Message-----\nFrom: Ada\nSent: Monday\n\n/done", ["/hold"]),
     (
@@ -268,7 +278,9 @@ MAIL: list[tuple[str, list[str]]] = [
     ("<blockquote>\n/done\n</blockquote>\n\n/hold", ["/hold"]),
     # Spaces that do not break, and lines that a program wrapped.
     (f"\u00a0/hold\u00a0\r\n\r\n{SENTENCE}\r\n>\u00a0/done", ["/hold"]),
-    # A sentence about somebody's words is no mail.
+    # A sentence about somebody's words is no mail, nor one with a time, nor one with an address.
+    ("At 10:30 this happens:\n\n/hold", ["/hold"]),
+    ("Mail <a@x.test> about this:\n\n/hold", ["/hold"]),
     ("On second thought, Ada wrote:\n\n/hold", ["/hold"]),
     ("From: my point of view this is done\n\n/done", ["/done"]),
 ]
