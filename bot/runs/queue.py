@@ -19,8 +19,8 @@ async def promote(tx: Tx, installation_id: int, repository_id: int) -> int:
     It locks the places of the repository, so that no place is given twice.
     """
     here = (tx, installation_id, repository_id)
-    if await stored_repositories.repository_by_id(*here) is None:
-        return 0  # nothing starts while the App has no access
+    if not await _can_start(*here):
+        return 0
     settings, started = await spawning.lock_places(*here), 0
     waiting = await _ready(*here)
     live = await runs.live_counts(*here)
@@ -35,11 +35,17 @@ async def promote(tx: Tx, installation_id: int, repository_id: int) -> int:
 async def has_place(tx: Tx, installation_id: int, repository_id: int) -> bool:
     """Whether a run that waits could start now."""
     here = (tx, installation_id, repository_id)
-    if await stored_repositories.repository_by_id(*here) is None:
+    if not await _can_start(*here):
         return False
     settings = await repository_settings.of(*here)
     live, waiting = await runs.live_counts(*here), await _ready(*here)
     return next(places.next_runs(settings, waiting, live), None) is not None
+
+
+async def _can_start(tx: Tx, installation_id: int, repository_id: int) -> bool:
+    """Nothing starts while the App has no access, or while the repository is archived."""
+    repository = await stored_repositories.repository_by_id(tx, installation_id, repository_id)
+    return repository is not None and not repository["archived"]
 
 
 async def _ready(tx: Tx, installation_id: int, repository_id: int) -> list[AgentRunRow]:

@@ -89,8 +89,13 @@ async def start(tx: Tx, row: RunScheduleRow, currency: str) -> bool:
         return False
     here = (row["installation_id"], row["repository_id"])
     repository = await stored_repositories.repository_by_id(tx, *here)
-    # Nothing starts while the App has no access.
-    return repository is not None and await _start(tx, repository, row["template"], slot, currency)
+    if repository is None:
+        return False  # nothing starts while the App has no access
+    if repository["archived"]:
+        # GitHub would refuse each run, without anybody who could change that.
+        await _record_skip(tx, repository, row["template"], slot, "the repository is archived")
+        return False
+    return await _start(tx, repository, row["template"], slot, currency)
 
 
 async def _start(

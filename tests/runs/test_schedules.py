@@ -150,3 +150,20 @@ async def test_a_schedule_waits_while_the_app_is_suspended(workspace: Workspace)
     await workspace.settle()
     await workspace.time_passes(3600)
     assert await slots(workspace) == ["15 09:30"]
+
+
+async def test_a_schedule_waits_while_the_repository_is_archived(workspace: Workspace) -> None:
+    """googleapis/repo-automation-bots#1853: GitHub refuses each run, every hour."""
+    await set_templates(workspace, HOURLY)
+    workspace.person.archive(workspace.repository)
+    await workspace.settle()
+    await workspace.time_passes(1900)
+    assert await states(workspace) == []
+    (skipped,) = await workspace.rows(
+        "SELECT data FROM events WHERE installation_id = :i AND kind = 'agent.run_skipped'"
+    )
+    assert "the repository is archived" in skipped["data"]
+    workspace.person.unarchive(workspace.repository)
+    await workspace.settle()
+    await workspace.time_passes(3600)
+    assert await slots(workspace) == ["15 09:30"]
