@@ -1,7 +1,8 @@
 """What a changed pull request, or a review of it, means for the tasks that it is about."""
 
 import json
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 from bot.comments import orphaned_pulls
 from bot.identity.actors import TRUSTED
@@ -21,10 +22,11 @@ from store.tables.tasks import TaskState
 from store.tasks import pull_tasks, tasks
 from store.tasks.tasks import FullTask
 
+Compared: TypeAlias = Literal["state", "body", "head_ref", "head_sha", "base_ref"]
 # By these a pull request is for a task, or is not.
-NAMED_BY: tuple[Literal["state", "body", "head_ref"], ...] = ("state", "body", "head_ref")
+NAMED_BY: tuple[Compared, ...] = ("state", "body", "head_ref")
 # These decide which files it changes.
-PROPOSED_BY: tuple[Literal["head_sha", "base_ref"], ...] = ("head_sha", "base_ref")
+PROPOSED_BY: tuple[Compared, ...] = ("head_sha", "base_ref")
 # How long the edit of a card waits after a verdict, because others may follow.
 VERDICT_DELAY = 60 * SECOND
 
@@ -115,15 +117,20 @@ async def refresh_checks(
     here = (tx, row["installation_id"], row["repository_id"])
     if before is not None and (before["state"], row["state"]) == ("open", "closed"):
         await head_checks.drop_override(*here, row["number"])
-    if before is None or any(before[name] != row[name] for name in NAMED_BY):
+    if _differs(row, before, NAMED_BY):
         for task in await _tasks_now_and_before(tx, row, before):
             await checks.refresh_task(tx, task)
     is_reopened = before is not None and before["state"] != "open"
-    if is_reopened or before is None or any(before[name] != row[name] for name in PROPOSED_BY):
+    # One that is for no task any more is among the pull requests of none.
+    if is_reopened or _differs(row, before, (*NAMED_BY, *PROPOSED_BY)):
         # What was queued for its head while it was closed, or had another head, was dropped. So the
         # check is written again, also for a head that comes back.
         has_moved = before is not None and before["head_sha"] != row["head_sha"]
         await checks.refresh_pull(tx, row, again=is_reopened or has_moved)
+
+
+def _differs(row: PullRequestRow, before: PullRequestRow | None, names: Sequence[Compared]) -> bool:
+    return before is None or any(before[name] != row[name] for name in names)
 
 
 async def _tasks_now_and_before(

@@ -12,7 +12,7 @@ from bot.pulls.verdict import Verdict
 from bot.repository import repository_settings
 from bot.times import SECOND
 from store.engine.transaction import Tx
-from store.mirror import head_checks, pulls, task_pulls
+from store.mirror import head_checks, merge_groups, pulls, task_pulls
 from store.outbox import writes
 from store.tables.builds import HeadCheckRow
 from store.tables.mirror import PullRequestRow
@@ -39,9 +39,21 @@ async def verdict_of_head(
 ) -> Verdict | None:
     """What the check of a commit should show. None: it needs no check."""
     here = (tx, installation_id, repository_id)
-    pulls = await task_pulls.with_head(*here, head_sha)
-    stored = await head_checks.get(*here, head_sha) if pulls else None
-    return _common_verdict(await _verdicts(*here, pulls), stored) if pulls else None
+    of_head = await _pulls_of_head(*here, head_sha)
+    stored = await head_checks.get(*here, head_sha) if of_head else None
+    return _common_verdict(await _verdicts(*here, of_head), stored) if of_head else None
+
+
+async def _pulls_of_head(
+    tx: Tx, installation_id: int, repository_id: int, head_sha: str
+) -> list[PullRequestRow]:
+    """The open pull requests with this head, or with a group in the merge queue with this head."""
+    here = (tx, installation_id, repository_id)
+    if found := await task_pulls.with_head(*here, head_sha):
+        return found
+    numbers = await merge_groups.pull_numbers(*here, head_sha)
+    queued = [await pulls.pull_request(*here, number) for number in numbers]
+    return [each for each in queued if each is not None and each["state"] == "open"]
 
 
 def _common_verdict(
@@ -49,18 +61,21 @@ def _common_verdict(
 ) -> Verdict | None:
     if found:
         return verdict.of_several([(pull["number"], each) for pull, each in found])
-    # A check that once failed must not stay so.
-    return None if stored is None or stored["conclusion"] in HARMLESS else NONE_WANTED
+    if stored is None:
+        return None
+    # A check that once failed must not stay so. The row already says so while the write waits.
+    is_due = stored["conclusion"] not in HARMLESS or stored["digest"] == NONE_WANTED.digest
+    return NONE_WANTED if is_due else None
 
 
 async def _verdicts(
-    tx: Tx, installation_id: int, repository_id: int, pulls: Sequence[PullRequestRow]
+    tx: Tx, installation_id: int, repository_id: int, of_head: Sequence[PullRequestRow]
 ) -> list[tuple[PullRequestRow, Verdict]]:
     """The verdicts on those of the open pull requests that get a check."""
     settings = (await repository_settings.of(tx, installation_id, repository_id)).check
     if settings.pulls == "none":
         return []
-    known = [(pull, await facts.of(tx, pull, settings)) for pull in pulls]
+    known = [(pull, await facts.of(tx, pull, settings)) for pull in of_head]
     return [(pull, verdict.verdict(each, settings)) for pull, each in known if each is not None]
 
 
@@ -78,10 +93,10 @@ async def refresh(
     `again`: write it in any case.
     """
     here = (tx, installation_id, repository_id)
-    pulls = await task_pulls.with_head(*here, head_sha)
-    if not pulls:
+    of_head = await _pulls_of_head(*here, head_sha)
+    if not of_head:
         return
-    found = await _verdicts(*here, pulls)
+    found = await _verdicts(*here, of_head)
     stored = await head_checks.get(*here, head_sha)
     shown = _common_verdict(found, stored)
     if shown is None or (stored is not None and stored["digest"] == shown.digest and not again):
@@ -154,15 +169,19 @@ def happening(kind: str, task: FullTask, actor: str, data: dict[str, object]) ->
 
 async def refresh_pull(tx: Tx, pull: PullRequestRow, *, again: bool = False) -> None:
     here = (pull["installation_id"], pull["repository_id"])
-    if pull["state"] == "open":
-        await refresh(tx, *here, pull["head_sha"], again=again)
+    if pull["state"] != "open":
+        return
+    await refresh(tx, *here, pull["head_sha"], again=again)
+    for head in await merge_groups.heads(tx, *here, [pull["number"]]):
+        await refresh(tx, *here, head)
 
 
 async def refresh_task(tx: Tx, task: FullTask, lane: int = writes.AGENTS) -> None:
     """After a change of the task or of who holds it: the checks of all its pull requests."""
     here = (task["installation_id"], task["repository_id"])
     found = await _open_pulls(tx, task)
-    for head in dict.fromkeys(each["head_sha"] for each in found):
+    queued = await merge_groups.heads(tx, *here, [each["number"] for each in found])
+    for head in dict.fromkeys([*(each["head_sha"] for each in found), *queued]):
         await refresh(tx, *here, head, lane=lane)
 
 

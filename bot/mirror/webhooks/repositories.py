@@ -7,6 +7,7 @@ from bot.mirror.changes import Branch, Changes, PushedCommit
 from bot.mirror.rows import installation_rows
 from bot.mirror.webhooks.event import Event, as_list
 from bot.repository.settings_file import PATH
+from store.mirror import merge_groups
 
 BRANCH = "refs/heads/"
 NOTHING = "0" * 40
@@ -35,7 +36,11 @@ def push(event: Event) -> Changes:
     head = None if gone else after
     branch = Branch(event.repository_id, name, before, head, pushed_at, by, by_id)
     wanted = (_settings(event),) if not gone and _touches_settings(event, name) else ()
-    return Changes(branches=(branch,), reads=wanted, commits=_pushed_commits(event))
+    # GitHub waits for the required checks on the head of each group of a merge queue.
+    is_group = head is not None and name.startswith(merge_groups.PREFIX)
+    rechecks = ((event.repository_id, after),) if is_group else ()
+    commits = _pushed_commits(event)
+    return Changes(branches=(branch,), reads=wanted, commits=commits, rechecks=rechecks)
 
 
 def _pushed_commits(event: Event) -> tuple[PushedCommit, ...]:
