@@ -47,6 +47,14 @@ def _is_stopped_by_hold(row: str) -> str:
     )
 
 
+def _is_put_off(row: str, until: str) -> str:
+    """SQL: whether the write minimizes an old reply, and its time has not come."""
+    return (
+        f"({row}.kind = 'comment_minimize' AND {row}.state = 'queued' "
+        f"AND {row}.not_before > :{until})"
+    )
+
+
 def _queue(tx: Tx) -> str:
     """SQL: the writes `w`, read by their installation and state."""
     return sql.by_index(tx.dialect, "writes w", "ix_writes_queue")
@@ -189,7 +197,8 @@ async def next_of_each(
     - So have reactions to what people wrote, because a comment that notifies people waits longer.
     - What an author queued under a lease that ended comes first, because the next holder waits
       for it.
-    - Writes to one target go in order, but no answer to a person waits for agents.
+    - Writes to one target go in order, but no answer to a person waits for agents, and nobody
+      waits until an old reply is minimized.
     - Writes of a task's next holder wait for those of the last one. What the holder wrote waits
       while people hold the task, but for its words, and nobody waits for it.
     - What a paused agent wrote waits, and nobody waits for it.
@@ -209,7 +218,8 @@ async def next_of_each(
         f"AND NOT EXISTS (SELECT 1 FROM {on_target} WHERE "
         "e.installation_id = w.installation_id AND e.target = w.target AND e.state IN :live "
         f"AND e.seq < w.seq AND NOT (w.lane = {PEOPLE} AND w.kind IN :answers "
-        f"AND e.lane = {AGENTS}) AND NOT {_is_held_back('e')} AND NOT {_is_stopped_by_hold('e')}) "
+        f"AND e.lane = {AGENTS}) AND NOT {_is_held_back('e')} AND NOT {_is_stopped_by_hold('e')} "
+        f"AND NOT {_is_put_off('e', 'now')}) "
         f"AND NOT EXISTS (SELECT 1 FROM {of_task} WHERE "
         "p.installation_id = w.installation_id AND p.task_id = w.task_id AND p.state IN :live "
         f"AND p.lease_id <> w.lease_id AND p.seq < w.seq AND NOT {_is_held_back('p')}) "
@@ -233,14 +243,15 @@ async def first_attempts(
 ) -> list[WriteRow]:
     """The author's writes of these kinds that were never sent and may go out until then.
 
-    No other write to the same target goes before them.
+    No other write to the same target goes before them, except one that minimizes later.
     """
     rows = await tx.all(
         "SELECT w.* FROM writes w WHERE w.installation_id = :i AND w.author = :a "
         "AND w.state = 'queued' AND w.attempts = 0 AND w.kind IN :kinds "
         "AND w.lease_id IS NULL AND w.not_before <= :until "
         "AND NOT EXISTS (SELECT 1 FROM writes e WHERE e.installation_id = w.installation_id "
-        "AND e.target = w.target AND e.state IN :live AND e.seq < w.seq) "
+        "AND e.target = w.target AND e.state IN :live AND e.seq < w.seq "
+        f"AND NOT {_is_put_off('e', 'until')}) "
         "ORDER BY w.lane, w.seq LIMIT :n",
         i=installation_id,
         a=author,

@@ -4,6 +4,7 @@ import re
 
 from bot.inbox.command_finder import VERBS
 from bot.operations import OPERATIONS
+from bot.times import SECOND
 from fixtures.github import Comment, Issue
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
@@ -87,6 +88,29 @@ async def test_a_newer_reply_minimizes_the_older_one_of_its_kind(workspace: Work
     # What people wrote stays.
     people = [each for each in issue.comments if each not in by_hubbub(issue)]
     assert [each.minimized for each in people] == [None] * 4
+
+
+async def test_a_question_does_not_wait_until_an_older_reply_is_minimized(
+    workspace: Workspace,
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    task = workspace.name(issue)
+    fence = (await agent.call("claim_task", task=task))["fence"]
+    workspace.person.comment(issue, "/why")
+    await workspace.settle()
+    workspace.person.comment(issue, "/why")
+    while await workspace.process_delivery():
+        pass
+    asked = {"status": "in_progress", "question": "Which red?"}
+    await agent.call("update_task_status", task=task, fence=fence, **asked)
+    await workspace.settle()
+    (comment,) = await workspace.rows(
+        "SELECT queued_at, finished_at FROM writes WHERE installation_id = :i AND author = 'scout'"
+    )
+    assert comment["finished_at"] - comment["queued_at"] < 20 * SECOND
+    await workspace.time_passes(120)
+    minimized = [each.minimized for each in by_hubbub(issue) if each.minimized]
+    assert minimized == ["outdated"]
 
 
 @ON_SQLITE
