@@ -32,12 +32,15 @@ async def end_one(
     if ended is None:
         return None
     await ended_work.release(tx, held, run["agent_id"], end, why or locked["why"] or "")
-    if end == "cancelled":
-        await _revoke_sessions(tx, ended)
+    # Its job may go on for a while, but its calls are refused.
+    await _end_sessions(tx, ended, is_cancelled=end == "cancelled")
     return ended
 
 
-async def _revoke_sessions(tx: Tx, run: AgentRunRow) -> None:
-    """The job may go on for a while, but its calls are refused, and what it queued is not sent."""
+async def _end_sessions(tx: Tx, run: AgentRunRow, *, is_cancelled: bool) -> None:
+    """End them. What the agent of a cancelled run queued is not sent either."""
     for each in await credentials.of_actor(tx, run["installation_id"], run["agent_id"]):
-        await credentials.revoke(tx, each)
+        if is_cancelled:
+            await credentials.revoke(tx, each)
+        else:
+            await credentials.end(tx, each)

@@ -19,8 +19,8 @@ from store.tables.runs import AgentRunRow
 from store.tasks.tasks import FullTask
 
 KIND = "workflow_dispatch"
-# How many runs of a repository may wait for a basis.
-MOST_QUEUED = 100
+# How many runs of a repository may wait for a place, and how many of these places are for people.
+MOST_QUEUED, FOR_PEOPLE = 100, 20
 
 
 async def spawn(
@@ -73,10 +73,11 @@ async def lock_places(tx: Tx, installation_id: int, repository_id: int) -> Repos
 async def _basis(tx: Tx, repository: RepositoryRow, wanted: RunRequest) -> Basis:
     settings = await lock_places(tx, repository["installation_id"], repository["id"])
     template = templates.template_of(settings, wanted.template, repository["full_name"])
-    if await runs.queued_count(tx, repository["installation_id"], repository["id"]) >= MOST_QUEUED:
+    most = MOST_QUEUED if wanted.asked_by.startswith("@") else MOST_QUEUED - FOR_PEOPLE
+    if await runs.queued_count(tx, repository["installation_id"], repository["id"]) >= most:
         raise Refused(
             "run_limit",
-            f"{MOST_QUEUED} runs of {repository['full_name']} wait for a place already. Wait until "
+            f"{most} runs of {repository['full_name']} wait for a place already. Wait until "
             "some have run, or stop some with terminate_agent. Nothing was changed.",
             limit="queue",
         )

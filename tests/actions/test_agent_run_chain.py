@@ -60,14 +60,12 @@ async def test_a_job_binds_itself_where_github_does_not_name_the_run(site: Actio
     assert await ended(site) == ("succeeded", "success", "I mended it.", run.id), run.log
 
 
-HOSTILE = "\"; touch a.pwned; $(touch b.pwned) `touch c.pwned` ${{ github.token }}\nEOF\n::error::x"
+HOSTILE = '"; touch a.pwned; $(touch b.pwned) `touch c.pwned` ${{ github.token }}\nEOF\n::error::x'
 
 
 async def test_a_prompt_is_never_run_by_the_shell(site: ActionSite) -> None:
     prompt = f"{FIXER}    prompt: {json.dumps(HOSTILE)}\n"
-    await site.push(
-        'ls; printenv PROMPT | base64 -w0 > "$RUNNER_TEMP/result.txt"', settings=prompt
-    )
+    await site.push('ls; printenv PROMPT | base64 -w0 > "$RUNNER_TEMP/result.txt"', settings=prompt)
     await assign(site)
     run = await site.work_until_done()
     state, outcome, result, _ = await ended(site)

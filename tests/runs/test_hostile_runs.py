@@ -3,9 +3,10 @@
 import pytest
 
 from bot.background import agent_runs
+from bot.background.clock_watch import ClockWatch
 from bot.errors import Refused
 from bot.identity.actors import BOT
-from bot.runs import binding, queue, terminating
+from bot.runs import binding, queue, spawning, terminating
 from fixtures.github import WorkflowRun
 from store.engine.origins import Origin
 from store.runs import runs
@@ -44,7 +45,7 @@ async def exchange(workspace: Workspace, run: WorkflowRun, run_id: str, **claims
 async def test_a_run_that_gets_its_place_while_it_is_stopped_is_not_started(
     workspace: Workspace,
 ) -> None:
-    """Whoever stops it has read that it waits, and meanwhile another process dispatches it."""
+    """The caller has read that it waits, and meanwhile another process dispatches it."""
     await set_templates(workspace, ONE_PLACE)
     run = await queue_run(workspace)
     here = (workspace.installation.id, workspace.repository.id)
@@ -220,3 +221,61 @@ async def test_a_run_in_a_repository_without_the_app_comes_to_an_end(
         await workspace.time_passes(seconds)
     ((state, due_at),) = await stored_runs(workspace, "state", "due_at")
     assert (state, due_at) == ("cancelled", None)
+
+
+async def test_the_sessions_of_a_run_end_with_it_although_github_never_says_that_it_completed(
+    workspace: Workspace,
+) -> None:
+    """The webhook of the next attempt is the first one that comes."""
+    await set_templates(workspace)
+    lead = await workspace.agent("lead", "tech-lead")
+    run = await spawn(lead, **R, prompt="Go")
+    await begin(workspace, run)
+    started = workflow_run(workspace, run["run_id"])
+    workspace.github.hold_deliveries()
+    workspace.github.ci.finish_run(started, "failure")
+    workspace.github.held_deliveries.clear()
+    workspace.github.release_deliveries()
+    workspace.github.ci.rerun(started)
+    workspace.github.ci.start_run(started)
+    await workspace.settle()
+    assert await stored_runs(workspace, "state") == [("failed",)]
+    live = (
+        "SELECT id FROM credentials WHERE installation_id = :i AND actor = :a "
+        "AND kind = 'session' AND revoked_at IS NULL"
+    )
+    assert await workspace.rows(live, a=run["agent_id"]) == []
+
+
+async def test_agents_leave_places_in_the_queue_to_people(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawning, "MOST_QUEUED", 3)
+    monkeypatch.setattr(spawning, "FOR_PEOPLE", 1)
+    await set_templates(workspace, ONE_PLACE)
+    lead = await workspace.agent("lead", "tech-lead")
+    for n in range(3):
+        await spawn(lead, **R, prompt=f"Part {n}")
+    given = {"template": "fixer", **R, "prompt": "One more"}
+    refused = await lead.refusal("spawn_agent", **given)
+    assert (refused.code, refused.details) == ("run_limit", {"limit": "queue"})
+    assert (await queue_run(workspace))["state"] == "queued"
+    with pytest.raises(Refused, match="3 runs of acme/rocket wait"):
+        await queue_run(workspace)
+
+
+async def test_a_question_that_a_fast_clock_asked_is_answered_once_the_clock_is_right(
+    workspace: Workspace,
+) -> None:
+    await set_templates(workspace)
+    run = await spawn(await workspace.agent("lead", "tech-lead"), **R, prompt="Go")
+    await workspace.settle()
+    workspace.clock.forward(86_400)
+    await agent_runs.step(workspace.store, "USD")
+    ((look_at,),) = await stored_runs(workspace, "look_at")
+    workspace.clock.forward(-86_400)
+    assert look_at > workspace.clock()
+    await ClockWatch(workspace.store).step()
+    for seconds in (31, 31):
+        await workspace.time_passes(seconds)
+    assert await stored_runs(workspace, "id", "state") == [(run["run_id"], "not_started")]
