@@ -3,11 +3,12 @@
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
 from bot.repository.repository_settings import RepositorySettings
-from bot.runs import ends, places, spawning
+from bot.runs import ends, places, spawning, templates
 from bot.tasks.states import CLAIMABLE
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
 from store.runs import runs
+from store.tables.mirror import RepositoryRow
 from store.tables.runs import AgentRunRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
@@ -19,14 +20,14 @@ async def promote(tx: Tx, installation_id: int, repository_id: int) -> int:
     It locks the places of the repository, so that no place is given twice.
     """
     here = (tx, installation_id, repository_id)
-    if not await _can_start(*here):
+    if (repository := await _repository(*here)) is None:
         return 0
     settings, started = await spawning.lock_places(*here), 0
     waiting = await _ready(*here)
     live = await runs.live_counts(*here)
     while following := next(places.next_runs(settings, waiting, live), None):
         waiting.remove(following)
-        if await _start_or_cancel(tx, following, settings):
+        if await _start_or_cancel(tx, following, settings, repository):
             live[following["template"]] = live.get(following["template"], 0) + 1
             started += 1
     return started
@@ -35,17 +36,17 @@ async def promote(tx: Tx, installation_id: int, repository_id: int) -> int:
 async def has_place(tx: Tx, installation_id: int, repository_id: int) -> bool:
     """Whether a run that waits could start now."""
     here = (tx, installation_id, repository_id)
-    if not await _can_start(*here):
+    if await _repository(*here) is None:
         return False
     settings = await repository_settings.of(*here)
     live, waiting = await runs.live_counts(*here), await _ready(*here)
     return next(places.next_runs(settings, waiting, live), None) is not None
 
 
-async def _can_start(tx: Tx, installation_id: int, repository_id: int) -> bool:
-    """Nothing starts while the App has no access, or while the repository is archived."""
-    repository = await stored_repositories.repository_by_id(tx, installation_id, repository_id)
-    return repository is not None and not repository["archived"]
+async def _repository(tx: Tx, installation_id: int, repository_id: int) -> RepositoryRow | None:
+    """None if nothing can start there: the App has no access, or the repository is archived."""
+    found = await stored_repositories.repository_by_id(tx, installation_id, repository_id)
+    return None if found is None or found["archived"] else found
 
 
 async def _ready(tx: Tx, installation_id: int, repository_id: int) -> list[AgentRunRow]:
@@ -56,7 +57,9 @@ async def _ready(tx: Tx, installation_id: int, repository_id: int) -> list[Agent
     return [each for each in waiting if each["task_id"] not in held]
 
 
-async def _start_or_cancel(tx: Tx, run: AgentRunRow, settings: RepositorySettings) -> bool:
+async def _start_or_cancel(
+    tx: Tx, run: AgentRunRow, settings: RepositorySettings, repository: RepositoryRow
+) -> bool:
     """Start the run, or cancel it if its agent could not claim its task. Return which."""
     locked = await runs.lock(tx, run["installation_id"], run["id"])
     if locked is None or locked["state"] != "queued":
@@ -64,7 +67,9 @@ async def _start_or_cancel(tx: Tx, run: AgentRunRow, settings: RepositorySetting
     if why := await _why_needless(tx, locked, settings):
         await ends.end_one(tx, locked, "cancelled", BOT, why)
         return False
-    await spawning.dispatch(tx, locked)
+    # The default branch may have another name by now.
+    ref = templates.ref_of(settings.templates[locked["template"]], repository)
+    await spawning.dispatch(tx, await runs.change(tx, locked, ref=ref))
     return True
 
 

@@ -91,7 +91,7 @@ async def new(
         "model": model,
         "priority": PRIORITIES.index(traits.priority),
         "workflow": basis.template.workflow,
-        "ref": basis.template.ref or basis.repository["default_branch"],
+        "ref": templates.ref_of(basis.template, basis.repository),
         "inputs": dict(inputs),
         "parent_id": basis.parent["id"] if basis.parent else None,
         "root_id": basis.parent["root_id"] if basis.parent else run_id,

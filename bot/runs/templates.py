@@ -10,6 +10,7 @@ from bot.repository.run_settings import RUN_INPUT, Template, When
 from bot.repository.settings_file import PATH
 from bot.tasks.priorities import Priority
 from bot.tasks.sizes import Size
+from store.tables.mirror import RepositoryRow
 
 # Templates that an error names.
 MOST_SHOWN = 20
@@ -33,6 +34,11 @@ def template_of(settings: RepositorySettings, name: str, full_name: str) -> Temp
         f"{full_name} has no template {name[:80]!r}. {known_names(settings, name)}",
         templates=sorted(settings.templates)[:MOST_SHOWN],
     )
+
+
+def ref_of(template: Template, repository: RepositoryRow) -> str:
+    """The branch or tag on which the workflow of a run starts."""
+    return template.ref or repository["default_branch"]
 
 
 def known_names(settings: RepositorySettings, name: str) -> str:

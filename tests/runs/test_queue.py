@@ -84,6 +84,24 @@ async def test_a_run_whose_task_is_done_is_not_started(workspace: Workspace) -> 
     assert (second["state"], second["why"]) == ("cancelled", "its task is completed")
 
 
+async def test_a_run_that_waited_starts_on_the_default_branch_of_now(
+    workspace: Workspace,
+) -> None:
+    """IstiN/dmtools-agents#322: GitHub answers `No ref found for: main`."""
+    await set_templates(workspace, ONE)
+    await spawn(workspace)
+    second = await spawn(workspace)
+    here = workspace.repository
+    workspace.person.push(here, "trunk", {"a.py": "1\n"}, base="main")
+    workspace.person.set_default_branch(here, "trunk")
+    workspace.person.delete_branch(here, "main")
+    await workspace.settle()
+    await set_ended(workspace)
+    await workspace.time_passes(5)
+    assert await states(workspace) == ["cancelled", "dispatched"]
+    assert (await run_of(workspace, second))["ref"] == "trunk"
+
+
 async def test_nothing_starts_while_the_app_has_no_access(workspace: Workspace) -> None:
     await set_templates(workspace, ONE)
     await spawn(workspace)
