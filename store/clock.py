@@ -65,7 +65,7 @@ TIMES = (
     # An hour is longer than Hubbub ever waits before it looks at a run again.
     _time("agent_runs", "due_at", HOUR, "due_at IS NOT NULL"),
     # Since when Hubbub waits for GitHub's answer about a run: later ones count as the answer.
-    _time("agent_runs", "look_at", 0, "look_at IS NOT NULL"),
+    _time("agent_runs", "asked_at", 0, "asked_at IS NOT NULL"),
     # The run gets its full time, as if it had just begun.
     StoredTime(
         "agent_runs",

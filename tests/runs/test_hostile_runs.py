@@ -272,9 +272,9 @@ async def test_a_question_that_a_fast_clock_asked_is_answered_once_the_clock_is_
     await workspace.settle()
     workspace.clock.forward(86_400)
     await agent_runs.step(workspace.store, "USD")
-    ((look_at,),) = await stored_runs(workspace, "look_at")
+    ((asked_at,),) = await stored_runs(workspace, "asked_at")
     workspace.clock.forward(-86_400)
-    assert look_at > workspace.clock()
+    assert asked_at > workspace.clock()
     await ClockWatch(workspace.store).step()
     for seconds in (31, 31):
         await workspace.time_passes(seconds)
