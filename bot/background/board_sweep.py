@@ -1,7 +1,9 @@
 """Compares tasks with their boards, some at a time, and reads the boards' fields now and then."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeAlias
+
+import structlog
 
 from bot.fetch.answers.boards import ITEMS
 from bot.github import rate_limit_store
@@ -17,25 +19,39 @@ from store.outbox import writes
 from store.tables.boards import BoardSyncRow
 from store.tasks import tasks
 
+log = structlog.get_logger()
+
 # Repositories in one step, and tasks of one of them in one transaction.
 PLACES, BATCH = 20, 20
 # A task that ended longer ago is left as it is on the board.
 ENDED_LATELY = 7 * DAY
 # When the queue is full or the budget short.
-LATER = 30 * SECOND
+WHEN_BUSY = 30 * SECOND
+# How long after the question the items are compared, which are read in between.
+AFTER_READ = 120 * SECOND
 
 Due: TypeAlias = Callable[[Tx, int, int], Awaitable[list[BoardSyncKey]]]
+Look: TypeAlias = Callable[[Tx, BoardSyncKey], Coroutine[Any, Any, None]]
 
 
 async def step(store: Store) -> int:
-    """Return how many repositories were looked at."""
-    swept = await store.read(lambda tx: _due(tx, board_syncs.due_to_sweep))
-    for key in swept:
-        await store.write(lambda tx, key=key: _sweep(tx, key))  # type: ignore[misc]
-    looked = await store.read(lambda tx: _due(tx, board_syncs.due_to_look))
-    for key in looked:
-        await store.write(lambda tx, key=key: _look(tx, key))  # type: ignore[misc]
-    return len(swept) + len(looked)
+    """Return how many repositories were looked at, each in a transaction of its own."""
+    swept = await _look_at_due(store, board_syncs.due_to_sweep, _sweep)
+    return swept + await _look_at_due(store, board_syncs.due_to_look, _look)
+
+
+async def _look_at_due(store: Store, find: Due, look: Look) -> int:
+    due = await store.read(lambda tx: _due(tx, find))
+    return sum([await _try_to_look(store, look, each) for each in due])
+
+
+async def _try_to_look(store: Store, look: Look, key: BoardSyncKey) -> bool:
+    try:
+        await store.write(lambda tx: look(tx, key))
+    except Exception:  # a bug: the boards of the other repositories must go on
+        log.exception("board not compared", repository=key["repository_id"])
+        return False
+    return True
 
 
 async def adopt(store: Store) -> int:
@@ -62,7 +78,7 @@ async def _sweep(tx: Tx, key: BoardSyncKey) -> None:
     i, where = key["installation_id"], key["repository_id"]
     busy = await writes.count_of(tx, i, BOT) >= board_sync.MOST_QUEUED
     if busy or await rate_limit_store.is_short(tx, i):
-        await board_syncs.put(tx, {**row, "sweep_at": now + LATER})
+        await board_syncs.put(tx, {**row, "sweep_at": now + WHEN_BUSY})
         return
     since, after = now - ENDED_LATELY, row["sweep_after"]
     page = await tasks.numbered_after(tx, i, where, after, since, BATCH)
@@ -91,4 +107,4 @@ async def _look(tx: Tx, key: BoardSyncKey) -> None:
         return
     await reads.queue(tx, i, reads.board_fields(project["number"], project["id"]))
     await backfills.begin(tx, i, 0, (f"{ITEMS}{project['number']}",), 0)
-    await board_syncs.request_sweep(tx, i, key["repository_id"], now + LATER * 4)
+    await board_syncs.request_sweep(tx, i, key["repository_id"], now + AFTER_READ)

@@ -4,7 +4,7 @@ from functools import partial
 
 import structlog
 
-from bot.comments import digests as kept_digests
+from bot.comments.digests import write
 from store.engine.transaction import Store
 from store.tasks import digests
 
@@ -14,11 +14,12 @@ BATCH = 100
 
 
 async def step(store: Store) -> int:
-    """Write the digests whose time has come, each in a transaction of its own."""
+    """Write the digests whose time has come, each in a transaction of its own. Return how many."""
     due = await store.read(lambda tx: digests.due(tx, BATCH))
+    written = 0
     for row in due:
         try:
-            await store.write(partial(kept_digests.write, row=row))
+            written += await store.write(partial(write, row=row))
         except Exception:  # a bug: the others must go on
             log.exception("digest not written", repository=row["repository_id"])
-    return 0
+    return written

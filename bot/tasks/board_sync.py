@@ -33,9 +33,9 @@ NEW_WAIT = 60 * SECOND
 AUTOMATION_WAIT = 30 * SECOND
 # As long as the card's edit for the same step waits, so that they share a request.
 SOON, RESULT_SOON = 10 * SECOND, 5 * SECOND
-# With so many writes of the bot in the queue, new tasks wait for the next comparison.
+# With so many writes of the bot in the queue, new tasks wait for the next comparison, after this.
 MOST_QUEUED = 40
-LATER = 600 * SECOND
+NEXT_COMPARISON = 600 * SECOND
 # So often a day Hubbub moves an item back, unless the task changes in between.
 MOST_MOVES_BACK = 3
 
@@ -86,7 +86,7 @@ async def show_new(tx: Tx, task: FullTask) -> None:
     here = (tx, task["installation_id"])
     busy = await writes.count_of(*here, BOT) >= MOST_QUEUED
     if busy or await rate_limit_store.is_short(*here):
-        later = await tx.now() + LATER
+        later = await tx.now() + NEXT_COMPARISON
         await board_syncs.request_sweep(*here, task["repository_id"], later)
         return
     for field in place.plan.fields:

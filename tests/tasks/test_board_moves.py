@@ -38,6 +38,27 @@ async def test_open_tasks_get_on_a_board_that_the_settings_name_later(
 
 
 @ON_SQLITE
+async def test_a_board_that_cannot_be_compared_does_not_hold_up_another(
+    workspace: Workspace,
+) -> None:
+    """`known` of another repository is no JSON, as after a bug, and its turn comes first."""
+    story = await open_board(workspace)
+    i = workspace.installation.id
+    broken = (
+        "INSERT INTO board_syncs (installation_id, repository_id, project, known, look_at, "
+        "sweep_at, sweep_after) VALUES (:i, 1, 9, '{', 0, 0, 0)"
+    )
+    await workspace.store.write(lambda tx: tx.run(broken, i=i))
+    due = "UPDATE board_syncs SET sweep_at = 1 WHERE installation_id = :i AND repository_id <> 1"
+    await workspace.store.write(lambda tx: tx.run(due, i=i))
+    await story.rest()
+    rows = await workspace.rows(
+        "SELECT sweep_at FROM board_syncs WHERE installation_id = :i ORDER BY repository_id"
+    )
+    assert [row["sweep_at"] for row in rows] == [0, None]
+
+
+@ON_SQLITE
 async def test_each_change_of_state_is_one_write(workspace: Workspace) -> None:
     story = await open_board(workspace)
     issue = await story.claimed()
