@@ -5,6 +5,7 @@ Python is parsed by the standard library, TypeScript and JavaScript by tree-sitt
 """
 
 import ast
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -17,6 +18,11 @@ MOST_NODES = 200_000
 # How deep classes and functions are looked for in each other.
 DEEPEST = 20
 LONGEST_NAME = 200
+# How long tree-sitter may take, and bytes that it reads at once.
+LONGEST_S, PIECE = 0.2, 4096
+# It keeps two readings of each `a<b,`, a comparison and a type. At the end of the file this costs
+# the square of their number, in one step that nothing can stop: minutes for 20,000 of them.
+MOST_SIGNS = 1500
 # What of a file is outside of every symbol: imports, and what runs when it is loaded.
 TOP_LEVEL = "(top level)"
 
@@ -59,15 +65,17 @@ def touched_symbols(symbols: Sequence[Symbol], ranges: Sequence[Range]) -> set[s
     """The innermost symbols that the lines are in."""
     found: set[str] = set()
     for first, last in ranges:
-        hit = [each for each in symbols if each.first <= last and first <= each.last]
-        around = {each.name for each in hit for one in hit if _is_inside(one, each)}
-        inner = {each.name for each in hit} - around
+        hit = {each.name for each in symbols if each.first <= last and first <= each.last}
+        inner = hit - {outer for name in hit for outer in _around(name)}
         found |= inner or {TOP_LEVEL}
     return found
 
 
-def _is_inside(one: Symbol, other: Symbol) -> bool:
-    return one.name.startswith(f"{other.name}.")
+def _around(name: str) -> Iterator[str]:
+    """The names that one with dots is in: of `A.b.c` these are `A.b` and `A`."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 # --- Python ---------------------------------------------------------------------------------------
@@ -134,30 +142,42 @@ def _by_tree_sitter(language: str) -> Parse:
     def parse(content: bytes) -> list[Symbol]:
         from tree_sitter import Parser  # noqa: PLC0415 - an extra
 
-        return list(_declarations(Parser(_language(language)).parse(content).root_node))
+        if content.count(b"<") > MOST_SIGNS:
+            raise ValueError("it would take too long")
+
+        end = time.thread_time() + LONGEST_S
+
+        def is_late(*_: Any) -> bool:
+            return time.thread_time() > end
+
+        parser = Parser(_language(language))
+        # The parser asks whether to stop only if it reads the content piece by piece.
+        tree = parser.parse(lambda at, _: content[at : at + PIECE], progress_callback=is_late)
+        return list(_declarations(tree.root_node, content))
 
     return parse
 
 
-def _declarations(root: Any) -> Iterator[Symbol]:
+def _declarations(root: Any, content: bytes) -> Iterator[Symbol]:
     """In the order of the file. It keeps its own stack, because a file can be nested deeply."""
     stack, visited = [(root, "", 0)], 0
     while stack and visited < MOST_NODES:
         node, around, depth = stack.pop()
         visited += 1
-        if symbol := _declaration(node, around):
+        if symbol := _declaration(node, around, content):
             yield symbol
             around, depth = f"{symbol.name}.", depth + 1
         if depth < DEEPEST:
             stack += [(each, around, depth) for each in reversed(node.named_children)]
 
 
-def _declaration(node: Any, around: str) -> Symbol | None:
+def _declaration(node: Any, around: str, content: bytes) -> Symbol | None:
     value = node.child_by_field_name("value") if node.type == "variable_declarator" else None
     if node.type not in NAMED and (value is None or value.type not in FUNCTIONS):
         return None
     named = node.child_by_field_name("name")
     if named is None:
         return None
-    name = f"{around}{named.text.decode(errors='replace')}"[:LONGEST_NAME]
+    own = content[named.start_byte : named.end_byte].decode(errors="replace")
+    name = f"{around}{own}"[:LONGEST_NAME]
     return Symbol(name, node.start_point[0] + 1, node.end_point[0] + 1)

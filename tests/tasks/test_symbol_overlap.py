@@ -205,6 +205,7 @@ HOSTILE = {
         "brackets": b"(" * 100_000,
         "blocks": b"{" * 60_000 + b"}" * 60_000,
         "classes": b"class A { m() { " * 7000,
+        "comparisons or types": b"a<b," * 20_000,
         "no UTF-8": b"class \xff { }",
         "5 MB": b"let x = 1\n" * 500_000,
     },
@@ -221,6 +222,13 @@ def test_a_hostile_file_costs_little_and_breaks_nothing(path: str, content: byte
     found = symbols_in(path, content)
     assert time.process_time() - begin < 2
     assert found is None or len(found) <= symbols.MOST
+
+
+def test_a_change_of_two_thousand_symbols_is_compared_quickly() -> None:
+    found = [Symbol(f"A{n // 20}.f{n}" if n % 20 else f"A{n // 20}", n, n + 1) for n in range(2000)]
+    begin = time.process_time()
+    assert len(touched_symbols(found, [(0, 5000)])) == 1900
+    assert time.process_time() - begin < 0.5
 
 
 @settings(max_examples=examples(50), deadline=None)
