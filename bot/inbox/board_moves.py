@@ -4,9 +4,8 @@ A move that is not allowed is undone, with the reason in a comment. The same rea
 same person once a day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
 
 from bot.comments import replies
 from bot.dispatch.callers import Caller
@@ -14,7 +13,8 @@ from bot.dispatch.execution import Call, execute
 from bot.errors import Refused
 from bot.identity import actors
 from bot.identity.actors import Actor
-from bot.inbox import command_answers
+from bot.inbox import board_steps, command_answers
+from bot.inbox.board_steps import Step
 from bot.inbox.command_answers import Reply
 from bot.kernel.operation import Shared
 from bot.operations import OPERATIONS
@@ -22,7 +22,6 @@ from bot.repository import repository_settings
 from bot.repository.repository_settings import RepositorySettings, allows
 from bot.tasks import board_plan, board_sync, lookup
 from bot.tasks.board_plan import MEANING, BoardField, Plan
-from bot.tasks.states import OPEN
 from bot.times import DAY, SECOND
 from store.engine.transaction import Store, Tx
 from store.fetch import pending_reads
@@ -37,19 +36,6 @@ from store.tasks.tasks import FullTask
 LATEST = DAY
 RETRY_AFTER = 30 * SECOND
 PATIENCE = 600 * SECOND
-
-
-Holding: TypeAlias = Literal["held", "free", "ended"]
-HOLDINGS: tuple[Holding, ...] = get_args(Holding)
-
-
-@dataclass(frozen=True)
-class Step:
-    """A call that a move stands for. `verb`: the slash command whose permission it needs."""
-
-    verb: str
-    operation: str
-    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -235,42 +221,7 @@ def plan_steps(move: Move) -> tuple[Step, ...]:
         return (Step("priority", "change_task", {"priority": to}),)
     if move.field.role == "size":
         return (Step("priority", "change_task", {"size": to}),)
-    return state_steps(move.task, to)
-
-
-RETRY = Step("retry", "change_task", {"state": "pending"})
-CLAIM = Step("claim", "claim_task", {})
-RELEASE = Step("release", "release_task", {})
-END_RESERVATION = Step("assign", "assign_task", {})
-# The calls for a move to a column, by its state and by whether the task is held by somebody, is
-# open without a holder, or has ended.
-STEPS: Mapping[str, Mapping[Holding, tuple[Step, ...]]] = {
-    "pending": {"held": (RELEASE,), "free": (END_RESERVATION,), "ended": (RETRY,)},
-    "in_progress": {
-        # It comes back from a review.
-        "held": (Step("release", "change_task", {"state": "in_progress"}),),
-        "free": (CLAIM,),
-        "ended": (RETRY, CLAIM),
-    },
-    "in_review": {"held": (Step("release", "change_task", {"state": "in_review"}),)},
-    "completed": dict.fromkeys(HOLDINGS, (Step("done", "change_task", {"state": "completed"}),)),
-    "cancelled": dict.fromkeys(HOLDINGS, (Step("cancel", "change_task", {"state": "cancelled"}),)),
-}
-IMPOSSIBLE = {
-    "in_review": "nobody works on {name}, so there is nothing to review.",
-    "failed": "only the agent that works on {name} reports that it failed. `/cancel` ends it.",
-    "assigned": "an agent must be named. Comment `/assign` with an agent to reserve {name}.",
-}
-
-
-def state_steps(task: FullTask, to: str) -> tuple[Step, ...]:
-    """The calls for a move to a column that stands for this state. Raise Refused."""
-    holding: Holding = "ended"
-    if task["state"] in OPEN:
-        holding = "held" if task["lease_id"] else "free"
-    if (steps := STEPS.get(to, {}).get(holding)) is None:
-        raise Refused("illegal_transition", IMPOSSIBLE[to].format(name=lookup.name(task)))
-    return steps
+    return board_steps.of_state(move.task, to)
 
 
 async def _undo(tx: Tx, which: CommandRow, why: str, code: str) -> None:

@@ -9,7 +9,6 @@ from bot.identity.actors import BOT
 from bot.runs import binding, queue, spawning, terminating
 from fixtures.github import WorkflowRun
 from store.engine.origins import Origin
-from store.runs import runs
 from tests.support.actions import HUBBUB, open_tokens, token_of
 from tests.support.agent_runs import (
     FIXER,
