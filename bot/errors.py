@@ -177,6 +177,8 @@ def refusal_in(answer: Any) -> Refused | None:
         case {"error": {"code": str(code), "message": str(message), "details": dict(details)}}:
             refused = Refused(code, message)
             refused.details = details
+            # The server has marked them as sent.
+            refused.notices = answer.get("notices", [])
             return refused
     return None
 
