@@ -1,5 +1,6 @@
 """Who made a pull request. On GitHub all agents are one account, the App."""
 
+from bot.comments import authorship
 from bot.identity.hosted_agents import of_login, with_logins
 from bot.repository import repository_settings
 from store.engine.transaction import Tx
@@ -9,7 +10,8 @@ from store.tables.mirror import PullRequestRow
 
 async def maker_of(tx: Tx, pull: PullRequestRow) -> str:
     """The agent by whose write it was opened, or that GitHub hosts, or else its author's @login."""
-    if is_by_app(pull):
+    bot = await authorship.bot_id(tx)
+    if authorship.is_ours(pull["author"], pull["author_id"], bot):
         target = writes.on_branch(pull["repository_id"], pull["head_ref"])
         write = await writes.newest(tx, pull["installation_id"], target, "pull")
         if write is not None:

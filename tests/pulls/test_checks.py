@@ -6,6 +6,7 @@ import pytest
 
 from fixtures.github import Issue, Pull
 from fixtures.github.state import CheckRun
+from tests.outbox.test_copied_marks import other_app
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
@@ -285,6 +286,21 @@ async def test_a_head_that_comes_back_gets_what_was_not_sent_for_it(workspace: W
     await workspace.settle()
     assert pull.head_sha == head
     assert shown(workspace, pull)[0] == "failure"
+
+
+@ON_SQLITE
+async def test_a_pull_request_of_another_app_from_an_agents_branch_is_not_the_agents(
+    workspace: Workspace,
+) -> None:
+    scout, one, two = await workspace.agent("scout"), await workspace.task(), await workspace.task()
+    pull = await propose(workspace, scout, await claim(workspace, scout, one))
+    workspace.person.close(pull)
+    await workspace.settle()
+    await claim(workspace, scout, two)
+    body = f"Closes #{two.number}"
+    other = other_app(workspace).open_pull(workspace.repository, "Too", body, head=pull.head)
+    await workspace.settle()
+    assert shown(workspace, other) == ("failure", f"scout holds #{two.number}")
 
 
 async def test_two_pull_requests_with_one_head_share_the_worse_verdict(
