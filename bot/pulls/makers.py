@@ -1,8 +1,9 @@
 """Who made a pull request. On GitHub all agents are one account, the App."""
 
-from bot.comments import authorship
 from bot.identity.hosted_agents import of_login, with_logins
 from bot.repository import repository_settings
+from store.agents.call_state import BOT
+from store.engine import key_values
 from store.engine.transaction import Tx
 from store.outbox import writes
 from store.tables.mirror import PullRequestRow
@@ -10,8 +11,7 @@ from store.tables.mirror import PullRequestRow
 
 async def maker_of(tx: Tx, pull: PullRequestRow) -> str:
     """The agent by whose write it was opened, or that GitHub hosts, or else its author's @login."""
-    bot = await authorship.bot_id(tx)
-    if authorship.is_ours(pull["author"], pull["author_id"], bot):
+    if is_by_app(pull) and await _is_ours(tx, pull):
         target = writes.on_branch(pull["repository_id"], pull["head_ref"])
         write = await writes.newest(tx, pull["installation_id"], target, "pull")
         if write is not None:
@@ -19,6 +19,12 @@ async def maker_of(tx: Tx, pull: PullRequestRow) -> str:
     settings = await repository_settings.of(tx, pull["installation_id"], pull["repository_id"])
     hosted = of_login(pull["author"], with_logins(settings.hosted_agents))
     return hosted.id if hosted else f"@{pull['author'] or 'ghost'}"
+
+
+async def _is_ours(tx: Tx, pull: PullRequestRow) -> bool:
+    """Whether our own App opened it. Until the id of its bot is known, each App may be ours."""
+    known = await key_values.get(tx, BOT)
+    return known is None or int(known) == pull["author_id"]
 
 
 def is_by_app(pull: PullRequestRow) -> bool:
