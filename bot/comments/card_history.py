@@ -31,7 +31,7 @@ STEPS: dict[str, Words] = {
     "task.held": lambda data: f"put it on hold{_because(data)}",
     "task.resumed": lambda _: "ended the hold",
     "task.pull": lambda data: f"opened the pull request #{data.get('number')}",
-    "task.in_progress": lambda data: f"went on with it{_because(data)}",
+    "task.in_progress": lambda data: f"sent it back{_because(data)}",
     "task.in_review": lambda _: "asked for a review",
     "task.completed": lambda data: f"completed it{_because(data)}",
     "task.failed": lambda data: f"gave it up as failed{_because(data)}",

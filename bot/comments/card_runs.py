@@ -19,6 +19,10 @@ WORDS: dict[RunState, str] = {
 }
 
 
+# A run that was asked to stop may have succeeded all the same.
+WITH_REASON = ("stopping", "failed", "cancelled", "not_started")
+
+
 @dataclass(frozen=True)
 class ShownRun:
     """`url`: its page on GitHub, once it is known."""
@@ -36,7 +40,7 @@ def lines(shown: ShownRun | None) -> list[str]:
         return []
     run = shown.run
     where = f" [in GitHub Actions]({shown.url})" if shown.url else " in GitHub Actions"
-    why = f": {inline(run['why'])}" if run["why"] and not shown.is_live else ""
+    why = f": {inline(run['why'])}" if run["why"] and run["state"] in WITH_REASON else ""
     return [f"The run of {code(run['template'])}{where} {WORDS[run['state']]}{why}."]
 
 

@@ -209,8 +209,7 @@ def _maker_and_holder(event: Happening) -> list[str | None]:
 
 
 def _blocked_pull(event: Happening) -> str:
-    why = with_full_stop(f"Hubbub's check on {event.pull_name()} fails: {event.data.get('why')}")
-    return f"{why} The check on GitHub says what to do."
+    return with_full_stop(f"Hubbub's check on {event.pull_name()} fails: {event.data.get('why')}")
 
 
 def _allowed_pull(event: Happening) -> str:

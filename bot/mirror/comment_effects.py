@@ -2,12 +2,13 @@
 
 from bot.comments import authorship, slash_commands
 from bot.identity.actors import TRUSTED
-from bot.tasks import lifecycle
+from bot.tasks import lifecycle, publishing
 from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.mirror import stored_issues
 from store.outbox import writes
 from store.tables.mirror import CommentRow
+from store.tables.outbox import WriteRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 
@@ -22,7 +23,10 @@ async def answer_question(tx: Tx, row: CommentRow, before: CommentRow | None) ->
     if task is None or not task["question"] or row["created_at"] + SECOND < (task["asked_at"] or 0):
         return
     issue = await stored_issues.issue(*here)
-    if slash_commands.is_for_hubbub(row["body"]) or await _is_unposted(tx, task):
+    if slash_commands.is_for_hubbub(row["body"]):
+        return
+    queued = await _queued_question(tx, task)
+    if queued and not await _is_on_card(tx, task):
         return
     its_author = issue is not None and issue["author_id"] == row["author_id"]
     if its_author or row["author_association"] in TRUSTED:
@@ -30,14 +34,23 @@ async def answer_question(tx: Tx, row: CommentRow, before: CommentRow | None) ->
         who = f"@{authorship.shown_author(row['author'])}"
         # Events and notices have no mark, so they quote only whom the repository trusts.
         said = row["body"] if row["author_association"] in TRUSTED else ""
+        await writes.supersede_these(tx, row["installation_id"], queued)
         await lifecycle.record_answer(tx, task, who, said, row["id"])
 
 
-async def _is_unposted(tx: Tx, task: FullTask) -> bool:
-    """Whether the comment with the question still waits in the outbox."""
+async def _queued_question(tx: Tx, task: FullTask) -> list[WriteRow]:
+    """The comment with the question, if it still waits in the outbox."""
     target = writes.on_issue(task["repository_id"], task["number"] or 0)
     waiting = await writes.waiting(tx, task["installation_id"], target, "comment")
-    return any(
-        each["state"] == "queued" and each["arguments"].get("question") == task["question"]
+    return [
+        each
         for each in waiting
-    )
+        if each["state"] == "queued" and each["arguments"].get("question") == task["question"]
+    ]
+
+
+async def _is_on_card(tx: Tx, task: FullTask) -> bool:
+    """Whether the card was drawn since the question, so that people may answer it already."""
+    target = publishing.card_target(task["id"])
+    _, last = await writes.edits(tx, task["installation_id"], target, "card")
+    return last is not None and (last["sending_at"] or 0) >= (task["asked_at"] or 0)

@@ -147,7 +147,11 @@ async def _notify(tx: Tx, found: Sequence[tuple[PullRequestRow, Verdict]]) -> No
         if each.conclusion != "failure":
             continue
         maker = await makers.maker_of(tx, pull)
-        data: dict[str, object] = {"pull": pull["number"], "why": each.title, "to": maker}
+        data: dict[str, object] = {
+            "pull": pull["number"],
+            "why": each.summary.partition("\n\n")[0],
+            "to": maker,
+        }
         for task in await facts.tasks_of(tx, pull):
             if task["state"] not in ENDED:
                 event = happening("task.pull_blocked", task, BOT, data)

@@ -86,8 +86,11 @@ def _own_rest(
 
 
 def _minutes_left(run: AgentRunRow, now: int) -> int | None:
-    """Whole minutes until the run ends. They count from its start."""
-    return run["minutes"] if run["deadline_at"] is None else (run["deadline_at"] - now) // MINUTE
+    """Whole minutes until the run must end. They count from its start."""
+    if run["deadline_at"] is None:
+        return run["minutes"]
+    # Runs below an ended one have their own time.
+    return (run["deadline_at"] - (run["ended_at"] or now)) // MINUTE
 
 
 def highest_over(

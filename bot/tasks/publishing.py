@@ -28,6 +28,8 @@ EVERY_WHEN_SHORT = 60 * SECOND
 MOST_AN_HOUR = 30
 HOUR = 3600 * SECOND
 EVERY_WHEN_MANY = 600 * SECOND
+# So often it is edited then for what people did.
+EVERY_FOR_PEOPLE = 15 * SECOND
 # A note or progress alone is shown at most this often.
 REPORT_EVERY = 900 * SECOND
 
@@ -66,7 +68,9 @@ async def show(
         due = max(due, _after(last, spacing, now))
     may_wait = last is not None or lane == writes.PEOPLE
     if may_wait and await rate_limit_store.is_short(tx, task["installation_id"]):
-        lane, due = writes.AGENTS, max(due, _after(last, EVERY_WHEN_SHORT, now) if last else 0)
+        # Who acted looks at the card for the effect, so that edit keeps its lane.
+        every = EVERY_FOR_PEOPLE if lane == writes.PEOPLE else EVERY_WHEN_SHORT
+        due = max(due, _after(last, every, now) if last else 0)
     # The replaced edit may have been more urgent.
     due = min([due, *(each["not_before"] for each in urgent)])
     await _queue_card(tx, task, edits, lane, due, redraws=redraws)

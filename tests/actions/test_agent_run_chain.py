@@ -77,7 +77,8 @@ async def test_a_prompt_is_never_run_by_the_shell(site: ActionSite) -> None:
 async def test_a_last_message_that_was_cut_inside_of_a_character_is_reported(
     site: ActionSite,
 ) -> None:
-    cut = r"""printf '[{"type": "result", "result": "Mended \\ud83d"}]' > "$RUNNER_TEMP/result.txt" """
+    said = r'[{"type": "result", "result": "Mended \\ud83d"}]'
+    cut = f"""printf '{said}' > "$RUNNER_TEMP/result.txt" """
     await site.push(cut, settings=FIXER)
     await assign(site)
     run = await site.work_until_done()

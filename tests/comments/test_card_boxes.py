@@ -103,7 +103,7 @@ async def test_a_tick_on_an_outdated_card_runs_nothing(workspace: Workspace) -> 
     await workspace.settle()
     assert (await state_of(workspace, issue))["state"] == "in_progress"
     assert await commands(workspace) == [("/cancel", "refused", "octocat")]
-    assert "the card had changed before the tick" in card_of(issue).body
+    assert "the task or its card had changed before the tick" in card_of(issue).body
     assert "**On hold**" in card_of(issue).body
     assert "[x]" not in card_of(issue).body
 

@@ -1,5 +1,6 @@
 """A question to people: the comment mentions them once, and the card has it on top."""
 
+from bot.comments.limits import HOUR
 from fixtures.github import Issue
 from tests.comments.test_card_boxes import card_of, somebody
 from tests.support.engines import ON_SQLITE
@@ -47,6 +48,38 @@ async def test_a_question_mentions_the_author_the_assignee_and_who_acted_last(
     await workspace.settle()
     assert "waits for an answer" not in card_of(issue).body
     assert "`@octocat` answered the question." in card_of(issue).body
+
+
+async def put_off_comments(workspace: Workspace, hours: int) -> None:
+    """Let comments wait in the outbox, as while GitHub's limits are short."""
+    at = workspace.clock() + hours * HOUR
+    await workspace.store.write(
+        lambda tx: tx.run(
+            "UPDATE writes SET not_before = :at WHERE installation_id = :i AND kind = 'comment' "
+            "AND state = 'queued'",
+            at=at,
+            i=workspace.installation.id,
+        )
+    )
+
+
+async def test_an_answer_to_what_the_card_shows_counts_before_the_question_is_posted(
+    workspace: Workspace,
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    fence = (await agent.call("claim_task", task=workspace.name(issue)))["fence"]
+    mine = {"task": workspace.name(issue), "fence": fence, "status": "in_progress"}
+    await agent.call("update_task_status", **mine, question="Tabs or spaces?")
+    await put_off_comments(workspace, hours=2)
+    await workspace.settle()
+    assert "waits for an answer" in card_of(issue).body
+    workspace.person.comment(issue, "Spaces")
+    await workspace.settle()
+    assert "waits for an answer" not in card_of(issue).body
+    assert "`@octocat` answered the question." in card_of(issue).body
+    workspace.clock.forward(3 * 3600)
+    await workspace.settle()
+    assert questions(issue) == []
 
 
 @ON_SQLITE

@@ -126,8 +126,9 @@ async def test_an_agent_that_opens_a_pull_request_for_the_task_of_another_learns
         (notice,) = (await agent.call("list_agents"))["notices"]
         assert notice["kind"] == "pull_blocked"
         assert notice["message"] == (
-            f"Hubbub's check on acme/rocket#{pull.number} fails: scout holds #{issue.number}. "
-            "The check on GitHub says what to do."
+            f"Hubbub's check on acme/rocket#{pull.number} fails: `scout` holds #{issue.number}, "
+            "and `rover` opened this pull request. Close it, or let `rover` take the task: "
+            f"`/release` on #{issue.number} takes it from its holder."
         )
 
 
