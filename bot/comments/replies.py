@@ -222,7 +222,10 @@ def overtaken(asker: str, text: str, later: str) -> str:
 
 def outdated_card(asker: str, text: str) -> str:
     """For a tick on a card that shows something else by now."""
-    why = "the task or its card had changed before the tick. Read it again, and tick again if you still want it."
+    why = (
+        "the task or its card had changed before the tick. Read it again, and tick again if you "
+        "still want it."
+    )
     return refusal(asker, text, why)
 
 
