@@ -60,6 +60,8 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     claimed = await agent.call("claim_task", task=workspace.name(issue))
     workspace.person.comment(issue, "/status")
     workspace.person.comment(issue, "Mind the gap")
+    workspace.person.push(workspace.repository, "mend", {"a.py": "1\n"})
+    workspace.person.open_pull(workspace.repository, title="Mend", head="mend", body="Closes #1")
     await workspace.settle()
     keys, grant = workspace.dispatcher.shared.keys, Grant(workspace.installation.id, "a", "tester")
     await workspace.store.write(lambda tx: sessions.start(tx, keys, grant, audience="x", lasts_s=9))

@@ -9,6 +9,7 @@ from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.kernel import event_kinds, notice_rules, sentences
 from bot.messages import notice_parts, notice_sources, notices
+from bot.mirror import board_checks, board_effects
 from bot.times import SECOND
 from store.agents import call_state
 from store.engine import sql
@@ -383,7 +384,8 @@ def test_each_kind_of_notice_has_its_place_among_the_others_and_in_the_docs() ->
     table = page.partition("## Notices")[2]
     assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == notice_parts.URGENCY
     made = {rule.notice for rules in notice_rules.RULES.values() for rule in rules}
-    assert made | (notice_sources.SOURCES.keys() - {"recorded"}) == set(notice_parts.URGENCY)
+    made |= notice_sources.SOURCES.keys() - {"recorded"}
+    assert made | {board_checks.NOTICE, board_effects.NOTICE} == set(notice_parts.URGENCY)
     assert notice_rules.RULES.keys() <= event_kinds.KINDS.keys()
 
 

@@ -64,7 +64,8 @@ WITH_TEXT: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 # These carry numbers, and names that GitHub must know already.
 WITHOUT_TEXT = {
-    *("comment_delete", "comment_minimize", "reaction", "sub_issue", "sub_issue_removal"),
+    *("comment_delete", "comment_minimize", "sub_issue", "sub_issue_removal"),
+    *("reaction", "reaction_removal", "review_reaction", "review_reaction_removal"),
     *("blocked_by", "blocked_by_removal", "pull_draft", "reviewers", "resolve_threads"),
     *("board_item", "board_status", "workflow_cancel", "workflow_force_cancel"),
 }
@@ -73,8 +74,9 @@ REFUSED: dict[str, Callable[[str], dict[str, Any]]] = {
     "branch": lambda text: {"branch": text, "sha": SHA},
     "workflow_dispatch": lambda text: {"workflow": "a.yml", "ref": "main", "inputs": {"x": text}},
 }
-# Its notes are quotations. tests/tasks/test_cards.py shows what becomes of them.
-QUOTED = {"card"}
+# Their texts are made when they are sent, and what others wrote stands in them as a quotation or as
+# code: tests/tasks/test_cards.py, tests/inbox/test_command_answers.py, tests/pulls/test_checks.py.
+QUOTED = {"card", "reply", "pull_check"}
 
 HIDDEN_MARKS = [
     markers.write(KEYS, "write", OTHER),

@@ -442,7 +442,7 @@ async def test_the_card_shows_the_reported_spend_and_the_cap_that_it_reached(
     warned = "The reported spend on this task reached {} % of its cap of 10.00 USD. {}"
     assert warned.format(80, "At the cap agents can claim no more.") in shown
     assert (
-        "Reported spend: 9.25 USD, 1,234,567 tokens. Agents report it; Hubbub cannot check it."
+        "- Reported spend: 9.25 USD, 1,234,567 tokens. Agents report it; Hubbub cannot check it."
     ) in shown
     await spend(ada, "10")
     await workspace.settle()
