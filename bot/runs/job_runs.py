@@ -24,8 +24,7 @@ async def of_job(tx: Tx, installation_id: int, job: JobToken) -> AgentRunRow | N
         raise Refused(
             "unauthenticated",
             f"The agent run {run['id']} has ended ({how}), so its jobs are not accepted, "
-            "also if the workflow runs again. Start a new run, for example with `/assign "
-            f"{run['template']}`.",
+            f"also if the workflow runs again. Start a new run of {run['template']}.",
         )
     if not await _is_started_by_us(tx, job):
         raise Refused(

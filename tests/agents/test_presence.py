@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.errors import Refused
+from bot.identity import permissions
 from bot.operations import OPERATIONS
 from tests.support.call_matrix import IN_WORKSPACE
 from tests.support.canaries import ME, OTHER
@@ -11,7 +12,12 @@ from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 T = "acme/rocket#1"
-WRITING = [each for each in OPERATIONS.values() if not each.reads_only]
+# Those for people alone are refused to every agent.
+WRITING = [
+    each
+    for each in OPERATIONS.values()
+    if not each.reads_only and not permissions.is_for_people(each.name)
+]
 # Coming back, and one's own inbox.
 ALSO_AFTER_LEAVING = {"register_agent", "get_messages", "mark_message_read"}
 # Work, what steers others, and writing on GitHub.

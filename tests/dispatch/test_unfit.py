@@ -21,7 +21,8 @@ CAPABILITY = (
 )
 TO = (
     "must be one of these: an agent's id, role: and one of observer, tester, developer, tech-lead, "
-    "capability: and a slug, everybody, or holder; for people call github_comment_issue"
+    "capability: and a slug, everybody, holder, or with `reply_to` the @login of the person who "
+    "asked; for other people call github_comment_issue"
 )
 # What only the library would say: its own words, kinds, and patterns.
 INTERNAL = re.compile(
@@ -103,7 +104,7 @@ def refusal(operation: Operation, given: Any) -> Refused:
                 "latency_ms?, error_rate?, cpu_percent?, memory_mb?."
             ),
         ),
-        ("send_message", {"to": "@octocat", "body": "Hello"}, f"`to` {TO}."),
+        ("send_message", {"to": "@", "body": "Hello"}, f"`to` {TO}."),
         ("send_message", {"to": "ada,scout", "body": "Hello"}, f"`to` {TO}."),
         ("send_message", {"to": "role:boss", "body": "Hello"}, f"`to` {TO}."),
         ("get_agent", {"agent_id": "Ada"}, f"`agent_id` {AGENT}."),

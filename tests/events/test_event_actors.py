@@ -86,7 +86,7 @@ async def test_a_question_and_its_answer_are_told_with_their_words(workspace: Wo
     await scout.call("update_task_status", **ask, question="Tabs or spaces?" * 30)
     await workspace.settle()
     workspace.clock.forward(5)
-    workspace.person.comment(issue, "Spaces")
+    said = workspace.person.comment(issue, "Spaces")
     await workspace.settle()
     rows = await workspace.rows(
         "SELECT actor, data FROM events WHERE installation_id = :i "
@@ -96,4 +96,4 @@ async def test_a_question_and_its_answer_are_told_with_their_words(workspace: Wo
     assert asked[0] == "scout"
     assert asked[1]["question"].startswith("Tabs or spaces?Tabs")
     assert len(asked[1]["question"]) == 200
-    assert answered == ("@octocat", {"text": "Spaces"})
+    assert answered == ("@octocat", {"text": "Spaces", "comment_id": said.id})

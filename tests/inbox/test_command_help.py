@@ -95,7 +95,7 @@ async def test_help_where_there_is_no_task_says_why_it_is_short(workspace: Works
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     pull = workspace.person.open_pull(workspace.repository, title="By a person", head="fix")
     text = await help_here(workspace, pull)
-    assert shown(text) == {"agents", "invite", "help"}
+    assert shown(text) == {"agents", "invite", "override", "help"}
     assert text.startswith("This pull request belongs to no task")
 
 

@@ -175,7 +175,7 @@ async def test_who_has_left_gets_nothing_and_sends_nothing(office: Office) -> No
         ("role:tech-lead", "unknown_agent"),
         ("capability:cobol", "unknown_agent"),
         ("role:king", "invalid_arguments"),
-        ("@octocat", "invalid_arguments"),
+        ("@octocat", "unknown_message"),
         ("", "invalid_arguments"),
     ],
 )
@@ -868,7 +868,7 @@ async def test_who_writes_to_a_person_is_sent_to_comments(office: Office) -> Non
     ada = await office.agent("ada", "tester")
     for to in ("octocat", "@octocat"):
         refused = await ada.refusal("send_message", to=to, body="Look")
-        assert "for people call github_comment_issue" in refused.message
+        assert "call github_comment_issue" in refused.message
 
 
 @ON_SQLITE

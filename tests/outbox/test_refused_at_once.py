@@ -183,7 +183,7 @@ async def test_a_branch_in_the_way_that_only_github_knows_is_named_too(
     assert "There are: `release`." in row["error"]
 
 
-@pytest.mark.parametrize(("base", "state"), [("main", "completed"), ("part-1", "in_progress")])
+@pytest.mark.parametrize(("base", "state"), [("main", "completed"), ("part-1", "in_review")])
 async def test_a_merge_completes_the_task_only_if_it_reaches_the_default_branch(
     workspace: Workspace, base: str, state: str
 ) -> None:

@@ -188,7 +188,10 @@ async def test_a_bad_frame_is_answered_and_three_in_a_row_close_the_socket(
     [
         ("[]", "The frame must be an object."),
         ("{}", "The frame has no 'type'."),
-        ('{"type": "dance"}', "The frame has a wrong 'type'; pass one of 'subscribe', 'call'."),
+        (
+            '{"type": "dance"}',
+            "The frame has a wrong 'type'; pass one of 'subscribe', 'push', 'call'.",
+        ),
         (
             '{"type": "subscribe", "topics": "agents"}',
             '`topics` must be a list, for example ["agents"].',
