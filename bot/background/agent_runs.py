@@ -2,15 +2,12 @@
 
 from functools import partial
 
-import structlog
-
 from bot.background import run_steps
+from bot.background.attempts import attempt
 from bot.runs import queue, schedules
 from store.engine.transaction import Store
 from store.runs import run_queue, run_schedules
 from store.runs.run_queue import RepositoryKey
-
-log = structlog.get_logger()
 
 BATCH = 100
 FIRST = RepositoryKey(-1, -1)
@@ -32,18 +29,17 @@ async def promote(store: Store) -> int:
     while True:
         keys = await store.read(partial(run_queue.waiting_repositories, after=after, limit=BATCH))
         for key in keys:
-            started += await _try_to_promote(store, key)
+            serving = _promote_in(store, key)
+            repository = key.repository_id
+            started += await attempt(serving, "queue of runs not served", repository=repository)
         if len(keys) < BATCH:
             return started
         after = keys[-1]
 
 
-async def _try_to_promote(store: Store, key: RepositoryKey) -> int:
-    try:
-        if await store.read(lambda tx: queue.has_place(tx, *key)):
-            return await store.write(lambda tx: queue.promote(tx, *key))
-    except Exception:  # a bug: the other repositories must go on
-        log.exception("queue of runs not served", repository=key.repository_id)
+async def _promote_in(store: Store, key: RepositoryKey) -> int:
+    if await store.read(lambda tx: queue.has_place(tx, *key)):
+        return await store.write(lambda tx: queue.promote(tx, *key))
     return 0
 
 
@@ -52,8 +48,6 @@ async def start_scheduled(store: Store, currency: str) -> int:
     started = 0
     due = await store.read(lambda tx: run_schedules.due(tx, BATCH))
     for row in due:
-        try:
-            started += await store.write(partial(schedules.start, row=row, currency=currency))
-        except Exception:  # a bug: the others must go on
-            log.exception("schedule not followed", template=row["template"])
+        starting = store.write(partial(schedules.start, row=row, currency=currency))
+        started += await attempt(starting, "schedule not followed", template=row["template"])
     return started

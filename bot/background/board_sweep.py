@@ -3,8 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeAlias
 
-import structlog
-
+from bot.background.attempts import attempt
 from bot.fetch.answers.boards import ITEMS
 from bot.github import rate_limit_store
 from bot.identity.actors import BOT
@@ -18,8 +17,6 @@ from store.mirror.board_syncs import BoardSyncKey
 from store.outbox import writes
 from store.tables.boards import BoardSyncRow
 from store.tasks import tasks
-
-log = structlog.get_logger()
 
 # Repositories in one step, and tasks of one of them in one transaction.
 PLACES, BATCH = 20, 20
@@ -42,15 +39,17 @@ async def step(store: Store) -> int:
 
 async def _look_at_due(store: Store, find: Due, look: Look) -> int:
     due = await store.read(lambda tx: _due(tx, find))
-    return sum([await _try_to_look(store, look, each) for each in due])
+    steps = [
+        await attempt(
+            _compare(store, look, each), "board not compared", repository=each["repository_id"]
+        )
+        for each in due
+    ]
+    return sum(steps)
 
 
-async def _try_to_look(store: Store, look: Look, key: BoardSyncKey) -> bool:
-    try:
-        await store.write(lambda tx: look(tx, key))
-    except Exception:  # a bug: the boards of the other repositories must go on
-        log.exception("board not compared", repository=key["repository_id"])
-        return False
+async def _compare(store: Store, look: Look, key: BoardSyncKey) -> bool:
+    await store.write(lambda tx: look(tx, key))
     return True
 
 

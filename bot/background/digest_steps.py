@@ -2,13 +2,10 @@
 
 from functools import partial
 
-import structlog
-
+from bot.background.attempts import attempt
 from bot.comments.digests import write
 from store.engine.transaction import Store
 from store.tasks import digests
-
-log = structlog.get_logger()
 
 BATCH = 100
 
@@ -18,8 +15,6 @@ async def step(store: Store) -> int:
     due = await store.read(lambda tx: digests.due(tx, BATCH))
     written = 0
     for row in due:
-        try:
-            written += await store.write(partial(write, row=row))
-        except Exception:  # a bug: the others must go on
-            log.exception("digest not written", repository=row["repository_id"])
+        writing = store.write(partial(write, row=row))
+        written += await attempt(writing, "digest not written", repository=row["repository_id"])
     return written

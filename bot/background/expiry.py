@@ -2,16 +2,13 @@
 
 from functools import partial
 
-import structlog
-
+from bot.background.attempts import attempt
 from bot.messages import delivery
 from bot.tasks import lifecycle
 from store.engine.transaction import Store, Tx, Work
 from store.tables.tasks import LeaseRow
 from store.tasks import leases, tasks
 from store.tasks.tasks import TaskKey
-
-log = structlog.get_logger()
 
 BATCH = 100
 
@@ -35,9 +32,5 @@ async def _overdue_reservations(tx: Tx) -> list[TaskKey]:
     return await tasks.reserved_before(tx, await tx.now() - lifecycle.RESERVED_FOR, BATCH)
 
 
-async def _try_to_end(store: Store, row: TaskKey | LeaseRow, work: Work[bool]) -> bool:
-    try:
-        return await store.write(work)
-    except Exception:  # a bug: the others must still end
-        log.exception("not expired", row=row["id"])
-        return False
+async def _try_to_end(store: Store, row: TaskKey | LeaseRow, work: Work[bool]) -> int:
+    return await attempt(store.write(work), "not expired", row=row["id"])

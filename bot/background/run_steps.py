@@ -6,8 +6,7 @@ answer.
 
 from collections.abc import Awaitable, Callable
 
-import structlog
-
+from bot.background.attempts import attempt
 from bot.identity.actors import BOT
 from bot.mirror import reads
 from bot.outbox import cancellation
@@ -22,8 +21,6 @@ from store.runs import run_queue, runs
 from store.runs.run_queue import RunKey
 from store.tables.builds import WorkflowRunRow
 from store.tables.runs import ASKED, CANCELLING, FORCING, AgentRunRow, RunState
-
-log = structlog.get_logger()
 
 BATCH = 100
 # GitHub's states of a run that a person must let begin, by a rule of an environment.
@@ -41,17 +38,16 @@ REQUESTS = {ASKED: ("workflow_cancel", CANCELLING), CANCELLING: ("workflow_force
 async def step(store: Store) -> int:
     """Look at the runs that are due, each in a transaction of its own. Return how many."""
     due = await store.read(lambda tx: run_queue.due(tx, BATCH))
-    return sum([await _try_to_look(store, each) for each in due])
+    steps = [
+        await attempt(_take_and_look(store, each), "run not looked at", run=each.id) for each in due
+    ]
+    return sum(steps)
 
 
-async def _try_to_look(store: Store, key: RunKey) -> bool:
-    try:
-        # One of several processes takes the run. If it dies, the run is due again soon.
-        if await store.write(lambda tx: run_queue.take(tx, key, deadlines.LOOK_WAIT)):
-            await store.write(lambda tx: look(tx, key))
-    except Exception:  # a bug: the others must go on
-        log.exception("run not looked at", run=key.id)
-        return False
+async def _take_and_look(store: Store, key: RunKey) -> bool:
+    # One of several processes takes the run. If it dies, the run is due again soon.
+    if await store.write(lambda tx: run_queue.take(tx, key, deadlines.LOOK_WAIT)):
+        await store.write(lambda tx: look(tx, key))
     return True
 
 
