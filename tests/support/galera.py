@@ -16,15 +16,8 @@ from typing import BinaryIO
 
 import pymysql
 
-from tests.support.throwaway_mariadb import (
-    FAST,
-    MEMORY,
-    PATH,
-    SMALL,
-    NoServer,
-    die_with_parent,
-    path_of,
-)
+from tests.support.debian_packages import PATH, path_of
+from tests.support.throwaway_mariadb import FAST, MEMORY, SMALL, NoServer, die_with_parent
 
 PROVIDERS = (
     Path("/usr/lib/galera/libgalera_smm.so"),

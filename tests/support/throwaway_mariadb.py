@@ -26,24 +26,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support import debian_packages
+from tests.support.debian_packages import PATH, NotInstalled, path_of
+
 VARIABLE = "HUBBUB_TEST_MYSQL_URL"
 # The file with the certificate of the server that was started here, which signed it itself.
 AUTHORITY = "HUBBUB_TEST_MYSQL_CA"
 PROGRAMS = ("mariadbd", "mariadb-install-db", "my_print_defaults")
 # The programs alone: no service, no system user. my_print_defaults is in the client's package.
 PACKAGES = ("mariadb-server-core", "mariadb-client-core")
-REMEDY = f"""Type
-
-  sudo apt-get install --no-install-recommends {" ".join(PACKAGES)}
-
-(elsewhere than on Debian or Ubuntu: install MariaDB 10.6 or newer), or set
+REMEDY = f"""
+Elsewhere than on Debian or Ubuntu install MariaDB 10.6 or newer, or set
 {VARIABLE} to a server whose root has no password and that tests may fill,
 as in mysql://root@127.0.0.1:3306/
 """
-# Servers stand where a user's PATH does not look.
-PATH = os.pathsep.join(
-    [os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/usr/libexec"]
-)
 MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder in it is made by mkdtemp
 ROOM_BYTES = 1 << 30
 PREFIX = "hubbub-tests-"
@@ -87,12 +83,11 @@ def main(command: Sequence[str]) -> int:
         with temporary_folder() as folder:
             if given := os.environ.get(VARIABLE):
                 return run(command, given, folder)
-            if not is_installed():
-                install()
+            debian_packages.install_missing(PROGRAMS, PACKAGES)
             with server(folder) as url:
                 return run(command, url, folder, **{AUTHORITY: str(folder / CERTIFICATE)})
-    except NoServer as exc:
-        sys.stderr.write(f"The tests need a MariaDB: {exc}. {REMEDY}")
+    except (NoServer, NotInstalled) as exc:
+        sys.stderr.write(f"The tests need a MariaDB: {exc}\n{REMEDY}")
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -104,27 +99,7 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def is_installed() -> bool:
-    return all(shutil.which(each, path=PATH) for each in PROGRAMS)
-
-
-def install() -> None:
-    """Install Debian's programs, where that is allowed without asking."""
-    if shutil.which("apt-get") is None:
-        raise NoServer(f"{' or '.join(PROGRAMS)} is not on this machine")
-    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if sudo and not (shutil.which("sudo") and _succeeds(*sudo, "true")):
-        raise NoServer("it is not on this machine, and only root can install it")
-    sys.stderr.write(f"Installing {' and '.join(PACKAGES)}\n")
-    apt = (*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq")
-    _succeeds(*apt, "update")
-    # --no-remove: a MySQL that somebody uses stays.
-    if not _succeeds(*apt, "install", "-y", "--no-remove", "--no-install-recommends", *PACKAGES):
-        raise NoServer("apt-get could not install it")
-
-
-def _succeeds(*command: str) -> bool:
-    ran = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    return ran.returncode == 0
+    return debian_packages.are_installed(PROGRAMS)
 
 
 def sweep() -> None:
@@ -255,13 +230,6 @@ def _certify(folder: Path) -> None:
             serialization.NoEncryption(),
         )
     )
-
-
-def path_of(program: str) -> str:
-    path = shutil.which(program, path=PATH)
-    if path is None:
-        raise NoServer(f"{program} is not on this machine")
-    return path
 
 
 def _free_port() -> int:
