@@ -2,8 +2,8 @@
 
 project = "Hubbub"
 extensions = ["myst_parser"]
-# how-to/actions has files that pages show.
-exclude_patterns = ["_build", "changes", "how-to/actions"]
+# Files that pages show.
+exclude_patterns = ["_build", "changes", "how-to/actions", "tutorials/agents"]
 html_theme = "furo"
 html_title = "Hubbub"
 myst_heading_anchors = 3
