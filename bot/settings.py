@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -28,6 +28,9 @@ PREFIX = "hubbub_"
 # From 0 to 1. Below this, a name is probably another program's, such as HUBBUB_SERVICE_HOST, which
 # Kubernetes sets.
 LIKENESS = 0.75
+# The end of the name of a variable that names a file with the value of a secret setting.
+FILE = "_file"
+LARGEST_SECRET = 65_536
 
 
 class WrongSettings(Exception):
@@ -305,7 +308,7 @@ class GitHubLogin:
 def load(**given: Any) -> Settings:
     """Read the settings. Raise WrongSettings, which names each wrong setting."""
     try:
-        return Settings(**given)
+        return Settings(**(_from_files() | given))
     except UnicodeDecodeError as exc:
         raise WrongSettings("The file .env in this folder is not UTF-8. Save it as UTF-8.") from exc
     except ValidationError as exc:
@@ -321,6 +324,40 @@ def _environment() -> dict[str, str | None]:
     return {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
 
 
+def secret_settings() -> list[str]:
+    """The settings that a file may hold: the secrets, and the address with a password in it."""
+    fields = Settings.model_fields.items()
+    secret = [name for name, each in fields if SecretStr in get_args(each.annotation)]
+    return ["database_url", *secret]
+
+
+def _from_files() -> dict[str, str]:
+    """The secrets whose variables name a file, as containers and systemd hand them over."""
+    given = _environment()
+    found = {}
+    for name in secret_settings():
+        if path := given.get(f"{PREFIX}{name}{FILE}"):
+            if given.get(f"{PREFIX}{name}"):
+                raise WrongSettings(
+                    f"{_variable(name)} and {_variable(name + FILE)} are both set. Remove one."
+                )
+            found[name] = _file_content(_variable(name + FILE), Path(path))
+    return found
+
+
+def _file_content(variable: str, path: Path) -> str:
+    try:
+        with path.expanduser().open() as file:
+            text = file.read(LARGEST_SECRET + 1).strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is not text"
+        raise WrongSettings(f"{variable}: cannot read {path}: {why}.") from exc
+    if not text or len(text) > LARGEST_SECRET:
+        problem = "is empty" if not text else f"has more than {LARGEST_SECRET} characters"
+        raise WrongSettings(f"{variable}: {path} {problem}. It must hold one secret.")
+    return text
+
+
 def logs_as_json() -> bool:
     """Also when another setting is wrong, so that `load` fails."""
     return (_environment().get(f"{PREFIX}log_format") or "").strip() == "json"
@@ -329,7 +366,7 @@ def logs_as_json() -> bool:
 def unknown() -> dict[str, str | None]:
     """The HUBBUB_… names that no setting has, each with the setting that was probably meant."""
     given = _environment()
-    known = list(Settings.model_fields)
+    known = [*Settings.model_fields, *(name + FILE for name in secret_settings())]
     names = [name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)]
     return {_variable(each): _nearest(each, known) for each in names if each not in known}
 
