@@ -286,6 +286,14 @@ def log_in(
     output.say(f"You are logged in as {who}.")
 
 
+@app.command("link", rich_help_panel=USE)
+def print_link(installation: InstallationName) -> None:
+    """Print an address that opens the page once, for the operator of this server."""
+    from bot.cli import links
+
+    asyncio.run(links.print_link(settings.load(), installation))
+
+
 @app.command("logout", rich_help_panel=USE)
 def log_out() -> None:
     """End the session of `hubbub login`."""

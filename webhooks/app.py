@@ -21,6 +21,7 @@ from webhooks.metrics import Metrics
 from webhooks.monitoring import MONITORING, NO_PROBLEMS, Monitoring
 from webhooks.oauth import metadata, routes
 from webhooks.oauth.server import OAuthServer
+from webhooks.page import routes as page_routes
 from webhooks.refused_signatures import RefusedSignatures
 from webhooks.revocation_watch import RevocationWatch
 from webhooks.sockets import SOCKETS, Sockets
@@ -61,6 +62,9 @@ def create_app(
     if login is not None:
         login_routes.add_routes(app, login)
         invitation_page.add_routes(app)
+        page_routes.add_routes(app)
+    else:
+        app.router.add_get("/", health.about)
     if oauth is not None:
         routes.add_routes(app, oauth)
     _heed_revocations(app)
@@ -78,7 +82,6 @@ def _add_routes(app: web.Application) -> None:
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
-    app.router.add_get("/", health.about)
 
 
 def _heed_revocations(app: web.Application) -> None:

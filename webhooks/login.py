@@ -17,7 +17,7 @@ from bot.github import sign_in
 from bot.github.requests import Unreachable
 from bot.github.sign_in import SignInRefused
 from bot.identity.keyring import Keys
-from bot.identity.people import browser_sessions, github_login
+from bot.identity.people import browser_sessions, github_login, visitors
 from bot.identity.people.browser_sessions import SignedIn
 from bot.identity.people.github_login import Person
 from bot.identity.people.people_roles import LONGEST_S, REREAD_AFTER_S
@@ -165,14 +165,14 @@ async def end(request: web.Request) -> web.Response:
     login = request.app[LOGIN]
     cookie = cookies.get(request, SESSION)
     # A stranger without a login starts no transaction that writes.
-    who = await login.store.read(lambda tx: browser_sessions.find(tx, login.keys, cookie))
+    who = await login.store.read(lambda tx: visitors.find(tx, login.keys, cookie))
     if who is not None:
         await write(
             request,
             login.store,
             lambda tx: browser_sessions.end(tx, login.keys, cookie),
             "page",
-            f"@{who.login}",
+            who.name,
             who.session,
         )
     response = login_pages.goodbye()

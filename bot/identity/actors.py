@@ -29,7 +29,7 @@ def is_at_least(held: Role, role: Role) -> bool:
 
 # The actor of what Hubbub does by itself. No agent can have this id.
 BOT = origins.BOT
-# Who runs the commands on the server's machine that need no token.
+# Who runs the commands on the server's machine that need no token, and the page by `hubbub link`.
 OPERATOR = "operator"
 # GitHub's author associations of people who belong to the repository.
 TRUSTED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
@@ -102,7 +102,8 @@ class Actor:
 
     @property
     def is_person(self) -> bool:
-        return self.name.startswith("@")
+        """Whether it is a person: by a GitHub login, or the one who runs this server."""
+        return self.name.startswith("@") or self.name == OPERATOR
 
     @property
     def known_repositories(self) -> Reach:

@@ -7,6 +7,7 @@ from store.tables.columns import KEY, Default, Index, Json, Table, Text
 
 # api_key: a token that an administrator made. session: what a login or an exchange made; its access
 # and refresh tokens name it. actions_token: a job's token that made a session, and cannot again.
+# browser: a login in a browser, of a person or of the operator. link: opens one of the operator.
 # The other kinds are used to get one of these.
 CredentialKind: TypeAlias = Literal[
     "api_key",
@@ -15,6 +16,7 @@ CredentialKind: TypeAlias = Literal[
     "authorization_code",
     "device_code",
     "browser",
+    "link",
     "actions_token",
 ]
 

@@ -44,15 +44,18 @@ class Browser:
         self.url = url
         self.cookies: dict[str, str] = {}
         self.at_github: dict[str, str] = {}
+        self.accept = "text/html"
 
     async def open(self, address: str, method: str = "GET", **form: str) -> Page:
         """Open a page. `address` may also be a path of Hubbub's. Redirects are not followed."""
         url = self.url + address if address.startswith("/") else address
         ours = url.startswith(self.url)
         jar = self.cookies if ours else self.at_github
-        header = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
+        header = {"Accept": self.accept}
+        if jar:
+            header["Cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
         async with self.client.request(
-            method, url, headers=header if jar else {}, data=form or None, allow_redirects=False
+            method, url, headers=header, data=form or None, allow_redirects=False
         ) as response:
             set_cookies = response.headers.getall("Set-Cookie", [])
             if ours:

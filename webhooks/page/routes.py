@@ -1,0 +1,58 @@
+"""The pages: one table, with the address of each below /accounts/<account>."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from aiohttp import web
+
+from webhooks.middleware import Handler
+from webhooks.page import front, one_time_links, pages, static_files
+from webhooks.page.views import fleet, overview, tasks
+from webhooks.page.visit import ACCOUNTS, Visit
+
+View: TypeAlias = Callable[[Visit], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """`view` gives the values of the template of its name. `in_menu`: the menu leads to it."""
+
+    path: str
+    view: View
+    title: str
+    in_menu: bool = True
+
+    @property
+    def template(self) -> str:
+        return f"{self.view.__name__}.html"
+
+
+PAGES = (
+    Page("", overview.overview, "Overview"),
+    Page("agents", fleet.fleet, "Agents"),
+    Page("tasks", tasks.tasks, "Tasks"),
+)
+
+
+def add_routes(app: web.Application) -> None:
+    menu = [(each.path, each.title) for each in PAGES if each.in_menu]
+    for each in PAGES:
+        address = f"{ACCOUNTS}/{{account}}/{each.path}".rstrip("/")
+        app.router.add_get(address, _handler(each, menu))
+    app.router.add_get("/", front.front)
+    app.router.add_get("/sign-in", front.sign_in)
+    app.router.add_get("/link/{secret}", one_time_links.ask)
+    app.router.add_post("/link/{secret}", one_time_links.use)
+    app.router.add_get("/static/{hash}/{name:.+}", static_files.serve)
+
+
+def _handler(page: Page, menu: pages.Menu) -> Handler:
+    async def show(request: web.Request) -> web.StreamResponse:
+        async def make(visit: Visit) -> web.Response:
+            values = {"title": page.title, **await page.view(visit)}
+            return pages.show(visit, page.template, values, menu, page.path)
+
+        return await pages.answer(request, make)
+
+    return show
