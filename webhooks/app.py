@@ -7,7 +7,16 @@ from aiohttp import web
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
-from webhooks import enrolment, github, health, invitation_page, middleware, rest, websocket
+from webhooks import (
+    enrolment,
+    github,
+    health,
+    invitation_page,
+    middleware,
+    process_metrics,
+    rest,
+    websocket,
+)
 from webhooks import login as login_routes
 from webhooks.addresses import ADDRESSES, LOCAL, Addresses
 from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRETS
@@ -50,6 +59,7 @@ def create_app(
     app[ADDRESSES] = addresses
     app[INBOX] = Inbox(dispatcher.store, pressure)
     app[METRICS] = Metrics()
+    process_metrics.add_to(app, app[METRICS].process, dispatcher.store.pool)
     app[BODIES] = Bodies()
     app[PROXIES] = proxies
     app[MONITORING] = monitoring

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
@@ -134,6 +135,12 @@ class Children:
             log.error("the disk of the metrics is full: no more sums", folder=self.metrics)
         self.metrics = None
 
+    def _drop_gauges(self, pid: int) -> None:
+        """Remove what a process used when it lived. Its counters stay."""
+        if self.metrics is not None:
+            for each in Path(self.metrics).glob(f"gauge_live*_{pid}.db"):
+                each.unlink(missing_ok=True)
+
     async def _run(self, number: int) -> int:
         """One child from its start to its end. Return its exit status; negative: a signal."""
         ours, theirs = socket.socketpair()
@@ -152,6 +159,7 @@ class Children:
             try:
                 return await process.wait()
             finally:
+                self._drop_gauges(process.pid)
                 for each in (watch, stop):
                     each.cancel()
                 await asyncio.gather(watch, stop, return_exceptions=True)

@@ -17,7 +17,7 @@ from store.engine.mysql_pool import Pool
 from store.engine.mysql_session import Flavour
 from store.engine.mysql_statements import MySQLTx
 from store.engine.sql import Dialect
-from store.engine.transaction import Work
+from store.engine.transaction import PoolUse, Work
 from store.engine.wakeups import Bell
 
 T = TypeVar("T")
@@ -79,6 +79,9 @@ class MySQL:
         make = partial(connection, init_command=mysql_session.settings(server))
         pool = Pool(make, size, patience.connect_s, patience.statement_s)
         return cls(where, pool, clock, server, patience)
+
+    def pool(self) -> PoolUse:
+        return self._pool.use()
 
     async def close(self) -> None:
         """Close within seconds, even if the server is silent."""

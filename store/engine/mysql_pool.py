@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pymysql import err
 
 from store.engine.mysql_connection import TOO_MANY, Connection, answer
+from store.engine.transaction import PoolUse
 
 # A firewall may forget a connection that is idle, so such a connection is tried first.
 IDLE_S = 5.0
@@ -29,10 +30,14 @@ class Pool:
         self._connect_s = connect_s
         self._statement_s = statement_s
         self._places = asyncio.Semaphore(size)
+        self._size = size
         self._idle: list[Connection] = []
         self._used: set[Connection] = set()
         self._watch: asyncio.TimerHandle | None = None
         self._closing = False
+
+    def use(self) -> PoolUse:
+        return PoolUse(len(self._used), len(self._idle), self._size)
 
     async def take(self) -> Connection:
         """A connection, which the caller must give back. Raise OperationalError."""

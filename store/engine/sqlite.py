@@ -18,7 +18,7 @@ from store.engine import sequences
 from store.engine.cancellation import Shield
 from store.engine.sql import Dialect
 from store.engine.sqlite_statements import SQLiteTx
-from store.engine.transaction import StoreError, Work
+from store.engine.transaction import PoolUse, StoreError, Work
 from store.engine.wakeups import Bell
 
 T = TypeVar("T")
@@ -126,6 +126,11 @@ class SQLite:
                 "HUBBUB_DATABASE_URL must name a file in a folder that can be written to."
             ) from exc
         self._reader.execute("PRAGMA query_only = ON")
+
+    def pool(self) -> PoolUse:
+        """The writer and the reader."""
+        used = int(self._writing is not None) + int(self._reading.locked())
+        return PoolUse(used, 2 - used, 2)
 
     async def close(self) -> None:
         await self._shield.drain(CLOSE_S)

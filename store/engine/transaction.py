@@ -1,7 +1,7 @@
 """What a function of the store may do inside a transaction, on either engine."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from store.engine.origins import Origin
 from store.engine.sql import Dialect
@@ -57,10 +57,20 @@ class Tx(Protocol):
 Work: TypeAlias = Callable[[Tx], Coroutine[Any, Any, T]]
 
 
+class PoolUse(NamedTuple):
+    """Connections to the database: those in use, those that wait for use, and the limit."""
+
+    used: int
+    idle: int
+    most: int
+
+
 class Store(Protocol):
     """An open database."""
 
     bell: Bell
+
+    def pool(self) -> PoolUse: ...
 
     @property
     def dialect(self) -> Dialect: ...

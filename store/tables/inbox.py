@@ -23,6 +23,8 @@ class DeliveryRow(TypedDict):
     # written. NULL for other deliveries.
     number: int | None
     text_at: int | None
+    # The trace that it belongs to, as a W3C traceparent. NULL while traces are off.
+    trace: Annotated[str | None, Text(60)]
 
 
 class CommandRow(TypedDict):
@@ -49,6 +51,8 @@ class CommandRow(TypedDict):
     answer: str | None
     # Since when it waits for an answer of GitHub: its author's permission, or its text.
     asked_at: int | None
+    # The trace that it belongs to, as a W3C traceparent. NULL while traces are off.
+    trace: Annotated[str | None, Text(60)]
 
 
 class LostDeliveryRow(TypedDict):

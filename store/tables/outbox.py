@@ -32,6 +32,8 @@ class WriteRow(TypedDict):
     lane: Annotated[int, SMALL, Default("1")]
     # When a notice told the author that the write failed.
     told_at: int | None
+    # The trace that it belongs to, as a W3C traceparent. NULL while traces are off.
+    trace: Annotated[str | None, Text(60)]
 
 
 class BudgetRow(TypedDict):

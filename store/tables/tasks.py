@@ -139,6 +139,7 @@ TABLES = (
         Index("ix_tasks_branch", "installation_id", "repository_id", "branch"),
         Index("ix_tasks_issue", "installation_id", "issue_id", unique=True),
         Index("ix_tasks_ended", "installation_id", "repository_id", "ended_at"),
+        Index("ix_tasks_ended_of_all", "installation_id", "ended_at"),
     ),
     Table(
         "leases",
@@ -147,6 +148,7 @@ TABLES = (
         Index("ix_leases_holder", "installation_id", "holder", "state", "ended_at"),
         Index("ix_leases_task", "installation_id", "task_id", "fence"),
         Index("ix_leases_live", "installation_id", "state", "task_id"),
+        Index("ix_leases_ended", "installation_id", "ended_at"),
     ),
     Table(
         "planned_relations",

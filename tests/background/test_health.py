@@ -139,7 +139,15 @@ async def test_metrics_count_deliveries_and_rows(surface: Surface) -> None:
 async def test_every_metric_is_documented_with_its_kind_and_labels(workspace: Workspace) -> None:
     agent = await workspace.agent("ada")
     await agent.call("update_agent", health=dict.fromkeys(Health.model_fields, 1))
+    await agent.call("report_usage", model="m", input_tokens=5, output_tokens=2, cost="0.5")
     issue = workspace.name(await workspace.task())
+    claimed = await agent.call("claim_task", task=workspace.name(await workspace.task("Done")))
+    await agent.call(
+        "update_task_status",
+        task=claimed["task"]["task"],
+        fence=claimed["task"]["fence"],
+        status="completed",
+    )
     await agent.write("github_comment_issue", issue=issue, body="sent")
     await workspace.settle()
     await agent.write("github_comment_issue", issue=issue, body="waits")

@@ -14,7 +14,7 @@ from bot.identity.actors import Actor
 from bot.kernel.operation import Operation
 from bot.kernel.pagination import encode
 from bot.operations import OPERATIONS
-from store.engine.transaction import Store, StoreError, Tx, Work
+from store.engine.transaction import PoolUse, Store, StoreError, Tx, Work
 from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Agent, Workspace
@@ -35,6 +35,9 @@ class Locked:
         if self.locked:
             raise StoreError("Another process has the write lock.")
         return await self._store.write(work)
+
+    def pool(self) -> PoolUse:
+        return self._store.pool()
 
     async def close(self) -> None:
         await self._store.close()

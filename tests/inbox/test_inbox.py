@@ -15,7 +15,7 @@ from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
-from store.engine.transaction import Store, StoreError, Work
+from store.engine.transaction import PoolUse, Store, StoreError, Work
 from store.inbox import commands, deliveries
 from store.inbox.commands import FoundCommand
 from store.inbox.deliveries import Delivery
@@ -41,6 +41,9 @@ class Counting:
         if self.away:
             raise StoreError("The disk is full.")
         return await self._store.write(work)
+
+    def pool(self) -> PoolUse:
+        return self._store.pool()
 
     async def close(self) -> None:
         await self._store.close()

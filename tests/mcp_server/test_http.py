@@ -18,7 +18,7 @@ from bot.settings import Settings
 from mcp_server.http import allowed_hosts
 from mcp_server.running_calls import RunningCalls
 from store.engine.database import open_store
-from store.engine.transaction import Store, Work
+from store.engine.transaction import PoolUse, Store, Work
 from tests.support.server_in_process import Answer, Surface, serving
 from tests.support.story import Clock
 
@@ -47,6 +47,9 @@ class Gate:
         await self.opened.wait()
         self.waiting -= 1
         return await self._store.write(work)
+
+    def pool(self) -> PoolUse:
+        return self._store.pool()
 
     async def close(self) -> None:
         await self._store.close()

@@ -124,6 +124,7 @@ def sending(kind: str, arguments: dict[str, Any]) -> Sending:
         "error": None,
         "lane": 1,
         "told_at": None,
+        "trace": None,
     }
     return Sending(row, "acme/rocket", KEYS)
 

@@ -13,7 +13,7 @@ from bot.background.request_scheduler import Sender
 from bot.github.client import REQUEST_TIMEOUT, GitHub
 from bot.github.requests import Answer
 from fixtures.github import Issue, Request
-from store.engine.transaction import Store, Tx, Work
+from store.engine.transaction import PoolUse, Store, Tx, Work
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
@@ -54,6 +54,9 @@ class Troubled:
             return result
 
         return await self.store.write(whole)
+
+    def pool(self) -> PoolUse:
+        return self.store.pool()
 
     async def close(self) -> None:
         await self.store.close()

@@ -62,7 +62,7 @@ from tests.support.rows_visited import CountingStore, Visits
 from tests.support.story import Clock, open_workspace
 from tests.support.tenant import fill
 from tests.support.usual_calls import CALLS, NOT_MEASURED, Does, Scene, live_in
-from webhooks import metrics
+from webhooks import stored_metrics
 
 SMALL, LARGE = 300, 2000
 # How much more may be visited at the larger size.
@@ -258,7 +258,7 @@ LOOPS: dict[str, Does] = {
     "retention": drop_old,
     "sealer": lambda s: sealing.step(s.store, s.workspace.dispatcher.shared.keys, 0),
     "sender": send_next,
-    "metrics": lambda s: metrics._gauges(s.store),
+    "metrics": lambda s: stored_metrics.render(s.store, s.workspace.dispatcher.shared),
 }
 
 EVERYTHING: dict[str, Does] = {

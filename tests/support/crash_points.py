@@ -13,7 +13,7 @@ from bot.background.request_scheduler import Sender
 from bot.dispatch.dispatcher import Dispatcher
 from bot.github.client import GitHub
 from bot.github.requests import Answer
-from store.engine.transaction import Store, Work
+from store.engine.transaction import PoolUse, Store, Work
 
 T = TypeVar("T")
 
@@ -58,6 +58,9 @@ class CrashingStore:
 
     async def write(self, work: Work[Any]) -> Any:
         return await self.crash_plan.step(self.store.write(work))
+
+    def pool(self) -> PoolUse:
+        return self.store.pool()
 
     async def close(self) -> None:
         await self.store.close()

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from store.engine import sequences
-from store.engine.transaction import Store, Tx, Work
+from store.engine.transaction import PoolUse, Store, Tx, Work
 
 T = TypeVar("T")
 
@@ -55,6 +55,9 @@ class RecordingStore:
         self.dialect = store.dialect
         self.bell = store.bell
         self.statements: list[str] = []
+
+    def pool(self) -> PoolUse:
+        return self.inner.pool()
 
     async def close(self) -> None:
         await self.inner.close()

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from store.engine import sequences
 from store.engine.origins import Origin
-from store.engine.transaction import Numbered, Store, Tx, Work
+from store.engine.transaction import Numbered, PoolUse, Store, Tx, Work
 from store.engine.wakeups import Bell
 
 T = TypeVar("T")
@@ -165,6 +165,9 @@ class CountingStore:
         self.dialect = store.dialect
         self.bell: Bell = store.bell
         self.visits: Visits | None = None
+
+    def pool(self) -> PoolUse:
+        return self.inner.pool()
 
     async def close(self) -> None:
         await self.inner.close()
