@@ -23,7 +23,7 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 GUARDED = ("/api/v1/", "/mcp")
 # After an outage of the database.
 RETRY_AFTER_S = 5
-OPEN = ("/api/v1/openapi.json",)
+OPEN = ("/api/v1/openapi.json", "/api/v1/docs")
 # The surface, and the name of a refused request, where the path decides.
 SURFACES: dict[str, tuple[Surface, str]] = {
     "/ws": ("websocket", "request"),

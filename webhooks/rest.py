@@ -8,6 +8,7 @@ from aiohttp import web
 from pydantic.json_schema import models_json_schema
 
 from bot.errors import CODES, Refused
+from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
 from webhooks.app_keys import ACTOR, DISPATCHER
 from webhooks.bodies import BODIES
@@ -66,6 +67,8 @@ def document() -> dict[str, Any]:
         paths[f"/api/v1/{each.name}"] = {
             "post": {
                 "operationId": each.name,
+                "tags": [_group(each)],
+                "summary": each.description.partition(".")[0],
                 "description": f"{each.description} Role: {each.role}.",
                 "requestBody": {"content": {"application/json": {"schema": given}}},
                 "responses": {
@@ -87,6 +90,11 @@ def document() -> dict[str, Any]:
         },
         "security": [{"token": []}],
     }
+
+
+def _group(operation: Operation) -> str:
+    """The part of the registry that it belongs to, as in docs/reference/operations.md."""
+    return operation.run.__module__.removeprefix("bot.operations.").partition(".")[0]
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = {
     # What the page loads in a browser.
-    "webhooks/page/static/vendor": {"0BSD", "MIT"},
+    "webhooks/page/static/vendor": {"0BSD", "Apache-2.0", "MIT"},
     # What only tests load: it is not in the wheel.
     "tests/support/vendor": {"MPL-2.0"},
 }

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 
 from webhooks.middleware import Handler
-from webhooks.page import front, one_time_links, pages, static_files
+from webhooks.page import api_page, front, one_time_links, pages, static_files
 from webhooks.page.views import fleet, overview, tasks
 from webhooks.page.visit import ACCOUNTS, Visit
 
@@ -45,6 +45,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/link/{secret}", one_time_links.ask)
     app.router.add_post("/link/{secret}", one_time_links.use)
     app.router.add_get("/static/{hash}/{name:.+}", static_files.serve)
+    app.router.add_get("/api/v1/docs", api_page.show)
 
 
 def _handler(page: Page, menu: pages.Menu) -> Handler:
