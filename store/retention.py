@@ -60,6 +60,12 @@ async def drop_sums_of_days(tx: Tx, before: int, limit: int) -> int:
     return await tx.run(sql.delete_some(tx.dialect, "usage_sums", where), before=before, n=limit)
 
 
+async def drop_budget_samples(tx: Tx, installation_id: int, before: int, limit: int) -> int:
+    where = "installation_id = :i AND at < :before"
+    statement = sql.delete_some(tx.dialect, "budget_samples", where)
+    return await tx.run(statement, i=installation_id, before=before, n=limit)
+
+
 async def drop_oldest(tx: Tx, table: str, installation_id: int, before: int, limit: int) -> int:
     """Drop the oldest rows that have expired. Rows that have not ended stay."""
     key, time = GROWING[table]

@@ -11,6 +11,7 @@ import structlog
 from bot.background import (
     agent_runs,
     board_sweep,
+    budget_sampling,
     digest_steps,
     expiry,
     retention,
@@ -46,6 +47,7 @@ CAPS_EVERY_S = 5.0
 BOARDS_EVERY_S = 5.0
 RUNS_EVERY_S = 2.0
 DIGESTS_EVERY_S = 30.0
+SAMPLES_EVERY_S = 30.0
 FORGET_EVERY_S = 600.0
 CLOCK_EVERY_S = 5.0
 REFUSALS_EVERY_S = 5.0
@@ -91,6 +93,7 @@ class Loops:
             ("caps", self.review_caps, "time", CAPS_EVERY_S),
             ("runs", self.advance_runs, "time", RUNS_EVERY_S),
             ("digests", self.write_digests, "time", DIGESTS_EVERY_S),
+            ("samples", self.sample_budgets, "time", SAMPLES_EVERY_S),
             ("repair", self.repair_deliveries, "time", SENDER_EVERY_S),
             ("backfill", self.begin_backfills, "time", BACKFILL_EVERY_S),
             ("boards", self.follow_boards, "time", BOARDS_EVERY_S),
@@ -155,6 +158,10 @@ class Loops:
 
     async def write_digests(self) -> int:
         return await digest_steps.step(self.store)
+
+    async def sample_budgets(self) -> int:
+        await budget_sampling.step(self.store)
+        return 0
 
     async def advance_runs(self) -> int:
         return await agent_runs.step(self.store, self.shared.caps.currency)

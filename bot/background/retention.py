@@ -37,6 +37,8 @@ class RetentionTimes:
     grace: int
     # Since code was used last.
     code: int = 30 * DAY
+    # Samples of budgets, of which the page shows a month.
+    samples: int = 31 * DAY
     # How long a client can repeat a call and get the same answer.
     requests: int = DAY
 
@@ -71,6 +73,14 @@ async def step(store: Store, keys: Keys, times: RetentionTimes, places: dict[int
     for installation_id in await store.read(retention.installations):
         dropped += await _drop_history(store, installation_id, now - times.history)
         dropped += await _drop_audit(store, keys, installation_id, now - times.history)
+        dropped += await store.write(
+            partial(
+                retention.drop_budget_samples,
+                installation_id=installation_id,
+                before=now - times.samples,
+                limit=BATCH,
+            )
+        )
         dropped += await _drop_leases(store, installation_id, now - times.history, places)
         dropped += await store.write(
             partial(

@@ -55,6 +55,8 @@ def _of_task(role: Role, others: Role, *, people: Role) -> Rule:
     return Rule(others, role, others, people=people)
 
 
+# Only for people who look at the page, so that no agent pays tokens for it.
+PEOPLE = Rule(None, None, None, people="observer")
 SELF = "the caller itself"
 BELOW = "the caller itself, and agents below it"
 CONTEXT = "contexts that it owns, or that are shared with it"
@@ -112,6 +114,7 @@ RULES: dict[str, Rule] = {
     "explain_task": _everything("observer"),
     "get_plan": _everything("observer"),
     "get_spend": _everything("observer"),
+    "get_graph": PEOPLE,
     # Messages
     "send_message": _everything("tester", narrows=True),
     "send_message.reply_to": _own("tester", is_="threads in which it took part"),
@@ -199,6 +202,13 @@ RULES: dict[str, Rule] = {
     ),
     "cancel_write": _own("tester", others="tech-lead", is_="writes of its own and of agents below"),
     "get_budget": _everything("observer"),
+    # What the page shows people
+    "get_outbox": PEOPLE,
+    "get_budget_history": PEOPLE,
+    "list_deliveries": PEOPLE,
+    "get_delivery": PEOPLE,
+    "replay_delivery": Rule(None, None, None, people="tech-lead"),
+    "list_audit": Rule(None, None, None, people="tech-lead"),
 }
 
 # The lowest permission on a repository that gives a person the role.

@@ -1,16 +1,18 @@
 """Every operation, in the order in which surfaces list them."""
 
 from bot.kernel.operation import Operation
-from bot.operations import events
+from bot.operations import audit, deliveries, events
 from bot.operations.agents import control, directory, invitations, registration, spawned_runs
 from bot.operations.code import diffs, file_lists, files
 from bot.operations.contexts import context_snapshots, documents, listing, sharing
 from bot.operations.github import (
     boards,
+    budget_history,
     builds,
     comments,
     commits,
     issues,
+    outbox_list,
     overrides,
     pulls,
     reviews,
@@ -26,6 +28,7 @@ from bot.operations.tasks import (
     explanation,
     release,
     status,
+    task_graph,
     task_plan,
     task_spend,
     tasks,
@@ -57,6 +60,7 @@ OPERATIONS: dict[str, Operation] = {
         explanation.explain_task,
         task_plan.get_plan,
         task_spend.get_spend,
+        task_graph.get_graph,
         sending.send_message,
         reading.get_messages,
         reading.mark_message_read,
@@ -92,5 +96,11 @@ OPERATIONS: dict[str, Operation] = {
         writes.cancel_write,
         writes.get_budget,
         usage_reports.report_usage,
+        outbox_list.get_outbox,
+        budget_history.get_budget_history,
+        deliveries.list_deliveries,
+        deliveries.get_delivery,
+        deliveries.replay_delivery,
+        audit.list_audit,
     )
 }

@@ -87,6 +87,16 @@ async def of(tx: Tx, installation_id: int) -> Outbox:
     )
 
 
+async def queued_by_author(tx: Tx, installation_id: int) -> dict[str, tuple[int, int]]:
+    """How many writes of each author wait, and how many of them are held back; most first."""
+    found: dict[str, tuple[int, int]] = {}
+    for each in await write_order.queued_by(tx, installation_id):
+        n, paused = found.get(each["author"], (0, 0))
+        more = int(each["n"])
+        found[each["author"]] = (n + more, paused + (more if each["paused"] else 0))
+    return dict(sorted(found.items(), key=lambda one: (-one[1][0], one[0])))
+
+
 async def latest(tx: Tx) -> list[Outbox]:
     """The reports of the installations that wrote last."""
     return [await of(tx, each) for each in await sender_leases.latest(tx, MOST_INSTALLATIONS)]

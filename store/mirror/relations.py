@@ -314,6 +314,29 @@ async def blockers_of(tx: Tx, installation_id: int, issue_ids: Collection[int]) 
     return [{**_with_name(row), "waits_id": row["waits_id"]} for row in rows]
 
 
+class NamedIssue(TypedDict):
+    id: int
+    repository_id: int
+    full_name: str
+    number: int
+    state: str
+
+
+async def named_issues(tx: Tx, installation_id: int, ids: Collection[int]) -> dict[int, NamedIssue]:
+    """Those of the issues that the mirror has, in repositories that the installation covers."""
+    if not ids:
+        return {}
+    rows = await tx.all(
+        "SELECT i.id, i.repository_id, r.full_name, i.number, i.state FROM issues i "
+        "JOIN repositories r ON r.installation_id = i.installation_id AND r.id = i.repository_id "
+        "WHERE i.installation_id = :i AND i.id IN :ids AND i.deleted = 0 AND r.deleted = 0 "
+        "AND r.selected = 1",
+        i=installation_id,
+        ids=tuple(sorted(ids)),
+    )
+    return {row["id"]: row for row in rows}
+
+
 def is_blocking(row: Neighbour) -> bool:
     """Whether this issue blocks the one that waits for it: it is open and not in a cycle."""
     return bool(row["state"] == "open" and not row["cyclic"])

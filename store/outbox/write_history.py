@@ -11,6 +11,15 @@ from store.outbox.writes import COUNTED, decode
 from store.tables.outbox import WriteRow
 
 
+class WritePlace(TypedDict):
+    """Enough of a write to decide whether a list shows it."""
+
+    id: str
+    seq: int
+    author: str
+    repository_id: int
+
+
 class AuthorAndTime(TypedDict):
     author: str
     queued_at: int
@@ -225,5 +234,37 @@ async def page(
         states=tuple(wanted.states),
         n=limit,
         **given,
+    )
+    return [decode(row) for row in rows]
+
+
+async def places(
+    tx: Tx, installation_id: int, states: Collection[str], before: int, limit: int
+) -> list[WritePlace]:
+    """The newest writes of everybody in these states, with numbers below `before`."""
+    found: list[WritePlace] = []
+    # One query for each state, because the index has the state before the number.
+    for state in states:
+        found += await tx.all(
+            "SELECT id, seq, author, repository_id FROM "
+            f"{sql.by_index(tx.dialect, 'writes', 'ix_writes_queue')} "
+            "WHERE installation_id = :i AND state = :state AND seq < :before "
+            "ORDER BY seq DESC LIMIT :n",
+            i=installation_id,
+            state=state,
+            before=before,
+            n=limit,
+        )
+    return sorted(found, key=lambda each: -each["seq"])[:limit]
+
+
+async def by_ids(tx: Tx, installation_id: int, ids: Collection[str]) -> list[WriteRow]:
+    """These writes, newest first."""
+    if not ids:
+        return []
+    rows = await tx.all(
+        "SELECT * FROM writes WHERE installation_id = :i AND id IN :ids ORDER BY seq DESC",
+        i=installation_id,
+        ids=tuple(ids),
     )
     return [decode(row) for row in rows]

@@ -55,6 +55,8 @@ TABLES = (
         "audit",
         AuditRow,
         Index("ix_audit_subject", "installation_id", "subject", "actor"),
+        Index("ix_audit_actor", "installation_id", "actor", "seq"),
+        Index("ix_audit_operation", "installation_id", "operation", "seq"),
     ),
     Table("audit_seals", AuditSealRow),
 )

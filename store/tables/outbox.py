@@ -77,6 +77,16 @@ class SpendingRow(TypedDict):
     last_at: int
 
 
+class BudgetSampleRow(TypedDict):
+    """What was left of a limit at a time, or how many writes waited (`queue`)."""
+
+    installation_id: Annotated[int, KEY]
+    at: Annotated[int, KEY]
+    name: Annotated[str, KEY, Text(60)]
+    limit_: int | None
+    n: int
+
+
 TABLES = (
     Table(
         "writes",
@@ -95,4 +105,5 @@ TABLES = (
         SpendingRow,
         Index("ix_spending_author", "installation_id", "author", "last_at"),
     ),
+    Table("budget_samples", BudgetSampleRow),
 )

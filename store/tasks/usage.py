@@ -81,3 +81,20 @@ async def sums(
     for row in await tx.all(" UNION ALL ".join(parts), i=installation_id, **given):
         found[SumKey(row["scope"], row["subject"], row["day"])].append(row)
     return found
+
+
+async def sums_of_days(
+    tx: Tx, installation_id: int, keys: Sequence[SumKey], first_day: int
+) -> list[UsageSumRow]:
+    """The sums of single days of these subjects, from a day on."""
+    found: list[UsageSumRow] = []
+    for each in keys:
+        found += await tx.all(
+            "SELECT * FROM usage_sums WHERE installation_id = :i AND scope = :scope "
+            "AND subject = :subject AND day >= :first AND day > 0",
+            i=installation_id,
+            scope=each.scope,
+            subject=each.subject,
+            first=first_day,
+        )
+    return found

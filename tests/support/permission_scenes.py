@@ -382,4 +382,11 @@ SCENES: dict[str, Make] = {
     "list_writes": of_owner(),
     "cancel_write": of("write_id", Scene.write),
     "get_budget": fixed(),
+    "get_graph": fixed(),
+    "get_outbox": fixed(),
+    "get_budget_history": fixed(),
+    "list_deliveries": fixed(),
+    "get_delivery": fixed(guid="d"),
+    "replay_delivery": fixed(guid="d"),
+    "list_audit": fixed(),
 }

@@ -1,7 +1,7 @@
 """Every operation with typical arguments, in an installation that is in use."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.inbox import processing
@@ -158,6 +158,24 @@ def call(who: str, operation: str, **given: Any) -> Does:
     return work
 
 
+def by_person(operation: str, **given: Any) -> Does:
+    """A call of a person who leads everywhere, for what only people may call."""
+
+    async def work(scene: Scene) -> None:
+        lead = scene.lead
+        person = Agent(lead.dispatcher, replace(lead.actor, name="@octocat"))
+        await person.call(operation, **given)
+
+    return work
+
+
+async def look_at_delivery(scene: Scene) -> None:
+    (row,) = await scene.workspace.rows(
+        "SELECT guid FROM deliveries WHERE installation_id = :i AND state = 'received' LIMIT 1"
+    )
+    await by_person("get_delivery", guid=row["guid"])(scene)
+
+
 async def claim_nothing(scene: Scene) -> None:
     refused = await scene.me.refusal("claim_task", size="large")
     assert refused.code == "nothing_ready", refused
@@ -278,4 +296,17 @@ CALLS: dict[str, Does] = {
     "cancel_write": call("me", "cancel_write", write_id="$write_id"),
     "get_budget": call("me", "get_budget"),
     "report_usage": call("me", "report_usage", model="m-1", cost="0.01"),
+    "get_graph": by_person("get_graph", limit=4),
+    "get_graph of a repository": by_person("get_graph", limit=4, repository="acme/rocket"),
+    "get_outbox": by_person("get_outbox"),
+    "get_outbox, sent": by_person("get_outbox", state="sent"),
+    "get_budget_history": by_person("get_budget_history"),
+    "list_deliveries": by_person("list_deliveries"),
+    "list_deliveries, dead": by_person("list_deliveries", state="dead"),
+    "get_delivery": look_at_delivery,
+    "replay_delivery": by_person("replay_delivery", all=True),
+    "list_audit": by_person("list_audit"),
+    "list_audit of an actor": by_person("list_audit", actor="me"),
+    "list_audit of an operation": by_person("list_audit", action="claim_task"),
+    "list_audit since a time": by_person("list_audit", since="2027-01-01"),
 }

@@ -44,10 +44,10 @@ class _Outcome(Waitable[Writes]):
 @operation(reads_only=True, waitable=_Outcome())
 async def get_write(ctx: Context, write_id: WriteId) -> Writes:
     """Return the state of your write: queued, sent with its result, or refused with a reason."""
-    return Writes(writes=[await _write_now(ctx, await _own_write(ctx, write_id))])
+    return Writes(writes=[await write_now(ctx, await _own_write(ctx, write_id))])
 
 
-async def _write_now(ctx: Context, row: WriteRow) -> Queued:
+async def write_now(ctx: Context, row: WriteRow) -> Queued:
     live = row["state"] in writes.LIVE
     view = write_view(row)
     if live:
@@ -123,11 +123,11 @@ async def list_writes(
     states = (state,) if state else writes.LIVE
     wanted = await _filters(ctx, agent_id, task, states)
     rows = await write_history.page(
-        ctx.tx, ctx.installation_id, wanted, _before(cursor), ON_A_PAGE + 1
+        ctx.tx, ctx.installation_id, wanted, before_seq(cursor), ON_A_PAGE + 1
     )
     end = str(rows[ON_A_PAGE - 1]["seq"]) if len(rows) > ON_A_PAGE else None
     return WriteList(
-        writes=await _list_entries(ctx, rows[:ON_A_PAGE]),
+        writes=await list_entries(ctx, rows[:ON_A_PAGE]),
         next_cursor=encode(end) if end else None,
     )
 
@@ -159,14 +159,14 @@ async def _filters(
     )
 
 
-def _before(cursor: str | None) -> int | None:
+def before_seq(cursor: str | None) -> int | None:
     place = decode(cursor)
     if place and not place.isdecimal():
         raise wrong_cursor()
     return int(place) if place else None
 
 
-async def _list_entries(ctx: Context, rows: list[WriteRow]) -> list[Listed]:
+async def list_entries(ctx: Context, rows: list[WriteRow]) -> list[Listed]:
     here = (ctx.tx, ctx.installation_id)
     paused = await stopped.pause_reasons(ctx.tx, rows)
     repositories = {
