@@ -37,6 +37,8 @@ write_commands = typer.Typer(help="Show and cancel writes for GitHub.", no_args_
 app.add_typer(write_commands, name="writes", rich_help_panel=OPERATE)
 secret_commands = typer.Typer(help="Change the main secret.", no_args_is_help=True)
 app.add_typer(secret_commands, name="secret", rich_help_panel=ACCESS)
+flag_commands = typer.Typer(help="Turn features on for some installations.", no_args_is_help=True)
+app.add_typer(flag_commands, name="flags", rich_help_panel=OPERATE)
 audit_commands = typer.Typer(help="Verify and export the audit log.", no_args_is_help=True)
 app.add_typer(audit_commands, name="audit", rich_help_panel=ACCESS)
 
@@ -423,6 +425,38 @@ def audit_export(
     from bot.cli import audit
 
     asyncio.run(audit.export(settings.load(), installation, since))
+
+
+@flag_commands.command("list")
+def flags_list(*, as_json: AsJson = False) -> None:
+    """List the feature flags, and how calls failed with each on and off."""
+    from bot.cli import flags
+
+    asyncio.run(flags.list_flags(settings.load(), as_json=as_json))
+
+
+FlagName = Annotated[str, typer.Argument(help="as `flags list` shows it")]
+
+
+@flag_commands.command("set")
+def flags_set(
+    name: FlagName,
+    value: Annotated[str, typer.Argument(help="on, off, or a share of installations, as 10%")],
+    installation: OneInstallation = None,
+    why: Annotated[str, typer.Option(help="a note for others")] = "",
+) -> None:
+    """Turn a feature on or off, for all installations or for one."""
+    from bot.cli import flags
+
+    asyncio.run(flags.set_flag(settings.load(), name, value, installation, why))
+
+
+@flag_commands.command("clear")
+def flags_clear(name: FlagName, installation: OneInstallation = None) -> None:
+    """Forget what was set. The default counts then, or the setting of all installations."""
+    from bot.cli import flags
+
+    asyncio.run(flags.clear_flag(settings.load(), name, installation))
 
 
 @app.command("backfill", rich_help_panel=OPERATE)

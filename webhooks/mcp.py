@@ -7,13 +7,15 @@ from typing import Protocol, TypeAlias
 from aiohttp import web
 
 from bot.dispatch.callers import Caller
+from bot.flags.known import MCP_FAST_PATH
 from bot.identity.actors import Actor
-from webhooks.app_keys import ACTOR
+from webhooks.app_keys import ACTOR, DISPATCHER
 from webhooks.asgi import ASGI, handle_by_asgi
 from webhooks.bodies import BODIES
 from webhooks.origins import caller_of
 from webhooks.rest import LARGEST
 
+FAILED = 500
 # The body of the answer to a plain call, from headers and body of the request. None: it is another
 # request.
 Answer: TypeAlias = Callable[[Mapping[str, str], bytes, Actor, Caller], Awaitable[bytes | None]]
@@ -35,7 +37,12 @@ Mount: TypeAlias = Callable[[], AbstractAsyncContextManager[MCP]]
 
 async def respond(mcp: MCP, request: web.Request) -> web.StreamResponse:
     body = await request.app[BODIES].read(request, LARGEST)
-    answer = await mcp.answer(request.headers, body, request[ACTOR], caller_of(request))
-    if answer is None:
-        return await handle_by_asgi(mcp.handle, request, body)
-    return web.Response(body=answer, content_type="application/json")
+    flags, actor = request.app[DISPATCHER].shared.flags, request[ACTOR]
+    with flags.measure(MCP_FAST_PATH, actor.installation_id) as trial:
+        if trial.is_on:
+            answer = await mcp.answer(request.headers, body, actor, caller_of(request))
+            if answer is not None:
+                return web.Response(body=answer, content_type="application/json")
+        response = await handle_by_asgi(mcp.handle, request, body)
+        trial.is_error = response.status >= FAILED
+        return response

@@ -27,6 +27,7 @@ from bot.dispatch.refusals import Refusals
 from bot.fetch import backfill
 from bot.fetch.missed_deliveries import EVERY_S as REPAIR_EVERY_S
 from bot.fetch.missed_deliveries import Repair
+from bot.flags import fall_back
 from bot.github.client import open_client
 from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
@@ -52,6 +53,8 @@ FORGET_EVERY_S = 600.0
 CLOCK_EVERY_S = 5.0
 REFUSALS_EVERY_S = 5.0
 SEAL_EVERY_S = 30.0
+FLAGS_EVERY_S = 5.0
+FALL_BACK_EVERY_S = 30.0
 INDEX_BATCH = 50
 # Between two batches, so that other writers are not slowed down.
 FORGET_PAUSE_S = 0.1
@@ -102,6 +105,8 @@ class Loops:
             ("clock", self.clock.step, "time", CLOCK_EVERY_S),
             ("refusals", self.store_refusals, "time", REFUSALS_EVERY_S),
             ("sealer", self.seal_audit, "time", SEAL_EVERY_S),
+            ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
+            ("canary", self.compare_flags, "time", FALL_BACK_EVERY_S),
         ):
             self.supervisor.start(name, partial(self.run, name, step, topic, every_s))
 
@@ -198,6 +203,14 @@ class Loops:
     async def seal_audit(self) -> int:
         return await sealing.step(self.store, self.shared.keys)
 
+    async def refresh_flags(self) -> int:
+        await self.shared.flags.refresh(self.store)
+        return 0
+
+    async def compare_flags(self) -> int:
+        await fall_back.step(self.store)
+        return 0
+
     async def send(self) -> int:
         """Start a task for each installation that has something to send."""
         waiting = await self.store.read(write_order.waiting_installations)
@@ -269,7 +282,7 @@ async def run_loops(
         pulls = app.pull_every_s is not None
         every_s = app.pull_every_s or REPAIR_EVERY_S
         repair = Repair(store, github, keys=shared.keys, fetches=pulls, every_s=every_s)
-        sender = Sender(store, github, keys=shared.keys)
+        sender = Sender(store, github, keys=shared.keys, flags=shared.flags)
         loops = Loops(store, shared, pressure, sender, repair, retention_times, refusals)
         loops.start()
         try:

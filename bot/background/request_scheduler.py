@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from bot.fetch import backfill
 from bot.fetch.backfill_pages import fill
 from bot.fetch.fetcher import look_up
+from bot.flags.flags import Flags
+from bot.flags.known import JOINT_REQUESTS
 from bot.github import rate_limit_store, rate_limits, token_buckets
 from bot.github.channel import Channel
 from bot.github.rate_limits import AGENTS_READ, READ, Limits
@@ -14,7 +16,7 @@ from bot.mirror import reads
 from bot.outbox import effects, fairness, joint_requests
 from bot.outbox.joint_requests import Part
 from bot.outbox.kinds import KINDS
-from bot.outbox.outcomes import Cancelled, only_looks
+from bot.outbox.outcomes import Cancelled, Final, is_failure, only_looks
 from bot.outbox.sending import carry_out, send_error
 from bot.times import SECOND
 from store.engine.transaction import Tx
@@ -103,6 +105,7 @@ class Sender(Channel):
     """Sends urgent reads first, then writes, and other reads between the writes."""
 
     keys: Keys = field(kw_only=True)
+    flags: Flags = field(kw_only=True, default_factory=Flags)
     # GitHub refused a shared request, so each write goes out alone until then.
     alone_until: int = 0
 
@@ -114,7 +117,7 @@ class Sender(Channel):
         elif turn.parts:
             await self._carry_out_jointly(turn.parts)
         elif turn.write:
-            await carry_out(self, self.keys, turn.write)
+            self._count(turn.write, await carry_out(self, self.keys, turn.write))
         elif turn.page:
             await fill(self, self.keys, turn.page)
         if turn.page or (turn.read and turn.read["priority"] == reads.LATER):
@@ -122,8 +125,20 @@ class Sender(Channel):
         return 0 if turn.read or turn.write else turn.wait_s
 
     async def _carry_out_jointly(self, parts: tuple[Part, ...]) -> None:
-        if not await joint_requests.carry_out(self, parts):
+        done = await joint_requests.carry_out(self, parts)
+        for part, decision in zip(parts, done.decisions, strict=False):
+            self._count(part.write, decision)
+        if done.is_refused:
             self.alone_until = await self.store.read(lambda tx: tx.now()) + ALONE_FOR
+
+    def _may_share(self, installation_id: int, now: int) -> bool:
+        return now >= self.alone_until and self.flags.is_on(JOINT_REQUESTS, installation_id)
+
+    def _count(self, write: WriteRow, decision: Final | None) -> None:
+        """Count how a write ended that may share its request, for the flag."""
+        counts = decision is not None and joint_requests.is_first_attempt(write)
+        if decision is not None and counts and (is_error := is_failure(decision)) is not None:
+            self.flags.count(JOINT_REQUESTS, write["installation_id"], is_error=is_error)
 
     async def _turn(self, tx: Tx, installation_id: int) -> Turn:
         lease = await sender_leases.acquire(
@@ -140,7 +155,7 @@ class Sender(Channel):
             return Turn(read=read)
         chosen = NOTHING if read else await _next_write(tx, now)
         if chosen.write and chosen.ready <= now.at:
-            keys = self.keys if now.at >= self.alone_until else None
+            keys = self.keys if self._may_share(installation_id, now.at) else None
             return await _start_write(tx, keys, chosen, now)
         # Writes are spaced. Reads use the time between two writes.
         soon, soon_at = (None, now.at) if read else await _next_read(tx, now)

@@ -15,6 +15,7 @@ from store.audit import records, seals
 from store.audit.records import NO_INSTALLATION
 from store.engine.transaction import Store, Tx
 from store.fetch import backfills
+from store.flags import flag_counts
 from store.mirror import code_objects
 
 log = structlog.get_logger()
@@ -26,6 +27,8 @@ LEASES = 500
 # What is kept of the code of one installation, in compressed bytes. The loop drops the rest every
 # ten minutes, so for a short time there may be more.
 MOST_CODE = 256 * 1024**2
+# Counts of feature flags: the comparison looks back a day.
+KEEP_COUNTS = 2 * DAY
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ async def step(store: Store, keys: Keys, times: RetentionTimes, places: dict[int
     dropped += await store.write(
         lambda tx: retention.drop_sums_of_days(tx, now - times.history, BATCH)
     )
+    dropped += await store.write(lambda tx: flag_counts.drop(tx, now - KEEP_COUNTS, BATCH))
     dropped += await _drop_audit(store, keys, NO_INSTALLATION, now - times.history)
     for installation_id in await store.read(retention.installations):
         dropped += await _drop_history(store, installation_id, now - times.history)

@@ -44,6 +44,8 @@ async def serve(
         ) as running,
         actions_tokens.open_checker(opened.store, _issuer(loaded), address_of(loaded)) as actions,
     ):
+        # Before the first request: what is turned off stays off after a restart.
+        await opened.shared.flags.refresh(opened.store)
         dispatcher = Dispatcher(opened.store, opened.shared, refusals=running.refusals)
         addresses = Addresses(address_of(loaded), bool(loaded.public_url), loaded.host)
         tokens = Tokens(opened.store, opened.keys, [addresses.audience], [actions])

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from bot.errors import Refused
+from bot.flags.flags import Flags
 from bot.identity import permissions
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
@@ -112,6 +113,7 @@ class Shared:
     caps: Caps = field(default_factory=Caps)
     # The quotas of agents. Without settings no rate is counted in memory.
     rates: Rates = field(default_factory=lambda: Rates(is_open=True))
+    flags: Flags = field(default_factory=Flags)
 
 
 @dataclass(frozen=True)

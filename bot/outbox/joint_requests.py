@@ -62,6 +62,20 @@ class Part:
         return replace(self, sending=replace(self.sending, write=write))
 
 
+@dataclass(frozen=True)
+class Done:
+    """What follows for each part, and whether GitHub refused the whole request."""
+
+    decisions: tuple[Final, ...] = ()
+    # As an older Enterprise Server does that lacks a mutation.
+    is_refused: bool = False
+
+
+def is_first_attempt(write: WriteRow) -> bool:
+    """Whether this attempt of a write, which is marked as sending, could share its request."""
+    return write["author"] == BOT and write["kind"] in JOINABLE and write["attempts"] == 1
+
+
 def may_share(write: WriteRow, limits: Limits, now: int) -> bool:
     """Whether other writes may go out in the request of this one, before its first attempt."""
     return (
@@ -97,17 +111,14 @@ def document(parts: Sequence[Part]) -> Request:
     return Request("POST", GRAPHQL, {"query": query, "variables": variables})
 
 
-async def carry_out(channel: Channel, parts: Sequence[Part]) -> bool:
-    """Send the request, and store what follows for each write.
-
-    False if GitHub refused all of it, as an older Enterprise Server does that lacks a mutation.
-    """
+async def carry_out(channel: Channel, parts: Sequence[Part]) -> Done:
+    """Send the request, and store what follows for each write."""
     installation_id = parts[0].write["installation_id"]
     holds = await channel.store.read(
         lambda tx: sender_leases.holds(tx, installation_id, channel.me, channel.timing.send_within)
     )
     if not holds:
-        return True
+        return Done()
     outcome = await channel.ask(installation_id, document(parts))
     decisions = [decide(each, f"write{n}", outcome) for n, each in enumerate(parts)]
 
@@ -116,7 +127,8 @@ async def carry_out(channel: Channel, parts: Sequence[Part]) -> bool:
             await effects.apply(tx, each.write, decision)
 
     await channel.store.write(store)
-    return outcome.meaning is Meaning.DONE or outcome.meaning in OF_ALL
+    is_refused = outcome.meaning is not Meaning.DONE and outcome.meaning not in OF_ALL
+    return Done(tuple(decisions), is_refused)
 
 
 def decide(part: Part, alias: str, outcome: Outcome) -> Final:

@@ -99,6 +99,18 @@ Final: TypeAlias = Sent | PutOff | Refused | Dead | Cancelled
 Decision: TypeAlias = Send | Look | Explain | Final
 
 
+def is_failure(decision: Final) -> bool | None:
+    """Whether GitHub refused the write or left its outcome open. None: it was not asked clearly."""
+    match decision:
+        case Sent():
+            return False
+        case Refused() | Dead():
+            return True
+        case PutOff() if decision.failed or decision.state == "unknown":
+            return True
+    return None
+
+
 def only_looks(write: WriteRow) -> bool:
     """Whether the next request of this write only reads."""
     return bool(write["state"] == "unknown")

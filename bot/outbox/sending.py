@@ -16,7 +16,17 @@ from bot.github.requests import Request
 from bot.identity.keyring import Keys
 from bot.outbox import effects, kinds, outcomes, refusals, stopped, verification
 from bot.outbox.kinds import Kind, Sending
-from bot.outbox.outcomes import Cancelled, Decision, Explain, Look, PutOff, Refused, Send, Sent
+from bot.outbox.outcomes import (
+    Cancelled,
+    Decision,
+    Explain,
+    Final,
+    Look,
+    PutOff,
+    Refused,
+    Send,
+    Sent,
+)
 from bot.tasks import lifecycle
 from bot.times import SECOND
 from store.engine.transaction import Tx
@@ -32,11 +42,12 @@ MAKES = ("branch", "commit", "issue", "pull")
 NOT_KNOWN_YET = 60 * SECOND
 
 
-async def carry_out(channel: Channel, keys: Keys, write: WriteRow) -> None:
+async def carry_out(channel: Channel, keys: Keys, write: WriteRow) -> Final | None:
+    """What was decided. None if another process may have taken over."""
     kind = kinds.KINDS[write["kind"]]
     sending = await channel.store.read(lambda tx: _load(tx, channel, keys, write))
     if sending is None:
-        return
+        return None
     decision = outcomes.begin(kind, sending)
     while isinstance(decision, Send | Look | Explain):
         match decision:
@@ -50,6 +61,7 @@ async def carry_out(channel: Channel, keys: Keys, write: WriteRow) -> None:
         log.warning("write put off", write=write["id"], kind=write["kind"], why=decision.why)
     final = decision
     await channel.store.write(lambda tx: effects.apply(tx, write, final))
+    return final
 
 
 async def _load(tx: Tx, channel: Channel, keys: Keys, write: WriteRow) -> Sending | None:

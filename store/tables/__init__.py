@@ -14,6 +14,7 @@ from store.tables import (
     engine,
     events,
     fetch,
+    flags,
     identity,
     inbox,
     messages,
@@ -44,6 +45,7 @@ ROOMS = (
     contexts,
     events,
     audit,
+    flags,
     engine,
 )
 TABLES: dict[str, Table] = {table.name: table for room in ROOMS for table in room.TABLES}
