@@ -102,6 +102,7 @@ def test_the_root_holds_nothing_else() -> None:
     asked = ["git", "-C", str(ROOT), "ls-tree", "--name-only", "HEAD"]
     listed = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
     files = {"README.md", "LICENSE", "Makefile", "pyproject.toml", "requirements.lock", "app.yml"}
+    files |= {"Dockerfile", ".dockerignore"}
     assert set(listed) == files | set(PACKAGES) | {".gitignore", ".ci", ".github", "docs", "tests"}
 
 
