@@ -8,11 +8,13 @@ from functools import partial
 from typing import Any
 
 from bot.agents import tech_leads
+from bot.dispatch import previews
 from bot.dispatch.activity import Activity, Touched
 from bot.dispatch.callers import Caller
 from bot.dispatch.execution import Call, Executor, digest
 from bot.dispatch.handovers import Handovers
 from bot.dispatch.metrics import CallMetrics
+from bot.dispatch.previews import Preview
 from bot.dispatch.refusals import Refusals
 from bot.dispatch.replies import Reply
 from bot.dispatch.waiting import LOOK_EVERY_S, LongPoll
@@ -95,6 +97,11 @@ class Dispatcher:
                 shown = sent.select_and_remember(actor, call.digest, answer.notices)
                 answer = answer.model_copy(update={"notices": shown})
             return Reply(call.operation, answer)
+
+    async def preview(self, actor: Actor, name: str, given: Any, caller: Caller) -> Preview:
+        """What the call would do. Nothing is changed or sent. Raise Refused as the call would."""
+        call = self._parse(actor, name, given, None, caller)
+        return await previews.preview(self.store, call)
 
     def _parse(
         self, actor: Actor, name: str, given: Any, request_key: str | None, caller: Caller

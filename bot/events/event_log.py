@@ -137,12 +137,17 @@ async def between(tx: Tx, installation_id: int, after: int, head: int) -> News:
     return News(named, rows[-1]["seq"] if more else head, more=more)
 
 
-async def read_news(tx: Tx, installation_id: int, after: int | None) -> News:
-    """New events and the mirror's freshness, for all who wait. Without `after`: from now on."""
+async def changes_since(tx: Tx, installation_id: int, after: int | None) -> News:
+    """New events. Without `after`: none, and the newest place."""
     head = await _head(tx, installation_id)
     if after is None or after > head:
         return News((), head)
-    news = await between(tx, installation_id, after, head)
+    return await between(tx, installation_id, after, head)
+
+
+async def read_news(tx: Tx, installation_id: int, after: int | None) -> News:
+    """New events and the mirror's freshness, for all who wait. Without `after`: from now on."""
+    news = await changes_since(tx, installation_id, after)
     if not news.events:
         return news
     now = await tx.now()

@@ -3,22 +3,8 @@
 import re
 
 from bot.identity.people import operator_links
-from tests.support.login import Browser, LoginServer
-
-HERE = "/accounts/acme"
-
-
-async def signed_in(server: LoginServer, login: str = "octocat") -> Browser:
-    browser = server.browser(login)
-    assert (await browser.log_in()).status == 303
-    return browser
-
-
-async def html(browser: Browser, address: str, status: int = 200) -> str:
-    page = await browser.open(address)
-    assert page.status == status, page.text
-    assert page.headers["Content-Type"].startswith("text/html")
-    return page.text
+from tests.support.login import LoginServer
+from tests.support.page import HERE, signed_in, text_of
 
 
 async def test_only_a_browser_gets_the_page_at_the_root(server: LoginServer) -> None:
@@ -30,7 +16,7 @@ async def test_only_a_browser_gets_the_page_at_the_root(server: LoginServer) -> 
     assert (first.status, first.location) == (303, "/sign-in?return_to=%2F")
     page = await browser.open(f"{HERE}/tasks?state=any")
     assert page.location == "/sign-in?return_to=%2Faccounts%2Facme%2Ftasks%3Fstate%3Dany"
-    offered = await html(browser, page.location)
+    offered = await text_of(browser, page.location)
     assert 'href="/login?return_to=%2Faccounts%2Facme%2Ftasks%3Fstate%3Dany"' in offered
     back = await browser.log_in("/login?return_to=/accounts/acme/tasks")
     assert back.location == "/accounts/acme/tasks"
@@ -57,17 +43,17 @@ async def test_each_page_has_the_headers_that_protect_it(server: LoginServer) ->
 async def test_an_account_without_a_role_is_not_found(server: LoginServer) -> None:
     browser = await signed_in(server)
     for account in ("other", "%00", "acme%2F..", "a" * 500):
-        assert "There is no such account" in await html(browser, f"/accounts/{account}", 404)
-    assert "Overview" in await html(browser, "/accounts/ACME"), "GitHub compares without case"
+        assert "There is no such account" in await text_of(browser, f"/accounts/{account}", 404)
+    assert "Overview" in await text_of(browser, "/accounts/ACME"), "GitHub compares without case"
 
 
 async def test_a_wrong_filter_says_what_is_wrong(server: LoginServer) -> None:
     browser = await signed_in(server)
-    text = await html(browser, f"{HERE}/tasks?state=%3Cb%3E", 422)
+    text = await text_of(browser, f"{HERE}/tasks?state=%3Cb%3E", 422)
     assert "This did not work" in text
     assert "<b>" not in text
-    assert "`cursor` is wrong" in await html(browser, f"{HERE}/tasks?cursor=nonsense", 422)
-    assert "no fragment" in await html(browser, f"{HERE}/tasks?fragment=base", 400)
+    assert "`cursor` is wrong" in await text_of(browser, f"{HERE}/tasks?cursor=nonsense", 422)
+    assert "no fragment" in await text_of(browser, f"{HERE}/tasks?fragment=base", 400)
 
 
 async def test_the_login_ends_with_the_logout(server: LoginServer) -> None:
@@ -87,10 +73,12 @@ async def test_a_one_time_link_opens_the_page_once_for_the_operator(server: Logi
         lambda tx: operator_links.add(tx, server.keys, workspace.installation.id)
     )
     browser, other = server.browser(), server.browser()
-    assert "Sign in as the operator" in await html(browser, f"/link/{secret}")
-    assert "Sign in as the operator" in await html(other, f"/link/{secret}"), "a look uses nothing"
+    assert "Sign in as the operator" in await text_of(browser, f"/link/{secret}")
+    assert "Sign in as the operator" in await text_of(other, f"/link/{secret}"), (
+        "a look uses nothing"
+    )
     assert (await browser.open(f"/link/{secret}", "POST")).location == "/"
-    assert "operator" in await html(browser, HERE)
+    assert "operator" in await text_of(browser, HERE)
     for method in ("GET", "POST"):
         assert (await other.open(f"/link/{secret}", method)).status == 404
     assert other.cookies == {}

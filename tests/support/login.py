@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.identity.keyring import Keys
@@ -45,6 +46,8 @@ class Browser:
         self.cookies: dict[str, str] = {}
         self.at_github: dict[str, str] = {}
         self.accept = "text/html"
+        # Which site a browser says that the request comes from, if it says so.
+        self.site = ""
 
     async def open(self, address: str, method: str = "GET", **form: str) -> Page:
         """Open a page. `address` may also be a path of Hubbub's. Redirects are not followed."""
@@ -52,6 +55,8 @@ class Browser:
         ours = url.startswith(self.url)
         jar = self.cookies if ours else self.at_github
         header = {"Accept": self.accept}
+        if self.site:
+            header["Sec-Fetch-Site"] = self.site
         if jar:
             header["Cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
         async with self.client.request(
@@ -92,6 +97,7 @@ class LoginServer:
     login: Login
     tokens: Tokens
     client: aiohttp.ClientSession
+    app: web.Application
 
     @property
     def github(self) -> SimulatedGitHub:
@@ -150,7 +156,7 @@ async def open_login_server(
         url = str(server.make_url("")).rstrip("/")
         github.app.callback_urls = [f"{public_url or url}/login/callback"]
         try:
-            yield LoginServer(workspace, url, login, tokens, client)
+            yield LoginServer(workspace, url, login, tokens, client, made)
         finally:
             await server.close()
 

@@ -1,6 +1,7 @@
 """From a request to a page of HTML, and what a browser reads when that fails."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from aiohttp import web
@@ -8,6 +9,7 @@ from aiohttp import web
 from bot.errors import Refused, failure
 from webhooks.listener import CONNECTIONS
 from webhooks.page import answers, rendering
+from webhooks.page.action_table import ACTIONS
 from webhooks.page.visit import NoAccount, Visit, open_visit, sign_in_address
 
 # The path and the title of each page in the menu.
@@ -15,7 +17,7 @@ Menu: TypeAlias = Sequence[tuple[str, str]]
 
 
 async def answer(
-    request: web.Request, make: Callable[[Visit], Awaitable[web.Response]]
+    request: web.Request, make: Callable[[Visit], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """The answer for a visitor, or a page that says why there is none."""
     try:
@@ -35,7 +37,12 @@ async def answer(
 
 
 def show(
-    visit: Visit, template: str, values: Mapping[str, Any], menu: Menu, current: str
+    visit: Visit,
+    template: str,
+    values: Mapping[str, Any],
+    menu: Menu,
+    current: str,
+    status: int = 200,
 ) -> web.Response:
     """The page; or one of its fragments, if the address asks for it."""
     everything = {
@@ -46,15 +53,23 @@ def show(
         "now": visit.now,
         "menu": menu,
         "current": current,
+        "done": ACTIONS.get(visit.value("done")),
+        "act": partial(_action_address, visit),
         **values,
     }
     if not _wants_fragment(visit.request):
-        return answers.html(rendering.render(visit.request, template, everything))
+        return answers.html(rendering.render(visit.request, template, everything), status)
     block = visit.request.query["fragment"]
     found = rendering.render_block(visit.request, template, block, everything)
     if found is None:
         raise Refused("bad_request", f"This page has no fragment {block!r}. Load the page again.")
     return answers.html(found)
+
+
+def _action_address(visit: Visit, action: str, **about: Any) -> str:
+    """The address of an action, which leads back to this page afterwards."""
+    assert action in ACTIONS, f"webhooks/page/action_table.py has no {action}"
+    return visit.link(f"do/{action}", **about, back=visit.here(fragment=None, done=None))
 
 
 def _wants_fragment(request: web.Request) -> bool:

@@ -7,7 +7,15 @@ from typing import Any, TypeAlias
 from aiohttp import web
 
 from webhooks.middleware import Handler
-from webhooks.page import api_page, front, one_time_links, pages, static_files
+from webhooks.page import (
+    actions,
+    api_page,
+    front,
+    one_time_links,
+    pages,
+    static_files,
+    updates,
+)
 from webhooks.page.views import fleet, overview, tasks
 from webhooks.page.visit import ACCOUNTS, Visit
 
@@ -40,12 +48,25 @@ def add_routes(app: web.Application) -> None:
     for each in PAGES:
         address = f"{ACCOUNTS}/{{account}}/{each.path}".rstrip("/")
         app.router.add_get(address, _handler(each, menu))
+    app.router.add_get(f"{ACCOUNTS}/{{account}}/do/{{action}}", _action(actions.ask, menu))
+    app.router.add_post(f"{ACCOUNTS}/{{account}}/do/{{action}}", _action(actions.act, menu))
+    app[updates.STREAMS] = updates.Streams()
+    app.router.add_get(f"{ACCOUNTS}/{{account}}/updates", updates.follow)
     app.router.add_get("/", front.front)
     app.router.add_get("/sign-in", front.sign_in)
     app.router.add_get("/link/{secret}", one_time_links.ask)
     app.router.add_post("/link/{secret}", one_time_links.use)
     app.router.add_get("/static/{hash}/{name:.+}", static_files.serve)
     app.router.add_get("/api/v1/docs", api_page.show)
+
+
+def _action(
+    step: Callable[[Visit, pages.Menu], Awaitable[web.Response]], menu: pages.Menu
+) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await pages.answer(request, lambda visit: step(visit, menu))
+
+    return handle
 
 
 def _handler(page: Page, menu: pages.Menu) -> Handler:

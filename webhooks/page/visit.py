@@ -11,6 +11,7 @@ from bot.identity.actors import Actor
 from bot.identity.people import visitors
 from bot.identity.people.visitors import Visitor
 from bot.kernel.operation import Answer
+from store.engine import sequences
 from store.engine.transaction import Tx
 from webhooks import cookies, login
 from webhooks.addresses import ADDRESSES
@@ -29,13 +30,14 @@ class NoAccount(Exception):
 
 @dataclass(frozen=True)
 class Visit:
-    """`now`: microseconds UTC, when the visitor was looked up."""
+    """`now`: microseconds UTC, when the visitor was looked up; `head`: the newest event then."""
 
     request: web.Request
     visitor: Visitor
     actor: Actor
     account: str
     now: int
+    head: int
 
     async def call(self, operation: str, **arguments: Any) -> Any:
         """The answer of an operation, called as the visitor. Raise Refused.
@@ -111,14 +113,16 @@ async def open_visit(request: web.Request) -> Visit:
         raise web.HTTPSeeOther(sign_in_address(request))
     account = request.match_info["account"]
 
-    async def find(tx: Tx) -> tuple[Actor | None, int]:
-        return await visitors.actor_in(tx, visitor, account), await tx.now()
+    async def find(tx: Tx) -> tuple[Actor, int, int]:
+        actor = await visitors.actor_in(tx, visitor, account)
+        if actor is None:
+            raise NoAccount(account)
+        i = actor.installation_id
+        return actor, await tx.now(), (await sequences.of(tx, [i])).get(i, 0)
 
-    actor, now = await request.app[LOGIN].store.read(find)
-    if actor is None:
-        raise NoAccount(account)
+    actor, now, head = await request.app[LOGIN].store.read(find)
     name = next(n for n, i in visitor.accounts.items() if i == actor.installation_id)
-    return Visit(request, visitor, actor, name, now)
+    return Visit(request, visitor, actor, name, now, head)
 
 
 def sign_in_address(request: web.Request) -> str:

@@ -1,0 +1,84 @@
+"""The stream that tells a browser what changed."""
+
+import asyncio
+
+import pytest
+
+from tests.support.login import LoginServer
+from tests.support.page import HERE, signed_in, text_of, updates
+from webhooks.page.updates import MOST_OF_SESSION, STREAMS
+
+
+@pytest.fixture(autouse=True)
+def quick(server: LoginServer) -> None:
+    server.app[STREAMS].every_s = 0.05
+
+
+async def test_a_browser_learns_the_names_of_what_changed(server: LoginServer) -> None:
+    workspace, browser = server.workspace, await signed_in(server)
+    agent = await workspace.agent("ada")
+    issue = await workspace.task()
+    name = workspace.name(issue)
+    async with updates(browser) as stream:
+        assert stream.response.headers["Content-Type"] == "text/event-stream"
+        task = (await agent.call("claim_task", task=name))["task"]
+        named = await stream.next()
+        assert named == ["activity", f"task:{task['id']}", "tasks"]
+        await agent.call("register_agent", agent_id="ada", name="Ada L.")
+        page = await text_of(browser, HERE)
+        assert 'data-live="tasks"' in page
+
+
+async def test_what_happened_before_the_stream_began_is_told(server: LoginServer) -> None:
+    workspace, browser = server.workspace, await signed_in(server)
+    await workspace.agent("ada")
+    async with updates(browser, "?since=0") as stream:
+        assert "agents" in await stream.next()
+    async with updates(browser, "?since=nonsense") as stream:
+        await workspace.agent("bob")
+        assert await stream.next() == ["activity", "agents"]
+
+
+async def test_a_busy_minute_makes_one_message_at_a_time(server: LoginServer) -> None:
+    workspace, browser = server.workspace, await signed_in(server)
+    server.app[STREAMS].every_s = 0.5
+    async with updates(browser) as stream:
+        await workspace.agent("first")
+        await stream.next()
+        for n in range(5):
+            await workspace.agent(f"agent-{n}")
+        began = asyncio.get_running_loop().time()
+        assert await stream.next() == ["activity", "agents"], "one message for all five"
+        assert asyncio.get_running_loop().time() - began > 0.2
+
+
+async def test_nobody_learns_of_tasks_out_of_reach(server: LoginServer) -> None:
+    workspace = server.workspace
+    agent = await workspace.agent("ada")
+    workspace.github.repository("acme/open", private=True)
+    workspace.github.person("hubot", permissions={"acme/open": "write"})
+    workspace.github.add_repositories(workspace.installation, ["acme/open"])
+    await workspace.settle()
+    issue = await workspace.task()
+    browser = await signed_in(server, "hubot")
+    async with updates(browser) as stream:
+        await agent.call("claim_task", task=workspace.name(issue))
+        assert await stream.next() == ["activity"]
+
+
+async def test_the_stream_ends_with_the_login(server: LoginServer) -> None:
+    browser = await signed_in(server)
+    async with updates(browser) as stream, updates(browser) as second:
+        assert (await browser.open("/logout", "POST")).status == 200
+        assert await stream.next() == ["ended"]
+        assert await second.next() == ["ended"]
+    async with browser.client.get(f"{browser.url}{HERE}/updates", allow_redirects=False) as gone:
+        assert gone.status == 303
+
+
+async def test_the_number_of_streams_is_bounded(server: LoginServer) -> None:
+    browser, streams = await signed_in(server), server.app[STREAMS]
+    streams.most = 2
+    async with updates(browser), updates(browser), updates(browser, status=409) as refused:
+        assert "limit of this server" in await refused.response.text()
+    assert MOST_OF_SESSION < 20

@@ -1,0 +1,82 @@
+"""What a person can do from the page: one literal table. Each is a call of one operation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from bot.tasks.priorities import PRIORITIES
+
+Kind: TypeAlias = Literal["line", "text", "choice"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """An argument that the person fills in."""
+
+    name: str
+    label: str
+    kind: Kind = "line"
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Action:
+    """`given`: arguments that are fixed. `about`: arguments that the link passes on."""
+
+    label: str
+    operation: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+    about: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = ()
+    is_dangerous: bool = False
+
+
+TASK, AGENT = ("task",), ("agent_id",)
+WHY = Field("note", "Reason, for those who work on it")
+MESSAGE = Field("body", "Text", "text", required=True)
+PRIORITY = Field("priority", "Priority", "choice", PRIORITIES, required=True)
+
+ACTIONS: dict[str, Action] = {
+    "hold": Action("Put on hold", "change_task", {"hold": True}, TASK, (WHY,)),
+    "resume": Action("End the hold", "change_task", {"hold": False}, TASK),
+    "prioritise": Action("Change the priority", "change_task", {}, TASK, (PRIORITY,)),
+    "retry": Action("Retry", "change_task", {"state": "pending"}, TASK, (WHY,)),
+    "complete": Action("Mark as completed", "change_task", {"state": "completed"}, TASK, (WHY,)),
+    "cancel": Action(
+        "Cancel the task", "change_task", {"state": "cancelled"}, TASK, (WHY,), is_dangerous=True
+    ),
+    "assign": Action(
+        "Reserve for an agent",
+        "assign_task",
+        {},
+        TASK,
+        (Field("agent_id", "Agent or template", required=True),),
+    ),
+    "unassign": Action("End the reservation", "assign_task", {}, TASK),
+    "release": Action("Take from its holder", "release_task", {}, TASK, (WHY,), is_dangerous=True),
+    # A comment on the issue also answers the holder's question.
+    "comment": Action("Comment or answer", "github_comment_issue", {}, ("issue",), (MESSAGE,)),
+    "message-holder": Action(
+        "Message the holder", "send_message", {"to": "holder"}, TASK, (MESSAGE,)
+    ),
+    "message": Action("Send a message", "send_message", {}, ("to",), (MESSAGE,)),
+    "resend": Action("Send again", "resend_message", {}, ("message_id",)),
+    "pause": Action("Pause", "manage_agent", {"action": "pause"}, AGENT, (WHY,)),
+    "resume-agent": Action("Resume", "manage_agent", {"action": "resume"}, AGENT),
+    "unregister": Action(
+        "Unregister", "manage_agent", {"action": "unregister"}, AGENT, (WHY,), is_dangerous=True
+    ),
+    "stop-run": Action(
+        "Stop the run", "terminate_agent", {}, ("run_id",), (WHY,), is_dangerous=True
+    ),
+    "cancel-write": Action(
+        "Cancel the write", "cancel_write", {}, ("write_id",), is_dangerous=True
+    ),
+    "cancel-writes": Action(
+        "Cancel the writes that wait", "cancel_write", {}, AGENT, is_dangerous=True
+    ),
+    "restore": Action(
+        "Make this version the newest", "restore_context", {}, ("context_id", "version")
+    ),
+}

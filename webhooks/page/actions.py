@@ -1,0 +1,140 @@
+"""`…/do/<action>`: a form, then a preview of the exact effect, then the operation itself."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from bot.dispatch.previews import Preview
+from bot.errors import Refused
+from bot.kernel import event_kinds
+from bot.kernel.operation import Answer
+from webhooks.app_keys import DISPATCHER
+from webhooks.bodies import BODIES
+from webhooks.login import is_local
+from webhooks.page import answers, form_tokens, pages
+from webhooks.page.action_table import ACTIONS, Action
+from webhooks.page.pages import Menu
+from webhooks.page.visit import Visit
+
+# Bytes of a form: the text of a comment, when each of its letters is escaped.
+LARGEST = 512 * 1024
+MOST_FIELDS = 20
+KEY = re.compile(r"[0-9a-f]{32}")
+# Fields of every answer, which say nothing about the effect.
+COMMON = frozenset(Answer.model_fields)
+
+
+@dataclass(frozen=True)
+class Form:
+    """`given`: the arguments of the operation. `back`: the page from which the person came."""
+
+    name: str
+    action: Action
+    given: dict[str, Any]
+    back: str
+
+
+async def ask(visit: Visit, menu: Menu) -> web.Response:
+    """The form. If there is nothing to fill in, the preview at once."""
+    form = _form(visit, dict(visit.request.query))
+    if form.action.fields:
+        return _show(visit, menu, form, None)
+    return await _preview(visit, menu, form)
+
+
+async def act(visit: Visit, menu: Menu) -> web.Response:
+    """The preview; or, with the token of a preview, the operation itself."""
+    sent = await _read(visit.request)
+    form, token = _form(visit, sent), sent.get("token")
+    if token is None:
+        return await _preview(visit, menu, form)
+    key = sent.get("key", "")
+    if not KEY.fullmatch(key) or not form_tokens.is_valid(
+        visit, token, form.action.operation, form.given, key
+    ):
+        problem = (
+            "This form is not from this login, or it is older than 15 minutes. Nothing was "
+            "changed: look at the effect again."
+        )
+        return await _preview(visit, menu, form, problem, 403)
+    try:
+        await visit.run(form.action.operation, form.given, key)
+    except Refused as exc:
+        return _show(visit, menu, form, None, exc.message, exc.status)
+    separator = "&" if "?" in form.back else "?"
+    return answers.see_other(f"{form.back}{separator}done={form.name}")
+
+
+def _form(visit: Visit, sent: dict[str, str]) -> Form:
+    """Raise Refused for an action that does not exist."""
+    name = visit.part("action")
+    action = ACTIONS.get(name)
+    if action is None:
+        raise Refused("bad_request", f"There is no action {name!r}. Go back to the page before.")
+    names = (*action.about, *(each.name for each in action.fields))
+    texts = {each: sent[each].strip() for each in names if sent.get(each, "").strip()}
+    back = sent.get("back", "")
+    given = {**action.given, **{name: _value(name, text) for name, text in texts.items()}}
+    return Form(name, action, given, back if is_local(back) else visit.link())
+
+
+def _value(name: str, text: str) -> Any:
+    """A number stays a text if it is not one, so that the operation refuses it."""
+    return int(text) if name == "version" and text.isdecimal() and len(text) < 10 else text
+
+
+async def _read(request: web.Request) -> dict[str, str]:
+    """The fields of the form. Raise Refused."""
+    body = await request.app[BODIES].read(request, LARGEST)
+    try:
+        fields = parse_qsl(body.decode(), max_num_fields=MOST_FIELDS)
+    except ValueError as exc:
+        raise Refused("bad_request", "The form cannot be read. Send it again.") from exc
+    # Browsers send line breaks as CRLF.
+    return {name: text.replace("\r\n", "\n") for name, text in fields}
+
+
+async def _preview(
+    visit: Visit, menu: Menu, form: Form, problem: str = "", status: int = 200
+) -> web.Response:
+    dispatcher = visit.request.app[DISPATCHER]
+    try:
+        found = await dispatcher.preview(
+            visit.actor, form.action.operation, form.given, visit.caller
+        )
+    except Refused as exc:
+        return _show(visit, menu, form, None, exc.message, exc.status)
+    return _show(visit, menu, form, found, problem, status)
+
+
+def _show(
+    visit: Visit,
+    menu: Menu,
+    form: Form,
+    preview: Preview | None,
+    problem: str = "",
+    status: int = 200,
+) -> web.Response:
+    key = secrets.token_hex(16)
+    token = form_tokens.new_token(visit, form.action.operation, form.given, key)
+    values = {
+        "title": form.action.label,
+        "form": form,
+        "about": {name: form.given[name] for name in form.action.about if name in form.given},
+        "preview": preview,
+        "effects": _effects(preview) if preview else {},
+        "kinds": event_kinds.KINDS,
+        "problem": problem,
+        "hidden": {"token": token, "key": key},
+    }
+    return pages.show(visit, "action.html", values, menu, form.name, status)
+
+
+def _effects(preview: Preview) -> dict[str, Any]:
+    """What the answer says beside the fields of every answer, without what is empty."""
+    found = preview.answer.model_dump(mode="json", exclude=set(COMMON))
+    return {name: each for name, each in found.items() if each not in (None, "", [], {}, 0)}
