@@ -209,6 +209,7 @@ RULES: dict[str, Rule] = {
     "get_delivery": PEOPLE,
     "replay_delivery": Rule(None, None, None, people="tech-lead"),
     "list_audit": Rule(None, None, None, people="tech-lead"),
+    "list_attention": Rule(None, None, None, people="observer"),
 }
 
 # The lowest permission on a repository that gives a person the role.

@@ -3,6 +3,7 @@
 from bot.kernel.operation import Operation
 from bot.operations import audit, deliveries, events
 from bot.operations.agents import control, directory, invitations, registration, spawned_runs
+from bot.operations.attention import needs
 from bot.operations.code import diffs, file_lists, files
 from bot.operations.contexts import context_snapshots, documents, listing, sharing
 from bot.operations.github import (
@@ -95,6 +96,7 @@ OPERATIONS: dict[str, Operation] = {
         writes.list_writes,
         writes.cancel_write,
         writes.get_budget,
+        needs.list_attention,
         usage_reports.report_usage,
         outbox_list.get_outbox,
         budget_history.get_budget_history,

@@ -99,6 +99,11 @@ TABLES = (
         WorkflowJobRow,
         Index("ix_workflow_jobs_run", "installation_id", "repository_id", "run_id"),
     ),
-    Table("head_checks", HeadCheckRow, Index("ix_head_checks_at", "at")),
+    Table(
+        "head_checks",
+        HeadCheckRow,
+        Index("ix_head_checks_at", "at"),
+        Index("ix_head_checks_newest", "installation_id", "conclusion", "at"),
+    ),
     Table("check_overrides", CheckOverrideRow),
 )

@@ -108,6 +108,7 @@ TABLES = (
             unique=True,
         ),
         Index("ix_agent_runs_task", "installation_id", "task_id", "created_at"),
+        Index("ix_agent_runs_ended", "installation_id", "state", "ended_at"),
         Index("ix_agent_runs_root", "installation_id", "root_id"),
         Index("ix_agent_runs_write", "installation_id", "write_id"),
         # In the order of the queue.

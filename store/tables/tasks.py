@@ -134,6 +134,7 @@ TABLES = (
         Index("ix_tasks_reserved_for", "installation_id", "assigned_to"),
         Index("ix_tasks_held", "installation_id", "repository_id", "held"),
         Index("ix_tasks_stuck", "installation_id", "stuck_at"),
+        Index("ix_tasks_asked", "installation_id", "asked_at"),
         Index("ix_tasks_number", "installation_id", "repository_id", "number"),
         Index("ix_tasks_pull", "installation_id", "repository_id", "pull_number"),
         Index("ix_tasks_branch", "installation_id", "repository_id", "branch"),
@@ -149,6 +150,7 @@ TABLES = (
         Index("ix_leases_task", "installation_id", "task_id", "fence"),
         Index("ix_leases_live", "installation_id", "state", "task_id"),
         Index("ix_leases_ended", "installation_id", "ended_at"),
+        Index("ix_leases_expired", "installation_id", "state", "ended_at"),
     ),
     Table(
         "planned_relations",

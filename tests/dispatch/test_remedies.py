@@ -23,7 +23,13 @@ COMMANDS = re.compile(rf"(?<![\w/.])/({'|'.join(VERBS)})\b")
 # Notices of the kind `stuck` go to tech-leads only.
 ONLY_FOR_LEADS = {("bot/messages/notice_sources.py", "change_task")}
 # Where people's texts are made, so that commands stand there.
-FOR_PEOPLE = ("bot/comments/", "bot/pulls/", "bot/inbox/", "bot/outbox/kinds/")
+FOR_PEOPLE = (
+    "bot/attention/wording.py",
+    "bot/comments/",
+    "bot/pulls/",
+    "bot/inbox/",
+    "bot/outbox/kinds/",
+)
 
 
 @cache

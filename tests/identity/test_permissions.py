@@ -169,7 +169,8 @@ async def test_people_need_no_more_than_the_role_of_their_column(
     given = await given_for(scene, action, "any")
     lowest = RULES[action].people
     assert lowest is not None
-    for role in (ROLES[ROLES.index(lowest) - 1], lowest):
+    below = ROLES[: ROLES.index(lowest)][-1:]
+    for role in (*below, lowest):
         where = workspace.repository.id
         roles = {where: role}
         i = workspace.installation.id

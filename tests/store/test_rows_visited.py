@@ -273,6 +273,7 @@ BOUNDED: dict[str, tuple[int, str]] = {
     "list_agents": (AGENTS, "a page looks at 1,000 agents"),
     "list_agents, idle": (AGENTS, "a page looks at 1,000 agents"),
     "list_agents, testers": (AGENTS, "a page looks at 1,000 agents"),
+    "list_attention": (12_000, "each of its queries looks at 500 rows, with what belongs to them"),
     "list_contexts": (20_000, "a page looks at 1,000 contexts, each with its task and its grants"),
     "get_messages, dead": (4_000, "a page looks at 1,000 messages of the sender"),
     "send_message": (1_000, "the messages of an hour are limited"),

@@ -389,4 +389,5 @@ SCENES: dict[str, Make] = {
     "get_delivery": fixed(guid="d"),
     "replay_delivery": fixed(guid="d"),
     "list_audit": fixed(),
+    "list_attention": fixed(),
 }

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.identity.actors import Actor
 from bot.inbox import processing
 from fixtures.github import Issue, Pull
 from tests.support.rows_visited import CountingStore
@@ -181,6 +182,12 @@ async def claim_nothing(scene: Scene) -> None:
     assert refused.code == "nothing_ready", refused
 
 
+async def list_attention(scene: Scene) -> None:
+    i = scene.workspace.installation.id
+    person = replace(scene.lead, actor=Actor(i, "@octocat", "tech-lead"))
+    await person.call("list_attention")
+
+
 # Each operation with typical arguments.
 CALLS: dict[str, Does] = {
     "register_agent": call("me", "register_agent", agent_id="me", name="Me"),
@@ -295,6 +302,7 @@ CALLS: dict[str, Does] = {
     "list_writes, sent": call("me", "list_writes", state="sent"),
     "cancel_write": call("me", "cancel_write", write_id="$write_id"),
     "get_budget": call("me", "get_budget"),
+    "list_attention": list_attention,
     "report_usage": call("me", "report_usage", model="m-1", cost="0.01"),
     "get_graph": by_person("get_graph", limit=4),
     "get_graph of a repository": by_person("get_graph", limit=4, repository="acme/rocket"),
