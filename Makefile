@@ -38,8 +38,8 @@ test-mysql: $(STAMP) ## run the tests of the database on the MySQL that HUBBUB_T
 ACTION := .github/actions/agent/program
 RECIPES := docs/how-to/actions/*.yml
 
-lint: $(STAMP) ## check style, types, imports, workflows and the lock file
-	@echo "Checking with ruff, mypy, import-linter, zizmor and the schemas of GitHub Actions"
+lint: $(STAMP) ## check style, types, imports, workflows, the files for deployment and the lock file
+	@echo "Checking with ruff, mypy, import-linter, zizmor and the schemas of GitHub Actions; docs/deploy with hadolint and others"
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --quiet --check
 	@$(BIN)/mypy
@@ -48,6 +48,7 @@ lint: $(STAMP) ## check style, types, imports, workflows and the lock file
 	@$(BIN)/zizmor --quiet --offline .github $(RECIPES)
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml $(RECIPES)
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml .github/actions/*/*/action.yml
+	@.ci/deploy
 	@$(CHECK_LOCK)
 
 audit: $(STAMP) ## look for known weaknesses in the locked dependencies (needs the network)
