@@ -76,6 +76,8 @@ ACTIONS: dict[str, Action] = {
     "cancel-writes": Action(
         "Cancel the writes that wait", "cancel_write", {}, AGENT, is_dangerous=True
     ),
+    "replay": Action("Replay the delivery", "replay_delivery", {}, ("guid",)),
+    "replay-all": Action("Replay all dead deliveries", "replay_delivery", {"all": True}),
     "restore": Action(
         "Make this version the newest", "restore_context", {}, ("context_id", "version")
     ),

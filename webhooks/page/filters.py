@@ -38,6 +38,11 @@ def words(name: str) -> str:
     return name.replace("_", " ").replace(".", ": ")
 
 
+def tail(name: str, length: int) -> str:
+    """The end of a long name, which tells it apart: the number of an issue, not its owner."""
+    return name if len(name) <= length else f"…{name[1 - length :]}"
+
+
 def thousands(number: float) -> str:
     return f"{number:,}"
 
@@ -64,6 +69,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "state_word": state_word,
     "words": words,
     "thousands": thousands,
+    "tail": tail,
     "as_json": as_json,
     "fields": fields,
 }

@@ -16,7 +16,7 @@ from webhooks.page import (
     static_files,
     updates,
 )
-from webhooks.page.views import fleet, overview, tasks
+from webhooks.page.views import audit, budget, deliveries, fleet, graph, outbox, overview, tasks
 from webhooks.page.visit import ACCOUNTS, Visit
 
 View: TypeAlias = Callable[[Visit], Awaitable[Mapping[str, Any]]]
@@ -40,6 +40,12 @@ PAGES = (
     Page("", overview.overview, "Overview"),
     Page("agents", fleet.fleet, "Agents"),
     Page("tasks", tasks.tasks, "Tasks"),
+    Page("graph", graph.graph, "Graph"),
+    Page("outbox", outbox.outbox, "Outbox"),
+    Page("budget", budget.budget, "Budget"),
+    Page("deliveries", deliveries.deliveries, "Deliveries"),
+    Page("deliveries/{guid}", deliveries.delivery, "Delivery", in_menu=False),
+    Page("audit", audit.audit, "Audit"),
 )
 
 
