@@ -138,11 +138,20 @@ def mcp(
 
 
 @app.command(rich_help_panel=RUN)
-def migrate() -> None:
+def migrate(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="only show what would run; exit status 1 if anything")
+    ] = False,
+) -> None:
     """Upgrade the database to the newest schema."""
     from bot.cli import session
 
     loaded = settings.load()
+    if check:
+        from bot.cli import migration_plan
+
+        sys.exit(migration_plan.show(loaded))
     session.migrate_database(loaded)
     output.say(f"{session.safe_url(loaded.database_url)} has the newest schema.")
 

@@ -46,7 +46,7 @@ def migrate_database(loaded: Settings) -> None:
 
 
 def _upgrade(url: str) -> None:
-    if schema_version.is_newest(url):
+    if schema_version.is_usable(url):
         return
     from store.engine import migrate  # noqa: PLC0415 - loads SQLAlchemy and Alembic
 

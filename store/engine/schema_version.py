@@ -1,7 +1,9 @@
 """Which schema a database has. Needs no library of migrations, because these are slow to load."""
 
+import re
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pymysql
@@ -19,6 +21,15 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 # How long the server may take to say which schema it has. A migration itself may take longer.
 LOOK_S = 30
 STORED = "SELECT version_num FROM alembic_version"
+# The oldest revision that a program must know, if a migration removed what older ones need.
+OLDEST = "SELECT value FROM facts WHERE name = 'oldest schema'"
+# The statement and the table of a migration, for the plan.
+CHANGE = re.compile(
+    r"^(?:-- Optional\n)?((?:CREATE (?:UNIQUE |FULLTEXT )?(?:VIRTUAL )?TABLE|CREATE (?:\w+ )?INDEX|"
+    r"ALTER TABLE|UPDATE|INSERT INTO|DELETE FROM|DROP TABLE|DROP INDEX)(?: IF (?:NOT )?EXISTS)? \w+"
+    r"(?: ON \w+)?(?: ADD COLUMN \w+)?)",
+    re.MULTILINE,
+)
 HAS_VERSION = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
 # MySQL's code for a table that does not exist.
 NO_TABLE = 1146
@@ -29,8 +40,12 @@ def newest() -> str:
     return max(path.name.partition(".")[0] for path in (MIGRATIONS / "sql").glob("*.sql"))
 
 
-def is_newest(url: str) -> bool:
-    return _has_file(url) and revision(url) == newest()
+def is_usable(url: str) -> bool:
+    """Whether this program needs no migration. Raise StoreError if the schema is too new for it."""
+    found = revision(url) if _has_file(url) else None
+    if found and (wrong := _why_too_new(url, found)):
+        raise StoreError(f"The database cannot be used: {wrong}.")
+    return found is not None and found >= newest()
 
 
 def is_empty(url: str) -> bool:
@@ -43,9 +58,50 @@ def check(url: str) -> str | None:
     if (path := sqlite_path(url)) and not _has_file(url):
         return f"there is no file {Path(path).resolve()}; `hubbub migrate` or `serve` makes it"
     found = revision(url)
-    if found == newest():
-        return None
+    if found and found >= newest():
+        return _why_too_new(url, found)
     return f"the schema is at {found or 'nothing'}, not at {newest()}: run `hubbub migrate`"
+
+
+def _why_too_new(url: str, found: str) -> str | None:
+    """Why this program cannot work with a schema that a newer one made, or None.
+
+    A newer schema only adds, so an older program goes on with it, also when it is started again
+    during a rolling update. A migration that removes something stores the revision that a program
+    must know since then: see `tests/store/test_upgrade.py`.
+    """
+    oldest = _stored(url, OLDEST) if found > newest() else None
+    if oldest is None or oldest <= newest():
+        return None
+    return (
+        f"its schema, {found}, is of a newer Hubbub and needs one that knows {oldest}; this one "
+        f"knows {newest()}: install the newer version"
+    )
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A migration that was not run yet. `changes`: what its statements do, such as ADD COLUMN."""
+
+    revision: str
+    title: str
+    changes: list[str]
+
+
+def pending(url: str) -> list[Pending]:
+    """The migrations that `hubbub migrate` would run, in their order. Changes nothing."""
+    found = revision(url) if _has_file(url) else None
+    dialect = "sqlite" if sqlite_path(url) else "mysql"
+    files = sorted((MIGRATIONS / "versions").glob("[0-9]*.py"))
+    return [_pending(each, dialect) for each in files if each.name[:4] > (found or "")]
+
+
+def _pending(file: Path, dialect: str) -> Pending:
+    revision = file.name[:4]
+    title = file.read_text().split('"""')[1].partition("\n")[0]
+    sql = (MIGRATIONS / "sql" / f"{revision}.{dialect}.sql").read_text()
+    changes = [" ".join(found.split()) for found in CHANGE.findall(sql)]
+    return Pending(revision, title, list(dict.fromkeys(changes)))
 
 
 def _has_file(url: str) -> bool:
@@ -55,15 +111,21 @@ def _has_file(url: str) -> bool:
 
 def revision(url: str) -> str | None:
     """The revision of the schema, or None if there is none. A SQLite file must exist."""
+    return _stored(url, STORED)
+
+
+def _stored(url: str, question: str) -> str | None:
     path = sqlite_path(url)
-    return _stored_in_file(url, path) if path else _stored_on_server(address(url))
+    if path:
+        return _stored_in_file(url, path, question)
+    return _stored_on_server(address(url), question)
 
 
-def _stored_in_file(url: str, path: str) -> str | None:
+def _stored_in_file(url: str, path: str, question: str) -> str | None:
     try:
         with closing(sqlite3.connect(path, timeout=LOOK_S)) as connection:
             found = connection.execute(HAS_VERSION).fetchone()
-            row = connection.execute(STORED).fetchone() if found else None
+            row = connection.execute(question).fetchone() if found else None
     except sqlite3.DatabaseError as exc:
         raise StoreError(
             f"Cannot use {url}: {exc}. HUBBUB_DATABASE_URL must name a SQLite file."
@@ -71,10 +133,10 @@ def _stored_in_file(url: str, path: str) -> str | None:
     return str(row[0]) if row else None
 
 
-def _stored_on_server(where: Address) -> str | None:
+def _stored_on_server(where: Address, question: str) -> str | None:
     try:
         with closing(connect(where, LOOK_S)) as connection, connection.cursor() as cursor:
-            cursor.execute(STORED)
+            cursor.execute(question)
             row = cursor.fetchone()
     except err.ProgrammingError as exc:
         if exc.args[:1] != (NO_TABLE,):
