@@ -8,9 +8,11 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from bot import settings
 from bot.cli import output
@@ -41,6 +43,21 @@ flag_commands = typer.Typer(help="Turn features on for some installations.", no_
 app.add_typer(flag_commands, name="flags", rich_help_panel=OPERATE)
 audit_commands = typer.Typer(help="Verify and export the audit log.", no_args_is_help=True)
 app.add_typer(audit_commands, name="audit", rich_help_panel=ACCESS)
+
+
+class DefaultCommand(TyperGroup):
+    """A group whose command `create` needs no name: `backup FILE` is `backup create FILE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["create", *args]
+        return super().parse_args(ctx, args)
+
+
+backup_commands = typer.Typer(help="Make and verify backups.", cls=DefaultCommand)
+app.add_typer(backup_commands, name="backup", rich_help_panel=OPERATE)
+epoch_commands = typer.Typer(help="After a replica took over.", no_args_is_help=True)
+app.add_typer(epoch_commands, name="epoch", rich_help_panel=OPERATE)
 
 KEY_VALUE = (
     "key=value …. Values are JSON, for example limit=5 or paths='[\"src\"]'. "
@@ -487,6 +504,87 @@ def watch_backfill(
     logs.set_up(loaded)
     github_app = settings.github_app(loaded)
     sys.exit(asyncio.run(backfill.watch(loaded, github_app, repository, again=again)))
+
+
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", help="default: HUBBUB_BACKUP_PASSPHRASE_FILE"),
+]
+
+
+@backup_commands.command("create")
+def backup_create(
+    file: Annotated[Path | None, typer.Argument(help="a new file")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="a folder; the file is named by the time")
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    *,
+    code: Annotated[bool, typer.Option("--code", help="with the cache of files and diffs")] = False,
+) -> None:
+    """Make a backup, while servers go on. `hubbub backup FILE` does the same."""
+    from bot.cli import backups
+
+    asyncio.run(backups.back_up(settings.load(), file, to, passphrase_file, code=code))
+
+
+@backup_commands.command("verify")
+def backup_verify(
+    file: Annotated[Path, typer.Argument(help="a backup")],
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Read a whole backup and check it. It needs no database."""
+    from bot.cli import backups
+
+    backups.verify(settings.load(), file, passphrase_file)
+
+
+@app.command("restore", rich_help_panel=OPERATE)
+def restore_backup(
+    file: Annotated[Path | None, typer.Argument(help="a backup")] = None,
+    passphrase_file: PassphraseFile = None,
+    from_database: Annotated[
+        str | None,
+        typer.Option("--from-database", help="in place of a file: the address of a database"),
+    ] = None,
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="delete first what the database has")
+    ] = False,
+) -> None:
+    """Restore a backup into the empty database of HUBBUB_DATABASE_URL, of either engine.
+
+    After a kill, start it again with the same file: it continues.
+    """
+    from bot.cli import backups
+
+    if (file is None) == (from_database is None):
+        raise WrongSettings("Pass a FILE or --from-database ADDRESS.")
+    loaded = settings.load()
+    if file is not None:
+        asyncio.run(backups.restore(loaded, file, passphrase_file, replaces=replace))
+    elif from_database is not None:
+        asyncio.run(backups.copy_database(loaded, from_database, replaces=replace))
+
+
+@epoch_commands.command("raise")
+def epoch_raise(
+    missing: Annotated[
+        str, typer.Option(help="how much the database may lack at most, as 30s or 5m")
+    ] = "5m",
+) -> None:
+    """Make fences, cursors and leases from before invalid, and doubt the writes under way.
+
+    Run it once on a replica that was promoted, before the first server uses it.
+    """
+    from bot import times
+    from bot.cli import backups
+
+    try:
+        missing_s = times.seconds(missing)
+    except ValueError as exc:
+        raise WrongSettings(f"--missing: {exc}") from exc
+    asyncio.run(backups.raise_epoch(settings.load(), missing_s))
 
 
 def main(words: Sequence[str] | None = None) -> None:

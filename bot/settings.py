@@ -18,7 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from bot import secret_formats
+from bot import secret_formats, times
 from bot.quotas import table
 from bot.quotas.money import CURRENCY, parse_caps
 from store.engine.mysql_address import names_mysql
@@ -175,6 +175,18 @@ class Settings(BaseSettings):
         description="changes quotas of agents, such as calls_a_minute=600/20000, "
         "queued_writes=100: of one agent / of all agents of an installation",
     )
+    backup_dir: str = Field(
+        "", description="the folder into which `serve` writes backups; without it, it makes none"
+    )
+    backup_every: str = Field("6h", description="how often `serve` makes a backup, as 6h or 1d")
+    backup_keep: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        28, description="how many of the newest backups stay in the folder"
+    )
+    backup_passphrase: SecretStr | None = Field(
+        None,
+        description="at least 16 characters, with which backups are encrypted; better in a file "
+        "that HUBBUB_BACKUP_PASSPHRASE_FILE names",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is logged"
     )
@@ -238,6 +250,13 @@ class Settings(BaseSettings):
     def _is_not_before_idle(cls, value: int, info: ValidationInfo) -> int:
         if value < info.data.get("idle_after_s", 0):
             raise ValueError("must not be less than HUBBUB_IDLE_AFTER_S")
+        return value
+
+    @field_validator("backup_every")
+    @classmethod
+    def _is_a_length(cls, value: str) -> str:
+        if times.seconds(value) < 60:
+            raise ValueError("must be at least 1m")
         return value
 
     @field_validator("log_level", mode="before")

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from bot.audit.seals import SHORT
+from bot.backup.schedule import last_backup
 from bot.kernel.operation import Shared
 from bot.outbox import usage
 from bot.outbox.usage import Outbox
@@ -49,6 +50,7 @@ async def render(store: Store, shared: Shared) -> bytes:
         _health,
         _seals,
         _size,
+        _backup,
     ):
         found += await store.read(part)
         await asyncio.sleep(0)
@@ -264,3 +266,11 @@ async def _seals(tx: Tx) -> list[Metric]:
 async def _size(tx: Tx) -> list[Metric]:
     size = await figures.database_bytes(tx)
     return [_gauge("database_bytes", "The size of the database on the disk.", (), [((), size)])]
+
+
+async def _backup(tx: Tx) -> list[Metric]:
+    """Nothing before the first backup."""
+    last = await last_backup(tx)
+    age = [((), (await tx.now() - last["at"]) / SECOND)] if last else []
+    words = "Seconds since the snapshot of the last complete backup."
+    return [_gauge("backup_age_seconds", words, (), age)]

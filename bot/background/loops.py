@@ -22,6 +22,7 @@ from bot.background.clock_watch import ClockWatch
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
 from bot.background.supervision import Supervisor
+from bot.backup.schedule import Schedule
 from bot.comments import posted_texts
 from bot.dispatch.refusals import Refusals
 from bot.fetch import backfill
@@ -51,6 +52,7 @@ DIGESTS_EVERY_S = 30.0
 SAMPLES_EVERY_S = 30.0
 FORGET_EVERY_S = 600.0
 CLOCK_EVERY_S = 5.0
+BACKUPS_EVERY_S = 20.0
 REFUSALS_EVERY_S = 5.0
 SEAL_EVERY_S = 30.0
 FLAGS_EVERY_S = 5.0
@@ -76,6 +78,8 @@ class Loops:
     repair: Repair
     retention_times: RetentionTimes
     refusals: Refusals
+    # None if `serve` makes no backups.
+    backups: Schedule | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failing: dict[str, str] = field(default_factory=dict)
     supervisor: Supervisor = field(init=False)
@@ -107,6 +111,7 @@ class Loops:
             ("sealer", self.seal_audit, "time", SEAL_EVERY_S),
             ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
             ("canary", self.compare_flags, "time", FALL_BACK_EVERY_S),
+            *([("backups", self.backups.step, "time", BACKUPS_EVERY_S)] if self.backups else []),
         ):
             self.supervisor.start(name, partial(self.run, name, step, topic, every_s))
 
@@ -277,13 +282,14 @@ async def run_loops(
     app: GitHubApp,
     retention_times: RetentionTimes,
     refusals: Refusals,
+    backups: Schedule | None = None,
 ) -> AsyncIterator[Loops]:
     async with open_client(app) as github:
         pulls = app.pull_every_s is not None
         every_s = app.pull_every_s or REPAIR_EVERY_S
         repair = Repair(store, github, keys=shared.keys, fetches=pulls, every_s=every_s)
         sender = Sender(store, github, keys=shared.keys, flags=shared.flags)
-        loops = Loops(store, shared, pressure, sender, repair, retention_times, refusals)
+        loops = Loops(store, shared, pressure, sender, repair, retention_times, refusals, backups)
         loops.start()
         try:
             yield loops

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot import settings
+from bot.backup import schedule
 from bot.cli import app_checks
 from bot.cli.app_checks import Finding, wrong
 from bot.cli.output import say
@@ -19,6 +20,7 @@ from bot.github.payloads import at, text
 from bot.github.requests import NoAnswer, link
 from bot.identity import keyring
 from bot.settings import GitHubApp, Settings, WrongSettings
+from bot.times import SECOND, minute, seconds
 from store.engine import schema_version
 from store.engine.database import sqlite_path, system_clock
 from store.engine.mysql_address import address, names_mysql
@@ -73,6 +75,8 @@ async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
         yield name, await _try(check, loaded)
     async for each in _given_up(loaded):
         yield "reads given up", each
+    async for each in _backups(loaded):
+        yield "backups", each
     try:
         app = settings.github_app(loaded)
     except WrongSettings as exc:
@@ -153,6 +157,31 @@ async def _given_up(loaded: Settings) -> AsyncIterator[Finding]:
     listed = [f"{each.what} of {each.where} ({each.why})" for each in (*found.reads, *found.parts)]
     if listed:
         yield Finding(f"{', '.join(listed)}; `hubbub backfill --again` tries again")
+
+
+async def _backups(loaded: Settings) -> AsyncIterator[Finding]:
+    """Whether the last backup is as new as the settings say. Nothing about an empty database."""
+    try:
+        if await asyncio.to_thread(schema_version.is_empty, loaded.database_url):
+            return
+        async with open_session(loaded) as session:
+            last = await session.store.read(schedule.last_backup)
+            now = await session.store.read(lambda tx: tx.now())
+    except (WrongSettings, StoreError):
+        return  # the line about the database says why
+    yield _age_of_backup(loaded, last, now)
+
+
+def _age_of_backup(loaded: Settings, last: schedule.LastBackup | None, now: int) -> Finding:
+    words = f"the last one is of {minute(last['at'])}, {last['file']}" if last else "there is none"
+    if not loaded.backup_dir:
+        return Finding(f"{words}; set HUBBUB_BACKUP_DIR to let `hubbub serve` make them")
+    if last is None or now - last["at"] > 2 * seconds(loaded.backup_every) * SECOND:
+        return wrong(
+            f"{words}, although HUBBUB_BACKUP_EVERY is {loaded.backup_every}. Look for `backup "
+            "failed` in the log of `hubbub serve`, and try `hubbub backup`"
+        )
+    return Finding(words)
 
 
 async def _one(tx: Tx) -> None:

@@ -7,6 +7,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.background import health, loops, retention
+from bot.backup.schedule import schedule_of
 from bot.cli import listening, session
 from bot.cli.inheritance import Inheritance
 from bot.dispatch.dispatcher import Dispatcher
@@ -40,7 +41,13 @@ async def serve(
     async with (
         session.open_session(loaded, make=True, app=github_app) as opened,
         loops.run_loops(
-            opened.store, opened.shared, pressure, github_app, times, Refusals(opened.store)
+            opened.store,
+            opened.shared,
+            pressure,
+            github_app,
+            times,
+            Refusals(opened.store),
+            schedule_of(loaded, opened.store),
         ) as running,
         actions_tokens.open_checker(opened.store, _issuer(loaded), address_of(loaded)) as actions,
     ):

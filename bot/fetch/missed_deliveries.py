@@ -22,7 +22,7 @@ from bot.identity.keyring import Keys
 from bot.mirror import reads, writer
 from bot.mirror.changes import Changes
 from bot.mirror.rows import installation_rows
-from bot.times import SECOND
+from bot.times import SECOND, stamp
 from store.engine import key_values
 from store.engine.transaction import Tx
 from store.inbox import deliveries, missed_deliveries
@@ -56,6 +56,8 @@ LASTING = (
 # The list of installations has at most this many pages of a hundred. A longer one is endless.
 MOST_INSTALLATION_PAGES = 1_000
 UNDER_SURVEY = "deliveries under survey"
+# How long after `begin_again` a server may start that needs no more than the log.
+START_WITHIN = 3600 * SECOND
 # In pull mode the mirror counts as late after this many intervals and a minute without a survey.
 PULL_IS_LATE = 3
 LATE = 60 * SECOND
@@ -316,9 +318,22 @@ async def _give_up(tx: Tx, row: LostDeliveryRow) -> None:
     await missed_deliveries.remove(tx, i, [row["guid"]])
 
 
+async def begin_again(tx: Tx) -> None:
+    """Compare all of GitHub's log with the inbox, and read what changed since the last survey.
+
+    For a database that lost its newest rows.
+    """
+    now = await tx.now()
+    last = int(await key_values.get(tx, SURVEYED) or 0)
+    await _read_changes_since(tx, max(last, now - WINDOW) - OVERLAP if last else now - WINDOW)
+    # Not quite as far back as the log goes, because the server may start a little later.
+    await key_values.put(tx, SURVEYED, str(min(last or now, now - WINDOW + START_WITHIN)))
+    await key_values.put(tx, UNDER_SURVEY, "yes")
+
+
 async def _read_changes_since(tx: Tx, since: int) -> None:
     """Read all that changed since a time, after a gap that is longer than GitHub's log."""
-    log.warning("deliveries are older than GitHub's log, so everything that changed is read")
+    log.warning("deliveries may be missing, so everything that changed is read", since=stamp(since))
     for installation_id in await stored_installations.present_installations(tx):
         await _queue_reads(tx, installation_id)
         await backfill.begin_owner(tx, installation_id)

@@ -24,6 +24,8 @@ SHORTEST = 32
 KEY_ID = 8
 # The key value that names the secret of this database.
 BOUND = "secret_key_id"
+# In the place of a key id while a backup is being restored, so that no server starts.
+BEING_RESTORED = "being restored"
 NONCE = 12
 
 
@@ -154,6 +156,12 @@ def _long_enough(secret: str, where: str) -> str:
 async def check(store: Store, keys: Keys) -> None:
     """Bind a new database to the secret. Raise WrongSettings if it is bound to an unknown one."""
     bound = await store.write(lambda tx: key_values.put_if_absent(tx, BOUND, keys.id))
+    if bound == BEING_RESTORED:
+        raise WrongSettings(
+            "A backup is being restored into this database, or a restore was interrupted. Let "
+            "`hubbub restore FILE` run to its end; after an interruption start it again with the "
+            "same file."
+        )
     if bound not in {each.id for each in keys.all_keys}:
         raise WrongSettings(
             f"The database uses another secret: its key id is {bound}, and yours is {keys.id}. "

@@ -119,6 +119,10 @@ def only_looks(write: WriteRow) -> bool:
 def begin(kind: Kind, sending: Sending) -> Decision:
     """How the turn of a write starts."""
     if only_looks(sending.write):
+        if lacking := kind.lacks(sending):
+            # After a restore: what it needs is looked for first.
+            looks = sending.write["looks"]
+            return PutOff("unknown", LOOK_EVERY, looks=looks, why=lacking)
         # A kind without a look does no harm when it is sent twice.
         return Look() if kind.look(sending) else PutOff("queued", LOOK_EVERY)
     if why := _why_unsendable(sending) or kind.unless(sending):

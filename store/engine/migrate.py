@@ -6,7 +6,7 @@ statement commits by itself, so each is written to do nothing the second time.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,13 @@ def upgrade(url: str, to: str = "head") -> None:
         _make(Path(path))
     with _connection(url) as connection, _migration_lock(url, connection):
         _upgrade(connection, to)
+
+
+def drop(url: str, tables: Iterable[str]) -> None:
+    """Drop the tables, and the record of the schema's revision last."""
+    with _connection(url) as connection, _migration_lock(url, connection):
+        for each in (*tables, "alembic_version"):
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {each}")
 
 
 def _make(path: Path) -> None:
