@@ -12,34 +12,48 @@ STYLE = (
     ".warning{border-left:4px solid #b35900;padding:.3rem 1rem}"
     "button{font:inherit;margin:0 1rem 0 0}code{overflow-wrap:anywhere}"
 )
-STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+
+def _hash(source: str) -> str:
+    return base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+STYLE_HASH = _hash(STYLE)
 
 
 def page(
-    title: str, body: str, status: int = 200, form_target: str | None = "'self'"
+    title: str, body: str, status: int = 200, form_target: str | None = "'self'", script: str = ""
 ) -> web.Response:
     """`title` is a text. `body` is HTML, whose texts are escaped.
 
     `form_target`: where its forms lead; None: anywhere. A browser checks it also for the redirects
-    that follow.
+    that follow. `script`: a constant that runs at the end. The page must work without it.
     """
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)} · Hubbub</title><style>{STYLE}</style></head>"
-        f"<body><h1>{escape(title)}</h1>{body}</body></html>"
+        f"<body><h1>{escape(title)}</h1>{body}{_script(script)}</body></html>"
     )
-    return protect(web.Response(text=text, status=status, content_type="text/html"), form_target)
+    response = web.Response(text=text, status=status, content_type="text/html")
+    return protect(response, form_target, script)
 
 
-def protect(response: web.Response, form_target: str | None = "'self'") -> web.Response:
+def _script(script: str) -> str:
+    return f"<script>{script}</script>" if script else ""
+
+
+def protect(
+    response: web.Response, form_target: str | None = "'self'", script: str = ""
+) -> web.Response:
     """Add the headers to an answer for a browser, and return it."""
+    scripts = f"script-src 'sha256-{_hash(script)}'; " if script else ""
     forms = "" if form_target is None else f"form-action {form_target}; "
     response.headers.update(
         {
             "Cache-Control": "no-store",
             "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
-            f"{forms}frame-ancestors 'none'; base-uri 'none'",
+            f"{scripts}{forms}frame-ancestors 'none'; base-uri 'none'",
             # With no-referrer, a browser would send no origin with a form.
             "Referrer-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",

@@ -82,8 +82,10 @@ CAUSES = {
 }
 
 
-def deliveries(log: Sequence[Any], now: int, settings: Settings) -> Finding:
-    """The newest deliveries, the newest first."""
+def deliveries(
+    log: Sequence[Any], now: int, settings: Settings, *, was_served: bool = True
+) -> Finding:
+    """The newest deliveries, the newest first. `was_served`: whether a server ever ran here."""
     if not log:
         return Finding("GitHub has sent none in the last three days")
     if settings.intake == "pull":
@@ -95,6 +97,8 @@ def deliveries(log: Sequence[Any], now: int, settings: Settings) -> Finding:
         return Finding(newest)
     counts = Counter(map(_status, failed)).most_common()
     words = f"{newest}. Of the last {len(log)}, {_counts(counts)}"
+    if not was_served and counts[0][0] == 502 and len(counts) == 1:
+        return Finding(f"{words}. The first `hubbub serve` fetches what was missed")
     return wrong(words) if failed[0] is log[0] else Finding(words)
 
 

@@ -1,8 +1,10 @@
 """`hubbub doctor`: a line for each check. It changes nothing."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +14,7 @@ from bot.backup import schedule
 from bot.cli import app_checks
 from bot.cli.app_checks import Finding, wrong
 from bot.cli.output import say
-from bot.cli.session import open_session, safe_url
+from bot.cli.session import BOUND_APP, open_session, safe_url
 from bot.errors import Refused
 from bot.fetch import given_up
 from bot.github.client import GitHub, open_client
@@ -21,7 +23,7 @@ from bot.github.requests import NoAnswer, link
 from bot.identity import keyring
 from bot.settings import GitHubApp, Settings, WrongSettings
 from bot.times import SECOND, minute, seconds
-from store.engine import schema_version
+from store.engine import key_values, schema_version
 from store.engine.database import sqlite_path, system_clock
 from store.engine.mysql_address import address, names_mysql
 from store.engine.transaction import StoreError, Tx
@@ -29,10 +31,6 @@ from store.engine.transaction import StoreError, Tx
 # `doctor` reads at most this many pages of 100 of a list.
 MOST_PAGES = 20
 DELIVERIES = "/app/hook/deliveries"
-
-
-def _deliveries(log: Any, loaded: Settings) -> Finding:
-    return app_checks.deliveries(log, system_clock(), loaded)
 
 
 def _installations(found: Any, _: Settings) -> Finding:
@@ -43,27 +41,50 @@ def _installations(found: Any, _: Settings) -> Finding:
 # and what the answer means.
 LOOKS: tuple[tuple[str, str, type, Callable[[Any, Settings], Finding]], ...] = (
     ("webhook", "/app/hook/config", dict, app_checks.hook),
-    ("deliveries", f"{DELIVERIES}?per_page=30", list, _deliveries),
     ("installations", "/app/installations?per_page=100", list, _installations),
 )
 
 
-async def check_all() -> int:
+async def check_all(loaded: Settings, *, as_json: bool = False) -> int:
     """A line for each check: 0 when all hold."""
-    failed: dict[str, str] = {}
     all_right = True
-    async for name, found in _findings(settings.load()):
-        words = found.words
-        if not found.right:
-            all_right = False
-            words = (
-                f"WRONG, for the same reason as {failed[words]}"
-                if words in failed
-                else f"WRONG: {words}"
-            )
-            failed.setdefault(found.words, name)
-        say(f"{name}: {words}")
+    async for each in results(loaded):
+        all_right = all_right and each.right
+        say(_json(each) if as_json else line(each))
     return int(not all_right)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found. `same_as`: the earlier check that failed for the same reason."""
+
+    check: str
+    right: bool
+    words: str
+    same_as: str = ""
+
+
+async def results(loaded: Settings) -> AsyncIterator[Result]:
+    failed: dict[str, str] = {}
+    async for name, found in _findings(loaded):
+        same_as = "" if found.right else failed.get(found.words, "")
+        yield Result(name, found.right, found.words, same_as)
+        if not found.right:
+            failed.setdefault(found.words, name)
+
+
+def line(result: Result) -> str:
+    if result.right:
+        return f"{result.check}: {result.words}"
+    if result.same_as:
+        return f"{result.check}: WRONG, for the same reason as {result.same_as}"
+    return f"{result.check}: WRONG: {result.words}"
+
+
+def _json(result: Result) -> str:
+    return json.dumps(
+        {"check": result.check, "ok": result.right, "message": result.words}, ensure_ascii=False
+    )
 
 
 async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
@@ -92,11 +113,28 @@ async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
         yield "GitHub", Finding(f"{app.api_url} has the App as {slug}")
         yield "permissions", app_checks.permissions(registered)
         yield "events", app_checks.events(registered)
-        for name, path, shape, decide in LOOKS:
+        was_served = await _was_served(loaded)
+
+        def deliveries(log: Any, loaded: Settings) -> Finding:
+            return app_checks.deliveries(log, system_clock(), loaded, was_served=was_served)
+
+        log = "deliveries", f"{DELIVERIES}?per_page=30", list, deliveries
+        for name, path, shape, decide in (LOOKS[0], log, *LOOKS[1:]):
             try:
                 yield name, decide(await _get(github, app, path, shape), loaded)
             except Refused as exc:
                 yield name, wrong(_one_line(exc))
+
+
+async def _was_served(loaded: Settings) -> bool:
+    """Whether a `serve` of the App ever used this database."""
+    try:
+        if await asyncio.to_thread(schema_version.is_empty, loaded.database_url):
+            return False
+        async with open_session(loaded) as session:
+            return await session.store.read(lambda tx: key_values.get(tx, BOUND_APP)) is not None
+    except (WrongSettings, StoreError):
+        return True  # the line about the database says why
 
 
 def _names() -> Finding:

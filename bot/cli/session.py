@@ -18,6 +18,9 @@ from store.engine import key_values, schema_version
 from store.engine.database import open_store
 from store.engine.transaction import Store, StoreError
 
+# The key value that names the App of this database.
+BOUND_APP = "github app"
+
 
 @dataclass(frozen=True)
 class Session:
@@ -91,7 +94,7 @@ def make_shared(known: keyring.Keys, loaded: Settings) -> Shared:
 
 async def _bind(store: Store, app: GitHubApp) -> None:
     """Another App does not see these installations, and would take all of them for removed."""
-    bound = await store.write(lambda tx: key_values.put_if_absent(tx, "github app", app.id))
+    bound = await store.write(lambda tx: key_values.put_if_absent(tx, BOUND_APP, app.id))
     if bound != app.id:
         raise WrongSettings(
             f"HUBBUB_GITHUB_APP_ID is {app.id}, but this database belongs to App {bound}. Use that "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.cli import installations, local_origin, server_requests
 from bot.cli.output import say, warn
-from bot.cli.session import open_session
+from bot.cli.session import Session, open_session
 from bot.identity import credentials as secret
 from bot.identity import invitations
 from bot.identity.actors import OPERATOR, SLUG, why_no_agent
@@ -38,18 +38,24 @@ async def create_token(loaded: Settings, wanted: Wanted) -> None:
     async with open_session(loaded) as session:
         grant = await session.store.read(lambda tx: _grant(tx, wanted))
 
-        async def work(tx: Tx) -> str:
-            tx.origin = local_origin.of()
-            ends = None if wanted.lasts_s is None else await tx.now() + wanted.lasts_s * SECOND
-            return await secret.add(tx, session.keys, "api_key", grant, expires_at=ends)
-
-        made = await session.store.write(work)
+        made = await add_token(session, grant, wanted.lasts_s)
     say(made)
     warn(
         f"this is the token of {grant.actor} as {grant.role} in installation "
         f"{grant.installation_id}. It is shown only once. Give it to the agent as HUBBUB_TOKEN, or "
         "as `Authorization: Bearer …`."
     )
+
+
+async def add_token(session: Session, grant: Grant, lasts_s: int | None = None) -> str:
+    """Store a token of an agent, and return it. It is stored as its hash only."""
+
+    async def work(tx: Tx) -> str:
+        tx.origin = local_origin.of()
+        ends = None if lasts_s is None else await tx.now() + lasts_s * SECOND
+        return await secret.add(tx, session.keys, "api_key", grant, expires_at=ends)
+
+    return await session.store.write(work)
 
 
 async def invite(loaded: Settings, wanted: Wanted, uses: int) -> None:

@@ -34,6 +34,7 @@ async def test_every_route_answers_as_githubs_description_says(acme: Acme) -> No
             about_boards,
             about_written_builds,
             about_graphql,
+            about_registration,
         ):
             await walk(acme)
     assert acme.github.violations == []
@@ -45,6 +46,8 @@ async def test_every_route_answers_as_githubs_description_says(acme: Acme) -> No
 async def about_the_app(acme: Acme) -> None:
     assert (await acme.as_app("GET", "/app")).data["slug"] == "hubbub"
     assert (await acme.as_app("GET", "/app/hook/config")).status == 200
+    same = {"secret": acme.github.app.webhook_secret}
+    assert (await acme.as_app("PATCH", "/app/hook/config", same)).status == 200
     listed = await acme.as_app("GET", "/app/installations")
     one = f"/app/installations/{acme.installation.id}"
     assert listed.data == [(await acme.as_app("GET", one)).data]
@@ -59,6 +62,15 @@ async def about_the_app(acme: Acme) -> None:
     assert (await acme.as_app("GET", delivery)).data["guid"] == log.data[0]["guid"]
     assert (await acme.as_app("POST", f"{delivery}/attempts")).status == 202
     assert (await acme.call("GET", "/rate_limit")).data["rate"]["limit"] == 5000
+
+
+async def about_registration(acme: Acme) -> None:
+    """Last, because it gives the App another key."""
+    held, now = acme.github.world.registrations, acme.github.world.clock.now()
+    path = f"/app-manifests/{held.make_code(now)}/conversions"
+    made = await acme.call("POST", path)
+    assert (made.status, made.data["pem"]) == (201, acme.github.app.private_key)
+    assert (await acme.call("POST", path)).status == 404
 
 
 async def about_the_repository(acme: Acme) -> None:
