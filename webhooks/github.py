@@ -1,11 +1,13 @@
 """`POST /webhooks/github`: verify and store a delivery. The worker processes it later."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import structlog
 from aiohttp import web
 
+from bot import tracing
 from bot.errors import Refused
 from bot.github import webhook_payloads
 from webhooks.app_keys import INBOX, METRICS, SIGNATURES, WEBHOOK_SECRETS
@@ -32,8 +34,20 @@ async def receive(request: web.Request) -> web.Response:
     event = _header(request, "X-GitHub-Event", EVENT)
     delivery = webhook_payloads.delivery(guid, event, body, _payload(request, body))
     try:
-        with app[CONNECTIONS].mark_known(request, GITHUB):
-            await app[INBOX].receive(delivery)
+        with (
+            app[CONNECTIONS].mark_known(request, GITHUB),
+            tracing.span(
+                f"receive {event}",
+                "producer",
+                messaging__system=GITHUB,
+                messaging__operation__type="receive",
+                messaging__destination__name="deliveries",
+                messaging__message__id=guid,
+                messaging__message__body__size=len(body),
+                hubbub__installation__id=delivery.installation_id,
+            ),
+        ):
+            await app[INBOX].receive(replace(delivery, trace=tracing.traceparent()))
     except Exception as exc:  # whatever it is, GitHub must not take it as stored
         log.exception("delivery not stored", guid=guid)
         raise Refused(

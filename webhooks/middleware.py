@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from aiohttp import web
 
+from bot import tracing
 from bot.audit.contents import public_id
 from bot.errors import Refused, failure
 from store.engine.origins import Surface
@@ -15,7 +16,7 @@ from webhooks.app_keys import ACTOR, DISPATCHER, METRICS, TOKENS
 from webhooks.bodies import check_encoding
 from webhooks.listener import CONNECTIONS
 from webhooks.oauth.metadata import challenge
-from webhooks.origins import HEADER, REQUEST_ID, origin_of
+from webhooks.origins import HEADER, REQUEST_ID, origin_of, request_id
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -34,7 +35,8 @@ SURFACES: dict[str, tuple[Surface, str]] = {
 @web.middleware
 async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
     began = time.perf_counter()
-    response = await handler(request)
+    with tracing.continuing(request.headers.get("traceparent")):
+        response = await handler(request)
     resource = request.match_info.route.resource
     route = resource.canonical if resource else "none"
     metrics = request.app[METRICS]
@@ -66,7 +68,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             Refused("bad_request", f"The body cannot be read: {_one_line(exc)}. Send it again."),
         )
     except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
-        return refusal(request, failure(exc, path=request.path))
+        return refusal(request, failure(exc, path=request.path, request=request_id(request)))
 
 
 async def _record(request: web.Request, exc: Refused) -> None:

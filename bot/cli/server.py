@@ -20,6 +20,7 @@ from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from bot.runs import actions_tokens
 from bot.settings import GitHubApp, Settings, github_login, split_list
+from bot.tracing.exporting import open_tracing
 from mcp_server import lazy
 from webhooks import listener
 from webhooks.addresses import Addresses
@@ -39,6 +40,7 @@ async def serve(
 ) -> None:
     times, pressure = retention.retention_times(loaded), Backpressure()
     async with (
+        open_tracing(),
         session.open_session(loaded, make=True, app=github_app) as opened,
         loops.run_loops(
             opened.store,

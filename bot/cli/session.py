@@ -14,6 +14,7 @@ from bot.quotas.money import parse_caps
 from bot.quotas.rates import Rates
 from bot.settings import GitHubApp, Settings, WrongSettings
 from bot.times import SECOND
+from bot.tracing.traced_store import with_spans
 from store.engine import key_values, schema_version
 from store.engine.database import open_store
 from store.engine.transaction import Store, StoreError
@@ -69,7 +70,7 @@ async def open_session(
     known = keyring.load(loaded, make=make)
     if make:
         await asyncio.to_thread(_upgrade, loaded.database_url)
-    store = await open_store(loaded.database_url)
+    store = with_spans(await open_store(loaded.database_url))
     try:
         await keyring.check(store, known)
         if app is not None:

@@ -3,10 +3,12 @@
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from bot import tracing
 from bot.agents import tech_leads
 from bot.dispatch import previews
 from bot.dispatch.activity import Activity, Touched
@@ -25,6 +27,7 @@ from bot.identity.actors import Actor
 from bot.kernel import argument_errors
 from bot.kernel.operation import Answer, Operation, Shared
 from bot.operations import OPERATIONS
+from bot.tracing import Span
 from store.engine.transaction import Store
 
 
@@ -76,7 +79,7 @@ class Dispatcher:
         `caller` is gone does not begin.
         """
         caller = caller or Caller()
-        with self.metrics.measure(name):
+        with self.metrics.measure(name), _span(actor, name, caller):
             await self._count_call(actor, name, given, caller)
             sent, known = self.executor.sent_notices, False
             try:
@@ -164,6 +167,21 @@ class Dispatcher:
         if waitable and (wait_s := vars(call.arguments).get("wait_s", 0)):
             return await self._long_poll.wait(call, waitable, wait_s)
         return await self.executor.execute(call)
+
+
+def _span(actor: Actor, name: str, caller: Caller) -> AbstractContextManager[Span]:
+    """The span of a call. Unknown names have one, as anybody can send any."""
+    known = name if name in OPERATIONS else "unknown"
+    return tracing.span(
+        known,
+        "internal" if caller.origin.surface in ("mcp", "stdio", "server") else "server",
+        rpc__system="hubbub",
+        rpc__method=known,
+        hubbub__surface=caller.origin.surface,
+        hubbub__installation__id=actor.installation_id,
+        hubbub__actor=actor.name,
+        hubbub__request__id=caller.origin.request or None,
+    )
 
 
 SENDS_MESSAGES = frozenset({"send_message", "resend_message"})

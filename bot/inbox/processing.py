@@ -1,10 +1,12 @@
 """Applies deliveries to the mirror, and stores the commands in them."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 import structlog
 
+from bot import tracing
 from bot.github import webhook_payloads
 from bot.github.payloads import Malformed
 from bot.identity.keyring import Keys
@@ -15,6 +17,7 @@ from bot.inbox.command_reactions import TextWithCommands
 from bot.mirror import webhooks, writer
 from bot.mirror.changes import Changes
 from bot.mirror.webhooks.event import Event
+from bot.tracing import Span
 from store.engine.origins import Origin
 from store.engine.transaction import Store, Tx
 from store.inbox import commands, deliveries, missed_deliveries
@@ -39,9 +42,13 @@ async def process(store: Store, keys: Keys, installation_id: int, guids: Sequenc
     try:
         batch = await _prepare(store, installation_id, guids)
         for run in await _runs(store, installation_id, batch):
-            await store.write(
-                partial(_apply, keys=keys, installation_id=installation_id, batch=run)
-            )
+            with (
+                _span(installation_id, run),
+                structlog.contextvars.bound_contextvars(guid=run[0].delivery.guid),
+            ):
+                await store.write(
+                    partial(_apply, keys=keys, installation_id=installation_id, batch=run)
+                )
     except Exception as exc:  # a bug or the database: stored with the delivery
         if len(guids) > 1:
             log.warning("deliveries failed together", guids=list(guids), why=repr(exc))
@@ -53,6 +60,24 @@ async def process(store: Store, keys: Keys, installation_id: int, guids: Sequenc
             lambda tx: deliveries.mark_failed(tx, installation_id, guid, error)
         )
         log.exception("delivery failed", guid=guid, state=state)
+
+
+def _span(installation_id: int, batch: Sequence[Prepared]) -> AbstractContextManager[Span]:
+    """The span of deliveries that are applied together. One alone goes on with its own trace."""
+    first, traces = batch[0].delivery, [each.delivery.trace for each in batch]
+    alone = len(batch) == 1
+    return tracing.span(
+        f"process {first.event}" if alone else "process deliveries",
+        "consumer",
+        parent=first.trace if alone else None,
+        links=() if alone else traces,
+        messaging__system="github",
+        messaging__operation__type="process",
+        messaging__destination__name="deliveries",
+        messaging__message__id=first.guid if alone else None,
+        messaging__batch__message_count=None if alone else len(batch),
+        hubbub__installation__id=installation_id,
+    )
 
 
 async def _prepare(store: Store, installation_id: int, guids: Sequence[str]) -> list[Prepared]:

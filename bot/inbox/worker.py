@@ -5,16 +5,20 @@ import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import structlog
 
+from bot import tracing
 from bot.inbox import batching
 from bot.inbox.backpressure import Backpressure
 from bot.inbox.batching import Batch
+from bot.inbox.command_finder import VERBS
 from bot.inbox.command_runner import retry_or_give_up, run_command
 from bot.inbox.processing import process
 from bot.kernel.operation import Shared
+from bot.tracing import Span
 from store.engine.transaction import Store, StoreError
 from store.inbox import commands, deliveries
 from store.inbox.deliveries import DeliveryKey
@@ -75,11 +79,27 @@ def in_turns(rows: Sequence[T]) -> list[T]:
     return [row for _, _, row in sorted(zip(rounds, itertools.count(), rows, strict=False))]
 
 
+def _span(row: CommandRow) -> AbstractContextManager[Span]:
+    """The verb is a word of a person if no command has it."""
+    known = row["verb"] if row["verb"] in VERBS else "unknown"
+    return tracing.span(
+        f"command {known}",
+        "consumer",
+        parent=row["trace"],
+        hubbub__command__verb=known,
+        hubbub__command__source=row["source_kind"],
+        hubbub__command__attempt=row["attempts"] + 1,
+        hubbub__installation__id=row["installation_id"],
+    )
+
+
 async def _try_command(store: Store, shared: Shared, row: CommandRow) -> None:
     try:
-        await run_command(store, shared, row)
+        with _span(row):
+            await run_command(store, shared, row)
     except StoreError:
         raise  # the database is away: that is no failure of this command
     except Exception:  # a bug: the other commands must still run
-        log.exception("command failed", verb=row["verb"])
+        place = f"{row['source_kind']} {row['source_id']}"
+        log.exception("command failed", verb=row["verb"], place=place)
         await retry_or_give_up(store, row)

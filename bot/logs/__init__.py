@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 
+from bot import tracing
 from bot.logs.output import Output
 from bot.redaction import printable, printable_lines, redact
 from bot.settings import Settings, unknown
@@ -65,10 +66,15 @@ def _is_worth_an_error(record: logging.LogRecord) -> bool:
 def _common() -> list[Any]:
     return [
         structlog.contextvars.merge_contextvars,
+        _with_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_traceback_of_outages,
     ]
+
+
+def _with_trace(_: Any, __: str, event: Any) -> Any:
+    return event | tracing.ids()
 
 
 def _without_traceback_of_outages(_: Any, __: str, event: Any) -> Any:

@@ -8,6 +8,7 @@ rules for its kind decide, such as the look for its effect.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bot.github import error_entries, rate_limits
 from bot.github.channel import Channel
@@ -19,7 +20,7 @@ from bot.github.requests import GRAPHQL, Request
 from bot.github.token_buckets import Cost
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
-from bot.outbox import effects, fairness, outcomes, sending
+from bot.outbox import effects, fairness, outcomes, send_spans, sending
 from bot.outbox.kinds import KINDS, Sending
 from bot.outbox.kinds.kind import Kind, Mutation
 from bot.outbox.outcomes import Dead, Final, PutOff, Sent
@@ -119,16 +120,18 @@ async def carry_out(channel: Channel, parts: Sequence[Part]) -> Done:
     )
     if not holds:
         return Done()
-    outcome = await channel.ask(installation_id, document(parts))
-    decisions = [decide(each, f"write{n}", outcome) for n, each in enumerate(parts)]
-
-    async def store(tx: Tx) -> None:
-        for each, decision in zip(parts, decisions, strict=True):
-            await effects.apply(tx, each.write, decision)
-
-    await channel.store.write(store)
+    with send_spans.of_writes([each.write for each in parts]) as span:
+        outcome = await channel.ask(installation_id, document(parts))
+        decisions = [decide(each, f"write{n}", outcome) for n, each in enumerate(parts)]
+        send_spans.add_outcomes(span, decisions)
+        await channel.store.write(partial(_store, parts=parts, decisions=decisions))
     is_refused = outcome.meaning is not Meaning.DONE and outcome.meaning not in OF_ALL
     return Done(tuple(decisions), is_refused)
+
+
+async def _store(tx: Tx, parts: Sequence[Part], decisions: Sequence[Final]) -> None:
+    for each, decision in zip(parts, decisions, strict=True):
+        await effects.apply(tx, each.write, decision)
 
 
 def decide(part: Part, alias: str, outcome: Outcome) -> Final:

@@ -14,7 +14,7 @@ from bot.github.outcomes import Meaning, Outcome
 from bot.github.payloads import at, maybe_number
 from bot.github.requests import Request
 from bot.identity.keyring import Keys
-from bot.outbox import effects, kinds, outcomes, refusals, stopped, verification
+from bot.outbox import effects, kinds, outcomes, refusals, send_spans, stopped, verification
 from bot.outbox.kinds import Kind, Sending
 from bot.outbox.outcomes import (
     Cancelled,
@@ -44,6 +44,16 @@ NOT_KNOWN_YET = 60 * SECOND
 
 async def carry_out(channel: Channel, keys: Keys, write: WriteRow) -> Final | None:
     """What was decided. None if another process may have taken over."""
+    with (
+        send_spans.of_write(write) as span,
+        structlog.contextvars.bound_contextvars(write=write["id"]),
+    ):
+        decision = await _carry_out(channel, keys, write)
+        send_spans.add_outcome(span, decision)
+        return decision
+
+
+async def _carry_out(channel: Channel, keys: Keys, write: WriteRow) -> Final | None:
     kind = kinds.KINDS[write["kind"]]
     sending = await channel.store.read(lambda tx: _load(tx, channel, keys, write))
     if sending is None:
@@ -58,7 +68,7 @@ async def carry_out(channel: Channel, keys: Keys, write: WriteRow) -> Final | No
             case Explain():
                 decision = await _explain(channel, kind, sending, decision)
     if isinstance(decision, PutOff) and decision.why:
-        log.warning("write put off", write=write["id"], kind=write["kind"], why=decision.why)
+        log.warning("write put off", kind=write["kind"], why=decision.why)
     final = decision
     await channel.store.write(lambda tx: effects.apply(tx, write, final))
     return final

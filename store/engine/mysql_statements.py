@@ -48,6 +48,7 @@ class MySQLTx:
         self.numbered: list[Numbered] = []
         self.rings: set[str] = set()
         self.origin: Origin = SERVER
+        self.trace: str | None = None
 
     async def now(self) -> int:
         """The server's clock, so that processes on machines with other clocks agree."""

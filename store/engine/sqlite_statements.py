@@ -19,6 +19,7 @@ class SQLiteTx:
         self.numbered: list[Numbered] = []
         self.rings: set[str] = set()
         self.origin: Origin = SERVER
+        self.trace: str | None = None
 
     async def now(self) -> int:
         if self._now is None:

@@ -38,6 +38,8 @@ class Tx(Protocol):
     rings: set[str]
     # Where its changes come from. Its caller sets it; else it is the server itself.
     origin: Origin
+    # The trace that it belongs to, as a W3C traceparent, for the rows that others go on from.
+    trace: str | None
 
     @property
     def dialect(self) -> Dialect: ...

@@ -27,10 +27,11 @@ COLUMNS = (
     "not_before",
     "written_at",
     "received_at",
+    "trace",
 )
 KEY = ("installation_id", "source_kind", "source_id", "text_hash", "nth")
 # What changes when a removed line is written again.
-REWRITTEN = ("written_at", "line", "asker", "asker_id", "received_at", "not_before")
+REWRITTEN = ("written_at", "line", "asker", "asker_id", "received_at", "not_before", "trace")
 IS_KEY = " AND ".join(f"{k} = :{k}" for k in KEY)
 
 
@@ -124,11 +125,12 @@ async def add(tx: Tx, installation_id: int, found: Sequence[FoundCommand]) -> No
             "state": "waiting",
             "not_before": now,
             "received_at": now,
+            "trace": tx.trace,
         }
         rewritten = await tx.run(
             "UPDATE commands SET state = 'waiting', written_at = :written_at, line = :line, "
             "asker = :asker, asker_id = :asker_id, received_at = :received_at, "
-            "not_before = :not_before, attempts = 0, "
+            "not_before = :not_before, trace = :trace, attempts = 0, "
             f"asked_at = NULL WHERE {IS_KEY} AND written_at < :written_at",
             **{name: new[name] for name in (*KEY, *REWRITTEN)},
         )

@@ -23,6 +23,7 @@ COLUMNS = (
     "payload",
     "number",
     "text_at",
+    "trace",
 )
 KEY = ("installation_id", "guid")
 # What changes, with `not_before`, when a dead delivery is retried.
@@ -68,6 +69,8 @@ class Delivery:
     payload: bytes
     number: int | None = None
     text_at: int | None = None
+    # The trace that it belongs to, as a W3C traceparent.
+    trace: str | None = None
 
     @property
     def key(self) -> DeliveryKey:
@@ -91,6 +94,7 @@ async def receive(tx: Tx, arrived: Sequence[Delivery]) -> None:
                 "payload": _as_received(each.payload),
                 "number": each.number,
                 "text_at": each.text_at,
+                "trace": each.trace,
                 "state": "received",
                 "not_before": now,
                 "attempts": 0,
@@ -255,6 +259,7 @@ def _delivery(row: DeliveryRow) -> Delivery:
         action=row["action"],
         repository_id=row["repository_id"],
         payload=_unpack(row["payload"]),
+        trace=row["trace"],
     )
 
 

@@ -63,6 +63,7 @@ async def queue(
             "error": None,
             "lane": lane,
             "told_at": None,
+            "trace": tx.trace,
         },
     )
     tx.rings.add("outbox")

@@ -342,6 +342,7 @@ class Asked:
         self.tx, self.dialect, self.origin = tx, tx.dialect, tx.origin
         self.numbered: list[Numbered] = []
         self.rings: set[str] = set()
+        self.trace: str | None = None
         self.times = 0
 
     async def one(self, sql: str, **params: Any) -> Any:

@@ -85,6 +85,14 @@ class CountingTx:
         self.tx.origin = origin
 
     @property
+    def trace(self) -> str | None:
+        return self.tx.trace
+
+    @trace.setter
+    def trace(self, trace: str | None) -> None:
+        self.tx.trace = trace
+
+    @property
     def numbered(self) -> list[Numbered]:
         return self.tx.numbered
 
