@@ -262,6 +262,14 @@ def allows_everywhere(actor: Actor, action: str, condition: Condition = "any") -
     return allows(actor, action, condition) and not actor.is_bound
 
 
+def leads_everywhere(actor: Actor) -> bool:
+    """Whether it may see what belongs to no repository, such as deliveries about the installation.
+
+    A person is a tech-lead outside of repositories if they are one in each of them.
+    """
+    return actor.may(ROLES[-1]) and not actor.is_bound
+
+
 def allows_somewhere(actor: Actor, action: str, condition: Condition = "any") -> bool:
     """Whether its role is high enough in any repository, or outside of them."""
     role = needed_role(actor, action, condition)

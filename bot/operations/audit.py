@@ -68,7 +68,7 @@ async def list_audit(
 
 def _check_sees_all(ctx: Context) -> None:
     """The log belongs to no repository, so only tech-leads of all of them may read it."""
-    if not permissions.allows_everywhere(ctx.actor, ctx.operation):
+    if not permissions.leads_everywhere(ctx.actor):
         raise Refused(
             "forbidden",
             "Only a person who administers or maintains every repository of the installation may "

@@ -95,7 +95,7 @@ def _place(cursor: str | None) -> Place | None:
 
 def _sees_all(ctx: Context) -> bool:
     """Whether the caller also sees what belongs to no repository."""
-    return permissions.allows_everywhere(ctx.actor, "replay_delivery")
+    return permissions.leads_everywhere(ctx.actor)
 
 
 def _may_see(ctx: Context, repository_id: int | None) -> bool:

@@ -122,8 +122,8 @@ async def _time(workspace: Workspace, ada: Agent, pump: Issue, fence: int) -> No
         for each in range(n % 4):
             body = f"Measured {n}.{each} bar"
             await ada.call("github_comment_issue", issue=name, body=body, fence=fence)
-        await workspace.settle()
         await budget_sampling.step(workspace.store)
+        await workspace.settle()
         workspace.clock.forward(330)
 
 

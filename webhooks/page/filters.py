@@ -29,6 +29,13 @@ def when(stamp: str | None, now: int) -> Markup:
     )
 
 
+def soon(stamp: str | None, now: int) -> Markup:
+    """The same for a time that is expected; what is due is due now."""
+    if stamp and times.parse(stamp) <= now:
+        return Markup("now")
+    return when(stamp, now)
+
+
 def state_word(state: str) -> str:
     return STATE_WORDS.get(state, state.replace("_", " "))
 
@@ -66,6 +73,7 @@ def _short(value: Any) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "when": when,
+    "soon": soon,
     "state_word": state_word,
     "words": words,
     "thousands": thousands,

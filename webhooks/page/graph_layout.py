@@ -5,35 +5,49 @@ Pure functions over numbers: the view gives them the issues, the template draws 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 # From the node that is awaited to the one that waits.
 Edge: TypeAlias = tuple[int, int]
+Point: TypeAlias = tuple[int, int]
 
 WIDTH, HEIGHT = 232, 52
 GAP_X, GAP_Y = 72, 14
 MARGIN = 8
+# Of all lines of a graph. The lines beyond are drawn straight.
+MOST_BENDS = 2000
 # How often the order within the columns is improved.
 SWEEPS = 4
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A connected part of the graph: the place of each node, and its size in pixels."""
+    """A connected part of the graph: the place of each node, and its size in pixels.
 
-    places: Mapping[int, tuple[int, int]]
+    `bends`: the points between two columns or more that the line of an edge goes through, so that
+    it passes beside the nodes in between.
+    """
+
+    places: Mapping[int, Point]
+    bends: Mapping[Edge, Sequence[Point]]
     width: int
     height: int
 
     def curve(self, edge: Edge) -> str:
         """The path of SVG from the right of the awaited node to the left of the waiting one."""
         (x1, y1), (x2, y2) = self.places[edge[0]], self.places[edge[1]]
-        start, end = (x1 + WIDTH, y1 + HEIGHT // 2), (x2, y2 + HEIGHT // 2)
-        bend = max(GAP_X // 2, abs(end[0] - start[0]) // 2)
-        return (
-            f"M{start[0]} {start[1]} C{start[0] + bend} {start[1]} "
-            f"{end[0] - bend} {end[1]} {end[0]} {end[1]}"
-        )
+        at = x1 + WIDTH, y1 + HEIGHT // 2
+        path = f"M{at[0]} {at[1]}"
+        for x, y in self.bends.get(edge, ()):
+            path += f"{_bend(at, (x, y))} H{x + WIDTH}"
+            at = x + WIDTH, y
+        return path + _bend(at, (x2, y2 + HEIGHT // 2))
+
+
+def _bend(start: Point, end: Point) -> str:
+    half = max(GAP_X // 2, abs(end[0] - start[0]) // 2)
+    return f" C{start[0] + half} {start[1]} {end[0] - half} {end[1]} {end[0]} {end[1]}"
 
 
 def parts(nodes: Iterable[int], edges: Sequence[Edge]) -> list[list[int]]:
@@ -65,22 +79,54 @@ def _neighbours(edges: Iterable[Edge]) -> dict[int, list[int]]:
 def draw(nodes: Sequence[int], edges: Sequence[Edge]) -> Drawing:
     """The places of the nodes of one connected part. Edges that close a circle do not count."""
     forward = without_circles(nodes, edges)
-    columns = _ordered(_columns(nodes, forward), forward)
-    tallest = max(len(column) for column in columns)
-    height = tallest * (HEIGHT + GAP_Y) - GAP_Y + 2 * MARGIN
+    columns, bends = _with_bends(_columns(nodes, forward), forward)
+    heights = [sum(_height(each) + GAP_Y for each in column) - GAP_Y for column in columns]
+    tops = _tops(columns, heights)
     places = {
-        node: (MARGIN + x * (WIDTH + GAP_X), _top(n, len(column), height))
+        node: (MARGIN + x * (WIDTH + GAP_X), MARGIN + tops[node])
         for x, column in enumerate(columns)
-        for n, node in enumerate(column)
+        for node in column
     }
-    width = len(columns) * (WIDTH + GAP_X) - GAP_X + 2 * MARGIN
-    return Drawing(places, width, height)
+    return Drawing(
+        places={node: places[node] for node in nodes},
+        bends={edge: [places[each] for each in some] for edge, some in bends.items()},
+        width=len(columns) * (WIDTH + GAP_X) - GAP_X + 2 * MARGIN,
+        height=max(heights) + 2 * MARGIN,
+    )
 
 
-def _top(n: int, of: int, height: int) -> int:
+def _height(node: int) -> int:
+    """Bends have negative numbers, and no height."""
+    return HEIGHT if node >= 0 else 0
+
+
+def _tops(columns: Sequence[Sequence[int]], heights: Sequence[int]) -> dict[int, int]:
     """Columns are centred, so that short ones stand beside the middle of tall ones."""
-    used = of * (HEIGHT + GAP_Y) - GAP_Y
-    return (height - used) // 2 + n * (HEIGHT + GAP_Y)
+    found: dict[int, int] = {}
+    for column, height in zip(columns, heights, strict=True):
+        y = (max(heights) - height) // 2
+        for node in column:
+            found[node] = y
+            y += _height(node) + GAP_Y
+    return found
+
+
+def _with_bends(
+    columns: list[list[int]], edges: Sequence[Edge]
+) -> tuple[list[list[int]], dict[Edge, list[int]]]:
+    """The ordered columns, with a bend in each column that an edge crosses."""
+    column_of = {node: x for x, column in enumerate(columns) for node in column}
+    bends, steps, number = dict[Edge, list[int]](), list[Edge](), 0
+    for edge in edges:
+        way = [edge[0]]
+        crossed = range(column_of[edge[0]] + 1, column_of[edge[1]])
+        for x in crossed if len(crossed) - number <= MOST_BENDS else ():
+            number -= 1
+            columns[x].append(number)
+            way.append(number)
+        bends[edge] = way[1:]
+        steps += pairwise([*way, edge[1]])
+    return _ordered(columns, steps), bends
 
 
 def without_circles(nodes: Sequence[int], edges: Sequence[Edge]) -> list[Edge]:
@@ -131,12 +177,19 @@ def _columns(nodes: Sequence[int], edges: Sequence[Edge]) -> list[list[int]]:
 
 def _ordered(columns: list[list[int]], edges: Sequence[Edge]) -> list[list[int]]:
     """Put each node near those that it is connected with, so that fewer lines cross."""
-    near = _neighbours(edges)
+    near, place = _neighbours(edges), dict[int, float]()
+    for column in columns:
+        place |= _even_places(column)
     for _ in range(SWEEPS):
         for column in (*columns, *reversed(columns)):
-            place = {node: n / len(each) for each in columns for n, node in enumerate(each)}
             column.sort(key=lambda node: (_middle(near.get(node, ()), place, place[node]), node))
+            place |= _even_places(column)
     return columns
+
+
+def _even_places(column: Sequence[int]) -> dict[int, float]:
+    """From the top, 0, to the bottom, 1."""
+    return {node: (n + 0.5) / len(column) for n, node in enumerate(column)}
 
 
 def _middle(around: Sequence[int], place: Mapping[int, float], own: float) -> float:

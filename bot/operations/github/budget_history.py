@@ -92,7 +92,7 @@ def _series(samples: Sequence[BudgetSampleRow]) -> list[Series]:
 async def _sums(ctx: Context, first_day: int) -> list[UsageSumRow]:
     """The sums of the days: of the installation, or of the repositories within reach."""
     keys = [SumKey("installation")]
-    if not permissions.allows_everywhere(ctx.actor, "replay_delivery"):
+    if not permissions.leads_everywhere(ctx.actor):
         reach = sorted(ctx.actor.repositories or ())[:MOST_REPOSITORIES]
         keys = [SumKey("repository", str(each)) for each in reach]
     return await usage.sums_of_days(ctx.tx, ctx.installation_id, keys, first_day)

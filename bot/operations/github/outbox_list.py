@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.pagination import Cursor, encode
 from bot.operations.github.writes import Listed, State, before_seq, list_entries, write_now
@@ -62,7 +63,7 @@ async def get_outbox(
     rows = await write_history.by_ids(ctx.tx, ctx.installation_id, [each["id"] for each in shown])
     return OutboxPage(
         writes=await _entries(ctx, rows),
-        authors=await _authors(ctx) if ctx.actor.repositories is None else [],
+        authors=await _authors(ctx) if permissions.leads_everywhere(ctx.actor) else [],
         next_cursor=_following(shown, looked_at),
     )
 
