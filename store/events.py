@@ -8,6 +8,9 @@ from store.engine.transaction import Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.events import EventRow
 
+# Above every number of an event.
+LAST = 2**63 - 1
+
 
 class LoggedEvent(TypedDict):
     seq: int
@@ -75,15 +78,21 @@ async def newest(tx: Tx, installation_id: int, subject: str, kind: str) -> Event
     )
 
 
-async def of_subject(tx: Tx, installation_id: int, subject: str, limit: int) -> list[LoggedEvent]:
-    """The newest events about a subject that everybody may see, the newest first."""
+async def of_subject(
+    tx: Tx, installation_id: int, subject: str, limit: int, before: int = LAST
+) -> list[LoggedEvent]:
+    """The newest events about a subject that everybody may see, the newest first.
+
+    `before`: only those with a smaller number.
+    """
     rows = await tx.all(
         "SELECT seq, at, kind, subject, actor, data, audience, repository_id "
         f"FROM {sql.by_index(tx.dialect, 'events', 'ix_events_subject')} "
-        "WHERE installation_id = :i AND subject = :s AND audience IS NULL "
+        "WHERE installation_id = :i AND subject = :s AND audience IS NULL AND seq < :before "
         "ORDER BY seq DESC LIMIT :n",
         i=installation_id,
         s=subject,
+        before=before,
         n=limit,
     )
     return [row | {"data": json_text.value(row["data"])} for row in rows]

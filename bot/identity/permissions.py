@@ -115,6 +115,10 @@ RULES: dict[str, Rule] = {
     "get_plan": _everything("observer"),
     "get_spend": _everything("observer"),
     "get_graph": PEOPLE,
+    "count_tasks": PEOPLE,
+    "get_task_history": PEOPLE,
+    # As with contexts: what agents write to each other is for those who may change the task.
+    "get_task_messages": Rule(None, None, None, people="developer"),
     # Messages
     "send_message": _everything("tester", narrows=True),
     "send_message.reply_to": _own("tester", is_="threads in which it took part"),
@@ -203,6 +207,8 @@ RULES: dict[str, Rule] = {
     "cancel_write": _own("tester", others="tech-lead", is_="writes of its own and of agents below"),
     "get_budget": _everything("observer"),
     # What the page shows people
+    "get_fleet": PEOPLE,
+    "get_agent_history": PEOPLE,
     "get_outbox": PEOPLE,
     "get_budget_history": PEOPLE,
     "list_deliveries": PEOPLE,

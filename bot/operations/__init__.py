@@ -2,7 +2,7 @@
 
 from bot.kernel.operation import Operation
 from bot.operations import audit, deliveries, events
-from bot.operations.agents import control, directory, invitations, registration, spawned_runs
+from bot.operations.agents import control, directory, fleet, invitations, registration, spawned_runs
 from bot.operations.attention import needs
 from bot.operations.code import diffs, file_lists, files
 from bot.operations.contexts import context_snapshots, documents, listing, sharing
@@ -29,7 +29,9 @@ from bot.operations.tasks import (
     explanation,
     release,
     status,
+    task_counts,
     task_graph,
+    task_history,
     task_plan,
     task_spend,
     tasks,
@@ -62,6 +64,11 @@ OPERATIONS: dict[str, Operation] = {
         task_plan.get_plan,
         task_spend.get_spend,
         task_graph.get_graph,
+        task_counts.count_tasks,
+        task_history.get_task_history,
+        task_history.get_task_messages,
+        fleet.get_fleet,
+        fleet.get_agent_history,
         sending.send_message,
         reading.get_messages,
         reading.mark_message_read,

@@ -188,6 +188,17 @@ async def for_next_holder(
     return (await tx.all(q, i=installation_id, t=task_id, n=limit))[::-1]
 
 
+async def about_task(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[MessageRow]:
+    """The newest messages about a task, the newest first, also those that were withdrawn."""
+    return await tx.all(
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'messages', 'ix_messages_task')} "
+        "WHERE installation_id = :i AND task_id = :t ORDER BY seq DESC LIMIT :n",
+        i=installation_id,
+        t=task_id,
+        n=limit,
+    )
+
+
 async def on_card(tx: Tx, installation_id: int, task_id: str, limit: int = 3) -> list[CardMessage]:
     """The newest messages for the task's card, oldest first, without deleted and expired ones."""
     q = (

@@ -191,6 +191,18 @@ async def mark_notified(tx: Tx, installation_id: int, write_ids: Collection[str]
     await tx.run(q, now=await tx.now(), i=installation_id, ids=tuple(write_ids))
 
 
+async def of_task(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[WriteRow]:
+    """The newest writes that belong to a task, whatever became of them, the newest first."""
+    rows = await tx.all(
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'writes', 'ix_writes_task')} "
+        "WHERE installation_id = :i AND task_id = :t ORDER BY seq DESC LIMIT :n",
+        i=installation_id,
+        t=task_id,
+        n=limit,
+    )
+    return [decode(row) for row in rows]
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Filters of writes. `task_id` None matches all.

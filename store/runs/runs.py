@@ -55,6 +55,18 @@ async def of_task(tx: Tx, installation_id: int, task_id: str) -> AgentRunRow | N
     return _decode(await tx.one(q, i=installation_id, t=task_id))
 
 
+async def all_of_task(tx: Tx, installation_id: int, task_id: str, limit: int) -> list[AgentRunRow]:
+    """The newest runs for the task, the newest first."""
+    rows = await tx.all(
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'agent_runs', 'ix_agent_runs_task')} "
+        "WHERE installation_id = :i AND task_id = :t ORDER BY created_at DESC, id DESC LIMIT :n",
+        i=installation_id,
+        t=task_id,
+        n=limit,
+    )
+    return [each for row in rows if (each := _decode(row)) is not None]
+
+
 async def live_of_task(tx: Tx, installation_id: int, task_id: str) -> AgentRunRow | None:
     """The newest run for the task that has not ended."""
     q = (

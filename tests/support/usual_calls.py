@@ -18,6 +18,8 @@ TEMPLATES = "templates:\n  fixer:\n    workflow: agent.yml\n"
 CODE = {"src/a.py": "a = 1\nb = 2\n", "README.md": "Read me\n"}
 # What these need is not at hand, and what they ask, others ask too.
 NOT_MEASURED = {"github_move_card", "github_cancel_workflow", "override_check"}
+# It reads more in a larger installation, up to a limit of its own.
+NOT_MEASURED |= {"count_tasks"}
 
 
 @dataclass
@@ -144,19 +146,20 @@ Does = Callable[[Scene], Awaitable[Any]]
 def call(who: str, operation: str, **given: Any) -> Does:
     """A call of an agent. A text `$mine` stands for that attribute of the scene."""
 
-    def value(scene: Scene, each: Any) -> Any:
-        if isinstance(each, list):
-            return [value(scene, item) for item in each]
-        if not isinstance(each, str) or not each.startswith("$"):
-            return each
-        found = getattr(scene, each[1:])
-        return f"acme/rocket#{found.number}" if isinstance(found, Issue | Pull) else found
-
     async def work(scene: Scene) -> None:
         agent: Agent = getattr(scene, who)
-        await agent.call(operation, **{name: value(scene, each) for name, each in given.items()})
+        await agent.call(operation, **{name: _value(scene, each) for name, each in given.items()})
 
     return work
+
+
+def _value(scene: Scene, each: Any) -> Any:
+    if isinstance(each, list):
+        return [_value(scene, item) for item in each]
+    if not isinstance(each, str) or not each.startswith("$"):
+        return each
+    found = getattr(scene, each[1:])
+    return f"acme/rocket#{found.number}" if isinstance(found, Issue | Pull) else found
 
 
 def by_person(operation: str, **given: Any) -> Does:
@@ -165,7 +168,7 @@ def by_person(operation: str, **given: Any) -> Does:
     async def work(scene: Scene) -> None:
         lead = scene.lead
         person = Agent(lead.dispatcher, replace(lead.actor, name="@octocat"))
-        await person.call(operation, **given)
+        await person.call(operation, **{name: _value(scene, each) for name, each in given.items()})
 
     return work
 
@@ -304,6 +307,10 @@ CALLS: dict[str, Does] = {
     "get_budget": call("me", "get_budget"),
     "list_attention": list_attention,
     "report_usage": call("me", "report_usage", model="m-1", cost="0.01"),
+    "get_task_history": by_person("get_task_history", task="$mine", limit=4),
+    "get_task_messages": by_person("get_task_messages", task="$mine"),
+    "get_fleet": by_person("get_fleet"),
+    "get_agent_history": by_person("get_agent_history", agent_id="me"),
     "get_graph": by_person("get_graph", limit=4),
     "get_graph of a repository": by_person("get_graph", limit=4, repository="acme/rocket"),
     "get_outbox": by_person("get_outbox"),

@@ -1,0 +1,148 @@
+"""The agents as people look at them: what each holds and since when, its health and spend."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from bot.kernel.operation import Answer, Context, operation
+from bot.kernel.pagination import Cursor, decode, encode
+from bot.operations.agents.arguments import AgentId, System
+from bot.operations.agents.views import Agent, HealthThen, agent_views, known_agent
+from bot.operations.tasks import spend_views
+from bot.operations.tasks.spend_views import NOT_CHECKED, Used
+from bot.tasks.capabilities import Capability, spellings
+from bot.times import stamp
+from store.agents import agents
+from store.agents.agents import Sought, Status
+from store.tables.agents import AgentRow, Role
+from store.tables.tasks import TaskState
+from store.tasks import lease_history
+from store.tasks.lease_history import TaskOfLease
+
+ON_A_PAGE = 25
+# Live leases that one page shows of all its agents, and ended ones of a single agent.
+MOST_HELD, MOST_ENDED = 250, 50
+
+
+class HeldLease(BaseModel):
+    task: str
+    title: str
+    state: TaskState
+    progress: int
+    fence: int
+    lease: str = Field(description="held, parked, released, completed, expired or revoked")
+    since: str
+    renewed_at: str
+    expires_at: str | None
+    ended_at: str | None
+    why: str | None
+
+
+class FleetAgent(Agent):
+    leases: list[HeldLease] = Field([], description="that it holds, the oldest first")
+    completed: int
+    failed: int
+    expired: int
+    calls: int
+    health: HealthThen | None
+    usage: list[Used] = Field([], description=NOT_CHECKED)
+
+
+class Fleet(Answer):
+    of_mirror = False
+
+    agents: list[FleetAgent]
+    next_cursor: str | None = None
+
+
+class AgentHistory(Answer):
+    of_mirror = False
+
+    held: list[HeldLease] = Field(description="the oldest first")
+    ended: list[HeldLease] = Field(description="the newest first, at most 50")
+
+
+@operation(reads_only=True)
+async def get_fleet(
+    ctx: Context,
+    status: Status | None = None,
+    role: Role | None = None,
+    capability: Capability | None = None,
+    system: System | None = None,
+    cursor: Cursor = None,
+) -> Fleet:
+    """List the agents with what each holds and since when, its health, and its spend."""
+    sought = Sought(
+        idle=ctx.now - ctx.shared.idle_after,
+        inactive=ctx.now - ctx.shared.inactive_after,
+        status=status,
+        system=system,
+        role=role,
+        capability=spellings(capability) if capability else None,
+    )
+    here = (ctx.tx, ctx.installation_id)
+    rows, end = await agents.page(*here, sought, decode(cursor), ON_A_PAGE)
+    return Fleet(agents=await _fleet_views(ctx, rows), next_cursor=encode(end) if end else None)
+
+
+@operation(reads_only=True)
+async def get_agent_history(
+    ctx: Context, agent_id: Annotated[AgentId, Field(description="an agent's id")]
+) -> AgentHistory:
+    """Return the leases of an agent: those that it holds, and those that ended last."""
+    row = await known_agent(ctx, agent_id)
+    here, reach = (ctx.tx, ctx.installation_id), ctx.actor.repositories
+    held = await lease_history.live_of(*here, [row["id"]], reach, MOST_HELD)
+    ended = await lease_history.ended_of(*here, row["id"], reach, MOST_ENDED)
+    return AgentHistory(held=[_lease(e) for e in held], ended=[_lease(e) for e in ended])
+
+
+async def _fleet_views(ctx: Context, rows: list[AgentRow]) -> list[FleetAgent]:
+    views = await agent_views(ctx, rows)
+    leases = await _leases_by_holder(ctx, [row["id"] for row in rows])
+    return [
+        await _fleet_view(ctx, row, view, leases[row["id"]])
+        for row, view in zip(rows, views, strict=True)
+    ]
+
+
+async def _leases_by_holder(ctx: Context, holders: Sequence[str]) -> dict[str, list[HeldLease]]:
+    found: dict[str, list[HeldLease]] = defaultdict(list)
+    here = (ctx.tx, ctx.installation_id)
+    for each in await lease_history.live_of(*here, holders, ctx.actor.repositories, MOST_HELD):
+        found[each["holder"]].append(_lease(each))
+    return found
+
+
+async def _fleet_view(
+    ctx: Context, row: AgentRow, view: Agent, leases: list[HeldLease]
+) -> FleetAgent:
+    health = row["health"]
+    return FleetAgent(
+        **view.model_dump(),
+        leases=leases,
+        completed=row["completed"],
+        failed=row["failed"],
+        expired=row["expired"],
+        calls=row["calls"],
+        health=health and HealthThen(**health | {"at": stamp(health["at"])}),
+        usage=await spend_views.of_agent(ctx, row["id"]),
+    )
+
+
+def _lease(row: TaskOfLease) -> HeldLease:
+    return HeldLease(
+        task=f"{row['full_name']}#{row['number']}" if row["number"] else row["task_id"],
+        title=row["title"],
+        state=row["task_state"],
+        progress=row["progress"],
+        fence=row["fence"],
+        lease=row["state"],
+        since=stamp(row["granted_at"]),
+        renewed_at=stamp(row["renewed_at"]),
+        expires_at=row["expires_at"] and stamp(row["expires_at"]),
+        ended_at=row["ended_at"] and stamp(row["ended_at"]),
+        why=row["ended_why"],
+    )
