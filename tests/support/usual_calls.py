@@ -18,8 +18,6 @@ TEMPLATES = "templates:\n  fixer:\n    workflow: agent.yml\n"
 CODE = {"src/a.py": "a = 1\nb = 2\n", "README.md": "Read me\n"}
 # What these need is not at hand, and what they ask, others ask too.
 NOT_MEASURED = {"github_move_card", "github_cancel_workflow", "override_check"}
-# It reads more in a larger installation, up to a limit of its own.
-NOT_MEASURED |= {"count_tasks"}
 
 
 @dataclass
@@ -309,6 +307,8 @@ CALLS: dict[str, Does] = {
     "report_usage": call("me", "report_usage", model="m-1", cost="0.01"),
     "get_task_history": by_person("get_task_history", task="$mine", limit=4),
     "get_task_messages": by_person("get_task_messages", task="$mine"),
+    "count_tasks": by_person("count_tasks"),
+    "count_tasks of a repository": by_person("count_tasks", repository="acme/rocket"),
     "get_fleet": by_person("get_fleet"),
     "get_agent_history": by_person("get_agent_history", agent_id="me"),
     "get_graph": by_person("get_graph", limit=4),

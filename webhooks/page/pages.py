@@ -49,6 +49,7 @@ def show(
         "visit": visit,
         "link": visit.link,
         "task_link": visit.task_link,
+        "github_url": visit.github_url,
         "here": visit.here,
         "now": visit.now,
         "menu": menu,

@@ -10,13 +10,25 @@ from webhooks.middleware import Handler
 from webhooks.page import (
     actions,
     api_page,
+    counts,
     front,
     one_time_links,
     pages,
     static_files,
     updates,
 )
-from webhooks.page.views import audit, budget, deliveries, fleet, graph, outbox, overview, tasks
+from webhooks.page.views import (
+    audit,
+    budget,
+    contexts,
+    deliveries,
+    fleet,
+    graph,
+    outbox,
+    overview,
+    task,
+    tasks,
+)
 from webhooks.page.visit import ACCOUNTS, Visit
 
 View: TypeAlias = Callable[[Visit], Awaitable[Mapping[str, Any]]]
@@ -38,14 +50,20 @@ class Page:
 
 PAGES = (
     Page("", overview.overview, "Overview"),
-    Page("agents", fleet.fleet, "Agents"),
     Page("tasks", tasks.tasks, "Tasks"),
+    Page("board", tasks.board, "Board"),
     Page("graph", graph.graph, "Graph"),
+    Page("agents", fleet.fleet, "Agents"),
+    Page("contexts", contexts.contexts, "Contexts"),
     Page("outbox", outbox.outbox, "Outbox"),
     Page("budget", budget.budget, "Budget"),
     Page("deliveries", deliveries.deliveries, "Deliveries"),
-    Page("deliveries/{guid}", deliveries.delivery, "Delivery", in_menu=False),
     Page("audit", audit.audit, "Audit"),
+    Page("agents/{agent}", fleet.agent, "Agent", in_menu=False),
+    Page("tasks/{task}", task.task, "Task", in_menu=False),
+    Page("tasks/{owner}/{repository}/{number}", task.task, "Task", in_menu=False),
+    Page("contexts/{context}", contexts.context, "Context", in_menu=False),
+    Page("deliveries/{guid}", deliveries.delivery, "Delivery", in_menu=False),
 )
 
 
@@ -57,6 +75,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get(f"{ACCOUNTS}/{{account}}/do/{{action}}", _action(actions.ask, menu))
     app.router.add_post(f"{ACCOUNTS}/{{account}}/do/{{action}}", _action(actions.act, menu))
     app[updates.STREAMS] = updates.Streams()
+    app[counts.COUNTS] = counts.new_counts()
     app.router.add_get(f"{ACCOUNTS}/{{account}}/updates", updates.follow)
     app.router.add_get("/", front.front)
     app.router.add_get("/sign-in", front.sign_in)

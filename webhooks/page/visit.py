@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from bot.dispatch.callers import Caller
+from bot.identity import permissions
 from bot.identity.actors import Actor
 from bot.identity.people import visitors
 from bot.identity.people.visitors import Visitor
@@ -20,6 +21,8 @@ from webhooks.login import LOGIN, SESSION
 from webhooks.origins import caller_of, origin_of
 
 ACCOUNTS = "/accounts"
+# Where people see issues, if no other address is in the settings of the login.
+GITHUB = "https://github.com"
 # Characters of one value in an address. Nothing that a page asks for is longer.
 LONGEST_VALUE = 2000
 
@@ -56,6 +59,10 @@ class Visit:
         answer: Answer = (await self._reply(operation, given, key)).answer
         return answer
 
+    def may(self, operation: str) -> bool:
+        """Whether the visitor may call the operation at all; it may still be refused."""
+        return permissions.may_call(self.actor, operation)
+
     @property
     def caller(self) -> Caller:
         caller = caller_of(self.request)
@@ -86,6 +93,11 @@ class Visit:
     def task_link(self, task: str, **query: Any) -> str:
         """The address of a task's page. `task`: owner/repo#12 or its id."""
         return self.link(f"tasks/{task.replace('#', '/')}", **query)
+
+    def github_url(self, repository: str, number: int) -> str:
+        """The address of an issue or pull request on GitHub."""
+        app = self.request.app[LOGIN].app
+        return f"{app.web_url if app else GITHUB}/{quote(repository)}/issues/{number}"
 
     @property
     def prefix(self) -> str:

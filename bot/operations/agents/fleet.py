@@ -23,7 +23,7 @@ from store.tasks.lease_history import TaskOfLease
 
 ON_A_PAGE = 25
 # Live leases that one page shows of all its agents, and ended ones of a single agent.
-MOST_HELD, MOST_ENDED = 250, 50
+MOST_HELD, MOST_ENDED = 250, 20
 
 
 class HeldLease(BaseModel):
@@ -61,16 +61,16 @@ class AgentHistory(Answer):
     of_mirror = False
 
     held: list[HeldLease] = Field(description="the oldest first")
-    ended: list[HeldLease] = Field(description="the newest first, at most 50")
+    ended: list[HeldLease] = Field(description="the newest first, at most 20")
 
 
 @operation(reads_only=True)
 async def get_fleet(
     ctx: Context,
-    status: Status | None = None,
-    role: Role | None = None,
+    status: Annotated[Status | None, Field(description="only this status")] = None,
+    role: Annotated[Role | None, Field(description="only this role")] = None,
     capability: Capability | None = None,
-    system: System | None = None,
+    system: Annotated[System | None, Field(description="only this system")] = None,
     cursor: Cursor = None,
 ) -> Fleet:
     """List the agents with what each holds and since when, its health, and its spend."""

@@ -1,15 +1,40 @@
-"""The agents: what each holds, and when it was last active."""
+"""The agents: what each holds and since when, health, spend; and the page of one agent."""
 
 from typing import Any, get_args
 
+from bot.errors import Refused
 from bot.identity.actors import ROLES
 from store.agents.agents import Status
 from webhooks.page.visit import Visit
 
-ON_A_PAGE = 50
-
 
 async def fleet(visit: Visit) -> dict[str, Any]:
     wanted = {name: visit.value(name) for name in ("status", "role", "capability", "system")}
-    found = await visit.call("list_agents", limit=ON_A_PAGE, cursor=visit.value("cursor"), **wanted)
+    found = await visit.call("get_fleet", cursor=visit.value("cursor"), **wanted)
     return {"found": found, "wanted": wanted, "statuses": get_args(Status), "roles": ROLES}
+
+
+async def agent(visit: Visit) -> dict[str, Any]:
+    name = visit.part("agent")
+    found = await visit.call("get_agent", agent_id=name)
+    return {
+        "title": found.agent.id,
+        "found": found,
+        "history": await visit.call("get_agent_history", agent_id=name),
+        "run": await _run(visit, name),
+        "writes": await visit.call("get_outbox", author=name),
+        "may_lead": visit.may("manage_agent"),
+    }
+
+
+async def _run(visit: Visit, name: str) -> Any | None:
+    """The agent run that the agent is, and what it reported. None if it is no run."""
+    try:
+        return {
+            "status": await visit.call("get_agent_status", agent_id=name),
+            "result": await visit.call("get_agent_result", agent_id=name),
+        }
+    except Refused as exc:
+        if exc.code not in ("unknown_run", "forbidden"):
+            raise
+        return None

@@ -1,16 +1,46 @@
-"""The tasks as a list, with filters in the address."""
+"""The tasks as a list and as a board, with filters in the address."""
 
 from typing import Any
 
 from bot.tasks.states import STATES
+from webhooks.page.counts import counts_of
 from webhooks.page.visit import Visit
 
-ON_A_PAGE = 50
+ON_A_PAGE, IN_A_COLUMN = 50, 25
 FILTERS = ("state", "repository", "holder", "label", "assignee")
 STATE_CHOICES = ("open", "ready", "blocked", "any", *STATES)
+# The columns of the board: the state, and its heading.
+COLUMNS = (
+    ("blocked", "Blocked"),
+    ("ready", "Ready"),
+    ("assigned", "Reserved"),
+    ("in_progress", "In progress"),
+    ("in_review", "In review"),
+    ("completed", "Completed"),
+    ("failed", "Failed"),
+)
 
 
 async def tasks(visit: Visit) -> dict[str, Any]:
     wanted = {name: visit.value(name) for name in FILTERS}
     found = await visit.call("list_tasks", limit=ON_A_PAGE, cursor=visit.value("cursor"), **wanted)
-    return {"found": found, "wanted": wanted, "states": STATE_CHOICES}
+    return {
+        "found": found,
+        "wanted": wanted,
+        "states": STATE_CHOICES,
+        "counts": await counts_of(visit, wanted["repository"]),
+    }
+
+
+async def board(visit: Visit) -> dict[str, Any]:
+    wanted = {name: visit.value(name) for name in ("repository", "label")}
+    columns = [
+        {
+            "state": state,
+            "heading": heading,
+            "found": await visit.call("list_tasks", state=state, limit=IN_A_COLUMN, **wanted),
+        }
+        for state, heading in COLUMNS
+    ]
+    counts = await counts_of(visit, wanted["repository"])
+    return {"columns": columns, "wanted": wanted, "counts": counts}
