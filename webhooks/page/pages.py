@@ -12,8 +12,8 @@ from webhooks.page import answers, rendering
 from webhooks.page.action_table import ACTIONS
 from webhooks.page.visit import NoAccount, Visit, open_visit, sign_in_address
 
-# The path and the title of each page in the menu.
-Menu: TypeAlias = Sequence[tuple[str, str]]
+# Each page in the menu: its path, its title, and the operation that it needs, if any.
+Menu: TypeAlias = Sequence[tuple[str, str, str]]
 
 
 async def answer(
@@ -52,7 +52,7 @@ def show(
         "github_url": visit.github_url,
         "here": visit.here,
         "now": visit.now,
-        "menu": menu,
+        "menu": [each for each in menu if not each[2] or visit.may(each[2])],
         "current": current,
         "done": ACTIONS.get(visit.value("done")),
         "act": partial(_action_address, visit),

@@ -36,12 +36,16 @@ View: TypeAlias = Callable[[Visit], Awaitable[Mapping[str, Any]]]
 
 @dataclass(frozen=True)
 class Page:
-    """`view` gives the values of the template of its name. `in_menu`: the menu leads to it."""
+    """`view` gives the values of the template of its name. `in_menu`: the menu leads to it.
+
+    `needs`: the operation without which the page shows nothing, so the menu leaves it out.
+    """
 
     path: str
     view: View
     title: str
     in_menu: bool = True
+    needs: str = ""
 
     @property
     def template(self) -> str:
@@ -58,7 +62,7 @@ PAGES = (
     Page("outbox", outbox.outbox, "Outbox"),
     Page("budget", budget.budget, "Budget"),
     Page("deliveries", deliveries.deliveries, "Deliveries"),
-    Page("audit", audit.audit, "Audit"),
+    Page("audit", audit.audit, "Audit", needs="list_audit"),
     Page("agents/{agent}", fleet.agent, "Agent", in_menu=False),
     Page("tasks/{task}", task.task, "Task", in_menu=False),
     Page("tasks/{owner}/{repository}/{number}", task.task, "Task", in_menu=False),
@@ -68,7 +72,7 @@ PAGES = (
 
 
 def add_routes(app: web.Application) -> None:
-    menu = [(each.path, each.title) for each in PAGES if each.in_menu]
+    menu = [(each.path, each.title, each.needs) for each in PAGES if each.in_menu]
     for each in PAGES:
         address = f"{ACCOUNTS}/{{account}}/{each.path}".rstrip("/")
         app.router.add_get(address, _handler(each, menu))
