@@ -180,13 +180,21 @@ def migrate(
 
 
 @app.command("doctor", rich_help_panel=RUN)
-def check_installation(*, as_json: AsJson = False) -> None:
+def check_installation(
+    *,
+    as_json: AsJson = False,
+    bundle: Annotated[
+        str, typer.Option(help="write a .zip for a bug report, without secrets and private text")
+    ] = "",
+) -> None:
     """Check the settings, the database, the secret, and the App on GitHub."""
     from bot import logs
-    from bot.cli import doctor
+    from bot.cli import doctor, doctor_bundle
 
     loaded = settings.load()
     logs.set_up(loaded)
+    if bundle:
+        sys.exit(doctor_bundle.write(loaded, bundle))
     sys.exit(asyncio.run(doctor.check_all(loaded, as_json=as_json)))
 
 

@@ -17,14 +17,18 @@ SETTINGS_PAGE = "on the App's settings page"
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found, and whether all is right."""
+    """What a check found, and whether all is right.
+
+    `private`: the parts of the words that a public bug report must not show.
+    """
 
     words: str
     right: bool = True
+    private: tuple[str, ...] = ()
 
 
-def wrong(words: str) -> Finding:
-    return Finding(words, right=False)
+def wrong(words: str, private: tuple[str, ...] = ()) -> Finding:
+    return Finding(words, right=False, private=private)
 
 
 def permissions(app: Any) -> Finding:
@@ -118,10 +122,11 @@ def installations(found: Sequence[Any]) -> Finding:
     if not found:
         return Finding("none yet: install the App on an account")
     words = [_installation(each) for each in found]
+    accounts = tuple(text(at(each, "account", "login")) for each in found)
     problems = [each for each in words if each.endswith(".")]
     if problems:
-        return wrong(" ".join(problems))
-    return Finding(", ".join(words))
+        return wrong(" ".join(problems), accounts)
+    return Finding(", ".join(words), private=accounts)
 
 
 def _installation(value: Any) -> str:

@@ -62,13 +62,15 @@ class Result:
     right: bool
     words: str
     same_as: str = ""
+    # The parts of the words that a public bug report must not show.
+    private: tuple[str, ...] = ()
 
 
 async def results(loaded: Settings) -> AsyncIterator[Result]:
     failed: dict[str, str] = {}
     async for name, found in _findings(loaded):
         same_as = "" if found.right else failed.get(found.words, "")
-        yield Result(name, found.right, found.words, same_as)
+        yield Result(name, found.right, found.words, same_as, found.private)
         if not found.right:
             failed.setdefault(found.words, name)
 
@@ -110,7 +112,7 @@ async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
             yield "GitHub", wrong(_one_line(exc))
             return
         slug = text(at(registered, "slug"))
-        yield "GitHub", Finding(f"{app.api_url} has the App as {slug}")
+        yield "GitHub", Finding(f"{app.api_url} has the App as {slug}", private=(slug,))
         yield "permissions", app_checks.permissions(registered)
         yield "events", app_checks.events(registered)
         was_served = await _was_served(loaded)
@@ -194,7 +196,9 @@ async def _given_up(loaded: Settings) -> AsyncIterator[Finding]:
         return  # the line about the database says why
     listed = [f"{each.what} of {each.where} ({each.why})" for each in (*found.reads, *found.parts)]
     if listed:
-        yield Finding(f"{', '.join(listed)}; `hubbub backfill --again` tries again")
+        yield Finding(
+            f"{', '.join(listed)}; `hubbub backfill --again` tries again", private=tuple(listed)
+        )
 
 
 async def _backups(loaded: Settings) -> AsyncIterator[Finding]:

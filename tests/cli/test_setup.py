@@ -301,7 +301,7 @@ async def test_an_enterprise_server_has_its_api_at_another_path(
         desk.env.write_text("")
         running = desk.start(github=web, public_url="http://10.0.0.7:8080")
         await desk.install(await desk.create(await running.page(), name="At work"))
-        assert await running.task == 0
+        assert await running.task == 0, running.said
         assert values(desk)["HUBBUB_GITHUB_API_URL"] == f"{web}/api/v3"
 
 
