@@ -3,14 +3,21 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from fixtures.github import Issue, Pull, Repository, SimulatedGitHub
 from fixtures.github.commits import file_changes_of
 from fixtures.github.projects import Draft
 from fixtures.github.state import CheckRun, Progress
 from store.engine.transaction import Row
-from tests.support.story import Workspace
+
+
+class Mirror(Protocol):
+    """The rows of one installation, such as those of a workspace."""
+
+    async def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]: ...
+    async def mirror_content(self, table: str) -> list[dict[str, Any]]: ...
+
 
 # Rows by kind of object.
 Content = dict[str, set[tuple[Any, ...]]]
@@ -149,7 +156,7 @@ def _values(table: str, rows: Iterable[Row]) -> set[tuple[Any, ...]]:
     return {tuple(row[name] for name in COLUMNS[table]) for row in rows}
 
 
-async def of_mirror(workspace: Workspace, repository: Repository) -> Content:
+async def of_mirror(workspace: Mirror, repository: Repository) -> Content:
     async def rows(table: str) -> list[Row]:
         found = await workspace.mirror_content(table)
         return [row for row in found if row["repository_id"] == repository.id]
@@ -179,7 +186,7 @@ async def of_mirror(workspace: Workspace, repository: Repository) -> Content:
 
 
 async def _files_of_mirror(
-    workspace: Workspace, repository: Repository, pulls: Sequence[Row]
+    workspace: Mirror, repository: Repository, pulls: Sequence[Row]
 ) -> set[tuple[Any, ...]]:
     """The files of open pull requests. Hubbub does not update those of closed ones."""
     found = await workspace.rows(
@@ -249,7 +256,7 @@ def _end(it: Progress) -> tuple[Any, ...]:
     return (it.conclusion, micros(it.completed_at))
 
 
-async def builds_of_mirror(workspace: Workspace, repository: Repository) -> Content:
+async def builds_of_mirror(workspace: Mirror, repository: Repository) -> Content:
     async def rows(table: str) -> list[dict[str, Any]]:
         found = await workspace.mirror_content(table)
         return [row for row in found if row["repository_id"] == repository.id]
@@ -304,7 +311,7 @@ def _node(it: Issue | Draft) -> str:
     return f"PR_{it.pull.id}" if it.pull else f"I_{it.id}"
 
 
-async def boards_of_mirror(workspace: Workspace) -> Content:
+async def boards_of_mirror(workspace: Mirror) -> Content:
     projects = await workspace.mirror_content("projects")
     nodes = {row["node_id"]: row["id"] for row in projects}
     values = {
@@ -343,7 +350,7 @@ def relations_of_github(github: SimulatedGitHub) -> set[tuple[str, int, int]]:
     return parents | blocked
 
 
-async def relations_of_mirror(workspace: Workspace) -> set[tuple[str, int, int]]:
+async def relations_of_mirror(workspace: Mirror) -> set[tuple[str, int, int]]:
     found = await workspace.rows(
         "SELECT kind, source_id, target_id FROM relations WHERE installation_id = :i"
     )

@@ -12,7 +12,7 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +47,7 @@ TRACEBACK = "Traceback (most recent call last)"
 
 @dataclass(frozen=True)
 class Plan:
-    """`agents`: for each server. `seconds`: how long servers are killed."""
+    """`agents`: for each server. `seconds`: how long servers are killed. `given`: settings."""
 
     servers: int
     agents: int
@@ -56,6 +56,7 @@ class Plan:
     kill_every_s: float
     pause_s: float
     seed: int = 1
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 class Refusal(Exception):
@@ -74,6 +75,7 @@ class Fleet:
     github: SimulatedGitHub
     urls: Sequence[str]
     life: AsyncExitStack
+    given: Mapping[str, str]
     up: dict[int, Serving] = field(default_factory=dict)
     logs: list[Path] = field(default_factory=list)
     # Where the database is known to be away: no server is started there.
@@ -94,7 +96,8 @@ class Fleet:
         while url in self.closed:  # noqa: ASYNC110 - of another process
             await asyncio.sleep(LOOK_EVERY_S)
         try:
-            return await self.life.enter_async_context(serving(self.folder, url, self.github))
+            server = serving(self.folder, url, self.github, **self.given)
+            return await self.life.enter_async_context(server)
         except TimeoutError:
             return None
         except AssertionError:
@@ -328,8 +331,8 @@ async def play(
     folder: Path, urls: Sequence[str], plan: Plan, disturb: Disturb | None = None
 ) -> Outcome:
     """Run the whole swarm. `disturb`: what else happens while servers are killed."""
-    async with _swarm(folder, urls, plan) as swarm:
-        agents = await _agents(swarm)
+    async with open_swarm(folder, urls, plan) as swarm:
+        agents = await agents_of(swarm)
         began = time.monotonic()
         async with asyncio.TaskGroup() as all_:
             watching = all_.create_task(swarm.watch())
@@ -350,7 +353,7 @@ async def play(
 
 
 @asynccontextmanager
-async def _swarm(folder: Path, urls: Sequence[str], plan: Plan) -> AsyncIterator[Swarm]:
+async def open_swarm(folder: Path, urls: Sequence[str], plan: Plan) -> AsyncIterator[Swarm]:
     async with AsyncExitStack() as life:
         # No other run on this database has the same ids.
         last_id = secrets.randbelow(2**20) << 32
@@ -364,7 +367,7 @@ async def _swarm(folder: Path, urls: Sequence[str], plan: Plan) -> AsyncIterator
         person.create_label(repository, "agent-task")
         for each in range(plan.tasks):
             person.open_issue(repository, f"Issue {each}", labels=["agent-task"])
-        fleet = Fleet(folder, github, urls, life)
+        fleet = Fleet(folder, github, urls, life, plan.given)
         await fleet.start(0)
         installation = github.install("acme", ["acme/rocket"], permissions=dict(PERMISSIONS))
         names = [f"agent-{n}" for n in range(plan.servers * plan.agents)]
@@ -384,7 +387,7 @@ async def _wait_for_tasks(swarm: Swarm) -> None:
     await swarm.until(q, tasks=swarm.plan.tasks)
 
 
-async def _agents(swarm: Swarm) -> list[Agent]:
+async def agents_of(swarm: Swarm) -> list[Agent]:
     async def work(tx: Tx) -> list[str]:
         keys, here = Keys(SECRET), swarm.installation.id
         return [await add_api_key(tx, keys, here, each, "developer") for each in swarm.names]
