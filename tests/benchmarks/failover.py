@@ -20,11 +20,18 @@ import pymysql
 from rich.console import Console
 from rich.table import Table
 
-from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.mysql_address import address
 from tests.support import throwaway_mariadb
-from tests.support.drill import GIVEN, Writer, at_work, held_claims, run_hubbub, uses_old_fence
+from tests.support.drill import (
+    GIVEN,
+    Writer,
+    at_work,
+    held_claims,
+    move,
+    run_hubbub,
+    uses_old_fence,
+)
 from tests.support.swarm import Plan, Swarm, agents_of, open_swarm
 from tests.support.swarm_oracle import AnsweredCall, stored_rows
 
@@ -155,13 +162,11 @@ async def _take_over(
     await asyncio.to_thread(promote, replica)
     promote_s = time.monotonic() - began
     url = f"{replica.url}hubbub"
-    await swarm.store.close()
-    swarm.store = await open_store(url)
+    await move(swarm, url)
     lost = await _lost(swarm)
     await swarm.until(IN_USE)
     await run_hubbub(folder, url, "epoch", "raise", "--missing", "1m")
     epoch_s = time.monotonic() - began
-    swarm.fleet.urls = [url]
     await swarm.fleet.start(0)
     answered_s = time.monotonic() - began
     held, before = held_claims(swarm.calls), set(_claims(swarm.calls))

@@ -43,7 +43,7 @@ async def fill(url: str, size: int) -> None:
     await store.close()
 
 
-def run(url: str, folder: Path, *words: str) -> tuple[float, float, str]:
+def run(url: str, *words: str) -> tuple[float, float, str]:
     """Seconds, the most resident memory in MiB, and the output."""
     began = time.monotonic()
     process = subprocess.Popen(
@@ -69,13 +69,15 @@ def run(url: str, folder: Path, *words: str) -> tuple[float, float, str]:
 def measure(table: Table, names: tuple[str, str], urls: tuple[str, str], folder: Path) -> None:
     here, there = names
     path = folder / f"{here}.backup"
-    seconds, memory, words = run(urls[0], folder, "backup", str(path))
+    seconds, memory, words = run(urls[0], "backup", str(path))
     rows = int(re.findall(r"(\d+) rows", words)[0])
     size = path.stat().st_size / 1024**2
-    made, _, _ = run(urls[0], folder, "backup", "verify", str(path))
-    table.add_row(f"backup of {here}", f"{rows:,}", f"{seconds:.0f}", f"{memory:.0f}", f"{size:.0f}")
+    made, _, _ = run(urls[0], "backup", "verify", str(path))
+    table.add_row(
+        f"backup of {here}", f"{rows:,}", f"{seconds:.0f}", f"{memory:.0f}", f"{size:.0f}"
+    )
     table.add_row("verify", f"{rows:,}", f"{made:.0f}", "", "")
-    seconds, memory, words = run(urls[1], folder, "restore", str(path))
+    seconds, memory, words = run(urls[1], "restore", str(path))
     loaded = float(re.findall(r"loaded in ([\d.]+) s", words)[0])
     table.add_row(f"restore into {there}", f"{rows:,}", f"{seconds:.0f}", f"{memory:.0f}", "")
     table.add_row("of it until the rows were loaded", "", f"{loaded:.0f}", "", "")

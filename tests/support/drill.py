@@ -108,7 +108,7 @@ async def run_drill(folder: Path, url: str, other_url: str, plan: Plan) -> Figur
         began = time.monotonic()
         await run_hubbub(folder, other_url, "restore", str(folder / "drill.backup"))
         restore_s = time.monotonic() - began
-        await _move(swarm, other_url)
+        await move(swarm, other_url)
         await swarm.fleet.start(0)
         ready_s = time.monotonic() - began
         since = time.monotonic()
@@ -171,10 +171,11 @@ def _work_on_github_meanwhile(swarm: Swarm) -> None:
     person.open_issue(repository, "Found while it was away")
 
 
-async def _move(swarm: Swarm, url: str) -> None:
+async def move(swarm: Swarm, url: str) -> None:
+    """Let the swarm and its next server use another database."""
     swarm.fleet.urls = [url]
-    await swarm.store.close()
     swarm.store = await open_store(url)
+    swarm.fleet.life.push_async_callback(swarm.store.close)
 
 
 async def uses_old_fence(agents: list[Writer], claim: AnsweredCall) -> bool:

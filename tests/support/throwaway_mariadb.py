@@ -151,7 +151,10 @@ def temporary_folder() -> Iterator[Path]:
 def server(folder: Path, *options: str) -> Iterator[str]:
     """Run a server in this folder, with these options too, and give its URL."""
     owner = ("--user=root",) if os.geteuid() == 0 else ()
-    common = ("--no-defaults", f"--datadir={folder}/data", *owner, *SMALL)
+    # A server that starts clears away what it finds of others' temporary tables.
+    (folder / "tmp").mkdir()
+    place = (f"--datadir={folder}/data", f"--tmpdir={folder / 'tmp'}")
+    common = ("--no-defaults", *place, *owner, *SMALL)
     _fill(common)
     port = _free_port()
     own = (
@@ -159,14 +162,11 @@ def server(folder: Path, *options: str) -> Iterator[str]:
         "--bind-address=127.0.0.1",
         f"--socket={folder}/socket",
         f"--pid-file={folder}/pid",
-        # A server that starts clears away what it finds of others' temporary tables.
-        f"--tmpdir={folder / 'tmp'}",
         # Offered to clients that ask for it.
         f"--ssl-cert={folder / CERTIFICATE}",
         f"--ssl-key={folder / KEY}",
     )
     _certify(folder)
-    (folder / "tmp").mkdir()
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
