@@ -19,15 +19,22 @@ from bot.backup.verification import UnusableBackup, verify_backup
 from bot.identity import keyring
 from bot.identity.keyring import Keys
 from bot.settings import WrongSettings
+from store.backup import contents, target
+from store.backup.epochs import GAP
+from store.engine import schema_version
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
-from store.engine.transaction import Store, StoreError
+from store.engine.transaction import Store, StoreError, Tx
+from store.tables import TABLES
+from store.tables.columns import Table
+from tests.conftest import sqlite_copy
 from tests.support.command_line import hubbub
-from tests.support.server_process import SECRET
+from tests.support.server_process import SECRET, rows
 
 PASSPHRASE = b"correct horse battery staple"
 WRONG = b"wrong horse battery staple"
 HOUR = 3600 * 1_000_000
+CHEAP = {"n": 1024, "r": 8, "p": 1}
 
 
 @pytest.fixture
@@ -47,8 +54,9 @@ def plain(url: str, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def encrypted(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """With small frames, so that it has several."""
+    """With small frames, so that it has several, and a key that is derived fast."""
     monkeypatch.setattr(frames, "FRAME", 256)
+    monkeypatch.setattr(frames, "SCRYPT", CHEAP)
     create_backup(url, tmp_path / "encrypted.backup", PASSPHRASE)
     return tmp_path / "encrypted.backup"
 
@@ -109,7 +117,7 @@ def test_frames_cannot_be_dropped_repeated_moved_or_taken_from_another_file(
         assert why in refusal(encrypted, header + b"".join(changed))
     older = header.replace(b'"revision": "00', b'"revision": "01')
     assert "cannot be decrypted" in refusal(encrypted, older + b"".join(found))
-    greedy = header.replace(b'"n": 32768', b'"n": 1073741824')
+    greedy = header.replace(b'"n": 1024', b'"n": 1073741824')
     assert "asks for an encryption" in refusal(encrypted, greedy + b"".join(found))
 
 
@@ -192,7 +200,10 @@ def test_a_database_that_no_server_used_is_not_backed_up(sqlite_url: str, tmp_pa
         create_backup(old, tmp_path / "none.backup")
 
 
-async def test_the_commands_back_up_verify_and_restore(url: str, tmp_path: Path) -> None:
+async def test_the_commands_back_up_verify_and_restore(
+    url: str, migrated_sqlite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "SCRYPT", CHEAP)
     secret = tmp_path / "passphrase"
     secret.write_bytes(PASSPHRASE + b"\n")
     folder = tmp_path / "backups"
@@ -217,7 +228,9 @@ async def test_the_commands_back_up_verify_and_restore(url: str, tmp_path: Path)
     code, _, err = await hubbub("backup", "a", "--to", "b", folder=tmp_path, **given)
     assert (code, "not both" in err) == (2, True)
 
-    keyless = given | {"HUBBUB_DATABASE_URL": f"sqlite:///{tmp_path / 'new.db'}"}
+    keyless = given | {
+        "HUBBUB_DATABASE_URL": sqlite_copy(migrated_sqlite_file, tmp_path / "new.db")
+    }
     del keyless["HUBBUB_SECRET_KEY"]
     code, _, err = await hubbub("restore", str(made), folder=tmp_path, **keyless)
     assert (code, "There is no main secret here" in err) == (2, True)
@@ -232,9 +245,96 @@ async def test_the_commands_back_up_verify_and_restore(url: str, tmp_path: Path)
     code, out, _ = await hubbub("audit", "export", folder=tmp_path, **new)
     operations = [json.loads(line)["operation"] for line in out.splitlines()]
     assert operations == ["restore", "epoch raise"]
-    third = new | {"HUBBUB_DATABASE_URL": f"sqlite:///{tmp_path / 'third.db'}"}
+    third = new | {"HUBBUB_DATABASE_URL": sqlite_copy(migrated_sqlite_file, tmp_path / "third.db")}
     code, out, err = await hubbub("restore", "--from-database", url, folder=tmp_path, **third)
     assert (code, err) == (0, "")
+
+
+async def test_a_second_restore_of_one_backup_gives_no_number_of_the_first_again(
+    url: str, tmp_path: Path
+) -> None:
+    async def work(tx: Tx) -> None:
+        """As after a few events and a claim."""
+        await tx.run("INSERT INTO heads (installation_id, seq) VALUES (7, 40)")
+        columns = "installation_id, id, repository_id, title, state, priority, capabilities"
+        await tx.run(
+            f"INSERT INTO tasks ({columns}, fence, created_at, updated_at) "
+            "VALUES (7, 't_1', 1, 'Mend it', 'pending', 1, '[]', 3, 0, 0)"
+        )
+
+    store = await open_store(url)
+    await store.write(work)
+    await store.close()
+    create_backup(url, tmp_path / "twice.backup")
+    numbers: list[dict[str, int]] = []
+    q = (
+        "SELECT h.seq, t.fence FROM heads h, tasks t "
+        "WHERE t.installation_id = 7 AND h.installation_id = 7"
+    )
+    given = {"HUBBUB_DATABASE_URL": url, "HUBBUB_SECRET_KEY": SECRET}
+    for _ in range(2):
+        words = ("restore", "twice.backup", "--replace")
+        code, _, err = await hubbub(*words, folder=tmp_path, **given)
+        assert (code, err) == (0, "")
+        (found,) = await rows(url, q)
+        numbers.append(found)
+    first, second = numbers
+    assert first["fence"] > GAP
+    # A second lies between them at least: so many numbers may the first server have given.
+    assert second["fence"] > first["fence"] + 100_000
+    assert second["seq"] > first["seq"] + 100_000
+
+
+async def test_a_backup_of_an_older_schema_is_migrated_as_it_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a release with the schema 0036 would have made it."""
+    old, new = (f"sqlite:///{tmp_path / name}.db" for name in ("old", "new"))
+    upgrade(old, "0036")
+    store = await open_store(old)
+    await keyring.check(store, Keys(SECRET))
+
+    async def fill(tx: Tx) -> None:
+        await tx.run(
+            "INSERT INTO writes (installation_id, id, seq, kind, repository_id, target, "
+            "arguments, author, state, not_before, queued_at) "
+            "VALUES (7, 'w_1', 1, 'comment', 1, 'issue 1#1', '{}', 'ada', 'sent', 0, 0)"
+        )
+
+    await store.write(fill)
+    await store.close()
+    with monkeypatch.context() as then:
+        then.setattr(schema_version, "newest", lambda: "0036")
+        there = {name: await columns(old, name) for name in TABLES}
+        tables = {
+            name: replace_columns(table, there[name])
+            for name, table in TABLES.items()
+            if there[name]
+        }
+        then.setattr(contents, "TABLES", tables)
+        create_backup(old, tmp_path / "old.backup")
+    given = {"HUBBUB_DATABASE_URL": new, "HUBBUB_SECRET_KEY": SECRET}
+    code, _, err = await hubbub("restore", "old.backup", folder=tmp_path, **given)
+    assert (code, err) == (0, "")
+    assert schema_version.check(new) is None
+    store = await open_store(new)
+    row = await store.read(lambda tx: tx.one("SELECT id, trace FROM writes"))
+    assert row == {"id": "w_1", "trace": None}
+    await store.close()
+
+
+async def columns(url: str, table: str) -> set[str]:
+    store = await open_store(url)
+    found = await store.read(lambda tx: target.columns_of(tx, table))
+    await store.close()
+    return found
+
+
+def replace_columns(table: Table, there: set[str]) -> Table:
+    """The table with those of its columns that an older schema had."""
+    old = Table(table.name, table.row, *table.indexes)
+    old.__dict__["columns"] = tuple(each for each in table.columns if each.name in there)
+    return old
 
 
 async def test_one_process_makes_each_scheduled_backup_and_the_newest_stay(

@@ -203,22 +203,6 @@ async def test_a_person_keeps_the_task_that_agents_lose(
         assert rows == [{"holder": "@octocat", "same": 1}]
 
 
-async def test_a_second_restore_of_one_backup_gives_no_number_of_the_first_again(
-    workspace: Workspace, own_url: str, other_url: str, tmp_path: Path
-) -> None:
-    _, bob, claim, _ = await work_before(workspace)
-    path = tmp_path / "twice.backup"
-    await back_up(workspace, own_url, path)
-    fences = []
-    for replaces in (False, True):
-        await restore(workspace, other_url, path, replaces=replaces)
-        async with going_on(workspace, other_url):
-            agent = Agent(workspace.dispatcher, bob.actor)
-            fences.append((await agent.call("claim_task", task=claim["task"]["id"]))["fence"])
-        workspace.clock.forward(60)
-    assert fences[1] > fences[0]
-
-
 async def test_a_database_is_restored_only_where_nothing_is_lost_by_it(
     workspace: Workspace, own_url: str, other_url: str, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from tests.benchmarks.processes import databases
 from tests.support.drill import GIVEN, Figures, run_drill
 from tests.support.swarm import Plan
 
-PLAN = Plan(servers=1, agents=8, tasks=24, seconds=20, kill_every_s=0, pause_s=0.4, given=GIVEN)
+PLAN = Plan(servers=1, agents=8, tasks=60, seconds=12, kill_every_s=0, pause_s=0.5, given=GIVEN)
 
 
 def show(title: str, found: Figures) -> None:

@@ -46,6 +46,13 @@ SEMI_SYNC = (
     "SET GLOBAL rpl_semi_sync_master_wait_point = AFTER_SYNC",
     "SET GLOBAL rpl_semi_sync_master_timeout = 60000",
 )
+# The title, and whether replication is semi-synchronous and the epoch is raised. The last one shows
+# what goes wrong without the remedies.
+WAYS = (
+    ("Semi-synchronous", True, True),
+    ("A replica that lags by 3 s", False, True),
+    ("The same, without `hubbub epoch raise`", False, False),
+)
 # While the lease of the server that was killed lasts.
 IN_USE = (
     "SELECT holder FROM senders WHERE holder <> '' "
@@ -135,7 +142,7 @@ def promote(replica: Server) -> None:
     replica.run("STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = 0")
 
 
-async def fail_over(folder: Path, *, semi_sync: bool) -> Figures:
+async def fail_over(folder: Path, *, semi_sync: bool, raises: bool = True) -> Figures:
     with pair(folder, semi_sync=semi_sync) as (primary, replica):
         url = f"{primary.url}hubbub"
         primary.run("CREATE DATABASE hubbub CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
@@ -150,11 +157,17 @@ async def fail_over(folder: Path, *, semi_sync: bool) -> Figures:
                 await asyncio.sleep(LAG_S)
                 primary.process.kill()
                 began = time.monotonic()
-            return await _take_over(folder, swarm, agents, replica, began)
+            return await _take_over(folder, swarm, agents, replica, began, raises=raises)
 
 
 async def _take_over(
-    folder: Path, swarm: Swarm, agents: list[Writer], replica: Server, began: float
+    folder: Path,
+    swarm: Swarm,
+    agents: list[Writer],
+    replica: Server,
+    began: float,
+    *,
+    raises: bool,
 ) -> Figures:
     server = swarm.fleet.up.pop(0)
     server.kill()
@@ -165,7 +178,8 @@ async def _take_over(
     await move(swarm, url)
     lost = await _lost(swarm)
     await swarm.until(IN_USE)
-    await run_hubbub(folder, url, "epoch", "raise", "--missing", "1m")
+    if raises:
+        await run_hubbub(folder, url, "epoch", "raise", "--missing", "1m")
     epoch_s = time.monotonic() - began
     await swarm.fleet.start(0)
     answered_s = time.monotonic() - began
@@ -228,11 +242,12 @@ def main() -> int:
     if not throwaway_mariadb.is_installed():
         sys.exit("needs mariadbd on this machine: `make test` installs it")
     wrong = 0
-    for title, semi_sync in (("Semi-synchronous", True), ("A replica that lags by 3 s", False)):
+    for title, semi_sync, raises in WAYS:
         with tempfile.TemporaryDirectory(dir=throwaway_mariadb.MEMORY) as folder:
-            found = asyncio.run(fail_over(Path(folder), semi_sync=semi_sync))
+            found = asyncio.run(fail_over(Path(folder), semi_sync=semi_sync, raises=raises))
         show(title, found)
-        wrong += found.accepted + found.reissued + (found.lost_claims if semi_sync else 0)
+        if raises:
+            wrong += found.accepted + found.reissued + (found.lost_claims if semi_sync else 0)
     return int(wrong > 0)
 
 
