@@ -7,10 +7,11 @@ from html import escape
 from aiohttp import web
 
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}"
+    "body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem;"
+    "overflow-wrap:anywhere}"
     "fieldset{border:1px solid #999;margin:1rem 0}label{display:block;margin:.3rem 0}"
     ".warning{border-left:4px solid #b35900;padding:.3rem 1rem}"
-    "button{font:inherit;margin:0 1rem 0 0}code{overflow-wrap:anywhere}"
+    "button{font:inherit;margin:0 1rem 0 0}pre{white-space:pre-wrap}"
 )
 
 
@@ -33,7 +34,7 @@ def page(
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)} · Hubbub</title><style>{STYLE}</style></head>"
-        f"<body><h1>{escape(title)}</h1>{body}{_script(script)}</body></html>"
+        f"<body><main><h1>{escape(title)}</h1>{body}</main>{_script(script)}</body></html>"
     )
     response = web.Response(text=text, status=status, content_type="text/html")
     return protect(response, form_target, script)

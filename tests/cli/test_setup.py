@@ -34,6 +34,8 @@ async def desk(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     async with SimulatedGitHub(openapi=openapi) as github, open_desk(github, tmp_path) as made:
+        # Nothing goes out to the address of the server, which does not exist.
+        github.lose_deliveries(1.0)
         github.repository("acme/rocket")
         github.add_member("acme", "octocat")
         github.repository("octocat/notes")
@@ -298,6 +300,7 @@ async def test_an_enterprise_server_has_its_api_at_another_path(
         open_desk(github, tmp_path) as desk,
     ):
         github.person("octocat")
+        github.lose_deliveries(1.0)
         desk.env.write_text("")
         running = desk.start(github=web, public_url="http://10.0.0.7:8080")
         await desk.install(await desk.create(await running.page(), name="At work"))
