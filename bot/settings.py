@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from ipaddress import ip_network
@@ -375,6 +376,19 @@ def _file_content(variable: str, path: Path) -> str:
         problem = "is empty" if not text else f"has more than {LARGEST_SECRET} characters"
         raise WrongSettings(f"{variable}: {path} {problem}. It must hold one secret.")
     return text
+
+
+def database_url_reader() -> Callable[[], str] | None:
+    """Reads HUBBUB_DATABASE_URL again. None if it stands in no file, so that it cannot change."""
+    variable = f"{PREFIX}database_url"
+    in_file = variable in DotEnvSettingsSource(Settings).env_vars
+    if variable in EnvSettingsSource(Settings).env_vars:
+        in_file = False
+    return _read_database_url if in_file or f"{variable}{FILE}" in _environment() else None
+
+
+def _read_database_url() -> str:
+    return load().database_url
 
 
 def logs_as_json() -> bool:

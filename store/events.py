@@ -10,6 +10,8 @@ from store.tables.events import EventRow
 
 # Above every number of an event.
 LAST = 2**63 - 1
+# The name of the number up to which old events may have been deleted.
+FLOOR = "events forgotten"
 
 
 class LoggedEvent(TypedDict):
@@ -98,17 +100,13 @@ async def of_subject(
     return [row | {"data": json_text.value(row["data"])} for row in rows]
 
 
-def _floor_key(installation_id: int) -> str:
-    return f"events forgotten {installation_id}"
-
-
 async def floor(tx: Tx, installation_id: int) -> int:
     """Old events up to this number may have been deleted."""
-    return int(await key_values.get(tx, _floor_key(installation_id)) or 0)
+    return int(await key_values.get_of(tx, installation_id, FLOOR) or 0)
 
 
 async def set_floor(tx: Tx, installation_id: int, upto: int) -> None:
-    await key_values.put(tx, _floor_key(installation_id), str(upto))
+    await key_values.put_of(tx, installation_id, FLOOR, str(upto))
 
 
 async def names(tx: Tx, installation_id: int, task_ids: Collection[str]) -> dict[str, str]:

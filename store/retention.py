@@ -23,6 +23,8 @@ SETTLED = {
     "head_checks": "at < :before",
     "notices": "created_at < :before",
     "credentials": "expires_at < :before",
+    # The sums of all days stay.
+    "usage_sums": "day > 0 AND last_at < :before",
 }
 # Tables whose key grows with time, so that the time needs no index: the key and the time.
 GROWING = {
@@ -50,14 +52,14 @@ WITHOUT_VERSION = (
 
 
 async def drop_settled(tx: Tx, table: str, before: int, limit: int) -> int:
-    statement = sql.delete_some(tx.dialect, table, SETTLED[table])
-    return await tx.run(statement, before=before, n=limit)
-
-
-async def drop_sums_of_days(tx: Tx, before: int, limit: int) -> int:
-    """Drop sums of reported usage of days before a time. Those of all days stay."""
-    where = "day > 0 AND last_at < :before"
-    return await tx.run(sql.delete_some(tx.dialect, "usage_sums", where), before=before, n=limit)
+    """Drop rows of one installation. Call again until none are left."""
+    q = f"SELECT installation_id FROM {table} WHERE {SETTLED[table]} LIMIT 1"
+    first = await tx.one(q, before=before)
+    if first is None:
+        return 0
+    where = f"installation_id = :i AND {SETTLED[table]}"
+    statement = sql.delete_some(tx.dialect, table, where)
+    return await tx.run(statement, i=first["installation_id"], before=before, n=limit)
 
 
 async def drop_budget_samples(tx: Tx, installation_id: int, before: int, limit: int) -> int:

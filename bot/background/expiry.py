@@ -6,6 +6,7 @@ from bot.background.attempts import attempt
 from bot.messages import delivery
 from bot.tasks import lifecycle
 from store.engine.transaction import Store, Tx, Work
+from store.messages import dead_letters
 from store.tables.tasks import LeaseRow
 from store.tasks import leases, tasks
 from store.tasks.tasks import TaskKey
@@ -24,8 +25,14 @@ async def step(store: Store) -> int:
         await _try_to_end(store, each, partial(lifecycle.expire_reservation, which=each))
         for each in lapsed
     ]
-    dead = await store.write(lambda tx: delivery.expire(tx, BATCH))
-    return sum(ended) + dead
+    return sum(ended) + await _expire_messages(store)
+
+
+async def _expire_messages(store: Store) -> int:
+    dead = 0
+    for each in await store.read(lambda tx: dead_letters.with_expired_receipts(tx, BATCH)):
+        dead += await store.write(partial(delivery.expire, installation_id=each, limit=BATCH))
+    return dead
 
 
 async def _overdue_reservations(tx: Tx) -> list[TaskKey]:

@@ -69,9 +69,6 @@ async def step(store: Store, keys: Keys, times: RetentionTimes, places: dict[int
         dropped += await store.write(
             partial(retention.drop_settled, table=table, before=before, limit=BATCH)
         )
-    dropped += await store.write(
-        lambda tx: retention.drop_sums_of_days(tx, now - times.history, BATCH)
-    )
     dropped += await store.write(lambda tx: flag_counts.drop(tx, now - KEEP_COUNTS, BATCH))
     dropped += await _drop_audit(store, keys, NO_INSTALLATION, now - times.history)
     for installation_id in await store.read(retention.installations):

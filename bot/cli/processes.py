@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from bot.cli import inheritance, listening
-from bot.settings import Settings, WrongSettings
+from bot.settings import Settings, WrongSettings, database_url_reader
 from store.engine.database import sqlite_path
 
 log = structlog.get_logger()
@@ -54,6 +54,8 @@ async def run(loaded: Settings) -> int:
         raise listening.cannot_listen(loaded, exc) from exc
     with _metrics_folder() as folder:
         children = Children([each.fileno() for each in port.sockets], folder, must_stop)
+        if database_url_reader():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, children.hang_up)
         first = asyncio.create_task(children.keep(1))
         if not await children.first_listens():
             must_stop.set()
@@ -91,6 +93,7 @@ class Children:
     must_stop: asyncio.Event
     # Of the first child, if it ended before it listened.
     status: int = 0
+    _running: set[asyncio.subprocess.Process] = field(default_factory=set)
     _listens: asyncio.Event = field(default_factory=asyncio.Event)
     _failed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -105,6 +108,12 @@ class Children:
         for each in events:
             each.cancel()
         return self._listens.is_set()
+
+    def hang_up(self) -> None:
+        """Pass SIGHUP on: each child renews its connections to the database."""
+        for each in self._running:
+            with suppress(ProcessLookupError):
+                each.send_signal(signal.SIGHUP)
 
     async def keep(self, number: int) -> None:
         """Start a child, and another one whenever it ends, until all must stop."""
@@ -156,10 +165,12 @@ class Children:
             theirs.close()
             watch = asyncio.create_task(self._watch(ours))
             stop = asyncio.create_task(self._stop(process))
+            self._running.add(process)
             try:
                 return await process.wait()
             finally:
                 self._drop_gauges(process.pid)
+                self._running.discard(process)
                 for each in (watch, stop):
                     each.cancel()
                 await asyncio.gather(watch, stop, return_exceptions=True)

@@ -77,6 +77,8 @@ async def serve(
                 repeat_s=loaded.refresh_repeat_s,
             ),
         )
+        if opened.renew:
+            listening.on_hang_up(opened.renew)
         await _run(server, loaded, running, inherited)
     if inherited:
         inherited.remove_metrics()

@@ -1,7 +1,7 @@
 """The database as a command opens it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
@@ -12,11 +12,12 @@ from bot.kernel.operation import Shared
 from bot.quotas import table
 from bot.quotas.money import parse_caps
 from bot.quotas.rates import Rates
-from bot.settings import GitHubApp, Settings, WrongSettings
+from bot.settings import GitHubApp, Settings, WrongSettings, database_url_reader
 from bot.times import SECOND
 from bot.tracing.traced_store import with_spans
 from store.engine import key_values, schema_version
 from store.engine.database import open_store
+from store.engine.mysql import MySQL
 from store.engine.transaction import Store, StoreError
 
 # The key value that names the App of this database.
@@ -29,6 +30,8 @@ class Session:
 
     store: Store
     shared: Shared
+    # Opens new connections with the address as its file has it now. None if there is no such file.
+    renew: Callable[[], Awaitable[None]] | None = None
 
     @property
     def keys(self) -> keyring.Keys:
@@ -70,14 +73,31 @@ async def open_session(
     known = keyring.load(loaded, make=make)
     if make:
         await asyncio.to_thread(_upgrade, loaded.database_url)
-    store = with_spans(await open_store(loaded.database_url))
+    source = _source()
+    opened = await open_store(loaded.database_url, source=source)
+    store = with_spans(opened)
     try:
         await keyring.check(store, known)
         if app is not None:
             await _bind(store, app)
-        yield Session(store, make_shared(known, loaded))
+        renew = opened.renew if isinstance(opened, MySQL) and source else None
+        yield Session(store, make_shared(known, loaded), renew)
     finally:
         await store.close()
+
+
+def _source() -> Callable[[], str] | None:
+    """Reads HUBBUB_DATABASE_URL again, whose password may have been replaced."""
+    reader = database_url_reader()
+
+    def read() -> str:
+        assert reader is not None
+        try:
+            return reader()
+        except WrongSettings as exc:
+            raise StoreError(f"Cannot read HUBBUB_DATABASE_URL again: {exc}") from exc
+
+    return read if reader else None
 
 
 def make_shared(known: keyring.Keys, loaded: Settings) -> Shared:

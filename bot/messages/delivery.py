@@ -180,11 +180,11 @@ def summary(message: MessageRow) -> dict[str, Any]:
     }
 
 
-async def expire(tx: Tx, limit: int) -> int:
-    """Turn unread, expired messages into dead letters. Return how many, in all installations."""
-    rows = await dead_letters.lock_expired_receipts(tx, limit)
-    rows.sort(key=_message_key)
-    for (installation_id, message_id), group in groupby(rows, _message_key):
+async def expire(tx: Tx, installation_id: int, limit: int) -> int:
+    """Turn unread, expired messages of an installation into dead letters. Return how many."""
+    rows = await dead_letters.lock_expired_receipts(tx, installation_id, limit)
+    rows.sort(key=_message_id)
+    for message_id, group in groupby(rows, _message_id):
         dead = list(group)
         await dead_letters.mark_dead(
             tx, installation_id, message_id, [row["agent_id"] for row in dead]
@@ -196,8 +196,8 @@ async def expire(tx: Tx, limit: int) -> int:
     return len(rows)
 
 
-def _message_key(receipt: Expired) -> tuple[int, str]:
-    return receipt["installation_id"], receipt["message_id"]
+def _message_id(receipt: Expired) -> str:
+    return receipt["message_id"]
 
 
 async def _notify_of_death(tx: Tx, message: MessageRow, dead: Sequence[Expired]) -> None:

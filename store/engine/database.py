@@ -18,15 +18,18 @@ def sqlite_path(url: str) -> str | None:
     return url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
 
 
-async def open_store(url: str, clock: Callable[[], int] | None = None) -> Store:
+async def open_store(
+    url: str, clock: Callable[[], int] | None = None, source: Callable[[], str] | None = None
+) -> Store:
     """Open the store, whose schema `store.engine.migrate` makes.
 
-    `clock`: microseconds UTC, for tests.
+    `clock`: microseconds UTC, for tests. `source`: reads the URL of a MySQL again when the server
+    refuses the user, because passwords are replaced.
     """
     if path := sqlite_path(url):
         return SQLite(path, clock or system_clock)
     if names_mysql(url):
-        return await MySQL.open(url, clock)
+        return await MySQL.open(url, clock, source=source)
     raise StoreError(
         f"HUBBUB_DATABASE_URL is {url.split('://', maxsplit=1)[0]}://…, but must be "
         "sqlite:///path/to/file.db or mysql://user:password@host:3306/name."

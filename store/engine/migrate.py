@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command, op
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from pymysql import err
 
 from store.engine import schema_version
@@ -22,13 +23,19 @@ from store.engine.mysql_address import address
 from store.engine.mysql_errors import unreachable
 from store.engine.mysql_session import flavour
 from store.engine.transaction import StoreError
+from store.tables import TABLES
 
 # How long another process may take to migrate.
 LOCK_WAIT_S = 300
-# MySQL's codes for a column and a key that exist, and for one that is dropped.
-THERE_ALREADY = ((1060,), (1061,), (1091,))
+# MySQL's codes for a table, a column and a key that exist, and for one that is dropped.
+THERE_ALREADY = ((1050,), (1060,), (1061,), (1091,))
 # Marks a statement that some servers do not support and that Hubbub does not require.
 OPTIONAL = "-- Optional\n"
+# Where Vitess has brought the tables up to date, only these statements of a revision run.
+CHANGES_ROWS = ("INSERT ", "UPDATE ", "DELETE ")
+ROWS_ONLY = "rows only"
+# MySQL's codes for a table and a column that do not exist.
+NOT_THERE = ((1146,), (1054,))
 
 
 def statements(revision: str, dialect: str) -> list[str]:
@@ -42,7 +49,10 @@ def run_statements(revision: str) -> None:
     dialect = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
     collation = "" if dialect == "sqlite" else flavour(_version(connection)).collation
     table_options = "" if dialect == "sqlite" else _engine_options(connection)
+    changes_rows_only = op.get_context().config.attributes.get(ROWS_ONLY, False)  # type: ignore[union-attr]
     for each in statements(revision, dialect):
+        if changes_rows_only and not each.startswith(CHANGES_ROWS):
+            continue
         text = each.replace("{collation}", collation).replace("ENGINE=InnoDB", table_options)
         run_statement(connection, text)
 
@@ -95,10 +105,46 @@ def _make(path: Path) -> None:
 
 
 def _upgrade(connection: sa.Connection, to: str) -> None:
+    config = alembic_config(connection)
+    if is_vitess(connection) and has_all_columns(connection):
+        follow(connection, config)
+    else:
+        command.upgrade(config, to)
+
+
+def alembic_config(connection: sa.Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(schema_version.MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, to)
+    return config
+
+
+def is_vitess(connection: sa.Connection) -> bool:
+    return connection.dialect.name != "sqlite" and flavour(_version(connection)).is_vitess
+
+
+def has_all_columns(connection: sa.Connection) -> bool:
+    """Whether the tables are up to date, because Vitess' own tools changed them on all shards."""
+    for table in TABLES.values():
+        try:
+            connection.exec_driver_sql(
+                f"SELECT {', '.join(table.names)} FROM {table.name} WHERE 1 = 0"
+            )
+        except sa.exc.DBAPIError as exc:
+            if exc.orig is not None and exc.orig.args[:1] in NOT_THERE:
+                return False
+            raise
+    return True
+
+
+def follow(connection: sa.Connection, config: Config) -> None:
+    """Store the newest revision. Before that, change the rows of a database that has an older."""
+    has_older = MigrationContext.configure(connection).get_current_revision() is not None
+    config.attributes[ROWS_ONLY] = True
+    if has_older:
+        command.upgrade(config, "head")
+    else:
+        command.stamp(config, "head")
 
 
 def _version(connection: sa.Connection) -> str:
@@ -155,6 +201,11 @@ def _migration_lock(url: str, connection: sa.Connection) -> Iterator[None]:
         # process could run the next one in between.
         with connection.begin():
             yield
+        return
+    if is_vitess(connection):
+        # Vitess ends a transaction after 20 seconds. Each statement does nothing the second time.
+        yield
+        connection.commit()
         return
     made = engine(url)
     with made.connect() as lock:

@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pymysql import err
 
 from store.engine import mysql_drivers, mysql_errors, mysql_retries, mysql_session
 from store.engine.cancellation import Shield
-from store.engine.mysql_address import Address, address
+from store.engine.mysql_address import Address, address, names_mysql
 from store.engine.mysql_clock import Clock, GivenClock, ServerClock
 from store.engine.mysql_connection import Connection
-from store.engine.mysql_pool import Pool
+from store.engine.mysql_pool import LIFE_S, Pool
 from store.engine.mysql_session import Flavour
 from store.engine.mysql_statements import MySQLTx
 from store.engine.sql import Dialect
-from store.engine.transaction import PoolUse, Work
+from store.engine.transaction import PoolUse, StoreError, Work
 from store.engine.wakeups import Bell
 
 T = TypeVar("T")
@@ -27,15 +27,18 @@ T = TypeVar("T")
 class Patience:
     """`connect_s`: how long the opening of a connection may take, with its authentication.
 
-    `statement_s`: how long one statement may take; a server that takes longer is away. `try_s`: no
-    transaction is tried again after this time. `close_s`: how long transactions may take that run
-    when the store is closed.
+    `statement_s`: how long one statement may take; a server that takes longer is away.
+    `transaction_s`: how long a transaction may take; PlanetScale ends one after 20 seconds.
+    `try_s`: no transaction is tried again after this time. `close_s`: how long transactions may
+    take that run when the store is closed. `life_s`: how long a connection is used.
     """
 
     connect_s: float = 10.0
     statement_s: float = 15.0
+    transaction_s: float = 18.0
     try_s: float = 20.0
     close_s: float = 5.0
+    life_s: float = LIFE_S
 
 
 PATIENCE = Patience()
@@ -44,16 +47,17 @@ PATIENCE = Patience()
 class MySQL:
     def __init__(
         self,
-        where: Address,
         pool: Pool,
         clock: Callable[[], int] | None,
         server: Flavour,
         patience: Patience,
+        source: Callable[[], str] | None,
     ) -> None:
         self.dialect: Dialect = server.dialect
         self.bell = Bell()
-        self._where = where
         self._pool = pool
+        self._source = source
+        self._renewing = asyncio.Lock()
         self._clock: Clock = GivenClock(clock) if clock else ServerClock()
         self._together = server.together
         self._patience = patience
@@ -66,19 +70,32 @@ class MySQL:
         clock: Callable[[], int] | None,
         size: int = 10,
         patience: Patience = PATIENCE,
+        source: Callable[[], str] | None = None,
     ) -> "MySQL":
+        """`source`: reads the address again, whose user and password may have been replaced."""
         where = address(url)
-        driver = mysql_drivers.driver(where.driver)
-        connection = partial(driver.connection, **mysql_session.options(where, driver))
         try:
             server = await mysql_session.server_flavour(
-                connection(), patience.connect_s, patience.statement_s
+                _connection(where), patience.connect_s, patience.statement_s
             )
         except (err.MySQLError, OSError) as exc:
             raise mysql_errors.unreachable(where, exc) from exc
-        make = partial(connection, init_command=mysql_session.settings(server))
-        pool = Pool(make, size, patience.connect_s, patience.statement_s)
-        return cls(where, pool, clock, server, patience)
+        make = partial(_connection, init_command=mysql_session.settings(server))
+        times = (patience.connect_s, patience.statement_s, patience.life_s)
+        return cls(Pool(where, make, size, *times), clock, server, patience, source)
+
+    async def renew(self) -> None:
+        """Read the address again, and open new connections from now on. No transaction is lost."""
+        await self._renew(self._pool.where, always=True)
+
+    async def _renew(self, refused: Address, *, always: bool = False) -> bool:
+        """Whether the pool has another address by now than the one that was refused."""
+        async with self._renewing:
+            if self._source is not None and self._pool.where == refused:
+                where = _mysql_address(await asyncio.to_thread(self._source))
+                if always or where != refused:
+                    self._pool.renew(where)
+        return self._pool.where != refused
 
     def pool(self) -> PoolUse:
         return self._pool.use()
@@ -108,19 +125,41 @@ class MySQL:
     async def _write(self, work: Work[T]) -> T:
         connection = await self._pool.take()
         tx = MySQLTx(connection, self._clock, self.dialect, writes=True, together=self._together)
+        limit = asyncio.timeout(self._patience.transaction_s)
         try:
-            result = await work(tx)
-            await tx.commit()
-        except BaseException:  # also a cancellation: nothing may stay open
+            async with limit:
+                result = await work(tx)
+                await tx.commit()
+        except BaseException as exc:  # also a cancellation: nothing may stay open
             await _roll_back(connection)
+            if limit.expired():
+                raise self._too_long() from exc
             raise
         finally:
             self._pool.give_back(connection)
         self.bell.ring(tx.rings)
         return result
 
+    def _too_long(self) -> StoreError:
+        return StoreError(
+            f"A transaction on the MySQL server at {self._pool.where.host} took longer than "
+            f"{self._patience.transaction_s:g} s and was rolled back."
+        )
+
     async def _tries(self, once: Callable[[], Awaitable[T]]) -> T:
-        return await mysql_retries.retry(once, self._where, self._pool, self._patience.try_s)
+        return await mysql_retries.retry(once, self._pool, self._patience.try_s, self._renew)
+
+
+def _mysql_address(url: str) -> Address:
+    if not names_mysql(url):
+        raise StoreError("HUBBUB_DATABASE_URL names no MySQL any more. Restart Hubbub.")
+    return address(url)
+
+
+def _connection(where: Address, **more: Any) -> Connection:
+    """A connection that is not open yet."""
+    driver = mysql_drivers.driver(where.driver)
+    return driver.connection(**mysql_session.options(where, driver), **more)
 
 
 async def _roll_back(connection: Connection) -> None:

@@ -1,5 +1,6 @@
 """MySQL's error codes, and what Hubbub says about them."""
 
+import re
 import ssl
 
 from pymysql import err
@@ -20,16 +21,46 @@ REFUSED_BY_SERVER = frozenset(
         *(1040, 1203, 1226, 1129, 1135, 1637, 3168),  # too many connections, host blocked
         *(1021, 1114, 1026, 1030, 1180, 3019),  # the disk or the table space is full, I/O errors
         *(1037, 1038, 1041, 1206),  # out of memory, out of locks
-        *(1044, 1045, 1049, 1130, 1142, 1143, 1227, 1698, 4151),  # our user is not let in
+        *(
+            1044,
+            1045,
+            1049,
+            1130,
+            1142,
+            1143,
+            1227,
+            1698,
+            1820,
+            1862,
+            4151,
+        ),  # our user is not let in
         *(1969, 3024, 1317),  # ended by the server: it took too long
         2026,  # TLS
     }
 )
 
 
+# What Vitess says of a transaction that took too long, whose shard has another primary now, or for
+# which a pool of connections has no room. The codes are those of other errors too: interrupted,
+# unknown, too many connections, not available.
+VITESS_CODES = frozenset({1317, 1105, 1203, 3168})
+VITESS_AGAIN = re.compile(
+    r"code = (Aborted|Unavailable|ClusterEvent|ResourceExhausted)|CLUSTER_EVENT|wrong tablet type"
+    r"|primary is not serving|no healthy tablet|pool connection limit exceeded"
+)
+
+
+# Access denied, also by a plug-in, and a password that has expired.
+DENIED = frozenset({1045, 1698, 1820, 1862})
+
+
 def is_conflict(exc: err.MySQLError) -> bool:
     """Whether the server asks to try the transaction again."""
-    return _code(exc) in AGAIN
+    return _code(exc) in AGAIN or _is_vitess_again(exc)
+
+
+def _is_vitess_again(exc: err.MySQLError) -> bool:
+    return _code(exc) in VITESS_CODES and bool(VITESS_AGAIN.search(str(exc.args[-1])))
 
 
 def is_lost(exc: err.MySQLError) -> bool:
@@ -38,7 +69,12 @@ def is_lost(exc: err.MySQLError) -> bool:
 
 
 def is_refused(exc: err.MySQLError) -> bool:
-    return _code(exc) in REFUSED_BY_SERVER
+    return _code(exc) in REFUSED_BY_SERVER and not is_conflict(exc)
+
+
+def is_unauthorised(exc: err.MySQLError) -> bool:
+    """Whether the server knows neither our user nor the password, or no longer."""
+    return _code(exc) in DENIED
 
 
 def _code(exc: err.MySQLError) -> int | None:

@@ -1,10 +1,12 @@
 """Connections to MySQL. A server that falls silent makes nobody wait for ever."""
 
 import asyncio
+import random
 from collections.abc import Callable
 
 from pymysql import err
 
+from store.engine.mysql_address import Address
 from store.engine.mysql_connection import TOO_MANY, Connection, answer
 from store.engine.transaction import PoolUse
 
@@ -13,6 +15,9 @@ IDLE_S = 5.0
 PING_S = 2.0
 # Shorter than the idle time-outs of servers, proxies and firewalls.
 RECYCLE_S = 300.0
+# A connection is not used for longer, so that servers behind a proxy get their share, and a proxy
+# that ends old connections (PlanetScale: after 24 hours) never ends one that works.
+LIFE_S = 1_800.0
 
 
 class Pool:
@@ -24,15 +29,25 @@ class Pool:
     """
 
     def __init__(
-        self, make: Callable[[], Connection], size: int, connect_s: float, statement_s: float
+        self,
+        where: Address,
+        make: Callable[[Address], Connection],
+        size: int,
+        connect_s: float,
+        statement_s: float,
+        life_s: float = LIFE_S,
     ) -> None:
+        self.where = where
         self._make = make
+        self._life_s = life_s
         self._connect_s = connect_s
         self._statement_s = statement_s
         self._places = asyncio.Semaphore(size)
         self._size = size
         self._idle: list[Connection] = []
         self._used: set[Connection] = set()
+        # The loop's time from which on each connection is not used again.
+        self._ends: dict[Connection, float] = {}
         self._watch: asyncio.TimerHandle | None = None
         self._closing = False
 
@@ -59,10 +74,24 @@ class Pool:
     def give_back(self, connection: Connection) -> None:
         self._used.discard(connection)
         self._places.release()
-        if self._closing or connection.is_closed() or connection.in_transaction():
-            connection.close()
+        if self._closing or self._is_over(connection) or connection.in_transaction():
+            self._end(connection)
         else:
             self._idle.append(connection)
+
+    def _is_over(self, connection: Connection) -> bool:
+        old = asyncio.get_running_loop().time() >= self._ends[connection]
+        return old or connection.is_closed()
+
+    def _end(self, connection: Connection) -> None:
+        connection.close()
+        del self._ends[connection]
+
+    def renew(self, where: Address) -> None:
+        """Use this address from now on. Work on open connections goes on to its end."""
+        self.where = where
+        self.drop_idle()
+        self._ends = dict.fromkeys(self._ends, 0.0)
 
     async def _wait_for_place(self) -> None:
         try:
@@ -100,11 +129,14 @@ class Pool:
             connection = self._idle.pop()
             if await self._answers(connection):
                 return connection
-            connection.close()
+            self._end(connection)
             # The others have been idle for longer.
             self.drop_idle()
-        connection = self._make()
+        connection = self._make(self.where)
         await connection.open(self._connect_s)
+        # Not all at one time, because all processes may have started together.
+        life = self._life_s * random.uniform(0.9, 1.0)  # noqa: S311 - spreads, hides nothing
+        self._ends[connection] = asyncio.get_running_loop().time() + life
         return connection
 
     async def _answers(self, connection: Connection) -> bool:
@@ -118,9 +150,8 @@ class Pool:
 
     def drop_idle(self) -> None:
         """Open new connections from now on."""
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
+        while self._idle:
+            self._end(self._idle.pop())
 
     def close(self) -> None:
         """Close every connection, also one that waits for an answer."""

@@ -16,15 +16,25 @@ T = TypeVar("T")
 TRIES = 8
 
 
-async def retry(once: Callable[[], Awaitable[T]], where: Address, pool: Pool, seconds: float) -> T:
-    """Try `once` again for some seconds. Raise StoreError if the server cannot do it at all."""
+async def retry(
+    once: Callable[[], Awaitable[T]],
+    pool: Pool,
+    seconds: float,
+    renew: Callable[[Address], Awaitable[bool]],
+) -> T:
+    """Try `once` again for some seconds. Raise StoreError if the server cannot do it at all.
+
+    `renew`: whether the pool has another address by now than this one, which was refused.
+    """
     give_up = asyncio.get_running_loop().time() + seconds
     for n in range(TRIES):
+        where = pool.where
         try:
             return await once()
         except err.MySQLError as exc:
             last = n == TRIES - 1 or asyncio.get_running_loop().time() > give_up
-            _raise_unless_retriable(exc, where, pool, last=last)
+            if last or not (mysql_errors.is_unauthorised(exc) and await renew(where)):
+                _raise_unless_retriable(exc, where, pool, last=last)
         await asyncio.sleep(random.uniform(0, 0.01 * 2**n))  # noqa: S311 - spreads, hides nothing
     raise AssertionError
 

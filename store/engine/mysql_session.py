@@ -10,10 +10,9 @@ from store.engine.mysql_connection import Connection, answer
 from store.engine.mysql_drivers import Driver
 from store.engine.sql import Dialect
 
-SQL_MODE = (
-    "STRICT_ALL_TABLES,PIPES_AS_CONCAT,ANSI_QUOTES,ERROR_FOR_DIVISION_BY_ZERO,"
-    "NO_ENGINE_SUBSTITUTION"
-)
+STRICT = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+# As on SQLite. Vitess refuses these two, and no statement of ours needs them.
+SQL_MODE = f"{STRICT},PIPES_AS_CONCAT,ANSI_QUOTES"
 # The server's own limit, in seconds.
 STATEMENT_S = 15
 # The server closes a connection that is idle for longer. The pool closes its own before.
@@ -47,6 +46,7 @@ class Flavour:
     isolation: str
     more: str = ""
     together: bool = True
+    is_vitess: bool = False
 
 
 def flavour(version: str, *, galera: bool = False) -> Flavour:
@@ -62,13 +62,24 @@ def flavour(version: str, *, galera: bool = False) -> Flavour:
     # TiDB does not resolve the row alias of an upsert (pingcap/tidb issue 70814), and Vitess
     # before 20 refuses it (vitessio/vitess pull request 15790).
     if "TiDB" in version or "Vitess" in version:
-        return Flavour("mariadb", "utf8mb4_0900_bin", "transaction_isolation", together=False)
+        return Flavour(
+            "mariadb",
+            "utf8mb4_0900_bin",
+            "transaction_isolation",
+            together=False,
+            is_vitess="Vitess" in version,
+        )
     more = f", max_execution_time = {STATEMENT_S * 1000}{WAIT_TIMEOUT}{UNSAFE_UPDATES}"
     return Flavour("mysql", "utf8mb4_0900_bin", "transaction_isolation", more)
 
 
 def settings(server: Flavour) -> str:
-    """The statement that a connection runs first."""
+    """The statement that a connection runs first.
+
+    Vitess sets each of these again on every connection behind it, so it gets only what it needs.
+    """
+    if server.is_vitess:
+        return f"SET {server.isolation} = 'READ-COMMITTED', sql_mode = '{STRICT}'"
     return (
         f"SET {server.isolation} = 'READ-COMMITTED', time_zone = '+00:00', "
         f"{CHARACTERS}, collation_connection = {server.collation}, sql_mode = '{SQL_MODE}', "
@@ -81,8 +92,11 @@ def migration_settings(version: str) -> str:
 
     Tables that do not name their engine, such as Alembic's, must have transactions too.
     """
+    server = flavour(version)
+    if server.is_vitess:
+        return f"SET sql_mode = '{STRICT}'"
     more = f"{UNSAFE_UPDATES}, default_storage_engine = InnoDB"
-    return f"SET sql_mode = '{SQL_MODE}'{more if flavour(version).more else ''}"
+    return f"SET sql_mode = '{SQL_MODE}'{more if server.more else ''}"
 
 
 def options(where: Address, driver: Driver) -> dict[str, Any]:
@@ -94,7 +108,7 @@ def options(where: Address, driver: Driver) -> dict[str, Any]:
         "db": where.database,
         "charset": "utf8mb4",
         "autocommit": True,
-        "ssl": where.ssl(),
+        "ssl": where.ssl,
         "conv": driver.conversions | NUMBERS,
         # An UPDATE to the same value counts as a row, as on SQLite.
         "client_flag": CLIENT.FOUND_ROWS,

@@ -117,8 +117,13 @@ def insert_new(
     """
     if dialect == "sqlite":
         return f"{insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO NOTHING"
-    column, more = (counter, " + 1") if counter else (key[0], "")
+    column, more = (counter, " + 1") if counter else (_column_to_keep(key, columns), "")
     return f"{insert(table, columns)} ON DUPLICATE KEY UPDATE {column} = {table}.{column}{more}"
+
+
+def _column_to_keep(*groups: Sequence[str]) -> str:
+    """A column to assign to itself. Vitess refuses an assignment to the one by which it shards."""
+    return next(name for group in groups for name in group if name != "installation_id")
 
 
 # A column of the row that an upsert would insert, and the name for that row, if it needs one.
@@ -166,9 +171,13 @@ def upsert(
     columns: Sequence[str],
     key: Sequence[str],
     guard: str | None = None,
+    kept: Sequence[str] = (),
 ) -> str:
-    """Insert or replace. With a guard, only a row of greater guard replaces."""
-    rest = [c for c in columns if c not in key and c != guard]
+    """Insert or replace. With a guard, only a row of greater guard replaces.
+
+    `kept`: columns that a row which is there keeps.
+    """
+    rest = [c for c in columns if c not in (*key, *kept) and c != guard]
     if dialect == "sqlite":
         sets = ", ".join(f"{c} = excluded.{c}" for c in [*rest, *([guard] if guard else [])])
         where = f" WHERE excluded.{guard} > {table}.{guard}" if guard else ""

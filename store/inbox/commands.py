@@ -1,12 +1,10 @@
 """Slash commands. Each runs once, however often its text arrives."""
 
-from collections.abc import Collection, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import TypedDict
 
 from store.engine import json_text, sql
 from store.engine.transaction import Row, Tx
-from store.inbox.fair_batch import fair_batch
 from store.tables.inbox import CommandRow
 
 COLUMNS = (
@@ -97,20 +95,13 @@ HAS_OLDER = (
 )
 
 
-def _has_unread(of: str) -> str:
+def _has_unread(of: str, more: str = "") -> str:
     return (
-        f"EXISTS (SELECT 1 FROM deliveries d WHERE {_same_issue('d', of)} "
+        f"EXISTS (SELECT 1 FROM deliveries d WHERE {_same_issue('d', of)} {more} "
         f"AND d.state IN ('received', 'failed') AND d.text_at <= {of}.written_at)"
     )
 
 
-# Those that wait, each with its place among those of its issue. To look for an older one of each
-# would take the square of their number. The plus keeps SQLite from walking through the commands of
-# all issues, which would save it to sort these.
-WAITING = (
-    "SELECT w.*, ROW_NUMBER() OVER (PARTITION BY +w.installation_id, w.repository_id, w.number "
-    f"ORDER BY {_place('w')}) AS place FROM commands w WHERE w.state = 'waiting'"
-)
 ROW = ", ".join(f"waiting.{column}" for column in CommandRow.__annotations__)
 
 
@@ -140,18 +131,53 @@ async def add(tx: Tx, installation_id: int, found: Sequence[FoundCommand]) -> No
 
 
 async def due(tx: Tx, limit: int) -> list[CommandRow]:
-    """The first command of each issue, unless it was put off. No installation takes all places."""
-    return await fair_batch(limit, partial(_due, tx))
+    """The first command of each issue, unless it was put off. No installation takes all places.
+
+    Each installation gets the same number of places, and those that others leave free.
+    """
+    waiting = await _with_waiting(tx, limit)
+    places = max(limit // max(len(waiting), 1), 1)
+    found: dict[int, list[CommandRow]] = {}
+    for each in waiting:
+        found[each] = await _due_of(tx, each, places)
+    free = limit - sum(map(len, found.values()))
+    for each in [each for each, rows in found.items() if len(rows) == places]:
+        if free > 0:
+            found[each] = await _due_of(tx, each, places + free)
+            free -= len(found[each]) - places
+    rows = [row for of_one in found.values() for row in of_one]
+    return sorted(rows, key=lambda row: row["received_at"])
 
 
-async def _due(tx: Tx, limit: int, but_not: Collection[int]) -> list[CommandRow]:
-    but = " AND w.installation_id NOT IN :but_not" if but_not else ""
-    q = (
-        f"SELECT {ROW} FROM ({WAITING}{but}) waiting WHERE place = 1 AND not_before <= :now "
-        f"AND NOT {_has_unread('waiting')} ORDER BY received_at LIMIT :n"
+async def _with_waiting(tx: Tx, limit: int) -> list[int]:
+    """The installations with commands that wait, those that waited longest first."""
+    commands = sql.by_index(tx.dialect, "commands", "ix_commands_state")
+    rows = await tx.all(
+        f"SELECT installation_id FROM {commands} WHERE state = 'waiting' AND not_before <= :now "
+        "GROUP BY installation_id ORDER BY MIN(not_before), installation_id LIMIT :n",
+        now=await tx.now(),
+        n=limit,
     )
-    but_these = {"but_not": tuple(but_not)} if but_not else {}
-    return await tx.all(q, now=await tx.now(), n=limit, **but_these)
+    return [row["installation_id"] for row in rows]
+
+
+async def _due_of(tx: Tx, installation_id: int, limit: int) -> list[CommandRow]:
+    """Of one installation. A command's place is the one among those of its issue that wait.
+
+    To look for an older one of each would take the square of their number.
+    """
+    commands = sql.by_index(tx.dialect, "commands w", "ix_commands_waiting")
+    waiting = (
+        "SELECT w.*, ROW_NUMBER() OVER (PARTITION BY w.repository_id, w.number "
+        f"ORDER BY {_place('w')}) AS place FROM {commands} "
+        "WHERE w.installation_id = :i AND w.state = 'waiting'"
+    )
+    q = (
+        f"SELECT {ROW} FROM ({waiting}) waiting WHERE place = 1 AND not_before <= :now "
+        f"AND NOT {_has_unread('waiting', 'AND d.installation_id = :i')} "
+        "ORDER BY received_at LIMIT :n"
+    )
+    return await tx.all(q, now=await tx.now(), i=installation_id, n=limit)
 
 
 async def lock(tx: Tx, which: CommandRow) -> CommandRow | None:

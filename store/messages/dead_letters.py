@@ -23,12 +23,26 @@ class Expired(TypedDict):
     attempts: int
 
 
-async def lock_expired_receipts(tx: Tx, limit: int) -> list[Expired]:
-    """Lock the expired unread receipts of all installations for `mark_dead`, and return them."""
+async def with_expired_receipts(tx: Tx, limit: int) -> list[int]:
+    """Installations with unread receipts that have expired."""
+    receipts = sql.by_index(tx.dialect, "receipts", "ix_receipts_expiry")
+    rows = await tx.all(
+        f"SELECT DISTINCT installation_id FROM {receipts} "
+        "WHERE state IN ('pending', 'delivered') AND expires_at <= :now LIMIT :n",
+        now=await tx.now(),
+        n=limit,
+    )
+    return [row["installation_id"] for row in rows]
+
+
+async def lock_expired_receipts(tx: Tx, installation_id: int, limit: int) -> list[Expired]:
+    """Lock the expired unread receipts of an installation for `mark_dead`, and return them."""
+    expired = sql.by_index(tx.dialect, "receipts", "ix_receipts_expiry")
     return await tx.all(
-        "SELECT installation_id, agent_id, message_id, attempts FROM receipts "
-        "WHERE state IN ('pending', 'delivered') AND expires_at <= :now LIMIT :n "
-        "FOR UPDATE SKIP LOCKED",
+        f"SELECT installation_id, agent_id, message_id, attempts FROM {expired} "
+        "WHERE installation_id = :i AND state IN ('pending', 'delivered') "
+        "AND expires_at <= :now LIMIT :n FOR UPDATE SKIP LOCKED",
+        i=installation_id,
         now=await tx.now(),
         n=limit,
     )

@@ -71,7 +71,7 @@ async def lock(tx: Tx, installation_id: int) -> None:
 
     It is locked after repositories and before all other rows, which prevents deadlocks.
     """
-    await key_values.put_if_absent(tx, f"circles {installation_id}", "")
+    await key_values.lock_of(tx, installation_id, "cycles")
 
 
 async def may_change_cycles(tx: Tx, installation_id: int, issues: Sequence[Row]) -> bool:

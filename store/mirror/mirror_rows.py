@@ -9,6 +9,10 @@ from store.engine.transaction import Row, Tx
 from store.mirror import version_guard
 from store.tables import TABLES
 
+# Columns by which a cluster of Vitess finds the shard of a row. It refuses to change them in an
+# upsert, and they hardly ever change.
+FOUND_BY = {"installations": ("account_id",)}
+
 
 @dataclass(frozen=True)
 class Put:
@@ -42,13 +46,27 @@ async def put_over(tx: Tx, table: str, row: Mapping[str, Any], before: Row | Non
     """Put a row over the one that the caller has read under this lock, as `put` does."""
     old, new = before["version"] if before else "", row["version"]
     if before is not None and _is_restored(before, row):
-        await overwrite(tx, table, row)
+        await _store(tx, table, row, before)
         return Put(won=True, tie=False, before=before)
     if new > old:
-        await tx.run(sql.upsert(tx.dialect, table, tuple(row), key(table), "version"), **row)
+        await _store(tx, table, row, before, "version")
     if before is None:
         return Put(won=True, tie=False, before=None)
     return Put(won=new > old, tie=version_guard.ties(new, old), before=before)
+
+
+async def _store(
+    tx: Tx, table: str, row: Mapping[str, Any], before: Row | None, guard: str | None = None
+) -> None:
+    found_by = FOUND_BY.get(table, ())
+    statement = sql.upsert(tx.dialect, table, tuple(row), key(table), guard, found_by)
+    await tx.run(statement, **row)
+    changed = [name for name in found_by if before is not None and before[name] != row[name]]
+    if changed:
+        sets = ", ".join(f"{name} = :{name}" for name in changed)
+        where = " AND ".join(f"{name} = :{name}" for name in key(table))
+        given = {name: row[name] for name in (*changed, *key(table))}
+        await tx.run(f"UPDATE {table} SET {sets} WHERE {where}", **given)
 
 
 async def by_id(tx: Tx, table: str, installation_id: int, ids: Collection[int]) -> list[Row]:

@@ -19,6 +19,14 @@ class FactRow(TypedDict):
     value: Annotated[str, Text(500)]
 
 
+class InstallationFactRow(TypedDict):
+    """The same about one installation, so that it lies in one shard with its other rows."""
+
+    installation_id: Annotated[int, KEY]
+    name: Annotated[str, KEY, Text(60)]
+    value: Annotated[str, Text(500)]
+
+
 TABLES = (
     Table(
         "requests",
@@ -26,4 +34,5 @@ TABLES = (
         Index("ix_requests_at", "at"),
     ),
     Table("facts", FactRow),
+    Table("installation_facts", InstallationFactRow),
 )

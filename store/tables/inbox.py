@@ -82,6 +82,7 @@ TABLES = (
         "commands",
         CommandRow,
         Index("ix_commands_state", "state", "not_before"),
+        Index("ix_commands_waiting", "installation_id", "state", "not_before"),
         Index("ix_commands_number", "installation_id", "repository_id", "state", "number"),
     ),
     Table(

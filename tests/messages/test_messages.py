@@ -715,7 +715,7 @@ async def test_the_reaper_works_in_small_batches(office: Office) -> None:
         return len(await office.rows(q))
 
     def some(tx: Tx) -> Any:
-        return delivery.expire(tx, 10)
+        return delivery.expire(tx, office.installation_id, 10)
 
     counts = []
     while await office.store.write(some):

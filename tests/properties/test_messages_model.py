@@ -170,7 +170,8 @@ class Story:
     model: Model
 
     async def expire(self) -> None:
-        while await self.dispatcher.store.write(lambda tx: delivery.expire(tx, 7)):
+        here = self.agents["ada"].actor.installation_id
+        while await self.dispatcher.store.write(lambda tx: delivery.expire(tx, here, 7)):
             pass
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import DRIVERS, sqlite_copy, with_scheme
 
-BY_DRIVER = {"test_store", "test_outages", "test_tls", "test_drivers"}
+BY_DRIVER = {"test_store", "test_outages", "test_tls", "test_drivers", "test_short_connections"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -58,11 +58,17 @@ from store.tasks import (
     tasks,
 )
 from tests.conftest import sqlite_copy
+from tests.support import rare_statements, sql_texts
 from tests.support.rows_visited import CountingStore, Visits
+from tests.support.scattered import ALLOWED, SCATTERED
 from tests.support.story import Clock, open_workspace
 from tests.support.tenant import fill
 from tests.support.usual_calls import CALLS, NOT_MEASURED, Does, Scene, live_in
+from tests.support.vitess import findings
 from webhooks import stored_metrics
+
+# Beside other programs, what all of it visits takes more than the usual three minutes.
+pytestmark = pytest.mark.timeout(600)
 
 SMALL, LARGE = 300, 2000
 # How much more may be visited at the larger size.
@@ -187,7 +193,8 @@ QUERIES: dict[str, Query] = {
     "cancel what others do": lambda tx, s: write_cancellation.cancel_succeeded(
         tx, s.i, [s.tenant.task_id], {}
     ),
-    "expired messages": lambda tx, _: dead_letters.lock_expired_receipts(tx, 100),
+    "who has expired messages": lambda tx, _: dead_letters.with_expired_receipts(tx, 100),
+    "expired messages": lambda tx, s: dead_letters.lock_expired_receipts(tx, s.i, 100),
     "messages to announce": lambda tx, s: mailbox.messages_to_announce(tx, s.i, "me", 5),
     "dead letters of all": lambda tx, s: dead_letters.page(tx, s.i, "~", 5),
     "messages for the next holder": lambda tx, s: messages.for_next_holder(
@@ -473,3 +480,62 @@ def test_frequent_calls_read_most_of_the_columns_that_they_select(
 
 def test_every_operation_is_measured() -> None:
     assert OPERATIONS.keys() - CALLS.keys() == NOT_MEASURED
+
+
+# --- Vitess ---------------------------------------------------------------------------------------
+
+# What requests do beside operations: the webhook's intake, and authentication.
+IN_REQUESTS = {*CALLS, "receive a delivery", "a token"}
+
+
+ON_MYSQL = pytest.mark.parametrize("visited", ["mysql"], indirect=True)
+
+
+@pytest.fixture
+def on_mysql(visited: dict[str, Compared]) -> dict[str, Visits]:
+    """What was measured at the smaller size without statistics, in the SQL of MySQL."""
+    return {what(name): each.small for name, each in visited.items() if "without" in name}
+
+
+@ON_MYSQL
+def test_a_request_runs_on_one_shard_of_vitess(on_mysql: dict[str, Visits]) -> None:
+    for name in IN_REQUESTS:
+        for sql, _ in on_mysql[name].statements:
+            assert not findings(sql).scattered, (name, sql)
+        for installations in on_mysql[name].installations:
+            assert len(installations) <= 1, name
+
+
+@ON_MYSQL
+def test_vitess_refuses_no_statement_that_runs(on_mysql: dict[str, Visits]) -> None:
+    refused = {
+        sql: findings(sql).refused for each in on_mysql.values() for sql, _ in each.statements
+    }
+    assert {sql: why for sql, why in refused.items() if why} == {}
+
+
+@ON_MYSQL
+async def test_each_statement_of_the_store_was_compared_with_the_rules_of_vitess(
+    on_mysql: dict[str, Visits],
+) -> None:
+    """As a text of the source, as what a call runs, or as an example."""
+    ran = {place for each in on_mysql.values() for place in each.places}
+    ran |= await rare_statements.places()
+    unseen = [
+        f"{place}, line {place.first}"
+        for place, known in sql_texts.texts().items()
+        if not known and str(place) not in ALLOWED and not any(place.has(*each) for each in ran)
+    ]
+    assert not unseen, "\n".join(unseen)
+
+
+@ON_MYSQL
+def test_each_scatter_query_is_named_and_is_one(on_mysql: dict[str, Visits]) -> None:
+    places = sql_texts.texts()
+    scattered = {str(p) for p, known in places.items() if any(findings(s).scattered for s in known)}
+    for each in on_mysql.values():
+        for (sql, _), ran_at in zip(each.statements, each.places, strict=True):
+            if findings(sql).scattered:
+                scattered |= {str(place) for place in places if place.has(*ran_at)}
+    assert scattered - SCATTERED.keys() - ALLOWED.keys() == set()
+    assert SCATTERED.keys() - scattered - rare_statements.SCATTERED == set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from store.engine.database import open_store
 from store.engine.mysql_address import address
 from store.engine.schema_version import check
 from store.engine.transaction import StoreError, Tx
+from tests.conftest import MariaDB
 from tests.support.tcp_proxy import network
-from tests.support.throwaway_mariadb import AUTHORITY
+from tests.support.throwaway_mariadb import AUTHORITY, KEY
 
 
 @pytest.fixture
@@ -77,6 +79,48 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_with_the_reason_
         await open_store(url)
     with pytest.raises(StoreError, match="certificate verify failed"):
         await asyncio.to_thread(check, url)
+
+
+async def test_the_address_may_name_the_authority_on_mysql(
+    migrated_mysql_url: str, certificate: Path
+) -> None:
+    url = f"{migrated_mysql_url}?ca={certificate}"
+    assert await cipher_of(url)
+    assert await asyncio.to_thread(check, url) is None
+
+
+async def test_the_server_gets_the_certificate_that_the_address_names_on_mysql(
+    migrated_mysql_url: str, mariadb: MariaDB, certificate: Path
+) -> None:
+    name = f"x{secrets.token_hex(5)}"
+    mariadb.execute(
+        f"CREATE USER {name}@'%' REQUIRE X509",
+        f"GRANT ALL ON {address(migrated_mysql_url).database}.* TO {name}@'%'",
+    )
+    # The server is its own authority, so it accepts its own certificate from a client.
+    url = migrated_mysql_url.replace("root@", f"{name}@") + f"?ca={certificate}"
+    with pytest.raises(StoreError, match="Access denied"):
+        await open_store(url)
+    url += f"&cert={certificate}&key={certificate.with_name(KEY)}"
+    assert await cipher_of(url)
+    assert await asyncio.to_thread(check, url) is None
+    mariadb.execute(f"DROP USER {name}@'%'")
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("ca=/missing.pem", "cannot use /missing.pem for TLS with 127.0.0.1: No such file"),
+        ("tls=off&ca=a.pem", "tls=off, with which ca would have no effect"),
+        ("tls=required&ca=a.pem", "accepts any certificate, so that ca would have no effect"),
+        ("key=a.pem", "a key without cert"),
+        (f"ca={__file__}", "must be PEM files"),
+        (f"tls=required&cert={__file__}", "must be PEM files"),
+    ],
+)
+async def test_files_for_tls_that_cannot_be_used_are_named_on_mysql(query: str, why: str) -> None:
+    with pytest.raises(StoreError, match=why):
+        await open_store(f"mysql://u@127.0.0.1/x?{query}")
 
 
 async def test_a_certificate_for_another_host_is_refused_on_mysql(

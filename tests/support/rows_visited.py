@@ -1,8 +1,10 @@
 """Counts how much of the tables each statement visits, and how much of the answer is read."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, TypeVar
 
 from store.engine import sequences
@@ -24,6 +26,9 @@ class Visits:
 
     statements: list[tuple[str, int]] = field(default_factory=list)
     found: list["FoundRow"] = field(default_factory=list)
+    # Where each statement was run, and the installations of each transaction.
+    places: list[tuple[str, int]] = field(default_factory=list)
+    installations: list[frozenset[int]] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -75,6 +80,7 @@ class CountingTx:
         self._sqlite = getattr(tx, "_db", None)
         self._steps = 0
         self._handled = 0
+        self.installations: set[int] = set()
 
     @property
     def origin(self) -> Origin:
@@ -129,7 +135,8 @@ class CountingTx:
         read = sum(n for name, n in found.items() if name.startswith("Handler_read"))
         return read + found.get(HIDDEN, 0) - found.get(SHOWN, 0)
 
-    async def _note(self, sql: str) -> None:
+    async def _note(self, sql: str, *rows_of: Mapping[str, Any]) -> None:
+        self._note_place(sys._getframe(2), rows_of)
         if self._sqlite is not None:
             rows, self._steps = self._steps // STEPS_OF_A_ROW, 0
         else:
@@ -137,18 +144,25 @@ class CountingTx:
             rows, self._handled = handled - self._handled, handled
         self.visits.statements.append((sql, rows))
 
+    def _note_place(self, caller: FrameType, rows_of: Sequence[Mapping[str, Any]]) -> None:
+        self.visits.places.append((caller.f_code.co_filename, caller.f_lineno))
+        for row in rows_of:
+            for name in ("i", "installation_id"):
+                if isinstance(row.get(name), int):
+                    self.installations.add(row[name])
+
     async def now(self) -> int:
         return await self.tx.now()
 
     async def all(self, sql: str, **params: Any) -> list[Any]:
         found = [FoundRow(row) for row in await self.tx.all(sql, **params)]
         self.visits.found += found
-        await self._note(sql)
+        await self._note(sql, params)
         return found
 
     async def one(self, sql: str, **params: Any) -> Any | None:
         row = await self.tx.one(sql, **params)
-        await self._note(sql)
+        await self._note(sql, params)
         if row is None:
             return None
         found = FoundRow(row)
@@ -157,12 +171,12 @@ class CountingTx:
 
     async def run(self, sql: str, **params: Any) -> int:
         found = await self.tx.run(sql, **params)
-        await self._note(sql)
+        await self._note(sql, params)
         return found
 
     async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         await self.tx.many(sql, rows)
-        await self._note(sql)
+        await self._note(sql, *rows)
 
 
 class CountingStore:
@@ -206,5 +220,6 @@ class CountingStore:
             answer = await work(counting)
             await sequences.number(counting)
         finally:
+            self.visits.installations.append(frozenset(counting.installations))
             counting.end()
         return answer

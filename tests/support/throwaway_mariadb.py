@@ -165,6 +165,8 @@ def server(folder: Path, *options: str) -> Iterator[str]:
         # Offered to clients that ask for it.
         f"--ssl-cert={folder / CERTIFICATE}",
         f"--ssl-key={folder / KEY}",
+        # Certificates that clients may show: its own.
+        f"--ssl-ca={folder / CERTIFICATE}",
     )
     _certify(folder)
     log = folder / "log"

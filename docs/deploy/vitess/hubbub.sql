@@ -1,0 +1,1078 @@
+CREATE TABLE agent_runs (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  repository_id BIGINT NOT NULL,
+  template VARCHAR(40) NOT NULL,
+  task_id VARCHAR(40),
+  prompt LONGTEXT,
+  agent_id VARCHAR(64) NOT NULL,
+  `role` VARCHAR(20) NOT NULL,
+  model VARCHAR(100) NOT NULL,
+  priority INTEGER NOT NULL,
+  workflow VARCHAR(200) NOT NULL,
+  ref VARCHAR(255) NOT NULL,
+  inputs LONGTEXT NOT NULL,
+  parent_id VARCHAR(40),
+  root_id VARCHAR(40) NOT NULL,
+  depth INTEGER NOT NULL,
+  asked_by VARCHAR(120) NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  why VARCHAR(600),
+  write_id VARCHAR(40),
+  workflow_run_id BIGINT,
+  run_attempt INTEGER,
+  result LONGTEXT,
+  result_is_final INTEGER NOT NULL DEFAULT 0,
+  outcome VARCHAR(20),
+  minutes BIGINT,
+  children BIGINT,
+  deepest INTEGER,
+  tokens BIGINT,
+  cost BIGINT,
+  schedule_slot BIGINT,
+  created_at BIGINT NOT NULL,
+  dispatched_at BIGINT,
+  started_at BIGINT,
+  ended_at BIGINT,
+  deadline_at BIGINT,
+  due_at BIGINT,
+  asked_at BIGINT,
+  stop_step INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE UNIQUE INDEX ix_agent_runs_agent ON agent_runs (installation_id, agent_id);
+CREATE INDEX ix_agent_runs_due ON agent_runs (due_at);
+CREATE INDEX ix_agent_runs_ended ON agent_runs (installation_id, state, ended_at);
+CREATE INDEX ix_agent_runs_queue ON agent_runs (installation_id, repository_id, state, priority, created_at, id);
+CREATE INDEX ix_agent_runs_root ON agent_runs (installation_id, root_id);
+CREATE UNIQUE INDEX ix_agent_runs_slot ON agent_runs (installation_id, repository_id, template, schedule_slot);
+CREATE INDEX ix_agent_runs_state ON agent_runs (state, installation_id, repository_id);
+CREATE INDEX ix_agent_runs_task ON agent_runs (installation_id, task_id, created_at);
+CREATE UNIQUE INDEX ix_agent_runs_workflow ON agent_runs (installation_id, workflow_run_id);
+CREATE INDEX ix_agent_runs_write ON agent_runs (installation_id, write_id);
+CREATE TABLE agents (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(64) NOT NULL,
+  name VARCHAR(200) NOT NULL,
+  system_name VARCHAR(80) NOT NULL,
+  `role` VARCHAR(20) NOT NULL,
+  capabilities LONGTEXT NOT NULL,
+  parent_id VARCHAR(64),
+  registered_at BIGINT NOT NULL,
+  last_active_at BIGINT NOT NULL,
+  paused_at BIGINT,
+  paused_by VARCHAR(120),
+  left_at BIGINT,
+  health LONGTEXT,
+  calls BIGINT NOT NULL DEFAULT 0,
+  completed BIGINT NOT NULL DEFAULT 0,
+  failed BIGINT NOT NULL DEFAULT 0,
+  expired BIGINT NOT NULL DEFAULT 0,
+  released BIGINT NOT NULL DEFAULT 0,
+  stored_bytes BIGINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_agents_parent ON agents (installation_id, parent_id);
+CREATE TABLE allowances (
+  installation_id BIGINT NOT NULL,
+  name VARCHAR(20) NOT NULL,
+  full_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE audit (
+  installation_id BIGINT NOT NULL,
+  seq BIGINT NOT NULL,
+  at BIGINT NOT NULL,
+  actor VARCHAR(120) NOT NULL,
+  operation VARCHAR(60) NOT NULL,
+  subject VARCHAR(120) NOT NULL,
+  data LONGTEXT NOT NULL,
+  credential VARCHAR(64) NOT NULL DEFAULT '',
+  surface VARCHAR(20) NOT NULL DEFAULT '',
+  remote VARCHAR(64) NOT NULL DEFAULT '',
+  request VARCHAR(120) NOT NULL DEFAULT '',
+  outcome VARCHAR(20) NOT NULL DEFAULT '',
+  code VARCHAR(40) NOT NULL DEFAULT '',
+  calls INTEGER NOT NULL DEFAULT 1,
+  hash VARCHAR(64) NOT NULL DEFAULT '',
+  PRIMARY KEY (installation_id, seq)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_audit_actor ON audit (installation_id, actor, seq);
+CREATE INDEX ix_audit_operation ON audit (installation_id, operation, seq);
+CREATE INDEX ix_audit_subject ON audit (installation_id, subject, actor);
+CREATE TABLE audit_seals (
+  installation_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  at BIGINT NOT NULL,
+  after_seq BIGINT NOT NULL,
+  to_seq BIGINT NOT NULL,
+  covered BIGINT NOT NULL,
+  rows_hash VARCHAR(64) NOT NULL,
+  marks LONGTEXT NOT NULL,
+  previous VARCHAR(64) NOT NULL,
+  dropped_at BIGINT,
+  hash VARCHAR(64) NOT NULL,
+  key_id VARCHAR(16) NOT NULL,
+  signature VARCHAR(64) NOT NULL,
+  PRIMARY KEY (installation_id, number)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE backfills (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  part VARCHAR(40) NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  since BIGINT NOT NULL DEFAULT 0,
+  reached BIGINT NOT NULL DEFAULT 0,
+  next_page LONGTEXT,
+  seen BIGINT NOT NULL DEFAULT 0,
+  calls BIGINT NOT NULL DEFAULT 0,
+  expected BIGINT,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL,
+  error LONGTEXT,
+  started_at BIGINT NOT NULL,
+  finished_at BIGINT,
+  PRIMARY KEY (installation_id, repository_id, part)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_backfills_state ON backfills (installation_id, state, not_before);
+CREATE INDEX ix_backfills_waiting ON backfills (state, not_before, installation_id);
+CREATE TABLE board_syncs (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  project BIGINT NOT NULL,
+  known LONGTEXT NOT NULL,
+  problem LONGTEXT,
+  problem_at BIGINT,
+  look_at BIGINT NOT NULL,
+  sweep_at BIGINT,
+  sweep_after BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, repository_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_board_syncs_look ON board_syncs (look_at);
+CREATE INDEX ix_board_syncs_sweep ON board_syncs (sweep_at);
+CREATE TABLE budget_samples (
+  installation_id BIGINT NOT NULL,
+  at BIGINT NOT NULL,
+  name VARCHAR(60) NOT NULL,
+  limit_ BIGINT,
+  n BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, at, name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE budgets (
+  installation_id BIGINT NOT NULL,
+  resource VARCHAR(60) NOT NULL,
+  limit_ BIGINT,
+  remaining BIGINT,
+  used BIGINT,
+  reset_at BIGINT,
+  blocked_until BIGINT NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
+  recorded_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, resource)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE check_overrides (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  decided_by VARCHAR(120) NOT NULL,
+  note VARCHAR(500) NOT NULL,
+  rules VARCHAR(200) NOT NULL,
+  at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, number)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE check_runs (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  head_sha VARCHAR(64) NOT NULL,
+  name VARCHAR(255) NOT NULL,
+  app VARCHAR(100) NOT NULL,
+  status VARCHAR(20) NOT NULL,
+  conclusion VARCHAR(40),
+  started_at BIGINT,
+  completed_at BIGINT,
+  url VARCHAR(500) NOT NULL DEFAULT '',
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_check_runs_head ON check_runs (installation_id, repository_id, head_sha);
+CREATE TABLE checkpoints (
+  installation_id BIGINT NOT NULL,
+  agent_id VARCHAR(64) NOT NULL,
+  task_id VARCHAR(40) NOT NULL,
+  saved_at BIGINT NOT NULL,
+  sealed LONGBLOB NOT NULL,
+  PRIMARY KEY (installation_id, agent_id, task_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE code_objects (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  kind VARCHAR(10) NOT NULL,
+  id VARCHAR(400) NOT NULL,
+  content LONGBLOB NOT NULL,
+  size BIGINT NOT NULL,
+  used_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, kind, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_code_objects_used ON code_objects (installation_id, used_at, size);
+CREATE TABLE commands (
+  installation_id BIGINT NOT NULL,
+  source_kind VARCHAR(20) NOT NULL,
+  source_id BIGINT NOT NULL,
+  text_hash VARCHAR(64) NOT NULL,
+  nth INTEGER NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  line INTEGER NOT NULL,
+  verb VARCHAR(80) NOT NULL,
+  words LONGTEXT NOT NULL,
+  text LONGTEXT NOT NULL,
+  asker VARCHAR(100) NOT NULL,
+  asker_id BIGINT NOT NULL DEFAULT 0,
+  state VARCHAR(20) NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL,
+  written_at BIGINT NOT NULL,
+  received_at BIGINT NOT NULL,
+  answered_at BIGINT,
+  answer LONGTEXT,
+  asked_at BIGINT,
+  trace VARCHAR(60),
+  PRIMARY KEY (installation_id, source_kind, source_id, text_hash, nth)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_commands_number ON commands (installation_id, repository_id, state, number);
+CREATE INDEX ix_commands_state ON commands (state, not_before);
+CREATE INDEX ix_commands_waiting ON commands (installation_id, state, not_before);
+CREATE TABLE comments (
+  author VARCHAR(100) NOT NULL,
+  author_id BIGINT NOT NULL DEFAULT 0,
+  author_association VARCHAR(40) NOT NULL,
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  body LONGTEXT NOT NULL,
+  via_app_id BIGINT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  node_id VARCHAR(100) NOT NULL DEFAULT '',
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_comments_number ON comments (installation_id, repository_id, number, created_at);
+CREATE INDEX ix_comments_updated ON comments (installation_id, repository_id, updated_at);
+CREATE TABLE context_grants (
+  installation_id BIGINT NOT NULL,
+  context_id VARCHAR(40) NOT NULL,
+  grantee VARCHAR(140) NOT NULL,
+  access VARCHAR(10) NOT NULL,
+  granted_by VARCHAR(120) NOT NULL,
+  granted_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, context_id, grantee)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_context_grants_grantee ON context_grants (installation_id, grantee, context_id);
+CREATE TABLE context_snapshots (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  name VARCHAR(200) NOT NULL,
+  author VARCHAR(120) NOT NULL,
+  at BIGINT NOT NULL,
+  members LONGTEXT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_context_snapshots_author ON context_snapshots (installation_id, author, id);
+CREATE TABLE context_versions (
+  installation_id BIGINT NOT NULL,
+  context_id VARCHAR(40) NOT NULL,
+  version BIGINT NOT NULL,
+  author VARCHAR(120) NOT NULL,
+  at BIGINT NOT NULL,
+  note VARCHAR(500) NOT NULL DEFAULT '',
+  checksum VARCHAR(64) NOT NULL,
+  size BIGINT NOT NULL,
+  key_id VARCHAR(20) NOT NULL,
+  sealed LONGBLOB NOT NULL,
+  PRIMARY KEY (installation_id, context_id, version)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_context_versions_key ON context_versions (key_id);
+CREATE TABLE contexts (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  name VARCHAR(200) NOT NULL,
+  owner VARCHAR(120) NOT NULL,
+  kind VARCHAR(10) NOT NULL,
+  version BIGINT NOT NULL,
+  task_id VARCHAR(40),
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_contexts_owner ON contexts (installation_id, owner, id);
+CREATE INDEX ix_contexts_task ON contexts (installation_id, task_id, id);
+CREATE TABLE credentials (
+  id VARCHAR(60) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  family VARCHAR(60),
+  actor VARCHAR(120) NOT NULL,
+  person_id BIGINT,
+  `role` VARCHAR(20) NOT NULL,
+  repositories LONGTEXT,
+  name VARCHAR(200) NOT NULL DEFAULT '',
+  client VARCHAR(500) NOT NULL DEFAULT '',
+  data LONGTEXT,
+  hash VARCHAR(64) NOT NULL,
+  generation BIGINT NOT NULL DEFAULT 0,
+  advanced_at BIGINT,
+  created_at BIGINT NOT NULL,
+  created_by VARCHAR(120) NOT NULL DEFAULT '',
+  expires_at BIGINT,
+  last_used_at BIGINT,
+  uses_left BIGINT,
+  revoked_at BIGINT,
+  PRIMARY KEY (id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_credentials_actor ON credentials (installation_id, actor);
+CREATE INDEX ix_credentials_ends ON credentials (installation_id, expires_at);
+CREATE INDEX ix_credentials_expires ON credentials (expires_at);
+CREATE INDEX ix_credentials_person ON credentials (person_id);
+CREATE INDEX ix_credentials_revoked ON credentials (revoked_at);
+CREATE TABLE deliveries (
+  installation_id BIGINT NOT NULL,
+  guid VARCHAR(80) NOT NULL,
+  event VARCHAR(80) NOT NULL,
+  action VARCHAR(80) NOT NULL,
+  repository_id BIGINT,
+  state VARCHAR(20) NOT NULL,
+  outcome VARCHAR(20),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL,
+  error LONGTEXT,
+  received_at BIGINT NOT NULL,
+  processed_at BIGINT,
+  payload LONGBLOB NOT NULL,
+  number BIGINT,
+  text_at BIGINT,
+  trace VARCHAR(60),
+  PRIMARY KEY (installation_id, guid)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_deliveries_number ON deliveries (installation_id, repository_id, number, state);
+CREATE INDEX ix_deliveries_received ON deliveries (installation_id, state, received_at);
+CREATE INDEX ix_deliveries_state ON deliveries (state, not_before);
+CREATE TABLE digests (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  every VARCHAR(10) NOT NULL,
+  next_at BIGINT NOT NULL,
+  write_id VARCHAR(40),
+  comment_id BIGINT,
+  shown VARCHAR(20),
+  PRIMARY KEY (installation_id, repository_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_digests_next ON digests (next_at);
+CREATE TABLE events (
+  installation_id BIGINT NOT NULL,
+  seq BIGINT NOT NULL,
+  at BIGINT NOT NULL,
+  kind VARCHAR(60) NOT NULL,
+  subject VARCHAR(120) NOT NULL,
+  actor VARCHAR(120) NOT NULL,
+  data LONGTEXT NOT NULL,
+  audience VARCHAR(64),
+  repository_id BIGINT,
+  PRIMARY KEY (installation_id, seq)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_events_subject ON events (installation_id, subject, seq);
+CREATE TABLE head_checks (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  head_sha VARCHAR(64) NOT NULL,
+  conclusion VARCHAR(20) NOT NULL,
+  digest VARCHAR(64) NOT NULL,
+  check_run_id BIGINT,
+  at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, head_sha)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_head_checks_at ON head_checks (at);
+CREATE INDEX ix_head_checks_newest ON head_checks (installation_id, conclusion, at);
+CREATE TABLE heads (
+  installation_id BIGINT NOT NULL,
+  seq BIGINT NOT NULL,
+  PRIMARY KEY (installation_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE installation_facts (
+  installation_id BIGINT NOT NULL,
+  name VARCHAR(60) NOT NULL,
+  value VARCHAR(500) NOT NULL,
+  PRIMARY KEY (installation_id, name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE installations (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  account VARCHAR(100) NOT NULL,
+  account_id BIGINT NOT NULL,
+  account_type VARCHAR(40) NOT NULL,
+  repository_selection VARCHAR(20) NOT NULL,
+  permissions LONGTEXT NOT NULL,
+  suspended_at BIGINT,
+  app_id BIGINT NOT NULL DEFAULT 0,
+  gone_at BIGINT,
+  PRIMARY KEY (installation_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_installations_account ON installations (account_id);
+CREATE TABLE issues (
+  author VARCHAR(100) NOT NULL,
+  author_id BIGINT NOT NULL DEFAULT 0,
+  author_association VARCHAR(40) NOT NULL,
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  is_pull_request INTEGER NOT NULL,
+  title VARCHAR(1024) NOT NULL,
+  body LONGTEXT NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  state_reason VARCHAR(40),
+  labels LONGTEXT NOT NULL,
+  assignees LONGTEXT NOT NULL,
+  milestone BIGINT,
+  locked INTEGER NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  closed_at BIGINT,
+  node_id VARCHAR(100) NOT NULL DEFAULT '',
+  type VARCHAR(100) NOT NULL DEFAULT '',
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_issues_node ON issues (installation_id, node_id);
+CREATE INDEX ix_issues_number ON issues (installation_id, repository_id, number);
+CREATE INDEX ix_issues_updated ON issues (installation_id, repository_id, updated_at);
+CREATE TABLE labels (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  name VARCHAR(255) NOT NULL,
+  color VARCHAR(20) NOT NULL,
+  description VARCHAR(500) NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_labels_repository ON labels (installation_id, repository_id);
+CREATE TABLE leases (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  task_id VARCHAR(40) NOT NULL,
+  holder VARCHAR(120) NOT NULL,
+  fence BIGINT NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  lease_s BIGINT NOT NULL,
+  expires_at BIGINT,
+  granted_at BIGINT NOT NULL,
+  renewed_at BIGINT NOT NULL,
+  ended_at BIGINT,
+  ended_why VARCHAR(200),
+  paths LONGTEXT,
+  known INTEGER NOT NULL DEFAULT 2,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_leases_ended ON leases (installation_id, ended_at);
+CREATE INDEX ix_leases_expired ON leases (installation_id, state, ended_at);
+CREATE INDEX ix_leases_expiry ON leases (state, expires_at);
+CREATE INDEX ix_leases_holder ON leases (installation_id, holder, state, ended_at);
+CREATE INDEX ix_leases_live ON leases (installation_id, state, task_id);
+CREATE INDEX ix_leases_task ON leases (installation_id, task_id, fence);
+CREATE TABLE lost_deliveries (
+  installation_id BIGINT NOT NULL,
+  guid VARCHAR(80) NOT NULL,
+  delivery_id BIGINT NOT NULL,
+  repository_id BIGINT,
+  event VARCHAR(80) NOT NULL,
+  action VARCHAR(80) NOT NULL,
+  delivered_at BIGINT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL,
+  error LONGTEXT,
+  PRIMARY KEY (installation_id, guid)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_lost_deliveries_due ON lost_deliveries (not_before, delivered_at);
+CREATE TABLE messages (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  seq BIGINT NOT NULL,
+  thread_id VARCHAR(40) NOT NULL,
+  sender VARCHAR(120) NOT NULL,
+  recipient VARCHAR(140) NOT NULL,
+  task_id VARCHAR(40),
+  priority INTEGER NOT NULL,
+  body LONGTEXT NOT NULL,
+  sent_at BIGINT NOT NULL,
+  expires_at BIGINT,
+  on_card INTEGER NOT NULL DEFAULT 0,
+  deleted_at BIGINT,
+  asked_in VARCHAR(120),
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_messages_recipient ON messages (installation_id, recipient, seq);
+CREATE INDEX ix_messages_sender ON messages (installation_id, sender, sent_at);
+CREATE INDEX ix_messages_task ON messages (installation_id, task_id, seq);
+CREATE INDEX ix_messages_thread ON messages (installation_id, thread_id, seq);
+CREATE TABLE milestones (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  title VARCHAR(1024) NOT NULL,
+  description LONGTEXT NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  due_on BIGINT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  closed_at BIGINT,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_milestones_number ON milestones (installation_id, repository_id, number);
+CREATE TABLE notices (
+  installation_id BIGINT NOT NULL,
+  agent_id VARCHAR(64) NOT NULL,
+  seq BIGINT NOT NULL,
+  kind VARCHAR(40) NOT NULL,
+  subject VARCHAR(120) NOT NULL,
+  message LONGTEXT NOT NULL,
+  repository_id BIGINT,
+  created_at BIGINT NOT NULL,
+  seen_at BIGINT,
+  text_kind VARCHAR(20),
+  text_id BIGINT,
+  PRIMARY KEY (installation_id, agent_id, seq)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_notices_age ON notices (created_at);
+CREATE INDEX ix_notices_unseen ON notices (installation_id, agent_id, seen_at, created_at);
+CREATE TABLE pending_reads (
+  installation_id BIGINT NOT NULL,
+  kind VARCHAR(40) NOT NULL,
+  subject VARCHAR(255) NOT NULL,
+  arguments LONGTEXT NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  asked BIGINT NOT NULL DEFAULT 1,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL,
+  error LONGTEXT,
+  asked_at BIGINT NOT NULL,
+  answered_at BIGINT,
+  priority INTEGER NOT NULL DEFAULT 0,
+  asker VARCHAR(120) NOT NULL DEFAULT '',
+  PRIMARY KEY (installation_id, kind, subject)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_pending_reads_queue ON pending_reads (installation_id, state, priority, not_before);
+CREATE INDEX ix_pending_reads_state ON pending_reads (state, not_before);
+CREATE TABLE people (
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  login VARCHAR(120) NOT NULL,
+  login_key VARCHAR(120) NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE UNIQUE INDEX ix_people_login ON people (installation_id, login_key);
+CREATE TABLE permissions (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  login_key VARCHAR(100) NOT NULL,
+  permission VARCHAR(40) NOT NULL,
+  fetched_at BIGINT NOT NULL,
+  person_id BIGINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (installation_id, repository_id, login_key)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_permissions_person ON permissions (installation_id, person_id);
+CREATE TABLE planned_relations (
+  installation_id BIGINT NOT NULL,
+  task_id VARCHAR(40) NOT NULL,
+  write_id VARCHAR(40) NOT NULL,
+  PRIMARY KEY (installation_id, task_id, write_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_planned_relations_write ON planned_relations (installation_id, write_id);
+CREATE TABLE project_fields (
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  project_id BIGINT NOT NULL,
+  node_id VARCHAR(100) NOT NULL,
+  name VARCHAR(255) NOT NULL,
+  type VARCHAR(40) NOT NULL,
+  options LONGTEXT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_project_fields_project ON project_fields (installation_id, project_id);
+CREATE TABLE project_items (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  node_id VARCHAR(100) NOT NULL,
+  project_node_id VARCHAR(100) NOT NULL,
+  content_node_id VARCHAR(100) NOT NULL,
+  content_type VARCHAR(40) NOT NULL,
+  archived INTEGER NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_project_items_content ON project_items (installation_id, content_node_id);
+CREATE TABLE project_values (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  item_id BIGINT NOT NULL,
+  field VARCHAR(100) NOT NULL,
+  name VARCHAR(255) NOT NULL,
+  option_id VARCHAR(100) NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, item_id, field)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE projects (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  node_id VARCHAR(100) NOT NULL,
+  number BIGINT NOT NULL,
+  title VARCHAR(1024) NOT NULL,
+  closed INTEGER NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_projects_number ON projects (installation_id, number);
+CREATE TABLE pull_files (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  head_sha VARCHAR(64) NOT NULL,
+  files LONGTEXT NOT NULL,
+  whole INTEGER NOT NULL,
+  read_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, number)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE pull_links (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  pull_number BIGINT NOT NULL,
+  issue_repository VARCHAR(250) NOT NULL,
+  issue_number BIGINT NOT NULL,
+  how VARCHAR(20) NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, pull_number, issue_repository, issue_number)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_pull_links_issue ON pull_links (installation_id, issue_number, repository_id, pull_number);
+CREATE TABLE pull_requests (
+  author VARCHAR(100) NOT NULL,
+  author_id BIGINT NOT NULL DEFAULT 0,
+  author_association VARCHAR(40) NOT NULL,
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  title VARCHAR(1024) NOT NULL,
+  body LONGTEXT NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  draft INTEGER NOT NULL,
+  merged INTEGER NOT NULL,
+  head_ref VARCHAR(255) NOT NULL,
+  head_sha VARCHAR(64) NOT NULL,
+  base_ref VARCHAR(255) NOT NULL,
+  labels LONGTEXT NOT NULL,
+  assignees LONGTEXT NOT NULL,
+  milestone BIGINT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  closed_at BIGINT,
+  merged_at BIGINT,
+  node_id VARCHAR(100) NOT NULL DEFAULT '',
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_pull_requests_branch ON pull_requests (installation_id, repository_id, head_ref);
+CREATE INDEX ix_pull_requests_head ON pull_requests (installation_id, repository_id, head_sha);
+CREATE INDEX ix_pull_requests_number ON pull_requests (installation_id, repository_id, number);
+CREATE INDEX ix_pull_requests_open ON pull_requests (installation_id, repository_id, state, number);
+CREATE TABLE receipts (
+  installation_id BIGINT NOT NULL,
+  agent_id VARCHAR(64) NOT NULL,
+  message_id VARCHAR(40) NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  priority INTEGER NOT NULL,
+  seq BIGINT NOT NULL,
+  visible_at BIGINT NOT NULL DEFAULT 0,
+  read_at BIGINT,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  expires_at BIGINT,
+  dead_why VARCHAR(40),
+  ended_at BIGINT,
+  told_at BIGINT,
+  PRIMARY KEY (installation_id, agent_id, message_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_receipts_expiry ON receipts (state, expires_at);
+CREATE INDEX ix_receipts_inbox ON receipts (installation_id, agent_id, state, priority, seq);
+CREATE INDEX ix_receipts_message ON receipts (installation_id, message_id);
+CREATE INDEX ix_receipts_state ON receipts (installation_id, state, message_id);
+CREATE TABLE refs (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  name VARCHAR(255) NOT NULL,
+  sha VARCHAR(64) NOT NULL,
+  pushed_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE relations (
+  installation_id BIGINT NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  source_id BIGINT NOT NULL,
+  target_id BIGINT NOT NULL,
+  source_name VARCHAR(300) NOT NULL,
+  source_state VARCHAR(20) NOT NULL,
+  target_name VARCHAR(300) NOT NULL,
+  target_state VARCHAR(20) NOT NULL,
+  cyclic INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (installation_id, kind, source_id, target_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_relations_target ON relations (installation_id, kind, target_id);
+CREATE TABLE repositories (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  full_name VARCHAR(250) NOT NULL,
+  full_name_key VARCHAR(250) NOT NULL,
+  private INTEGER NOT NULL,
+  archived INTEGER NOT NULL,
+  default_branch VARCHAR(255) NOT NULL,
+  selected INTEGER NOT NULL DEFAULT 1,
+  gone_at BIGINT,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_repositories_full_name ON repositories (installation_id, full_name_key);
+CREATE TABLE repository_settings (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  settings LONGTEXT NOT NULL,
+  sha VARCHAR(64) NOT NULL,
+  problem LONGTEXT,
+  problem_sha VARCHAR(64),
+  read_at BIGINT NOT NULL,
+  narrows INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (installation_id, repository_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_repository_settings_narrows ON repository_settings (installation_id, narrows);
+CREATE TABLE requests (
+  installation_id BIGINT NOT NULL,
+  request_key VARCHAR(80) NOT NULL,
+  at BIGINT NOT NULL,
+  result LONGTEXT NOT NULL,
+  PRIMARY KEY (installation_id, request_key)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_requests_at ON requests (at);
+CREATE TABLE review_comments (
+  author VARCHAR(100) NOT NULL,
+  author_id BIGINT NOT NULL DEFAULT 0,
+  author_association VARCHAR(40) NOT NULL,
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  review_id BIGINT,
+  in_reply_to_id BIGINT,
+  path VARCHAR(1024) NOT NULL,
+  line BIGINT,
+  diff_hunk VARCHAR(700) NOT NULL DEFAULT '',
+  commit_id VARCHAR(64) NOT NULL,
+  body LONGTEXT NOT NULL,
+  via_app_id BIGINT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_review_comments_number ON review_comments (installation_id, repository_id, number);
+CREATE TABLE review_threads (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  node_id VARCHAR(100) NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  comment_id BIGINT NOT NULL,
+  resolved INTEGER NOT NULL,
+  PRIMARY KEY (installation_id, node_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_review_threads_number ON review_threads (installation_id, repository_id, number);
+CREATE TABLE reviews (
+  author VARCHAR(100) NOT NULL,
+  author_id BIGINT NOT NULL DEFAULT 0,
+  author_association VARCHAR(40) NOT NULL,
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  state VARCHAR(40) NOT NULL,
+  body LONGTEXT NOT NULL,
+  commit_id VARCHAR(64) NOT NULL,
+  submitted_at BIGINT,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_reviews_number ON reviews (installation_id, repository_id, number);
+CREATE TABLE run_schedules (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  template VARCHAR(40) NOT NULL,
+  schedule VARCHAR(100) NOT NULL,
+  next_at BIGINT,
+  PRIMARY KEY (installation_id, repository_id, template)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_run_schedules_next ON run_schedules (next_at);
+CREATE TABLE search_texts (
+  installation_id BIGINT NOT NULL,
+  doc BIGINT NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  row_id BIGINT NOT NULL,
+  author_key VARCHAR(100) NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  labels LONGTEXT NOT NULL,
+  terms LONGTEXT CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  agent_key VARCHAR(120) NOT NULL DEFAULT '',
+  PRIMARY KEY (installation_id, doc)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE FULLTEXT INDEX ft_search_texts ON search_texts (terms);
+CREATE INDEX ix_search_texts_number ON search_texts (installation_id, repository_id, number, row_id);
+CREATE INDEX ix_search_texts_row ON search_texts (installation_id, row_id, kind);
+CREATE TABLE senders (
+  installation_id BIGINT NOT NULL,
+  holder VARCHAR(80) NOT NULL,
+  lease_until BIGINT NOT NULL,
+  last_mutation_at BIGINT NOT NULL DEFAULT 0,
+  last_notified_at BIGINT NOT NULL DEFAULT 0,
+  streak INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (installation_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE spend_holds (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  agent_id VARCHAR(120) NOT NULL,
+  task_id VARCHAR(40) NOT NULL,
+  scope VARCHAR(20) NOT NULL,
+  day BIGINT NOT NULL,
+  level INTEGER NOT NULL,
+  cap BIGINT NOT NULL,
+  currency VARCHAR(3) NOT NULL,
+  since BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, agent_id, task_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE spending (
+  installation_id BIGINT NOT NULL,
+  hour BIGINT NOT NULL,
+  author VARCHAR(120) NOT NULL,
+  requests BIGINT NOT NULL,
+  last_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, hour, author)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_spending_author ON spending (installation_id, author, last_at);
+CREATE TABLE tasks (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  repository_id BIGINT NOT NULL,
+  issue_id BIGINT,
+  number BIGINT,
+  title VARCHAR(1024) NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  held INTEGER NOT NULL DEFAULT 0,
+  priority INTEGER NOT NULL,
+  capabilities LONGTEXT NOT NULL,
+  assigned_to VARCHAR(120),
+  lease_id VARCHAR(40),
+  holder VARCHAR(120),
+  fence BIGINT NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
+  progress INTEGER NOT NULL DEFAULT 0,
+  note LONGTEXT,
+  result LONGTEXT,
+  branch VARCHAR(255),
+  pull_number BIGINT,
+  card_comment_id BIGINT,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  loop_between VARCHAR(300),
+  size INTEGER,
+  held_by VARCHAR(120),
+  held_why VARCHAR(500),
+  assigned_by VARCHAR(120),
+  assigned_at BIGINT,
+  decision VARCHAR(600),
+  retried_at BIGINT,
+  question LONGTEXT,
+  asked_at BIGINT,
+  stuck_at BIGINT,
+  last_holder VARCHAR(120),
+  ended_at BIGINT,
+  reported_under VARCHAR(40),
+  outsider VARCHAR(100),
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_tasks_asked ON tasks (installation_id, asked_at);
+CREATE INDEX ix_tasks_best ON tasks (installation_id, state, priority, failures, created_at, id);
+CREATE INDEX ix_tasks_best_in ON tasks (installation_id, repository_id, state, priority, failures, created_at, id);
+CREATE INDEX ix_tasks_branch ON tasks (installation_id, repository_id, branch);
+CREATE INDEX ix_tasks_ended ON tasks (installation_id, repository_id, ended_at);
+CREATE INDEX ix_tasks_ended_of_all ON tasks (installation_id, ended_at);
+CREATE INDEX ix_tasks_held ON tasks (installation_id, repository_id, held);
+CREATE UNIQUE INDEX ix_tasks_issue ON tasks (installation_id, issue_id);
+CREATE INDEX ix_tasks_last_of ON tasks (installation_id, last_holder, state, created_at, id);
+CREATE INDEX ix_tasks_newest ON tasks (installation_id, state, created_at, id);
+CREATE INDEX ix_tasks_newest_in ON tasks (installation_id, repository_id, state, created_at, id);
+CREATE INDEX ix_tasks_newest_of ON tasks (installation_id, holder, state, created_at, id);
+CREATE INDEX ix_tasks_number ON tasks (installation_id, repository_id, number);
+CREATE INDEX ix_tasks_pull ON tasks (installation_id, repository_id, pull_number);
+CREATE INDEX ix_tasks_reserved ON tasks (state, assigned_at);
+CREATE INDEX ix_tasks_reserved_for ON tasks (installation_id, assigned_to);
+CREATE INDEX ix_tasks_stuck ON tasks (installation_id, stuck_at);
+CREATE TABLE text_edits (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  text_id BIGINT NOT NULL,
+  seen_at BIGINT NOT NULL,
+  editor VARCHAR(100) NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, number, kind, text_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE transfers (
+  installation_id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  new_repository_id BIGINT NOT NULL,
+  new_number BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, repository_id, number)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE usage_reports (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  agent_id VARCHAR(120) NOT NULL,
+  task_id VARCHAR(40),
+  repository_id BIGINT,
+  model VARCHAR(100) NOT NULL,
+  input_tokens BIGINT NOT NULL,
+  output_tokens BIGINT NOT NULL,
+  cached_tokens BIGINT NOT NULL,
+  cost BIGINT NOT NULL,
+  currency VARCHAR(3) NOT NULL,
+  at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_usage_reports_task ON usage_reports (installation_id, task_id, agent_id);
+CREATE TABLE usage_sums (
+  installation_id BIGINT NOT NULL,
+  scope VARCHAR(20) NOT NULL,
+  subject VARCHAR(120) NOT NULL,
+  day BIGINT NOT NULL,
+  currency VARCHAR(3) NOT NULL,
+  reports BIGINT NOT NULL,
+  input_tokens BIGINT NOT NULL,
+  output_tokens BIGINT NOT NULL,
+  cached_tokens BIGINT NOT NULL,
+  cost BIGINT NOT NULL,
+  last_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, scope, subject, day, currency)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_usage_sums_last ON usage_sums (last_at);
+CREATE TABLE verdicts (
+  installation_id BIGINT NOT NULL,
+  write_id VARCHAR(40) NOT NULL,
+  repository_id BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  reviewer VARCHAR(120) NOT NULL,
+  verdict VARCHAR(20) NOT NULL,
+  head_sha VARCHAR(64) NOT NULL,
+  at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, write_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_verdicts_number ON verdicts (installation_id, repository_id, number);
+CREATE TABLE workflow_jobs (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  run_id BIGINT NOT NULL,
+  run_attempt BIGINT NOT NULL,
+  name VARCHAR(255) NOT NULL,
+  head_sha VARCHAR(64) NOT NULL,
+  status VARCHAR(20) NOT NULL,
+  conclusion VARCHAR(40),
+  started_at BIGINT,
+  completed_at BIGINT,
+  url VARCHAR(500) NOT NULL DEFAULT '',
+  failed_steps VARCHAR(500) NOT NULL DEFAULT '',
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_workflow_jobs_run ON workflow_jobs (installation_id, repository_id, run_id);
+CREATE TABLE workflow_runs (
+  deleted INTEGER NOT NULL DEFAULT 0,
+  version VARCHAR(80) NOT NULL,
+  installation_id BIGINT NOT NULL,
+  id BIGINT NOT NULL,
+  repository_id BIGINT NOT NULL,
+  workflow_id BIGINT NOT NULL,
+  name VARCHAR(255) NOT NULL,
+  title VARCHAR(1024) NOT NULL,
+  event VARCHAR(80) NOT NULL,
+  head_branch VARCHAR(255) NOT NULL,
+  head_sha VARCHAR(64) NOT NULL,
+  run_number BIGINT NOT NULL,
+  run_attempt BIGINT NOT NULL,
+  status VARCHAR(20) NOT NULL,
+  conclusion VARCHAR(40),
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_workflow_runs_head ON workflow_runs (installation_id, repository_id, head_sha);
+CREATE TABLE writes (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  seq BIGINT NOT NULL,
+  kind VARCHAR(40) NOT NULL,
+  repository_id BIGINT NOT NULL,
+  target VARCHAR(255) NOT NULL,
+  arguments LONGTEXT NOT NULL,
+  author VARCHAR(120) NOT NULL,
+  task_id VARCHAR(40),
+  lease_id VARCHAR(40),
+  state VARCHAR(20) NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  looks INTEGER NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL,
+  queued_at BIGINT NOT NULL,
+  sending_at BIGINT,
+  finished_at BIGINT,
+  result LONGTEXT,
+  error LONGTEXT,
+  lane INTEGER NOT NULL DEFAULT 1,
+  told_at BIGINT,
+  trace VARCHAR(60),
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_writes_author ON writes (installation_id, author, state, finished_at);
+CREATE INDEX ix_writes_queue ON writes (installation_id, state, seq);
+CREATE INDEX ix_writes_state ON writes (state, not_before, installation_id);
+CREATE INDEX ix_writes_target ON writes (installation_id, target, state, seq);
+CREATE INDEX ix_writes_task ON writes (installation_id, task_id, state, seq);

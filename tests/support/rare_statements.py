@@ -1,0 +1,162 @@
+"""Statements that depend on an argument and that no usual call runs: each with sample arguments."""
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from bot.cli.secret_rotation import KINDS
+from store import clock, retention
+from store.engine.origins import SERVER, Origin
+from store.engine.sql import Dialect
+from store.engine.transaction import Numbered
+from store.fetch import backfills
+from store.identity import credentials, sealed_rows
+from store.inbox import deliveries, missed_deliveries
+from store.mirror import (
+    board_syncs,
+    dependency_cycles,
+    freshness,
+    mirror_rows,
+    permissions,
+    referrers,
+    search_index,
+    threads,
+)
+from store.outbox import issue_changes, sender_leases
+from store.tables import TABLES
+from store.tasks import tasks
+
+SEALED = [each.where for each in KINDS]
+# An installation, and a repository or any other id.
+INSTALLATION, REPOSITORY = 1, 2
+WHOLE: dict[str, dict[str, Any]] = {
+    name: {each.name: 0 if each.type is int else "" for each in table.columns}
+    for name, table in TABLES.items()
+}
+
+
+class ListingTx:
+    """A transaction without a database that lists its statements. Nothing is ever found."""
+
+    dialect: Dialect = "mariadb"
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+        self.places: set[tuple[str, int]] = set()
+        self.numbered: list[Numbered] = []
+        self.rings: set[str] = set()
+        self.origin: Origin = SERVER
+        self.trace: str | None = None
+
+    async def now(self) -> int:
+        return 1
+
+    def _note(self, sql: str, caller: FrameType) -> None:
+        self.statements.append(sql)
+        self.places.add((caller.f_code.co_filename, caller.f_lineno))
+
+    async def all(self, sql: str, **_: Any) -> list[Any]:
+        self._note(sql, sys._getframe(1))
+        return []
+
+    async def one(self, sql: str, **_: Any) -> Any | None:
+        self._note(sql, sys._getframe(1))
+        return None
+
+    async def run(self, sql: str, **_: Any) -> int:
+        self._note(sql, sys._getframe(1))
+        return 0
+
+    async def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        assert rows
+        self._note(sql, sys._getframe(1))
+
+
+Example = Callable[[ListingTx], Awaitable[Any]]
+EXAMPLES: tuple[Example, ...] = (
+    *(lambda tx, each=each: clock.mend(tx, each) for each in clock.TIMES),
+    lambda tx: backfills.forget(tx, INSTALLATION),
+    lambda tx: backfills.forget(tx, INSTALLATION, REPOSITORY),
+    backfills.progress,
+    lambda tx: backfills.progress(tx, INSTALLATION),
+    backfills.unfinished_repositories,
+    lambda tx: backfills.unfinished_repositories(tx, INSTALLATION),
+    lambda tx: credentials.change(tx, "key", name="a name"),
+    *(lambda tx, each=each: sealed_rows.counts(tx, each) for each in SEALED),
+    *(lambda tx, each=each: sealed_rows.lock_batch(tx, each, "id", 0, 5) for each in SEALED),
+    *(
+        lambda tx, each=each: sealed_rows.replace(tx, each, dict.fromkeys(each.key, ""), b"", "id")
+        for each in SEALED
+    ),
+    lambda tx: deliveries.newest(tx, None, 5),
+    lambda tx: deliveries.newest(tx, "dead", 5),
+    lambda tx: missed_deliveries._known_guids(tx, INSTALLATION, ("guid",)),
+    lambda tx: board_syncs.request_sweep(tx, INSTALLATION, REPOSITORY, 3),
+    lambda tx: dependency_cycles._mark(
+        tx, INSTALLATION, dependency_cycles.Edge("parent", 3, 4, False, True), cyclic=True
+    ),
+    lambda tx: freshness.dead_count(tx, INSTALLATION, [REPOSITORY]),
+    lambda tx: mirror_rows._store(
+        tx, "installations", WHOLE["installations"], {"account_id": 9}, "version"
+    ),
+    lambda tx: mirror_rows.by_id(tx, "issues", INSTALLATION, [3]),
+    *(
+        lambda tx, each=each: mirror_rows.overwrite(tx, each, WHOLE[each])
+        for each in ("issues", "repositories")
+    ),
+    lambda tx: mirror_rows.is_deleted(tx, "issues", INSTALLATION, 3),
+    lambda tx: mirror_rows.hide(tx, "issues", WHOLE["issues"] | {"version": "2026 a"}, 5),
+    lambda tx: mirror_rows.content(tx, "issues", INSTALLATION),
+    lambda tx: mirror_rows.present(tx, "labels", INSTALLATION, REPOSITORY),
+    lambda tx: permissions.forget(tx, INSTALLATION, REPOSITORY, "octocat"),
+    lambda tx: permissions.stale_people(tx, INSTALLATION, REPOSITORY, "octocat"),
+    lambda tx: referrers.threads_with(tx, INSTALLATION, REPOSITORY, "bug", None, 5),
+    lambda tx: referrers.threads_with(tx, INSTALLATION, REPOSITORY, None, 3, 5),
+    lambda tx: search_index._entries(
+        tx, "installation_id = :i AND doc = :known", {"i": INSTALLATION}, {"doc": 3}
+    ),
+    lambda tx: search_index._entries(tx, "installation_id = :i", {"i": INSTALLATION}, None),
+    lambda tx: search_index._change(
+        tx, WHOLE["search_texts"], WHOLE["search_texts"] | {"terms": "w_new"}
+    ),
+    lambda tx: search_index._following(tx, "issues", INSTALLATION, 3, 5),
+    lambda tx: threads.written_text(tx, "comments", INSTALLATION, 3),
+    lambda tx: threads.text_row(tx, "comment", INSTALLATION, 3),
+    lambda tx: issue_changes._set(tx, WHOLE["writes"], "seq = :v", 3),  # type: ignore[arg-type]
+    lambda tx: sender_leases.record_mutation(tx, INSTALLATION, notifies=True),
+    *(
+        lambda tx, each=each: retention.drop_oldest(tx, each, INSTALLATION, 3, 5)
+        for each in retention.GROWING
+    ),
+    lambda tx: retention.purge(tx, INSTALLATION, 5, removed=True),
+    lambda tx: tasks.visible_id(tx, INSTALLATION, "t_1"),
+    lambda tx: tasks.of_issues(tx, INSTALLATION, [3], [REPOSITORY]),
+)
+
+
+# Those of them that go to all shards.
+SCATTERED = {
+    "store.clock.mend",
+    "store.fetch.backfills.progress",
+    "store.fetch.backfills.unfinished_repositories",
+    "store.identity.sealed_rows.counts",
+    "store.identity.sealed_rows.lock_batch",
+    "store.inbox.deliveries.newest",
+    "store.mirror.search_index._following",
+}
+
+
+async def _run() -> ListingTx:
+    tx = ListingTx()
+    for example in EXAMPLES:
+        await example(tx)
+    return tx
+
+
+async def statements() -> list[str]:
+    return (await _run()).statements
+
+
+async def places() -> set[tuple[str, int]]:
+    return (await _run()).places
