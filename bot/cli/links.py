@@ -5,9 +5,10 @@ from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.identity.people import operator_links
 from bot.identity.server_address import address_of
-from bot.settings import Settings
+from bot.settings import Settings, WrongSettings
 from bot.times import SECOND, span
 from store.engine.transaction import Tx
+from store.mirror import stored_installations
 
 
 async def print_link(loaded: Settings, installation: str) -> None:
@@ -16,6 +17,10 @@ async def print_link(loaded: Settings, installation: str) -> None:
         async def work(tx: Tx) -> str:
             tx.origin = local_origin.of()
             here = await installations.find(tx, installation)
+            if await stored_installations.installation(tx, here) is None:
+                raise WrongSettings(
+                    f"Hubbub knows no installation {here}. Pass the account's login."
+                )
             return await operator_links.add(tx, session.keys, here)
 
         secret = await session.store.write(work)

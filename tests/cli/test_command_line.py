@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from bot.cli import output
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.inbox import missed_deliveries
+from store.mirror import mirror_rows
 from tests.support.command_line import hubbub
 from tests.support.server_process import hubbub_process, post, serving, settings
 
@@ -238,6 +240,33 @@ async def test_a_token_for_an_account_that_nobody_knows_is_not_made(
     code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
     assert (code, out) == (2, "")
     assert "'acme'" in err
+
+
+async def test_a_link_to_the_page_is_for_an_account_that_the_database_has(
+    url: str, tmp_path: Path
+) -> None:
+    upgrade(url)
+    for unknown in ("acme", "7"):
+        words = ("link", "--installation", unknown)
+        code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
+        assert (code, out) == (2, "")
+        assert "Hubbub knows no installation" in err
+    store = await open_store(url)
+    row = dict.fromkeys(("account_id", "deleted"), 0) | {
+        "installation_id": 7,
+        "account": "acme",
+        "account_type": "Organization",
+        "repository_selection": "all",
+        "permissions": "{}",
+        "version": "1",
+    }
+    await store.write(lambda tx: mirror_rows.put(tx, "installations", row))
+    await store.close()
+    words = ("link", "--installation", "acme")
+    code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
+    assert code == 0
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/link/hubbub_[\w-]+\n", out)
+    assert "It works once" in err
 
 
 @pytest.mark.parametrize("agent", ["everybody", "holder", "actions-74-scout"])

@@ -10,10 +10,10 @@ from webhooks.middleware import Handler
 from webhooks.page import (
     actions,
     api_page,
-    counts,
     front,
     one_time_links,
     pages,
+    shared_answers,
     static_files,
     updates,
 )
@@ -79,7 +79,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get(f"{ACCOUNTS}/{{account}}/do/{{action}}", _action(actions.ask, menu))
     app.router.add_post(f"{ACCOUNTS}/{{account}}/do/{{action}}", _action(actions.act, menu))
     app[updates.STREAMS] = updates.Streams()
-    app[counts.COUNTS] = counts.new_counts()
+    app[shared_answers.SHARED] = shared_answers.new_cache()
     app.router.add_get(f"{ACCOUNTS}/{{account}}/updates", updates.follow)
     app.router.add_get("/", front.front)
     app.router.add_get("/sign-in", front.sign_in)

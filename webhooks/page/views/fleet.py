@@ -5,12 +5,13 @@ from typing import Any, get_args
 from bot.errors import Refused
 from bot.identity.actors import ROLES
 from store.agents.agents import Status
+from webhooks.page.shared_answers import ask
 from webhooks.page.visit import Visit
 
 
 async def fleet(visit: Visit) -> dict[str, Any]:
     wanted = {name: visit.value(name) for name in ("status", "role", "capability", "system")}
-    found = await visit.call("get_fleet", cursor=visit.value("cursor"), **wanted)
+    found = await ask(visit, "get_fleet", cursor=visit.value("cursor"), **wanted)
     return {"found": found, "wanted": wanted, "statuses": get_args(Status), "roles": ROLES}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from webhooks.page.counts import counts_of
+from webhooks.page.shared_answers import ask
 from webhooks.page.visit import Visit
 
 # Of each list on the overview.
@@ -12,15 +12,15 @@ MOST_ITEMS = 100
 
 
 async def overview(visit: Visit) -> dict[str, Any]:
-    attention = await visit.call("list_attention")
+    attention = await ask(visit, "list_attention")
     return {
         "attention": attention,
         "items": attention.items[:MOST_ITEMS],
         "total": sum(each.total for each in attention.counts),
-        "counts": await counts_of(visit),
-        "working": await visit.call("list_tasks", state="in_progress", limit=SHOWN, detail="full"),
-        "reviewing": await visit.call("list_tasks", state="in_review", limit=SHOWN, detail="full"),
-        "fleet": await visit.call("get_fleet"),
+        "counts": await ask(visit, "count_tasks"),
+        "working": await ask(visit, "list_tasks", state="in_progress", limit=SHOWN, detail="full"),
+        "reviewing": await ask(visit, "list_tasks", state="in_review", limit=SHOWN, detail="full"),
+        "fleet": await ask(visit, "get_fleet"),
         "budget": await visit.call("get_budget"),
         "shown": SHOWN,
     }

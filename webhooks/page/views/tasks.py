@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.tasks.states import STATES
-from webhooks.page.counts import counts_of
+from webhooks.page.shared_answers import ask
 from webhooks.page.visit import Visit
 
 ON_A_PAGE, IN_A_COLUMN = 50, 25
@@ -28,7 +28,7 @@ async def tasks(visit: Visit) -> dict[str, Any]:
         "found": found,
         "wanted": wanted,
         "states": STATE_CHOICES,
-        "counts": await counts_of(visit, wanted["repository"]),
+        "counts": await ask(visit, "count_tasks", repository=wanted["repository"]),
     }
 
 
@@ -42,5 +42,5 @@ async def board(visit: Visit) -> dict[str, Any]:
         }
         for state, heading in COLUMNS
     ]
-    counts = await counts_of(visit, wanted["repository"])
+    counts = await ask(visit, "count_tasks", repository=wanted["repository"])
     return {"columns": columns, "wanted": wanted, "counts": counts}
