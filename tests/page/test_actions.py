@@ -2,8 +2,10 @@
 
 import pytest
 
+from bot.operations import OPERATIONS
 from tests.support.login import LoginServer
 from tests.support.page import HERE, confirm, hidden, operator, signed_in, text_of
+from webhooks.page.action_table import ACTIONS
 
 DO = f"{HERE}/do"
 
@@ -126,3 +128,27 @@ async def test_the_way_back_leads_to_this_server(server: LoginServer) -> None:
         page = await browser.open(f"{DO}/pause", "POST", agent_id="ada", back=back)
         done = await browser.open(f"{DO}/pause", "POST", **hidden(page.text))
         assert done.location == leads
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_each_action_has_arguments_of_its_operation(name: str) -> None:
+    action = ACTIONS[name]
+    operation = OPERATIONS[action.operation]
+    assert not operation.reads_only
+    named = {*action.given, *action.about, *(each.name for each in action.fields)}
+    assert named <= operation.arguments.model_fields.keys()
+
+
+async def test_what_the_operator_writes_is_signed_as_the_operator(server: LoginServer) -> None:
+    workspace, browser = server.workspace, await operator(server)
+    agent = await workspace.agent("ada")
+    name = workspace.name(await workspace.task())
+    await agent.call("claim_task", task=name)
+    await confirm(browser, f"{DO}/comment", issue=name, body="Hello there")
+    await confirm(browser, f"{DO}/hold", task=name, note="Wait")
+    await confirm(browser, f"{DO}/release", task=name, note="Enough")
+    await workspace.settle()
+    bodies = [each.body for each in workspace.repository.issues[1].comments]
+    (said,) = [each for each in bodies if "Hello there" in each]
+    assert "operator" in said
+    assert "@operator" not in "".join(bodies), "that would name a stranger on GitHub"
