@@ -562,6 +562,19 @@ def flags_clear(name: FlagName, installation: OneInstallation = None) -> None:
     asyncio.run(flags.clear_flag(settings.load(), name, installation))
 
 
+@app.command("insights", rich_help_panel=OPERATE)
+def show_insights(
+    installation: OneInstallation = None,
+    since: Annotated[str, typer.Option(help="how far back to look, as 12h or 30d")] = "7d",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Find what to change: short leases, failing agents, slow reviews, refused writes."""
+    from bot.cli import insights
+
+    asyncio.run(insights.show(settings.load(), installation, since, as_json=as_json))
+
+
 @app.command("backfill", rich_help_panel=OPERATE)
 def watch_backfill(
     repository: Annotated[str | None, typer.Argument(help="owner/repo; default: all")] = None,

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from bot.attention import items
 from bot.audit.seals import SHORT
 from bot.backup.schedule import last_backup
 from bot.kernel.operation import Shared
@@ -32,6 +33,8 @@ DAY = 24 * HOUR
 MILLION = 1_000_000
 MOST_AGENTS = 1000
 MOST_SEALS = 1000
+# What needs a person takes some queries for each.
+MOST_WITH_ATTENTION = 20
 MOST_INSTALLATIONS = usage.MOST_INSTALLATIONS
 # Authors with a label of their own. The others count as one.
 MOST_AUTHORS = 20
@@ -54,6 +57,7 @@ async def render(store: Store, shared: Shared) -> bytes:
     ):
         found += await store.read(part)
         await asyncio.sleep(0)
+    found.append(await _attention(store))
     registry = CollectorRegistry()
     registry.register(_Families(found))
     return generate_latest(registry)
@@ -266,6 +270,16 @@ async def _seals(tx: Tx) -> list[Metric]:
 async def _size(tx: Tx) -> list[Metric]:
     size = await figures.database_bytes(tx)
     return [_gauge("database_bytes", "The size of the database on the disk.", (), [((), size)])]
+
+
+async def _attention(store: Store) -> Metric:
+    """What needs a person, in the installations that wrote last."""
+    values = []
+    for here in await store.read(partial(sender_leases.latest, limit=MOST_WITH_ATTENTION)):
+        kinds = await store.read(partial(items.open_kinds, installation_id=here))
+        values += [((here, each.kind), each.total) for each in kinds]
+        await asyncio.sleep(0)
+    return _gauge("attention", "What needs a person.", ("installation", "kind"), values)
 
 
 async def _backup(tx: Tx) -> list[Metric]:

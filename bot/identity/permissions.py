@@ -216,6 +216,7 @@ RULES: dict[str, Rule] = {
     "replay_delivery": Rule(None, None, None, people="tech-lead"),
     "list_audit": Rule(None, None, None, people="tech-lead"),
     "list_attention": Rule(None, None, None, people="observer"),
+    "get_insights": Rule(None, None, None, people="tech-lead"),
 }
 
 # The lowest permission on a repository that gives a person the role.

@@ -1,7 +1,7 @@
 """Every operation, in the order in which surfaces list them."""
 
 from bot.kernel.operation import Operation
-from bot.operations import audit, deliveries, events
+from bot.operations import audit, deliveries, events, insights
 from bot.operations.agents import control, directory, fleet, invitations, registration, spawned_runs
 from bot.operations.attention import needs
 from bot.operations.code import diffs, file_lists, files
@@ -111,5 +111,6 @@ OPERATIONS: dict[str, Operation] = {
         deliveries.get_delivery,
         deliveries.replay_delivery,
         audit.list_audit,
+        insights.get_insights,
     )
 }

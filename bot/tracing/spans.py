@@ -27,7 +27,7 @@ class _Recorded:
         self._span = span
 
     def set(self, **attributes: Value | None) -> None:
-        self._span.set_attributes(_dotted(attributes))
+        self._span.set_attributes(_with_dots(attributes))
 
     def fail(self, error: str) -> None:
         self._span.set_attribute("error.type", error)
@@ -54,7 +54,7 @@ class Spans:
             context=_context_of(parent) if parent else None,
             kind=KINDS[kind],
             links=[Link(_span_in(each)) for each in links],
-            attributes=_dotted(attributes),
+            attributes=_with_dots(attributes),
             # Its text may have secrets and words of people.
             record_exception=False,
             set_status_on_exception=False,
@@ -107,7 +107,7 @@ def _span_in(traceparent: str) -> trace.SpanContext:
     return trace.get_current_span(W3C.extract({HEADER: traceparent})).get_span_context()
 
 
-def _dotted(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
+def _with_dots(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
     return {
         name.replace("__", "."): value for name, value in attributes.items() if value is not None
     }

@@ -395,4 +395,5 @@ SCENES: dict[str, Make] = {
     "replay_delivery": fixed(guid="d"),
     "list_audit": fixed(),
     "list_attention": fixed(),
+    "get_insights": fixed(),
 }

@@ -323,5 +323,6 @@ CALLS: dict[str, Does] = {
     "list_audit": by_person("list_audit"),
     "list_audit of an actor": by_person("list_audit", actor="me"),
     "list_audit of an operation": by_person("list_audit", action="claim_task"),
+    "get_insights": by_person("get_insights"),
     "list_audit since a time": by_person("list_audit", since="2027-01-01"),
 }
