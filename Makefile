@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, with venv, and nothing else: each target makes .venv when it has to.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-mysql lint audit bench serve docs dist test-wheel lock format clean
+.PHONY: help demo test test-mysql lint audit bench serve docs dist test-wheel test-install lock format clean
 
 BIN := .venv/bin
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -76,6 +76,10 @@ dist: $(STAMP) ## build the source archive and the wheel into dist
 test-wheel: dist ## install the built wheel alone, outside the checkout, and play the demo
 	@echo "Installing the wheel alone and playing the demo with it"
 	@.ci/wheel
+
+test-install: $(STAMP) ## rehearse an installation in production: as the Dockerfile and the units of systemd do (as root)
+	@echo "Installing from the lock, and serving on a MariaDB as a user without rights"
+	@$(BIN)/python tests/support/throwaway_mariadb.py .ci/install
 
 lock: $(STAMP) ## resolve the dependencies into requirements.lock (UPGRADE=--upgrade takes newer versions)
 	@echo "Resolving the dependencies into requirements.lock"

@@ -40,6 +40,8 @@ KINDS: dict[str, str] = {
     "delivery_dead": "a webhook could not be processed, until it is replayed",
     "check_failed": "Hubbub's check fails on an open pull request, until it passes or the pull "
     "request is closed",
+    "flag_fell_back": "Hubbub turned a feature flag off, because more calls failed with it, until "
+    "the operator sets or clears it",
 }
 
 

@@ -152,6 +152,17 @@ def _check_words(row: Trouble) -> Words:
     )
 
 
+def _flag_words(row: Trouble) -> Words:
+    title = f"Hubbub turned the feature {row['subject']} off, because more calls failed with it."
+    return Words(
+        title,
+        title,
+        "Nothing is urgent: the plain path is in use. Let the operator of the server look at "
+        "`hubbub flags list`.",
+        "info",
+    )
+
+
 WORDS: dict[str, Callable[[Trouble], Words]] = {
     "question": _question_words,
     "task_failed": _failure_words,
@@ -178,4 +189,5 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     "budget_exhausted": _budget_words,
     "delivery_dead": _delivery_words,
     "check_failed": _check_words,
+    "flag_fell_back": _flag_words,
 }

@@ -210,6 +210,15 @@ def _checks(dialect: Dialect) -> str:
     )
 
 
+def _flags(_: Dialect) -> str:
+    """Feature flags that Hubbub turned off, here or for all installations (0)."""
+    return (
+        "SELECT f.name AS subject, NULL AS agent, f.changed_at AS since, f.why AS detail, "
+        f"{NO_FIGURES}, {NOWHERE}, {OF_NO_TASK} FROM feature_flags f "
+        "WHERE f.installation_id IN (0, :i) AND f.state = 'fallen_back'"
+    )
+
+
 # By kind, in the order in which people read them.
 SOURCES: dict[str, Source] = {
     "question": _questions,
@@ -225,9 +234,10 @@ SOURCES: dict[str, Source] = {
     "budget_exhausted": _budgets,
     "delivery_dead": _deliveries,
     "check_failed": _checks,
+    "flag_fell_back": _flags,
 }
 # Everybody in the installation may see these.
-OF_NO_REPOSITORY = ("agent_died", "budget_exhausted")
+OF_NO_REPOSITORY = ("agent_died", "budget_exhausted", "flag_fell_back")
 
 
 async def of_kind(

@@ -70,7 +70,7 @@ def _why_too_new(url: str, found: str) -> str | None:
     during a rolling update. A migration that removes something stores the revision that a program
     must know since then: see `tests/store/test_upgrade.py`.
     """
-    oldest = _stored(url, OLDEST) if found > newest() else None
+    oldest = _stored_value(url, OLDEST) if found > newest() else None
     if oldest is None or oldest <= newest():
         return None
     return (
@@ -111,10 +111,10 @@ def _has_file(url: str) -> bool:
 
 def revision(url: str) -> str | None:
     """The revision of the schema, or None if there is none. A SQLite file must exist."""
-    return _stored(url, STORED)
+    return _stored_value(url, STORED)
 
 
-def _stored(url: str, question: str) -> str | None:
+def _stored_value(url: str, question: str) -> str | None:
     path = sqlite_path(url)
     if path:
         return _stored_in_file(url, path, question)

@@ -7,10 +7,14 @@ import pytest
 
 from bot.attention.items import KINDS, MOST_LISTED
 from bot.attention.wording import WORDS
+from bot.flags import setting
+from bot.flags.known import JOINT_REQUESTS
 from bot.identity.actors import Actor
 from bot.times import SECOND
 from fixtures.github import Issue
 from store.attention.troubles import SOURCES
+from store.engine.transaction import Tx
+from store.flags import feature_flags
 from store.inbox import deliveries
 from tests.pulls.test_checks import open_pull
 from tests.support.agent_runs import begin, set_templates, spawn, workflow_run
@@ -208,6 +212,22 @@ async def failed_check(workspace: Workspace) -> Ends:
     return close
 
 
+async def fallen_flag(workspace: Workspace) -> Ends:
+    """For this installation alone, because other tests share the database."""
+    here = workspace.installation.id
+
+    async def write(tx: Tx) -> None:
+        await setting.put(tx, here, JOINT_REQUESTS, setting.parse("on"), "operator", "")
+        (row,) = [each for each in await feature_flags.rows(tx) if each["installation_id"] == here]
+        assert await feature_flags.mark_fallen_back(tx, row, "hubbub", "Many failed.")
+
+    async def ends() -> None:
+        await workspace.store.write(lambda tx: setting.clear(tx, here, JOINT_REQUESTS))
+
+    await workspace.store.write(write)
+    return ends
+
+
 STORIES: list[tuple[str, Begins, str, str]] = [
     ("question", question, "warning", "ada asks on acme/rocket#1 “Mend it”: “Which valve?”"),
     (
@@ -260,6 +280,12 @@ STORIES: list[tuple[str, Begins, str, str]] = [
     ("budget_exhausted", budget, "warning", "GitHub's limit core is used up until "),
     ("delivery_dead", dead_delivery, "warning", "Hubbub could not process a webhook ("),
     ("check_failed", failed_check, "info", "Hubbub's check fails on acme/rocket#3."),
+    (
+        "flag_fell_back",
+        fallen_flag,
+        "info",
+        "Hubbub turned the feature joint_requests off, because more calls failed with it.",
+    ),
 ]
 
 
