@@ -210,7 +210,6 @@ async def _finish(options: Options, setup: Setup, page: SetupPage, terminal: Ter
     page.account, page.connect = installed.account, connect
     page.checks = [(each.right, doctor.line(each)) for each in found]
     await _connect(options, loaded, installed, page, terminal)
-    terminal.say("Start the server with `hubbub serve`.")
     return int(not all(each.right for each in found))
 
 
@@ -235,9 +234,11 @@ async def _connect(
     if options.clients.names:
         for each in await page.connect(options.clients.names):
             terminal.say(each)
+        terminal.say("Start the server with `hubbub serve`.")
     elif terminal.is_attended and terminal.open_page(f"{page.url}done"):
         terminal.say("Your browser shows how to connect agents. `Finish` there ends the command.")
         await page.is_finished.wait()
+        terminal.say("Start the server with `hubbub serve`.")
     else:
         terminal.say(setup_clients.by_hand(loaded, installed.account))
 

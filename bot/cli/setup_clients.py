@@ -77,6 +77,7 @@ def by_hand(loaded: Settings, account: str) -> str:
     """What a person types who has not chosen a client."""
     url = address_of(loaded) + ENDPOINT
     return (
+        "Start the server with `hubbub serve`. Then connect agents:\n"
         f"Create a token: hubbub token create --installation {account} --agent builder\n"
         f"Connect Claude Code: claude mcp add --transport http hubbub {url} "
         '--header "Authorization: Bearer TOKEN"\n'

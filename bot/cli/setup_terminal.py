@@ -57,5 +57,9 @@ class _Lines:
         return (await self._queue.get()).strip()
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
-        for each in sys.stdin:
-            loop.call_soon_threadsafe(self._queue.put_nowait, each)
+        # Without Python's own reader, whose lock would be held when the command ends.
+        rest = b""
+        while chunk := os.read(0, 4096):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for each in lines:
+                loop.call_soon_threadsafe(self._queue.put_nowait, each.decode(errors="replace"))
