@@ -152,7 +152,7 @@ async def get_delivery(ctx: Context, guid: Guid) -> DeliveryShown:
         raise _unknown(guid)
     row, delivery = found
     (entry,) = await _entries(ctx, [row])
-    text = _indented(delivery.payload)
+    text = _readable(delivery.payload)
     return DeliveryShown(
         delivery=entry,
         headers={"X-GitHub-Event": row["event"], "X-GitHub-Delivery": row["guid"]},
@@ -162,7 +162,7 @@ async def get_delivery(ctx: Context, guid: Guid) -> DeliveryShown:
     )
 
 
-def _indented(payload: bytes) -> str:
+def _readable(payload: bytes) -> str:
     """The payload as people read it. A malformed one is kept as it came."""
     try:
         return json.dumps(json.loads(payload), indent=2, ensure_ascii=False)

@@ -126,7 +126,7 @@ def _with_bends(
             way.append(number)
         bends[edge] = way[1:]
         steps += pairwise([*way, edge[1]])
-    return _ordered(columns, steps), bends
+    return _sort_columns(columns, steps), bends
 
 
 def without_circles(nodes: Sequence[int], edges: Sequence[Edge]) -> list[Edge]:
@@ -175,7 +175,7 @@ def _columns(nodes: Sequence[int], edges: Sequence[Edge]) -> list[list[int]]:
     return [[node for node in nodes if column[node] == x] for x in range(max(column.values()) + 1)]
 
 
-def _ordered(columns: list[list[int]], edges: Sequence[Edge]) -> list[list[int]]:
+def _sort_columns(columns: list[list[int]], edges: Sequence[Edge]) -> list[list[int]]:
     """Put each node near those that it is connected with, so that fewer lines cross."""
     near, place = _neighbours(edges), dict[int, float]()
     for column in columns:
