@@ -24,7 +24,7 @@ from tests.support.story import Clock, open_workspace
 from webhooks.page.routes import PAGES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-PICTURES = Path(__file__).parents[2] / "docs/pictures"
+PICTURES = Path(__file__).parents[2] / "docs/reference"
 # A variable part of an address, with its pattern.
 VARIABLE = re.compile(r"{(\w+)[^}]*}")
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -46,16 +46,11 @@ class World:
         values = {
             "guid": self.story.guid,
             "agent": "ada",
-            "agent_id": "ada",
             "owner": "acme",
             "repository": "rocket",
-            "repo": "rocket",
-            "name": "rocket",
             "number": str(self.story.pump.number),
-            "context_id": self.story.context_id,
+            "task": self.story.task_id,
             "context": self.story.context_id,
-            "thread": self.story.message_id,
-            "thread_id": self.story.message_id,
         }
         filled = {each.path: VARIABLE.sub(lambda m: values[m[1]], each.path) for each in PAGES}
         return {path: f"{HERE}/{part}".rstrip("/") for path, part in filled.items()}
@@ -200,7 +195,6 @@ async def test_the_charts_are_drawn_and_follow_the_size_on_sqlite(world: World) 
 @pytest.mark.skipif(not os.environ.get("HUBBUB_UPDATE_SNAPSHOTS"), reason="draws new pictures")
 async def test_the_pictures_of_the_page_are_drawn_on_sqlite(world: World) -> None:
     """HUBBUB_UPDATE_SNAPSHOTS=1 draws the pictures of README and docs."""
-    PICTURES.mkdir(exist_ok=True)
     task = f"{HERE}/tasks/acme/rocket/{world.story.pump.number}"
     shown = {"overview": HERE, "task": task, "graph": f"{HERE}/graph", "budget": f"{HERE}/budget"}
     for scheme, (name, address) in product(SCHEMES, shown.items()):

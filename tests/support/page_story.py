@@ -24,7 +24,7 @@ class PageStory:
     fence: int
     context_id: str
     guid: str
-    message_id: str
+    task_id: str
 
 
 async def play(workspace: Workspace) -> PageStory:
@@ -51,7 +51,7 @@ async def play(workspace: Workspace) -> PageStory:
         await workspace.agent(name, "developer", *can)
         for name, can in (("ada", ("python", "pumps")), ("bob", ("docs",)), ("eve", ()))
     ]
-    fence, context_id, message_id = await _work(workspace, ada, bob, pump)
+    fence, context_id = await _work(workspace, ada, bob, pump)
     asked = (await bob.call("claim_task", task=workspace.name(engine)))["fence"]
     await bob.call(
         "update_task_status",
@@ -69,10 +69,13 @@ async def play(workspace: Workspace) -> PageStory:
     guid = await _dead_delivery(workspace)
     for n in range(3):
         await ada.write("github_comment_issue", issue=workspace.name(hull), body=f"Coat {n + 1}")
-    return PageStory(workspace, ada, plan, pump, hull, fence, context_id, guid, message_id)
+    (row,) = await workspace.rows(
+        "SELECT id FROM tasks WHERE installation_id = :i AND number = :n", n=pump.number
+    )
+    return PageStory(workspace, ada, plan, pump, hull, fence, context_id, guid, row["id"])
 
 
-async def _work(workspace: Workspace, ada: Agent, bob: Agent, pump: Issue) -> tuple[int, str, str]:
+async def _work(workspace: Workspace, ada: Agent, bob: Agent, pump: Issue) -> tuple[int, str]:
     """Ada works on a task: a document in two versions, a message, commits, a pull request."""
     name = workspace.name(pump)
     fence = (await ada.call("claim_task", task=name))["fence"]
@@ -104,7 +107,7 @@ async def _work(workspace: Workspace, ada: Agent, bob: Agent, pump: Issue) -> tu
         note="The seal is in; the test at 4 bar is next.",
     )
     await workspace.settle()
-    return fence, context_id, sent["message_id"]
+    return fence, context_id
 
 
 async def _time(workspace: Workspace, ada: Agent, pump: Issue, fence: int) -> None:
