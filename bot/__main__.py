@@ -41,6 +41,8 @@ secret_commands = typer.Typer(help="Change the main secret.", no_args_is_help=Tr
 app.add_typer(secret_commands, name="secret", rich_help_panel=ACCESS)
 flag_commands = typer.Typer(help="Turn features on for some installations.", no_args_is_help=True)
 app.add_typer(flag_commands, name="flags", rich_help_panel=OPERATE)
+notify_commands = typer.Typer(help="Tell people what needs them.", no_args_is_help=True)
+app.add_typer(notify_commands, name="notify", rich_help_panel=OPERATE)
 audit_commands = typer.Typer(help="Verify and export the audit log.", no_args_is_help=True)
 app.add_typer(audit_commands, name="audit", rich_help_panel=ACCESS)
 
@@ -275,13 +277,13 @@ TokenRepositories = Annotated[
 TokenAgent = Annotated[str, typer.Option("--agent", help="the agent's id")]
 
 
-def _lasts(expires: str | None) -> int | None:
+def _lasts(expires: str | None, option: str = "--expires") -> int | None:
     from bot import times
 
     try:
         return None if expires is None else times.seconds(expires)
     except ValueError as exc:
-        raise WrongSettings(f"--expires: {exc}") from exc
+        raise WrongSettings(f"{option}: {exc}") from exc
 
 
 @token_commands.command("create")
@@ -528,6 +530,95 @@ def audit_export(
     from bot.cli import audit
 
     asyncio.run(audit.export(settings.load(), installation, since))
+
+
+TargetName = Annotated[str, typer.Argument(help="the target's name, as `notify list` shows it")]
+
+
+@notify_commands.command("add")
+def notify_add(
+    kind: Annotated[str, typer.Argument(help="webhook, slack, discord, teams or mail")],
+    name: Annotated[str, typer.Argument(help="a name for it")],
+    installation: InstallationName,
+    to: Annotated[
+        str | None,
+        typer.Option(help="the address; - reads it from standard input; without it you are asked"),
+    ] = None,
+    on: Annotated[
+        list[str] | None, typer.Option(help="a kind of item, such as question; default: all")
+    ] = None,
+    repository: Annotated[list[str] | None, typer.Option(help="owner/repo; default: all")] = None,
+    *,
+    private: Annotated[
+        bool, typer.Option("--private", help="with texts of all private repositories")
+    ] = False,
+    severity: Annotated[str, typer.Option(help="at least info, warning or urgent")] = "warning",
+    quiet: Annotated[
+        str | None, typer.Option(help="hours without messages, such as 22:00-07:00")
+    ] = None,
+    zone: Annotated[str, typer.Option(help="the time zone of the quiet hours")] = "UTC",
+    urgent_waits: Annotated[
+        bool, typer.Option("--urgent-waits", help="quiet hours hold urgent messages too")
+    ] = False,
+    wait: Annotated[str, typer.Option(help="how long a message collects, such as 5m")] = "60s",
+    resolved: Annotated[bool, typer.Option("--resolved", help="tell also what is over")] = False,
+    per_hour: Annotated[int, typer.Option(help="the most messages in an hour")] = 20,
+) -> None:
+    """Add a target of notifications."""
+    from bot.cli import notify
+
+    address = notify.read_address(to) or typer.prompt("Address", hide_input=kind != "mail")
+    rules = {
+        "kinds": tuple(on) if on else None,
+        "private": private,
+        "severity": severity,
+        "urgent_passes": not urgent_waits,
+        "wait_s": _lasts(wait, "--wait"),
+        "resolved": resolved,
+        "per_hour": per_hour,
+    }
+    wanted = notify.Wanted(installation, kind, name, address, repository or (), quiet, zone, rules)
+    asyncio.run(notify.add(settings.load(), wanted))
+
+
+@notify_commands.command("list")
+def notify_list(installation: InstallationName, *, as_json: AsJson = False) -> None:
+    """List the targets of notifications, and what went wrong last."""
+    from bot.cli import notify
+
+    asyncio.run(notify.list_targets(settings.load(), installation, as_json=as_json))
+
+
+@notify_commands.command("test")
+def notify_test(name: TargetName, installation: InstallationName) -> None:
+    """Send a test message at once."""
+    from bot.cli import notify
+
+    asyncio.run(notify.try_out(settings.load(), installation, name))
+
+
+@notify_commands.command("pause")
+def notify_pause(name: TargetName, installation: InstallationName) -> None:
+    """Send nothing to a target until it is resumed."""
+    from bot.cli import notify
+
+    asyncio.run(notify.change(settings.load(), installation, name, "pause"))
+
+
+@notify_commands.command("resume")
+def notify_resume(name: TargetName, installation: InstallationName) -> None:
+    """Tell a target again of what begins from now on."""
+    from bot.cli import notify
+
+    asyncio.run(notify.change(settings.load(), installation, name, "resume"))
+
+
+@notify_commands.command("remove")
+def notify_remove(name: TargetName, installation: InstallationName) -> None:
+    """Remove a target."""
+    from bot.cli import notify
+
+    asyncio.run(notify.change(settings.load(), installation, name, "remove"))
 
 
 @flag_commands.command("list")

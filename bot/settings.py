@@ -42,6 +42,10 @@ class WrongSettings(Exception):
         super().__init__(secret_formats.mask(message)[0])
 
 
+# An address alone, without a name, so that nothing else gets into the header.
+MAIL_FROM = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$"
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="HUBBUB_",
@@ -188,6 +192,21 @@ class Settings(BaseSettings):
         description="at least 16 characters, with which backups are encrypted; better in a file "
         "that HUBBUB_BACKUP_PASSPHRASE_FILE names",
     )
+    notify_origins: str = Field(
+        "",
+        description="origins such as http://alerts.internal:9000, separated by commas, to which "
+        "notifications may go although they are private or use http",
+    )
+    smtp_host: str = Field("", description="the mail server for notifications")
+    smtp_port: Annotated[int, Field(ge=1, le=65_535)] = Field(587, description="its port")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="tls if the port speaks TLS from the first byte on, such as 465"
+    )
+    smtp_user: str = Field("", description="the user name, if the mail server needs one")
+    smtp_password: SecretStr | None = Field(None, description="the password of that user")
+    smtp_from: Annotated[str, Field(pattern=MAIL_FROM)] = Field(
+        "hubbub@localhost", description="the address from which the mails come"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is logged"
     )
@@ -232,6 +251,14 @@ class Settings(BaseSettings):
                 ip_network(each, strict=False)
             except ValueError as exc:
                 raise ValueError(f"{each!r} is not an address or network, as 10.0.0.0/8") from exc
+        return value
+
+    @field_validator("notify_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        for each in split_list(value):
+            if not re.fullmatch(r"https?://[^/\s@?#]+", each):
+                raise ValueError(f"{each!r} is not an origin such as http://alerts.internal:9000")
         return value
 
     @field_validator("quotas")

@@ -52,6 +52,9 @@ TIMES = (
     _time("backfills", "not_before", HOUR, "state = 'queued'"),
     _time("backfills", "not_before", 24 * HOUR, "state = 'refused'"),
     _time("writes", "not_before", 600 * SECOND, "state IN ('queued', 'sending', 'unknown')"),
+    # A day of collecting, and a day of quiet hours.
+    _time("notifications", "not_before", 48 * HOUR, "state IN ('waiting', 'sending')"),
+    _time("notification_sweeps", "due_at", 60 * SECOND),
     _time("receipts", "visible_at", HOUR, "state IN ('pending', 'delivered')"),
     # The lease gets its full time, as if the holder had just renewed it.
     StoredTime(

@@ -42,7 +42,15 @@ KINDS: dict[str, str] = {
     "request is closed",
     "flag_fell_back": "Hubbub turned a feature flag off, because more calls failed with it, until "
     "the operator sets or clears it",
+    "notification_dead": "Hubbub gave up a notification to a target, until a later one is sent "
+    "to it; at most three days",
+    "target_stopped": "Hubbub stopped a target of notifications, because it is gone, until "
+    "somebody resumes or removes it",
 }
+
+
+# Their rows name a target where others name an agent.
+OF_TARGETS = ("notification_dead", "target_stopped")
 
 
 class Item(BaseModel):
@@ -117,7 +125,7 @@ def _item(kind: str, row: Trouble) -> Item:
         repository=row["full_name"],
         task=name(row) if has_task else None,
         pull_request=name(row) if has_pull else None,
-        agent=row["agent"] or None,
+        agent=None if kind in OF_TARGETS else row["agent"] or None,
         since=stamp(row["since"]),
         title=words.title,
         action=words.action,

@@ -163,6 +163,18 @@ def _flag_words(row: Trouble) -> Words:
     )
 
 
+def _dead_notification_words(row: Trouble) -> Words:
+    title = f"Hubbub gave up a notification to {quotation(row['agent'])}: {row['detail']}."
+    return Words(title, title, "Run `hubbub notify test`, and mend what it says.")
+
+
+def _target_words(row: Trouble) -> Words:
+    title = f"Notifications to {quotation(row['agent'])} stopped: {row['detail']}."
+    return Words(
+        title, title, "Add the new address by `hubbub notify add`, and remove the old one."
+    )
+
+
 WORDS: dict[str, Callable[[Trouble], Words]] = {
     "question": _question_words,
     "task_failed": _failure_words,
@@ -190,4 +202,6 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     "delivery_dead": _delivery_words,
     "check_failed": _check_words,
     "flag_fell_back": _flag_words,
+    "notification_dead": _dead_notification_words,
+    "target_stopped": _target_words,
 }

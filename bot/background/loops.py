@@ -14,6 +14,7 @@ from bot.background import (
     budget_sampling,
     digest_steps,
     expiry,
+    notifying,
     retention,
     sealing,
     spend_review,
@@ -33,6 +34,7 @@ from bot.github.client import open_client
 from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
+from bot.notifications.delivery import Notifier
 from bot.settings import GitHubApp
 from store.engine.transaction import Store, StoreError, Tx
 from store.mirror import search_index
@@ -55,6 +57,7 @@ CLOCK_EVERY_S = 5.0
 BACKUPS_EVERY_S = 20.0
 REFUSALS_EVERY_S = 5.0
 SEAL_EVERY_S = 30.0
+NOTIFY_EVERY_S = 2.0
 FLAGS_EVERY_S = 5.0
 FALL_BACK_EVERY_S = 30.0
 INDEX_BATCH = 50
@@ -78,6 +81,7 @@ class Loops:
     repair: Repair
     retention_times: RetentionTimes
     refusals: Refusals
+    notifier: Notifier
     # None if `serve` makes no backups.
     backups: Schedule | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -109,6 +113,7 @@ class Loops:
             ("clock", self.clock.step, "time", CLOCK_EVERY_S),
             ("refusals", self.store_refusals, "time", REFUSALS_EVERY_S),
             ("sealer", self.seal_audit, "time", SEAL_EVERY_S),
+            ("notifier", self.notify, "time", NOTIFY_EVERY_S),
             ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
             ("canary", self.compare_flags, "time", FALL_BACK_EVERY_S),
             *([("backups", self.backups.step, "time", BACKUPS_EVERY_S)] if self.backups else []),
@@ -205,6 +210,9 @@ class Loops:
         await self.refusals.flush()
         return 0
 
+    async def notify(self) -> int:
+        return await notifying.step(self.store, self.notifier)
+
     async def seal_audit(self) -> int:
         return await sealing.step(self.store, self.shared.keys)
 
@@ -282,6 +290,7 @@ async def run_loops(
     app: GitHubApp,
     retention_times: RetentionTimes,
     refusals: Refusals,
+    notifier: Notifier,
     backups: Schedule | None = None,
 ) -> AsyncIterator[Loops]:
     async with open_client(app) as github:
@@ -289,7 +298,9 @@ async def run_loops(
         every_s = app.pull_every_s or REPAIR_EVERY_S
         repair = Repair(store, github, keys=shared.keys, fetches=pulls, every_s=every_s)
         sender = Sender(store, github, keys=shared.keys, flags=shared.flags)
-        loops = Loops(store, shared, pressure, sender, repair, retention_times, refusals, backups)
+        loops = Loops(
+            store, shared, pressure, sender, repair, retention_times, refusals, notifier, backups
+        )
         loops.start()
         try:
             yield loops

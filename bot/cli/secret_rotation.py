@@ -14,6 +14,7 @@ from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.contexts import encryption
 from bot.identity.keyring import BOUND, KEY_ID, Broken, Keys
+from bot.notifications import targets
 from bot.settings import Settings, WrongSettings
 from store.audit.records import NO_INSTALLATION
 from store.engine import key_values
@@ -43,6 +44,10 @@ def _checkpoint(row: Row) -> str:
     return checkpoints.sealed_for(row["installation_id"], row["agent_id"], row["task_id"])
 
 
+def _target(row: Row) -> str:
+    return targets.sealed_for(row["installation_id"], row["id"])
+
+
 # Every table that has something sealed.
 KINDS = (
     Kind(
@@ -54,6 +59,11 @@ KINDS = (
         Sealed("checkpoints", ("installation_id", "agent_id", "task_id"), prefix=KEY_ID),
         checkpoints.PURPOSE,
         _checkpoint,
+    ),
+    Kind(
+        Sealed("notification_targets", ("installation_id", "id"), prefix=KEY_ID),
+        targets.PURPOSE,
+        _target,
     ),
 )
 

@@ -6,7 +6,7 @@ from functools import partial
 from aiohttp import web
 from pydantic import SecretStr
 
-from bot.background import health, loops, retention
+from bot.background import health, loops, notifying, retention
 from bot.backup.schedule import schedule_of
 from bot.cli import listening, session
 from bot.cli.inheritance import Inheritance
@@ -49,6 +49,7 @@ async def serve(
             github_app,
             times,
             Refusals(opened.store),
+            notifying.notifier_of(loaded, opened.store, opened.keys),
             schedule_of(loaded, opened.store),
         ) as running,
         actions_tokens.open_checker(opened.store, _issuer(loaded), address_of(loaded)) as actions,

@@ -217,6 +217,8 @@ RULES: dict[str, Rule] = {
     "list_audit": Rule(None, None, None, people="tech-lead"),
     "list_attention": Rule(None, None, None, people="observer"),
     "get_insights": Rule(None, None, None, people="tech-lead"),
+    "list_notification_targets": Rule(None, None, None, people="tech-lead"),
+    "manage_notification_target": Rule(None, None, None, people="tech-lead"),
 }
 
 # The lowest permission on a repository that gives a person the role.

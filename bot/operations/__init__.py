@@ -3,7 +3,7 @@
 from bot.kernel.operation import Operation
 from bot.operations import audit, deliveries, events, insights
 from bot.operations.agents import control, directory, fleet, invitations, registration, spawned_runs
-from bot.operations.attention import needs
+from bot.operations.attention import needs, notification_targets
 from bot.operations.code import diffs, file_lists, files
 from bot.operations.contexts import context_snapshots, documents, listing, sharing
 from bot.operations.github import (
@@ -104,6 +104,8 @@ OPERATIONS: dict[str, Operation] = {
         writes.cancel_write,
         writes.get_budget,
         needs.list_attention,
+        notification_targets.list_notification_targets,
+        notification_targets.manage_notification_target,
         usage_reports.report_usage,
         outbox_list.get_outbox,
         budget_history.get_budget_history,

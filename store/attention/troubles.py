@@ -219,6 +219,35 @@ def _flags(_: Dialect) -> str:
     )
 
 
+def _dead_notifications(dialect: Dialect) -> str:
+    """Those to targets that got no later one."""
+    newest = (
+        "SELECT id, target_id, error, ended_at FROM "
+        f"{sql.by_index(dialect, 'notifications', 'ix_notifications_state')} "
+        "WHERE installation_id = :i AND state = 'dead' AND ended_at >= :recent "
+        f"ORDER BY ended_at DESC LIMIT {WINDOW}"
+    )
+    later = (
+        f"SELECT 1 FROM {sql.by_index(dialect, 'notifications s', 'ix_notifications_target')} "
+        "WHERE s.installation_id = :i AND s.target_id = n.target_id AND s.state = 'sent' "
+        "AND s.ended_at > n.ended_at"
+    )
+    return (
+        "SELECT x.id AS subject, x.name AS agent, MAX(n.ended_at) AS since, "
+        f"MAX(n.error) AS detail, {NO_FIGURES}, {NOWHERE}, {OF_NO_TASK} FROM ({newest}) n "
+        "JOIN notification_targets x ON x.installation_id = :i AND x.id = n.target_id "
+        f"WHERE x.state = 'active' AND NOT EXISTS ({later}) GROUP BY x.id, x.name"
+    )
+
+
+def _stopped_targets(_: Dialect) -> str:
+    return (
+        "SELECT x.id AS subject, x.name AS agent, x.since, x.why AS detail, "
+        f"{NO_FIGURES}, {NOWHERE}, {OF_NO_TASK} FROM notification_targets x "
+        "WHERE x.installation_id = :i AND x.state = 'stopped'"
+    )
+
+
 # By kind, in the order in which people read them.
 SOURCES: dict[str, Source] = {
     "question": _questions,
@@ -235,9 +264,14 @@ SOURCES: dict[str, Source] = {
     "delivery_dead": _deliveries,
     "check_failed": _checks,
     "flag_fell_back": _flags,
+    "notification_dead": _dead_notifications,
+    "target_stopped": _stopped_targets,
 }
 # Everybody in the installation may see these.
-OF_NO_REPOSITORY = ("agent_died", "budget_exhausted", "flag_fell_back")
+OF_NO_REPOSITORY = (
+    *("agent_died", "budget_exhausted", "flag_fell_back"),
+    *("notification_dead", "target_stopped"),
+)
 
 
 async def of_kind(

@@ -131,6 +131,12 @@ CONTENTS: dict[str, Content] = {
     "flag_counts": Nothing(
         "counts of the last day, by which a canary falls back: they begin again"
     ),
+    "notification_targets": Whole(
+        "people chose where notifications go; the addresses stay encrypted with the main secret"
+    ),
+    "noticed_items": Whole("so that people are not notified again of the same"),
+    "notifications": Whole("what was not sent yet"),
+    "notification_sweeps": Whole("so that Hubbub goes on looking for what needs a person"),
     "requests": Whole("so that a call that is repeated with its key is done once"),
     "facts": Part(
         f"name NOT IN ({_sql_list(LEFT_OUT_FACTS)})",

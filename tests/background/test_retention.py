@@ -1,12 +1,18 @@
 """What is kept no longer goes, and nothing else."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 
 from bot.background import sealing
 from bot.background.retention import DAY, RetentionTimes, step
 from bot.identity import sessions
 from bot.identity.credentials import Grant
+from bot.notifications import trials
 from fixtures.github import Issue
+from store.engine.transaction import Tx
+from store.notifications import notifications
 from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
 from tests.support.story import Workspace
@@ -65,6 +71,7 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     await workspace.settle()
     keys, grant = workspace.dispatcher.shared.keys, Grant(workspace.installation.id, "a", "tester")
     await workspace.store.write(lambda tx: sessions.start(tx, keys, grant, audience="x", lasts_s=9))
+    await workspace.store.write(partial(add_notification, workspace=workspace))
     for table in (*SETTLED, "events", "audit"):
         assert await count(workspace, table) > 0, table
     await days_pass(workspace, 91)
@@ -72,6 +79,13 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
         assert await count(workspace, table) == 0, table
     assert await count(workspace, "leases") == 1
     assert (await agent.call("get_task", task=claimed["task"]["id"]))["task"]["number"] == 1
+
+
+async def add_notification(tx: Tx, workspace: Workspace) -> None:
+    """One that was sent."""
+    target: Any = {"installation_id": workspace.installation.id, "id": "target"}
+    row = await trials.row_of(tx, target)
+    await notifications.add(tx, {**row, "state": "sent", "ended_at": await tx.now()})
 
 
 async def test_reports_and_sums_of_days_go_and_the_sums_of_all_days_stay(

@@ -20,10 +20,13 @@ from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.identity.tokens import Tokens
 from bot.kernel.operation import Shared
+from bot.notifications import targets
+from bot.notifications.rules import Rules
 from bot.settings import Settings, WrongSettings
 from store.engine.database import open_store
 from store.engine.transaction import Store, Tx
 from store.identity import sealed_rows
+from store.notifications import targets as stored_targets
 from tests.support.api_keys import add_api_key
 from tests.support.command_line import hubbub
 from tests.support.server_process import SECRET, environment, settings
@@ -68,13 +71,14 @@ async def fill(store: Store, contexts: int = 1, checkpoints: int = 1) -> list[st
 
 
 async def sealed_under(store: Store) -> dict[str, dict[str, int]]:
-    """How many rows of each table are under which secret."""
+    """How many rows of each table that has some are under which secret."""
 
     async def work(tx: Tx) -> dict[str, dict[str, int]]:
-        return {
+        found = {
             kind.where.table: await sealed_rows.counts(tx, kind.where)
             for kind in secret_rotation.KINDS
         }
+        return {table: counts for table, counts in found.items() if counts}
 
     return await store.read(work)
 
@@ -112,21 +116,30 @@ async def test_a_batch_that_is_sealed_anew_has_a_size(own: Store) -> None:
     done = await rotate(own, BOTH)
     assert sum(each.resealed for each in done) == n
     assert 1 < len(done) < n
-    assert await sealed_under(own) == {"context_versions": {ALONE.id: n}, "checkpoints": {}}
+    assert await sealed_under(own) == {"context_versions": {ALONE.id: n}}
 
 
 async def test_after_rotation_the_former_secret_is_not_needed(own: Store) -> None:
     made = await fill(own, contexts=3)
+    address, rules = targets.Address("https://hooks.example.com/x", "secret"), Rules()
+    target = await own.write(
+        lambda tx: targets.add(tx, FORMER, INSTALLATION, "webhook", "ours", address, rules, "")
+    )
     done = await rotate(own, BOTH, batch=4)
     assert done == [
         secret_rotation.Batch("context_versions", 4, 0),
         secret_rotation.Batch("context_versions", 2, 0),
         secret_rotation.Batch("checkpoints", 1, 0),
+        secret_rotation.Batch("notification_targets", 1, 0),
     ]
     assert await sealed_under(own) == {
         "context_versions": {ALONE.id: 6},
         "checkpoints": {ALONE.id: 1},
+        "notification_targets": {ALONE.id: 1},
     }
+    row = await own.read(lambda tx: stored_targets.get(tx, INSTALLATION, target["id"]))
+    assert row is not None
+    assert targets.address_of(ALONE, row) == address
     after = ada(own, ALONE)
     read = [(await after.call("get_context", context_id=one))["content"] for one in made]
     assert read == [[0], [1], [2]]

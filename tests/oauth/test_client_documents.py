@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.identity.oauth.client_documents import Unusable, check_address, is_public, keep_seconds
+from bot.identity.oauth.client_documents import Unusable, check_address, keep_seconds
 from bot.identity.oauth.clients import Client
 from bot.identity.oauth.document_fetcher import MOST_OF_HOST, RETRY_AFTER_S, DocumentFetcher
+from bot.public_internet import is_public
 from tests.support.client_site import (
     GOOD,
     HOST,

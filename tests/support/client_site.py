@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bot.identity.oauth.client_documents import is_public
 from bot.identity.oauth.document_fetcher import DocumentFetcher
+from bot.public_internet import is_public
 
 HOST = "client.example"
 ID = f"https://{HOST}/client.json"

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from bot.notifications import targets
+from bot.notifications.rules import Rules
+from bot.notifications.targets import Address
 from tests.support.story import Agent, Workspace
 
 Given: TypeAlias = dict[str, Any]
@@ -298,6 +301,15 @@ async def started(s: Scene) -> Given:
     return {"run_id": run["run_id"]}
 
 
+async def notification_target(s: Scene) -> Given:
+    i, keys = s.workspace.installation.id, s.workspace.dispatcher.shared.keys
+    address = Address("https://hooks.example.com/x")
+    await s.workspace.store.write(
+        lambda tx: targets.add(tx, keys, i, "slack", s.name, address, Rules(), "operator")
+    )
+    return {"target": s.name, "action": "pause"}
+
+
 SHA = "0" * 40
 SCENES: dict[str, Make] = {
     "register_agent": of_owner(name="x"),
@@ -396,4 +408,6 @@ SCENES: dict[str, Make] = {
     "list_audit": fixed(),
     "list_attention": fixed(),
     "get_insights": fixed(),
+    "list_notification_targets": fixed(),
+    "manage_notification_target": notification_target,
 }

@@ -17,7 +17,12 @@ SETTINGS = ".github/hubbub.yml"
 TEMPLATES = "templates:\n  fixer:\n    workflow: agent.yml\n"
 CODE = {"src/a.py": "a = 1\nb = 2\n", "README.md": "Read me\n"}
 # What these need is not at hand, and what they ask, others ask too.
-NOT_MEASURED = {"github_move_card", "github_cancel_workflow", "override_check"}
+NOT_MEASURED = {
+    "github_move_card",
+    "github_cancel_workflow",
+    "override_check",
+    "manage_notification_target",
+}
 
 
 @dataclass
@@ -189,6 +194,12 @@ async def list_attention(scene: Scene) -> None:
     await person.call("list_attention")
 
 
+async def list_targets(scene: Scene) -> None:
+    i = scene.workspace.installation.id
+    person = replace(scene.lead, actor=Actor(i, "@octocat", "tech-lead"))
+    await person.call("list_notification_targets")
+
+
 # Each operation with typical arguments.
 CALLS: dict[str, Does] = {
     "register_agent": call("me", "register_agent", agent_id="me", name="Me"),
@@ -304,6 +315,7 @@ CALLS: dict[str, Does] = {
     "cancel_write": call("me", "cancel_write", write_id="$write_id"),
     "get_budget": call("me", "get_budget"),
     "list_attention": list_attention,
+    "list_notification_targets": list_targets,
     "report_usage": call("me", "report_usage", model="m-1", cost="0.01"),
     "get_task_history": by_person("get_task_history", task="$mine", limit=4),
     "get_task_messages": by_person("get_task_messages", task="$mine"),

@@ -5,12 +5,11 @@ metadata-document). Hubbub fetches it, so a caller chooses an address that Hubbu
 rules here keep it away from everything that is not on the public internet.
 """
 
-import ipaddress
 import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 from bot.identity.oauth.clients import ADDRESS, Client, redirect_problem
@@ -24,22 +23,6 @@ KEEP_S = 3600
 KEEP_BY_DEFAULT_S = 600
 HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 MAX_AGE = re.compile(r"\bmax-age=(\d{1,9})\b")
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# For protocols, tunnels and tests. Some versions of Python take a part of them for public.
-SPECIAL = tuple(
-    ipaddress.ip_network(each)
-    for each in (
-        "192.0.0.0/24",
-        "192.88.99.0/24",
-        "64:ff9b:1::/48",
-        "100::/64",
-        "2001::/23",
-        "2002::/16",
-        "3fff::/20",
-        "5f00::/16",
-    )
-)
 
 
 class Unusable(Exception):
@@ -67,28 +50,6 @@ def check_address(client_id: str) -> str:
     if not HOST.fullmatch(parts.netloc):
         raise Unusable("its host is not the name of a host on the internet in small letters")
     return parts.netloc
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is on the public internet, also inside of one that maps it."""
-    try:
-        found: Address = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address):
-        if (inner := _inner_address(found)) is not None:
-            return is_public(str(inner))
-        if found.is_site_local:
-            return False
-    special = found.is_multicast or found.is_reserved or any(found in each for each in SPECIAL)
-    return found.is_global and not special
-
-
-def _inner_address(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address to which packets for this address go in the end."""
-    if address in NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped
 
 
 def read_document(client_id: str, body: bytes) -> Client:

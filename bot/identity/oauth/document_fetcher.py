@@ -3,23 +3,22 @@
 import asyncio
 import time
 from collections.abc import Callable
-from socket import AF_INET, AddressFamily
 from ssl import SSLContext
 
 import aiohttp
 import structlog
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
 from cachetools import LRUCache, TTLCache
 
 from bot.identity.oauth.client_documents import (
     LARGEST_DOCUMENT,
     Unusable,
     check_address,
-    is_public,
     keep_seconds,
     read_document,
 )
 from bot.identity.oauth.clients import Client
+from bot.public_internet import is_public, open_session
 
 log = structlog.get_logger()
 
@@ -36,28 +35,6 @@ MOST_A_MINUTE = 60
 UNREACHABLE = "it could not be fetched from a public address"
 BUSY = "too many documents are being fetched; try again in a minute"
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "hubbub"}
-
-
-class PublicResolver(AbstractResolver):
-    """Gives the addresses of a host only if all are allowed.
-
-    The connection is made to these addresses, so no second answer of the host's name server counts.
-    """
-
-    def __init__(self, inner: AbstractResolver, allows: Callable[[str], bool]) -> None:
-        self._inner = inner
-        self._allows = allows
-
-    async def resolve(
-        self, host: str, port: int = 0, family: AddressFamily = AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        if not all(self._allows(each["host"]) for each in found):
-            raise Unusable(UNREACHABLE)
-        return found
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 class DocumentFetcher:
@@ -119,20 +96,8 @@ class DocumentFetcher:
             raise Unusable(UNREACHABLE) from exc
 
     async def _fetch(self, client_id: str) -> tuple[Client, int]:
-        resolver = self._resolver or aiohttp.ThreadedResolver()
-        connector = aiohttp.TCPConnector(
-            resolver=PublicResolver(resolver, self._allows),
-            use_dns_cache=False,
-            force_close=True,
-            ssl=self._tls,
-        )
         async with (
-            aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers=HEADERS,
-                auto_decompress=False,
-            ) as session,
+            open_session(HEADERS, self._resolver, self._tls, self._allows) as session,
             session.get(client_id, allow_redirects=False) as answer,
         ):
             _check_head(answer)

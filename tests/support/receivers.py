@@ -1,0 +1,103 @@
+"""Receivers of notifications on loopback: a web server that keeps what it gets, a mail server."""
+
+import asyncio
+import email
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from email.policy import default
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+@dataclass
+class Receiver:
+    """`status`, `headers` and `text`: what it answers."""
+
+    url: str = ""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    text: str = "ok"
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        return self.url.removesuffix("/in")
+
+    @property
+    def bodies(self) -> list[Any]:
+        return [orjson.loads(body) for _, body in self.requests]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.requests.append((dict(request.headers), await request.read()))
+        return web.Response(status=self.status, headers=self.headers, text=self.text)
+
+
+@asynccontextmanager
+async def open_receiver() -> AsyncIterator[Receiver]:
+    receiver, app = Receiver(), web.Application()
+    app.router.add_post("/in", receiver.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/in"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()
+
+
+@dataclass
+class MailBox:
+    """`refusal`: what it answers to a recipient, if not OK."""
+
+    port: int = 0
+    refusal: str = ""
+    mails: list[tuple[list[str], Message]] = field(default_factory=list)
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it by this name
+        self,
+        _server: SMTP,
+        _session: Session,
+        envelope: Envelope,
+        address: str,
+        _options: list[str],
+    ) -> str:
+        if self.refusal:
+            return self.refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        content = envelope.content
+        assert isinstance(content, bytes)
+        mail = email.message_from_bytes(content, policy=default)
+        self.mails.append(([str(each) for each in envelope.rcpt_tos], mail))
+        return "250 OK"
+
+
+@asynccontextmanager
+async def open_mail_server(tls: ssl.SSLContext | None, *, starttls: bool) -> AsyncIterator[MailBox]:
+    """With STARTTLS, which it insists on, or TLS from the first byte on, or neither."""
+    box = MailBox()
+    more: dict[str, Any] = {}
+    if tls and starttls:
+        more = {"tls_context": tls, "require_starttls": True}
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: SMTP(box, loop=loop, **more),
+        "127.0.0.1",
+        0,
+        ssl=None if starttls else tls,
+    )
+    box.port = server.sockets[0].getsockname()[1]
+    try:
+        yield box
+    finally:
+        server.close()
+        await server.wait_closed()
