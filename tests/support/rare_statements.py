@@ -6,13 +6,14 @@ from types import FrameType
 from typing import Any
 
 from bot.cli.secret_rotation import KINDS
-from store import clock, retention
+from store import clock, figures, retention
+from store.backup import target
 from store.engine.origins import SERVER, Origin
 from store.engine.sql import Dialect
 from store.engine.transaction import Numbered
 from store.fetch import backfills
 from store.identity import credentials, sealed_rows
-from store.inbox import deliveries, missed_deliveries
+from store.inbox import deliveries, diagnostics, missed_deliveries
 from store.mirror import (
     board_syncs,
     dependency_cycles,
@@ -76,6 +77,12 @@ class ListingTx:
 Example = Callable[[ListingTx], Awaitable[Any]]
 EXAMPLES: tuple[Example, ...] = (
     *(lambda tx, each=each: clock.mend(tx, each) for each in clock.TIMES),
+    target.is_filled,
+    lambda tx: target.insert_rows(
+        tx, "issues", ("installation_id",), [[1]], {"backup": "b", "table": "issues", "rows": 1}
+    ),
+    figures.database_bytes,
+    *(lambda tx, each=each: diagnostics.newest(tx, each, 5) for each in diagnostics.TABLES),
     lambda tx: backfills.forget(tx, INSTALLATION),
     lambda tx: backfills.forget(tx, INSTALLATION, REPOSITORY),
     backfills.progress,
@@ -137,12 +144,14 @@ EXAMPLES: tuple[Example, ...] = (
 
 # Those of them that go to all shards.
 SCATTERED = {
+    "store.backup.target.is_filled",
     "store.clock.mend",
     "store.fetch.backfills.progress",
     "store.fetch.backfills.unfinished_repositories",
     "store.identity.sealed_rows.counts",
     "store.identity.sealed_rows.lock_batch",
     "store.inbox.deliveries.newest",
+    "store.inbox.diagnostics.newest",
     "store.mirror.search_index._following",
 }
 

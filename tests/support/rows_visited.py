@@ -78,7 +78,7 @@ class CountingTx:
         self.visits = visits
         self.dialect = tx.dialect
         self._sqlite = getattr(tx, "_db", None)
-        self._steps = 0
+        self._visited = 0
         self._handled = 0
         self.installations: set[int] = set()
 
@@ -116,16 +116,16 @@ class CountingTx:
 
     async def begin(self) -> None:
         if self._sqlite is not None:
-            self._sqlite.set_progress_handler(self._step, 1)
+            self._sqlite.set_progress_handler(self._step, STEPS_OF_A_ROW)
         else:
             self._handled = await self._handler_reads()
 
     def end(self) -> None:
         if self._sqlite is not None:
-            self._sqlite.set_progress_handler(None, 1)
+            self._sqlite.set_progress_handler(None, STEPS_OF_A_ROW)
 
     def _step(self) -> int:
-        self._steps += 1
+        self._visited += 1
         return 0
 
     async def _handler_reads(self) -> int:
@@ -138,7 +138,7 @@ class CountingTx:
     async def _note(self, sql: str, *rows_of: Mapping[str, Any]) -> None:
         self._note_place(sys._getframe(2), rows_of)
         if self._sqlite is not None:
-            rows, self._steps = self._steps // STEPS_OF_A_ROW, 0
+            rows, self._visited = self._visited, 0
         else:
             handled = await self._handler_reads()
             rows, self._handled = handled - self._handled, handled
