@@ -21,13 +21,18 @@ NAMES = re.compile(rf"\b({'|'.join(OPERATIONS)})\b")
 FOR_LEADS = {name for name, each in OPERATIONS.items() if each.role == "tech-lead"}
 COMMANDS = re.compile(rf"(?<![\w/.])/({'|'.join(VERBS)})\b")
 # Notices of the kind `stuck` go to tech-leads only.
-ONLY_FOR_LEADS = {("bot/messages/notice_sources.py", "change_task")}
+ONLY_FOR_LEADS = {
+    ("bot/messages/notice_sources.py", "change_task"),
+    # What people who are tech-leads may change.
+    ("bot/insights/agents.py", "change_task"),
+}
 # Where people's texts are made, so that commands stand there.
 FOR_PEOPLE = (
     "bot/attention/wording.py",
     "bot/comments/",
     "bot/pulls/",
     "bot/inbox/",
+    "bot/insights/",
     "bot/outbox/kinds/",
 )
 
