@@ -3,6 +3,7 @@
 On SQLite: what is checked is GitHub's side.
 """
 
+import json
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -219,3 +220,12 @@ async def test_doctor_names_a_misspelt_setting(github: SimulatedGitHub, tmp_path
     assert lines["names of settings"] == (
         "WRONG: these are not settings: HUBBUB_LOG_FMT (did you mean HUBBUB_LOG_FORMAT?)"
     )
+
+
+async def test_doctor_prints_json_for_programs(github: SimulatedGitHub, tmp_path: Path) -> None:
+    github.app.events.remove("sub_issues")
+    given = settings(f"sqlite:///{tmp_path / 'hubbub.db'}", github)
+    code, out, err = await hubbub("doctor", "--json", folder=tmp_path, **given)
+    found = [json.loads(line) for line in out.splitlines()]
+    assert (code, err, {tuple(each) for each in found}) == (1, "", {("check", "ok", "message")})
+    assert [each["check"] for each in found if not each["ok"]] == ["events"]
