@@ -29,11 +29,11 @@ from webhooks.page.updates import MOST_OF_SESSION
 
 TASKS = 10_000
 AGENTS = 5
-LOADS, CHANGES = 20, 20
+LOADS, CHANGES = 20, 10
 BROWSERS, REAL = 100, 3
 GOAL_MS = 1000
-# Between two changes, so that the second of quiet after each message is over.
-PAUSE_S = 1.2
+# Between two changes. A browser gets one message a second, and the end of a change is one too.
+PAUSE_S = 2.5
 
 
 @dataclass
