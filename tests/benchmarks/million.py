@@ -75,7 +75,7 @@ TASKS: Expressions = {
 }
 
 # The rows of one statement: on a busy machine, a million would take longer than a statement may.
-PART = 100_000
+PART = 50_000
 # Agents that measure claims do nothing else.
 SETTINGS: RepositorySettingsRow = {
     "installation_id": 0,

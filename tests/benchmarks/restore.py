@@ -43,8 +43,8 @@ async def fill(url: str, size: int) -> None:
     await store.close()
 
 
-def run(url: str, *words: str) -> tuple[float, float, str]:
-    """Seconds, the most resident memory in MiB, and the output."""
+def run(url: str, *words: str) -> tuple[str, str, str, str]:
+    """Seconds, those of the processor, the most resident memory in MiB, and the output."""
     began = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "bot", *words],
@@ -53,46 +53,42 @@ def run(url: str, *words: str) -> tuple[float, float, str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    most, watched = 0, psutil.Process(process.pid)
+    most, spent, watched = 0, 0.0, psutil.Process(process.pid)
     while process.poll() is None:
         try:
             most = max(most, watched.memory_info().rss)
+            spent = sum(watched.cpu_times()[:2])
         except psutil.Error:
             break
         time.sleep(LOOK_S)
     output = process.communicate()[0]
     if process.returncode:
         raise RuntimeError(output)
-    return time.monotonic() - began, most / 1024**2, " ".join(output.split())
+    took = time.monotonic() - began
+    return f"{took:.0f}", f"{spent:.0f}", f"{most / 1024**2:.0f}", " ".join(output.split())
 
 
-def measure(table: Table, names: tuple[str, str], urls: tuple[str, str], folder: Path) -> None:
+def measure(names: tuple[str, str], urls: tuple[str, str], folder: Path) -> None:
     here, there = names
     path = folder / f"{here}.backup"
-    seconds, memory, words = run(urls[0], "backup", str(path))
+    table = Table("step", "seconds", "of the processor", "most MiB")
+    *figures, words = run(urls[0], "backup", str(path))
+    table.add_row(f"backup of {here}", *figures)
+    table.add_row("verify", *run(urls[0], "backup", "verify", str(path))[:3])
+    table.add_row(f"restore into {there}", *run(urls[1], "restore", str(path))[:3])
     rows = int(re.findall(r"(\d+) rows", words)[0])
-    size = path.stat().st_size / 1024**2
-    made, _, _ = run(urls[0], "backup", "verify", str(path))
-    table.add_row(
-        f"backup of {here}", f"{rows:,}", f"{seconds:.0f}", f"{memory:.0f}", f"{size:.0f}"
-    )
-    table.add_row("verify", f"{rows:,}", f"{made:.0f}", "", "")
-    seconds, memory, words = run(urls[1], "restore", str(path))
-    loaded = float(re.findall(r"loaded in ([\d.]+) s", words)[0])
-    table.add_row(f"restore into {there}", f"{rows:,}", f"{seconds:.0f}", f"{memory:.0f}", "")
-    table.add_row("of it until the rows were loaded", "", f"{loaded:.0f}", "", "")
+    table.title = f"{rows:,} rows, {path.stat().st_size / 1024**2:.0f} MiB"
+    Console().print(table)
 
 
 def main(size: int) -> int:
-    table = Table("step", "rows", "seconds", "most MiB", "file, MiB", title="A million rows")
     with databases() as first, databases() as second, tempfile.TemporaryDirectory() as folder:
         for here, there in (("SQLite", "MariaDB"), ("MariaDB", "SQLite")):
             if "MariaDB" not in first:
                 sys.exit("needs a MariaDB: run it by tests/support/throwaway_mariadb.py")
             upgrade(first[here])
             asyncio.run(fill(first[here], size))
-            measure(table, (here, there), (first[here], second[there]), Path(folder))
-    Console().print(table)
+            measure((here, there), (first[here], second[there]), Path(folder))
     return 0
 
 
