@@ -62,7 +62,9 @@ class DeliveryList(Answer):
 
 @operation(reads_only=True)
 async def list_deliveries(
-    ctx: Context, state: State | None = None, cursor: Cursor = None
+    ctx: Context,
+    state: Annotated[State | None, Field(description="default: all")] = None,
+    cursor: Cursor = None,
 ) -> DeliveryList:
     """List the webhook deliveries that GitHub sent, newest first."""
     states = (state,) if state else deliveries.STATES

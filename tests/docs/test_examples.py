@@ -35,7 +35,9 @@ def command_lines(page: Path) -> Iterator[str]:
     """The lines of the blocks, one for each command, also if it goes over several lines."""
     for language, text in blocks(page):
         if language in LANGUAGES:
-            yield from text.replace("\\\n", " ").splitlines()
+            lines = text.replace("\\\n", " ").splitlines()
+            # The name of a Kubernetes namespace too.
+            yield from (line for line in lines if "kubectl" not in line)
 
 
 def name(page: Path) -> str:

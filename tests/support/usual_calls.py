@@ -170,7 +170,7 @@ def by_person(operation: str, **given: Any) -> Does:
 
     async def work(scene: Scene) -> None:
         lead = scene.lead
-        person = Agent(lead.dispatcher, replace(lead.actor, name="@octocat"))
+        person = replace(lead, actor=replace(lead.actor, name="@octocat"))
         await person.call(operation, **{name: _value(scene, each) for name, each in given.items()})
 
     return work

@@ -44,7 +44,11 @@ async def list_notification_targets(ctx: Context) -> Targets:
 
 @operation()
 async def manage_notification_target(
-    ctx: Context, target: TargetId, action: Literal["pause", "resume", "test", "remove"]
+    ctx: Context,
+    target: TargetId,
+    action: Annotated[
+        Literal["pause", "resume", "test", "remove"], Field(description="what to do with it")
+    ],
 ) -> Targets:
     """Pause, resume, test or remove a target of notifications."""
     _check_sees_all(ctx)
