@@ -1,19 +1,19 @@
 """Leases as people look at them: those of a task, and those of agents with their tasks."""
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 from store.engine import reach, sql
 from store.engine.reach import Reach
 from store.engine.transaction import Tx
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.tasks import LeaseRow, TaskState
+from store.tasks.listing import TitledTask
 
 # The states of leases that ended.
 ENDED = ("released", "completed", "expired", "revoked")
 
 
-class TaskOfLease(TypedDict):
+class TaskOfLease(TitledTask):
     """A lease with the name and the state of its task."""
 
     holder: str
@@ -25,8 +25,6 @@ class TaskOfLease(TypedDict):
     ended_at: int | None
     ended_why: str | None
     task_id: str
-    number: int | None
-    title: str
     task_state: TaskState
     progress: int
     full_name: str
@@ -34,8 +32,8 @@ class TaskOfLease(TypedDict):
 
 COLUMNS = (
     "l.holder, l.fence, l.state, l.granted_at, l.renewed_at, l.expires_at, l.ended_at, "
-    "l.ended_why, t.id AS task_id, t.number, t.title, t.state AS task_state, t.progress, "
-    "r.full_name"
+    "l.ended_why, t.id AS task_id, t.repository_id, t.number, t.title, t.outsider, "
+    "t.state AS task_state, t.progress, r.full_name"
 )
 
 

@@ -25,15 +25,20 @@ ASSIGNED = (
 )
 
 
-class ListedTask(TypedDict):
-    """The columns of a task that a line of a list shows, and its repository's name."""
+class TitledTask(TypedDict):
+    """The title of a task, and what says whether callers may see it."""
 
-    id: str
     repository_id: int
-    issue_id: int | None
     number: int | None
     title: str
     outsider: str | None
+
+
+class ListedTask(TitledTask):
+    """The columns of a task that a line of a list shows, and its repository's name."""
+
+    id: str
+    issue_id: int | None
     state: TaskState
     held: int
     priority: int

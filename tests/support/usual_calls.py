@@ -178,7 +178,8 @@ def by_person(operation: str, **given: Any) -> Does:
 
 async def look_at_delivery(scene: Scene) -> None:
     (row,) = await scene.workspace.rows(
-        "SELECT guid FROM deliveries WHERE installation_id = :i AND state = 'received' LIMIT 1"
+        "SELECT guid FROM deliveries WHERE installation_id = :i "
+        "ORDER BY state = 'received' DESC LIMIT 1"
     )
     await by_person("get_delivery", guid=row["guid"])(scene)
 

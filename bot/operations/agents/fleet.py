@@ -10,8 +10,9 @@ from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.pagination import Cursor, decode, encode
 from bot.operations.agents.arguments import AgentId, System
 from bot.operations.agents.views import Agent, HealthThen, agent_views, known_agent
-from bot.operations.tasks import spend_views
+from bot.operations.tasks import spend_views, task_titles
 from bot.operations.tasks.spend_views import NOT_CHECKED, Used
+from bot.operations.tasks.views import BY_OUTSIDER
 from bot.tasks.capabilities import Capability, spellings
 from bot.times import stamp
 from store.agents import agents
@@ -29,6 +30,7 @@ MOST_HELD, MOST_ENDED = 250, 20
 class HeldLease(BaseModel):
     task: str
     title: str
+    title_by: str | None = Field(description=BY_OUTSIDER)
     state: TaskState
     progress: int
     fence: int
@@ -96,7 +98,7 @@ async def get_agent_history(
     here, reach = (ctx.tx, ctx.installation_id), ctx.actor.repositories
     held = await lease_history.live_of(*here, [row["id"]], reach, MOST_HELD)
     ended = await lease_history.ended_of(*here, row["id"], reach, MOST_ENDED)
-    return AgentHistory(held=[_lease(e) for e in held], ended=[_lease(e) for e in ended])
+    return AgentHistory(held=await _leases(ctx, held), ended=await _leases(ctx, ended))
 
 
 async def _fleet_views(ctx: Context, rows: list[AgentRow]) -> list[FleetAgent]:
@@ -111,8 +113,9 @@ async def _fleet_views(ctx: Context, rows: list[AgentRow]) -> list[FleetAgent]:
 async def _leases_by_holder(ctx: Context, holders: Sequence[str]) -> dict[str, list[HeldLease]]:
     found: dict[str, list[HeldLease]] = defaultdict(list)
     here = (ctx.tx, ctx.installation_id)
-    for each in await lease_history.live_of(*here, holders, ctx.actor.repositories, MOST_HELD):
-        found[each["holder"]].append(_lease(each))
+    rows = await lease_history.live_of(*here, holders, ctx.actor.repositories, MOST_HELD)
+    for row, lease in zip(rows, await _leases(ctx, rows), strict=True):
+        found[row["holder"]].append(lease)
     return found
 
 
@@ -132,10 +135,15 @@ async def _fleet_view(
     )
 
 
+async def _leases(ctx: Context, rows: Sequence[TaskOfLease]) -> list[HeldLease]:
+    return [_lease(each) for each in await task_titles.with_titles(ctx, rows)]
+
+
 def _lease(row: TaskOfLease) -> HeldLease:
     return HeldLease(
         task=f"{row['full_name']}#{row['number']}" if row["number"] else row["task_id"],
         title=row["title"],
+        title_by=row["outsider"],
         state=row["task_state"],
         progress=row["progress"],
         fence=row["fence"],

@@ -11,6 +11,7 @@ from bot.kernel.pagination import Limit
 from bot.operations.tasks import task_titles
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.blockers import blockers
+from bot.operations.tasks.views import BY_OUTSIDER
 from bot.tasks import eligibility
 from bot.tasks.states import OPEN
 from store.mirror import dependency_cycles, relations
@@ -30,6 +31,7 @@ class Node(BaseModel):
     key: int = Field(description="tells the issues of this answer apart")
     issue: str = Field(description="owner/repo#12")
     title: str = Field("", description="of a task")
+    title_by: str | None = Field(None, description=BY_OUTSIDER)
     state: TaskState | Literal["blocked", "open", "closed"]
     is_task: bool
     holder: str | None = None
@@ -172,6 +174,7 @@ def _node(
         key=key,
         issue=f"{task['full_name']}#{task['number']}",
         title=task["title"],
+        title_by=task["outsider"],
         state="blocked" if waits.get(task["id"]) else task["state"],
         is_task=True,
         holder=task["holder"] or task["assigned_to"],

@@ -7,9 +7,9 @@ from bot.kernel.operation import Context
 from bot.operations.github.text_trust import WITHHELD, Author, Judge, Judged, judge_of
 from store.mirror.text_edits import TextKey
 from store.mirror.text_policies import PolicyState
-from store.tasks.listing import ListedTask
+from store.tasks.listing import TitledTask
 
-Row = TypeVar("Row", bound=ListedTask)
+Row = TypeVar("Row", bound=TitledTask)
 
 
 async def with_titles(
@@ -39,18 +39,18 @@ def _with_title(row: Row, judge: Judge) -> Row:
     return cast("Row", {**row, "title": title, "outsider": outsider})
 
 
-def _judge(row: ListedTask, judge: Judge) -> Judged:
+def _judge(row: TitledTask, judge: Judge) -> Judged:
     author, key = _author(row), _key(row)
     if author is not None:
         return judge.judge(author, row["title"], key)
     return judge.judge_edit(key, row["title"]) if key else Judged(row["title"])
 
 
-def _key(row: ListedTask) -> TextKey | None:
+def _key(row: TitledTask) -> TextKey | None:
     number = row["number"]
     return None if number is None else TextKey.of_opening(row["repository_id"], number)
 
 
-def _author(row: ListedTask) -> Author | None:
+def _author(row: TitledTask) -> Author | None:
     outsider = row["outsider"]
     return None if outsider is None else Author(row["repository_id"], outsider, None)

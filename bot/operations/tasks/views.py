@@ -21,6 +21,9 @@ from store.tables.tasks import TaskState
 from store.tasks.listing import ListedTask
 from store.tasks.tasks import ENDED, FullTask
 
+# Of `title_by`.
+BY_OUTSIDER = "who wrote the title, if nobody whom the repository trusts"
+
 
 class Task(BaseModel):
     id: str
@@ -30,7 +33,7 @@ class Task(BaseModel):
     title: str
     title_by: str | None = Field(
         None,
-        description="who wrote the title, if nobody whom the repository trusts",
+        description=BY_OUTSIDER,
         exclude_if=lambda who: who is None,
     )
     state: TaskState | Literal["blocked"]
@@ -147,7 +150,7 @@ class TaskLine(BaseModel):
     title: str = Field(description="at most 80 characters of it")
     title_by: str | None = Field(
         None,
-        description="who wrote the title, if nobody whom the repository trusts",
+        description=BY_OUTSIDER,
         exclude_if=lambda who: who is None,
     )
     state: TaskState | Literal["blocked"]
