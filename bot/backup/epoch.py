@@ -63,6 +63,7 @@ async def _raise_numbers(tx: Tx, installation_id: int) -> None:
 
 
 async def _raise_fences(store: Store, installation_id: int) -> int:
+    await store.write(partial(epochs.raise_first_fence, installation_id=installation_id))
     after, raised, count = "", 1, 0
     while raised:
         after, raised = await store.write(

@@ -168,10 +168,11 @@ async def claim(
 
     `task` is locked, and `state` was read afterwards.
     """
-    claimed = await leases.grant(tx, task, holder, lease_s, paths, known)
+    fence = (task["fence"] or state["first_fence"]) + 1
+    claimed = await leases.grant(tx, task, fence, holder, lease_s, paths, known)
     if claimed is None:
         return None
-    here, lease_id, fence = (tx, task["installation_id"]), claimed["lease_id"], claimed["fence"]
+    here, lease_id = (tx, task["installation_id"]), claimed["lease_id"]
     if fence > 1:
         dropped = lost_lease_error(lease_id or "", "belongs to an agent whose writes are held")
         await write_cancellation.cancel_held_back(*here, task["id"], dropped)

@@ -7,8 +7,10 @@ were given after an earlier restore of the same backup.
 
 from typing import TypedDict
 
+from store.engine import key_values
 from store.engine.transaction import Tx
 from store.outbox.writes import LIVE
+from store.tasks.claim_state import FIRST_FENCE
 
 # A JSON number is exact up to 2^53, which is nine million times as much.
 GAP = 1_000_000_000
@@ -37,8 +39,18 @@ async def raise_head(tx: Tx, installation_id: int) -> int:
     return int(seq)
 
 
+async def raise_first_fence(tx: Tx, installation_id: int) -> None:
+    """Raise the first fence of tasks that were not claimed before, or are not in the backup."""
+    before = int(await key_values.get_of(tx, installation_id, FIRST_FENCE) or 0)
+    first = max(before + GAP, await tx.now())
+    await key_values.put_of(tx, installation_id, FIRST_FENCE, str(first))
+
+
 async def raise_fences(tx: Tx, installation_id: int, after: str) -> tuple[str, int]:
-    """Raise the fences of some tasks after this one: the last of them, and how many they are."""
+    """Raise the fences of some tasks after this one: the last of them, and how many they are.
+
+    A task without a fence was never claimed. It stays so, and `raise_first_fence` is for it.
+    """
     rows = await tx.all(
         "SELECT id FROM tasks WHERE installation_id = :i AND id > :after ORDER BY id LIMIT :n",
         i=installation_id,
@@ -50,7 +62,7 @@ async def raise_fences(tx: Tx, installation_id: int, after: str) -> tuple[str, i
     last: str = rows[-1]["id"]
     await tx.run(
         "UPDATE tasks SET fence = CASE WHEN fence + :gap > :now THEN fence + :gap ELSE :now END "
-        "WHERE installation_id = :i AND id > :after AND id <= :last",
+        "WHERE installation_id = :i AND id > :after AND id <= :last AND fence > 0",
         gap=GAP,
         now=await tx.now(),
         i=installation_id,

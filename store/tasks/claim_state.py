@@ -24,13 +24,19 @@ EDITS = (
     "EXISTS (SELECT 1 FROM writes w WHERE w.installation_id = t.installation_id "
     "AND w.target = :card)"
 )
+# The fact from which the fences of tasks go on that were never claimed. A restore sets it.
+FIRST_FENCE = "first fence"
+FIRST = (
+    "(SELECT f.value FROM installation_facts f WHERE f.installation_id = t.installation_id "
+    f"AND f.name = '{FIRST_FENCE}')"
+)
 TEXT = tuple(ThreadText.__annotations__)
 QUERY = (
     f"SELECT {', '.join(f'i.{column}' for column in TEXT)}, s.settings, r.private, "
     f"{text_policies.was_edited('t')} AS was_edited, "
     f"({RELATIONS} OR {HAS_PLANNED_RELATION}) AS has_relations, "
     f"{NOTICES} AS has_notices, {EDITS} AS has_edits, {HAS_PULLS} AS has_pulls, "
-    f"{spend_holds.is_drained('me')} AS is_drained "
+    f"{spend_holds.is_drained('me')} AS is_drained, {FIRST} AS first_fence "
     "FROM tasks t "
     "LEFT JOIN issues i ON i.installation_id = t.installation_id "
     "AND i.repository_id = t.repository_id AND i.number = t.number AND i.deleted = 0 "
@@ -49,6 +55,7 @@ class ClaimState(TypedDict):
     claimer has unseen notices about it. `has_edits`: whether its card was ever written.
     `has_pulls`: whether it may have pull requests.
     `is_drained`: whether a cap on spend forbids the claim.
+    `first_fence`: the fence before the first one of a task, 0 unless there was a restore.
     """
 
     text: ThreadText | None
@@ -60,6 +67,7 @@ class ClaimState(TypedDict):
     has_edits: int
     has_pulls: int
     is_drained: int
+    first_fence: int
 
 
 async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimState:
@@ -76,4 +84,5 @@ async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimState:
         "has_edits": row["has_edits"],
         "has_pulls": row["has_pulls"],
         "is_drained": row["is_drained"],
+        "first_fence": int(row["first_fence"] or 0),
     }

@@ -59,6 +59,7 @@ class Rate(TypedDict):
 async def grant(
     tx: Tx,
     task: FullTask,
+    fence: int,
     holder: str,
     lease_s: int | None,
     paths: Sequence[str] = (),
@@ -66,11 +67,11 @@ async def grant(
 ) -> FullTask | None:
     """Grant a lease on a locked task: its row now. None if it cannot be claimed as it is.
 
-    A lease with `lease_s` None never expires. `paths` are the files the holder plans to touch.
+    `fence`: above every fence of the task. A lease with `lease_s` None never expires. `paths` are
+    the files the holder plans to touch.
     """
     now = await tx.now()
     lease_id = ids.new("l", now)
-    fence = task["fence"] + 1
     taken = _claim_columns(holder, lease_id, fence, now)
     if not await _take_task(tx, task, taken):
         return None

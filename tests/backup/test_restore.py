@@ -157,6 +157,39 @@ async def test_the_other_engine_has_the_same_rows_before_the_new_epoch(
         assert await whole(workspace)
 
 
+async def test_a_task_whose_claim_is_lost_gets_no_fence_of_before_again(
+    workspace: Workspace, own_url: str, other_url: str, tmp_path: Path
+) -> None:
+    """One task of the backup was claimed only afterwards, and one was made only afterwards."""
+    bob = await workspace.agent("bob")
+    known = await workspace.task("In the backup, never claimed")
+    await back_up(workspace, own_url, tmp_path / "early.backup")
+    lost = await workspace.task("Not in the backup")
+    old = {
+        each.number: (await bob.call("claim_task", task=workspace.name(each)))["fence"]
+        for each in (known, lost)
+    }
+    await workspace.settle()
+    await restore(workspace, other_url, tmp_path / "early.backup")
+    async with going_on(workspace, other_url):
+        bob = Agent(workspace.dispatcher, bob.actor)
+        await run_repair(workspace, repair_of(workspace))
+        await workspace.settle()
+        # Nobody claimed them. So no bot posts a card on them, and their creator may cancel them.
+        rows = await workspace.rows("SELECT fence FROM tasks WHERE installation_id = :i")
+        assert [row["fence"] for row in rows] == [0, 0]
+        for each in (known, lost):
+            claim = await bob.call("claim_task", task=workspace.name(each))
+            assert claim["fence"] > old[each.number] + GAP
+            refused = await bob.refusal(
+                "update_task_status",
+                task=workspace.name(each),
+                status="completed",
+                fence=old[each.number],
+            )
+            assert refused.code == "stale_fence"
+
+
 async def test_a_write_that_was_sent_after_the_backup_is_not_sent_again(
     workspace: Workspace, own_url: str, other_url: str, tmp_path: Path
 ) -> None:

@@ -54,6 +54,8 @@ SCATTERED: dict[str, str] = {
     "store.mirror.stored_installations.installation_of": COMMAND,
     "store.mirror.stored_installations.present_installations": LOOP,
     "store.mirror.stored_repositories.present_repositories": LOOP,
+    "store.notifications.noticed.due": LOOP,
+    "store.notifications.notifications.due": LOOP,
     "store.outbox.sender_leases.latest": METRICS,
     "store.outbox.sender_leases.release": "once when `serve` ends",
     "store.outbox.write_order.waiting_installations": LOOP,

@@ -540,6 +540,15 @@ CREATE TABLE milestones (
   PRIMARY KEY (installation_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_milestones_number ON milestones (installation_id, repository_id, number);
+CREATE TABLE noticed_items (
+  installation_id BIGINT NOT NULL,
+  item_key VARCHAR(255) NOT NULL,
+  kind VARCHAR(40) NOT NULL,
+  repository_id BIGINT,
+  began BIGINT NOT NULL,
+  item LONGTEXT NOT NULL,
+  PRIMARY KEY (installation_id, item_key)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE TABLE notices (
   installation_id BIGINT NOT NULL,
   agent_id VARCHAR(64) NOT NULL,
@@ -556,6 +565,45 @@ CREATE TABLE notices (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_notices_age ON notices (created_at);
 CREATE INDEX ix_notices_unseen ON notices (installation_id, agent_id, seen_at, created_at);
+CREATE TABLE notification_sweeps (
+  installation_id BIGINT NOT NULL,
+  due_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_notification_sweeps_due ON notification_sweeps (due_at);
+CREATE TABLE notification_targets (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  name VARCHAR(60) NOT NULL,
+  shown VARCHAR(255) NOT NULL,
+  sealed LONGBLOB NOT NULL,
+  rules LONGTEXT NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  why VARCHAR(300),
+  created_at BIGINT NOT NULL,
+  created_by VARCHAR(120) NOT NULL,
+  since BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE notifications (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  target_id VARCHAR(40) NOT NULL,
+  urgent INTEGER NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  entries LONGTEXT NOT NULL,
+  more INTEGER NOT NULL DEFAULT 0,
+  not_before BIGINT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  created_at BIGINT NOT NULL,
+  ended_at BIGINT,
+  error VARCHAR(300),
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_notifications_due ON notifications (state, not_before);
+CREATE INDEX ix_notifications_state ON notifications (installation_id, state, ended_at);
+CREATE INDEX ix_notifications_target ON notifications (installation_id, target_id, state, ended_at);
 CREATE TABLE pending_reads (
   installation_id BIGINT NOT NULL,
   kind VARCHAR(40) NOT NULL,
