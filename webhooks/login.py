@@ -222,13 +222,13 @@ def _away(exc: Unreachable) -> web.Response:
 
 def is_local(address: str) -> bool:
     """Whether an address leads to this server, however a browser reads it."""
-    parts = urlsplit(address) if len(address) <= LONGEST_RETURN and address.isprintable() else None
-    return (
-        parts is not None
-        and not (parts.scheme or parts.netloc)
-        and address.startswith("/")
-        and not address.startswith(("//", "/\\"))
-    )
+    if len(address) > LONGEST_RETURN or not address.isprintable():
+        return False
+    # Before the address is read: that fails for a wrong host, such as of //[.
+    if not address.startswith("/") or address.startswith(("//", "/\\")):
+        return False
+    parts = urlsplit(address)
+    return not (parts.scheme or parts.netloc)
 
 
 async def _now(login: Login) -> int:

@@ -14,6 +14,9 @@ Cursor: TypeAlias = Annotated[
     Field(max_length=500, description="next_cursor of the page before, even a short one"),
 ]
 
+# Digits of a number for which the columns of both databases have room.
+MOST_DIGITS = 18
+
 
 def encode(place: str) -> str:
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
@@ -27,6 +30,16 @@ def decode(cursor: str | None) -> str:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError) as exc:
         raise wrong_cursor() from exc
+
+
+def decode_number(cursor: str | None) -> int | None:
+    """The place, a number that the database can compare. None: the first page. Raise Refused."""
+    place = decode(cursor)
+    if not place:
+        return None
+    if not (place.isascii() and place.isdecimal() and len(place) <= MOST_DIGITS):
+        raise wrong_cursor()
+    return int(place)
 
 
 def wrong_cursor() -> Refused:

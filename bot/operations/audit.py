@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, operation
-from bot.kernel.pagination import Cursor, decode, encode, wrong_cursor
+from bot.kernel.pagination import Cursor, decode_number, encode
 from bot.times import parse, stamp
 from store.audit import records, searching
 from store.audit.searching import Wanted
@@ -98,10 +98,8 @@ def _in_utc(text: str) -> str:
 
 
 def _place(cursor: str | None, below: int | None) -> int:
-    place = decode(cursor)
-    if place and not place.isdecimal():
-        raise wrong_cursor()
-    found = int(place) if place else records.LAST
+    place = decode_number(cursor)
+    found = records.LAST if place is None else place
     return found if below is None else min(found, below)
 
 

@@ -5,12 +5,14 @@ import io
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from bot.errors import Refused
-from bot.identity.actors import Actor
+from bot.identity.actors import Actor, person_with_roles
+from bot.identity.permissions import is_for_people
 from bot.kernel.operation import Operation
 from bot.kernel.pagination import encode
 from bot.operations import OPERATIONS
@@ -126,6 +128,27 @@ async def test_a_cursor_with_a_number_too_large_is_refused(surface: Surface) -> 
     cursor = encode("9" * 30 + " t_0")
     answer = await surface.call(await surface.token(), "list_tasks", cursor=cursor)
     assert (answer.status, answer.code) == (422, "invalid_arguments")
+
+
+TOO_LARGE = ("9" * 30, str(2**63), f"{10**18} x", "0" * 20 + "9" * 30, "٣", "-1", "\0")
+
+
+async def test_no_value_that_a_person_gives_is_a_fault_of_ours(workspace: Workspace) -> None:
+    """Operations for people alone, and every list that has pages."""
+    here = workspace.repository.id
+    actor = person_with_roles(workspace.installation.id, "octocat", {here: "tech-lead"}, [here])
+    one = Agent(workspace.dispatcher, actor)
+    for operation in OPERATIONS.values():
+        given: list[dict[str, Any]] = []
+        if is_for_people(operation.name):
+            given += hostile_arguments(operation)
+        if operation.reads_only and "cursor" in operation.arguments.model_fields:
+            required = {n for n, f in operation.arguments.model_fields.items() if f.is_required()}
+            other = dict.fromkeys(required, "acme/rocket#1")
+            given += [other | {"cursor": encode(each)} for each in TOO_LARGE]
+        for arguments in given:
+            with suppress(Refused):
+                await one.call(operation.name, **arguments)
 
 
 @pytest.mark.parametrize("path", ["/api/v1/list_agents", "/webhooks/github"])

@@ -1,5 +1,7 @@
 """What people do from the page: a form, its exact effect, and then the operation, once."""
 
+from urllib.parse import quote
+
 import pytest
 
 from bot.operations import OPERATIONS
@@ -88,6 +90,13 @@ async def test_a_refusal_is_shown_and_keeps_what_was_written(server: LoginServer
     assert "Nobody holds acme/rocket#1" in page.text
     assert "Keep this" in page.text
     assert "There is no action" in await text_of(browser, f"{DO}/format-disk", 400)
+
+
+async def test_an_action_that_is_opened_as_a_fragment_shows_its_effect(server: LoginServer) -> None:
+    workspace, browser = server.workspace, await signed_in(server)
+    name = quote(workspace.name(await workspace.task()))
+    text = await text_of(browser, f"{DO}/resume?task={name}&fragment=content")
+    assert "What happens when you confirm" in text
 
 
 async def test_what_a_role_does_not_allow_is_refused(server: LoginServer) -> None:

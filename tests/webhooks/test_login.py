@@ -95,6 +95,8 @@ async def test_the_login_goes_back_to_where_it_was_needed(server: LoginServer) -
         "evil",
         "javascript:alert(1)",
         "/" + "a" * 3000,
+        "//[",
+        "//[x/",
     ],
 )
 async def test_the_login_leads_to_no_other_server(server: LoginServer, address: str) -> None:

@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, operation
-from bot.kernel.pagination import Cursor, encode
-from bot.operations.github.writes import Listed, State, before_seq, list_entries, write_now
+from bot.kernel.pagination import Cursor, decode_number, encode
+from bot.operations.github.writes import Listed, State, list_entries, write_now
 from bot.outbox import usage
 from store.outbox import write_history, writes
 from store.outbox.write_history import WritePlace
@@ -55,7 +55,7 @@ async def get_outbox(
     cursor: Cursor = None,
 ) -> OutboxPage:
     """List the writes of everybody, newest first, and say when each goes out."""
-    before = before_seq(cursor) or LAST
+    before = decode_number(cursor) or LAST
     looked_at = await write_history.places(
         ctx.tx, ctx.installation_id, (state,) if state else writes.LIVE, before, LOOKED_AT
     )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
-from bot.kernel.pagination import Cursor, Limit, decode, encode
+from bot.kernel.pagination import Cursor, Limit, decode_number, encode, wrong_cursor
 from bot.operations.arguments import Label
 from bot.operations.github.snippets import snippet
 from bot.operations.github.text_trust import judge_of
@@ -119,15 +119,10 @@ def _words(query: str) -> list[str]:
 
 
 def _position(cursor: str | None) -> int | None:
-    place = decode(cursor)
-    if not cursor:
-        return None
-    if not (place.isascii() and place.isdecimal()) or int(place[:20]) > search_index.LAST:
-        raise Refused(
-            "invalid_arguments",
-            "`cursor` is wrong: pass next_cursor of a github_search answer, unchanged.",
-        )
-    return int(place)
+    place = decode_number(cursor)
+    if place is not None and place > search_index.LAST:
+        raise wrong_cursor()
+    return place
 
 
 def _result(row: HitText, read: Reading, title: tuple[str, bool], words: list[str]) -> Found:

@@ -9,7 +9,7 @@ from bot.agents import hierarchy, presence
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, TaskRef, operation
-from bot.kernel.pagination import Cursor, decode, encode, wrong_cursor
+from bot.kernel.pagination import Cursor, decode_number, encode
 from bot.kernel.patterns import Shape
 from bot.kernel.sentences import shorten
 from bot.kernel.waitable import Waitable
@@ -123,7 +123,7 @@ async def list_writes(
     states = (state,) if state else writes.LIVE
     wanted = await _filters(ctx, agent_id, task, states)
     rows = await write_history.page(
-        ctx.tx, ctx.installation_id, wanted, before_seq(cursor), ON_A_PAGE + 1
+        ctx.tx, ctx.installation_id, wanted, decode_number(cursor), ON_A_PAGE + 1
     )
     end = str(rows[ON_A_PAGE - 1]["seq"]) if len(rows) > ON_A_PAGE else None
     return WriteList(
@@ -157,13 +157,6 @@ async def _filters(
         task_targets=[writes.on_issue(row["repository_id"], each) for each in numbers],
         repositories=reach,
     )
-
-
-def before_seq(cursor: str | None) -> int | None:
-    place = decode(cursor)
-    if place and not place.isdecimal():
-        raise wrong_cursor()
-    return int(place) if place else None
 
 
 async def list_entries(ctx: Context, rows: list[WriteRow]) -> list[Listed]:

@@ -91,12 +91,8 @@ async def get_task_messages(ctx: Context, task: TaskRef) -> TaskMessages:
 
 def _before(cursor: str | None) -> int:
     """The number of the event before which the page begins. Raise Refused."""
-    place = pagination.decode(cursor)
-    if not place:
-        return events.LAST
-    if not (place.isascii() and place.isdecimal() and len(place) < 19):
-        raise pagination.wrong_cursor()
-    return int(place)
+    place = pagination.decode_number(cursor)
+    return events.LAST if place is None else place
 
 
 def _following(logged: list[LoggedEvent], limit: int) -> str | None:
