@@ -218,7 +218,8 @@ async def try_out(loaded: Settings, installation: str, name: str) -> None:
         outcome = await notifier.send(row, await session.store.read(trial))
     if not isinstance(outcome, Sent):
         raise WrongSettings(f"The test message was not sent: {outcome.why}.")
-    say(f"The test message was sent to {row['shown']}.")
+    but = f", but {outcome.note}" if outcome.note else ""
+    say(f"The test message was sent to {row['shown']}{but}.")
 
 
 def read_address(given: str | None) -> str:

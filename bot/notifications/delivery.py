@@ -70,6 +70,10 @@ class Notifier:
         row, now = await notifications.lock(tx, key), await tx.now()
         if row is None or row["state"] not in ("waiting", "sending") or row["not_before"] > now:
             return None
+        if row["attempts"] >= outcomes.MOST_ATTEMPTS:
+            # Its process ended before it recorded the last attempt.
+            await notifications.record(tx, row, "dead", error="it was not known how it ended")
+            return None
         i = key["installation_id"]
         target = await stored_targets.get(tx, i, row["target_id"])
         if target is None or target["state"] != "active":
@@ -120,7 +124,7 @@ async def _record(tx: Tx, attempt: Attempt, outcome: Outcome) -> None:
     """Record how it ended, unless another process has begun the next attempt."""
     row, target, now = attempt.row, attempt.target, await tx.now()
     if isinstance(outcome, Sent):
-        await notifications.record(tx, row, "sent")
+        await notifications.record(tx, row, "sent", error=outcome.note or None)
         return
     log.warning("notification not sent", target=target["name"], reason=outcome.why)
     if isinstance(outcome, Gone):

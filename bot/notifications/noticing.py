@@ -31,9 +31,10 @@ async def look(tx: Tx, installation_id: int) -> int:
     if not await noticed.begin_look(tx, installation_id, now + every) or not active:
         return 0
     found = await open_kinds(tx, installation_id)
-    stored = {row["item_key"]: row for row in await noticed.all_of(tx, installation_id)}
-    began = [item for each in found for item in each.items if item.key not in stored]
-    ended = _ended_among(stored.values(), found)
+    items = [item for each in found for item in each.items]
+    before = await noticed.known_keys(tx, installation_id, [item.key for item in items])
+    began = [item for item in items if item.key not in before]
+    ended = _ended_among(await noticed.newest(tx, installation_id), found)
     await noticed.add(tx, [_row(installation_id, item) for item in began])
     await noticed.remove(tx, installation_id, [row["item_key"] for row in ended])
     for target in active:

@@ -19,7 +19,9 @@ GONE = (404, 410)
 
 @dataclass(frozen=True)
 class Sent:
-    pass
+    """`note`: what went wrong although it was sent, so that it is not sent again."""
+
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def retry_after(value: str, now: float) -> int:
         return min(int(value.strip()[:9]), LONGEST_WAIT_S)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    # A number that is too large for a date is an OverflowError.
+    except (ValueError, OverflowError):
         return 0
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     wait = at - datetime.fromtimestamp(now, UTC)

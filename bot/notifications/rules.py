@@ -44,7 +44,10 @@ class QuietHours(BaseModel):
         if not is_quiet:
             return None
         day = now.date() + timedelta(days=days)
-        return int(datetime.combine(day, end, now.tzinfo).timestamp()) * SECOND
+        last = datetime.combine(day, end, now.tzinfo)
+        # When the clock is set back, this time of the day comes twice.
+        ends = (int(each.timestamp()) * SECOND for each in (last, last.replace(fold=1)))
+        return next((each for each in ends if each > at), None)
 
 
 class Rules(BaseModel):

@@ -41,7 +41,8 @@ class MailServer:
         except (OSError, smtplib.SMTPException, ValueError) as exc:
             return Failed(f"the mail server could not be used: {type(exc).__name__}")
         if refused:
-            return Failed(f"the mail server refused {', '.join(sorted(refused))}")
+            # The others have the mail. They must not get it again.
+            return Sent(f"the mail server refused {', '.join(sorted(refused))}")
         return Sent()
 
     def _deliver(self, recipients: Sequence[str], message: Message) -> dict[str, object]:

@@ -36,8 +36,18 @@ async def begin_look(tx: Tx, installation_id: int, due_at: int) -> bool:
     )
 
 
-async def all_of(tx: Tx, installation_id: int) -> list[NoticedItemRow]:
-    q = "SELECT * FROM noticed_items WHERE installation_id = :i LIMIT :n"
+async def known_keys(tx: Tx, installation_id: int, keys: Collection[str]) -> set[str]:
+    """Those of the keys that were noticed before."""
+    if not keys:
+        return set()
+    q = "SELECT item_key FROM noticed_items WHERE installation_id = :i AND item_key IN :keys"
+    rows = await tx.all(q, i=installation_id, keys=tuple(sorted(keys)))
+    return {row["item_key"] for row in rows}
+
+
+async def newest(tx: Tx, installation_id: int) -> list[NoticedItemRow]:
+    """What was noticed before, at most `MOST`. The rest has its turn when these are over."""
+    q = "SELECT * FROM noticed_items WHERE installation_id = :i ORDER BY began DESC LIMIT :n"
     return [_decode(row) for row in await tx.all(q, i=installation_id, n=MOST)]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.attention.items import KINDS, MOST_LISTED
+from bot.attention.items import KINDS, MOST_LISTED, OF_TARGETS
 from bot.attention.wording import WORDS
 from bot.flags import setting
 from bot.flags.known import JOINT_REQUESTS
@@ -28,13 +28,18 @@ def person(workspace: Workspace, **more: Any) -> Agent:
     """A person who may read the repository."""
     roles = {workspace.repository.id: "observer"}
     given: Any = {"repositories": frozenset(roles), "roles": roles, **more}
-    return Agent(
-        workspace.dispatcher, Actor(workspace.installation.id, "@ada", "observer", **given)
-    )
+    role = given.pop("role", "observer")
+    return Agent(workspace.dispatcher, Actor(workspace.installation.id, "@ada", role, **given))
+
+
+def lead(workspace: Workspace) -> Agent:
+    """A person who administers all repositories."""
+    return person(workspace, role="tech-lead", roles={workspace.repository.id: "tech-lead"})
 
 
 async def listed(workspace: Workspace, kind: str | None = None) -> list[dict[str, Any]]:
-    found = (await person(workspace).call("list_attention"))["items"]
+    one = lead(workspace) if kind in OF_TARGETS else person(workspace)
+    found = (await one.call("list_attention"))["items"]
     return [each for each in found if kind in (None, each["kind"])]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.attention.items import OF_TARGETS
 from bot.background import notifying
 from bot.notifications import targets
 from bot.notifications.delivery import Notifier
@@ -18,6 +19,7 @@ from bot.notifications.outcomes import MOST_ATTEMPTS
 from bot.notifications.rules import Rules
 from bot.notifications.targets import Address
 from bot.notifications.web import Web
+from store.notifications import noticed
 from store.notifications import targets as stored
 from store.tables.notifications import NotificationTargetRow, TargetKind
 from tests.attention.test_items import change, failed, listed, person, question
@@ -312,8 +314,60 @@ async def test_a_target_that_is_gone_is_stopped_until_a_person_resumes_it(
     assert [each[0][:34] for each in titles(receiver)[1:]] == ["Hubbub could not process a webhook"]
 
 
+@ON_SQLITE
+async def test_a_flood_that_is_longer_than_what_is_remembered_is_told_once(
+    workspace: Workspace, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noticed, "MOST", 2)
+    await add(workspace, receiver.url)
+    for n in range(5):
+        await one_more(workspace, n)
+    await run(workspace, receiver)
+    await one_more(workspace, 5)
+    await run(workspace, receiver)
+    assert [len(each) for each in titles(receiver)] == [5, 1]
+
+
+@pytest.mark.parametrize("kind", OF_TARGETS)
+@ON_SQLITE
+async def test_only_who_may_list_targets_reads_what_is_wrong_with_one(
+    workspace: Workspace, receiver: Receiver, kind: str
+) -> None:
+    """A mail server that refuses somebody names their address."""
+    await add(workspace, receiver.url)
+    await question(workspace)
+    receiver.status = 410 if kind == "target_stopped" else 500
+    await run(workspace, receiver)
+    for _ in range(MOST_ATTEMPTS):
+        await run(workspace, receiver, 3601)
+    assert await listed(workspace, kind)
+    shown = (await person(workspace).call("list_attention"))["items"]
+    assert [each for each in shown if each["kind"] in OF_TARGETS] == []
+
+
 class Killed(BaseException):
     """The process dies here."""
+
+
+@ON_SQLITE
+async def test_a_message_whose_process_always_dies_is_given_up(
+    workspace: Workspace, receiver: Receiver
+) -> None:
+    await add(workspace, receiver.url)
+    await question(workspace)
+    await run(workspace, receiver, 0)
+
+    def die() -> None:
+        raise Killed
+
+    for _ in range(MOST_ATTEMPTS):
+        workspace.clock.forward(120)
+        with pytest.raises(Killed):
+            await notifier(workspace, receiver, after_send=die).step()
+    workspace.clock.forward(120)
+    await notifier(workspace, receiver).step()
+    assert await states(workspace) == [("dead", MOST_ATTEMPTS)]
+    assert len(receiver.requests) == MOST_ATTEMPTS
 
 
 async def test_a_process_that_dies_after_the_send_loses_nothing_and_repeats_the_id(

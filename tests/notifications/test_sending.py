@@ -131,6 +131,9 @@ NOW = 1_800_000_000
         (503, {"Retry-After": "Fri, 15 Jan 2021 08:01:00 GMT"}, Failed("it answered 503: no")),
         (503, {"Retry-After": "soon"}, Failed("it answered 503: no")),
         (503, {"Retry-After": "9" * 400}, Failed("it answered 503: no", 6 * 3600)),
+        # Dates with numbers that no date has room for.
+        (503, {"Retry-After": f"1 Jan {'9' * 20} 00:00:00 GMT"}, Failed("it answered 503: no")),
+        (503, {"Retry-After": f"1 Jan 2029 00:00 +{'9' * 20}"}, Failed("it answered 503: no")),
     ],
 )
 def test_what_follows_from_an_answer(
@@ -163,6 +166,22 @@ def test_attempts_come_ever_more_rarely_and_end() -> None:
 def test_quiet_hours_end_in_their_time_zone(zone: str, at: str, end: str | None) -> None:
     found = QuietHours(begin="22:00", end="07:00", zone=zone).end_of(parse(at))
     assert (found and stamp(found)) == end
+
+
+@pytest.mark.parametrize(
+    ("at", "end"),
+    [
+        # The clock is set back at 03:00, so 02:30 comes twice.
+        ("2027-10-31T00:20:00Z", "2027-10-31T00:30:00Z"),
+        ("2027-10-31T01:20:00Z", "2027-10-31T01:30:00Z"),
+        # The clock is set forward at 02:00, so there is no 02:30.
+        ("2027-03-28T00:59:00Z", "2027-03-28T01:30:00Z"),
+    ],
+)
+def test_quiet_hours_never_end_in_the_past(at: str, end: str) -> None:
+    found = QuietHours(begin="22:00", end="02:30", zone="Europe/Berlin").end_of(parse(at))
+    assert found
+    assert stamp(found) == end
 
 
 # --- Mail ----------------------------------------------------------------------------------------
@@ -205,6 +224,15 @@ async def test_a_mail_is_sent(certificate: Path, tls: str) -> None:
     ((recipients, mail),) = box.mails
     assert recipients == ["ada@example.com"]
     assert mail["Message-ID"] == "<n_1@example.com>"
+
+
+async def test_who_got_a_mail_does_not_get_it_again_because_another_was_refused() -> None:
+    async with open_mail_server(None, starttls=False) as box:
+        box.refused = "left@example.com"
+        server = MailServer("127.0.0.1", box.port, "hubbub@example.com", "none")
+        found = await server.send(["ada@example.com", "left@example.com"], message())
+    assert found == Sent("the mail server refused left@example.com")
+    assert [recipients for recipients, _ in box.mails] == [["ada@example.com"]]
 
 
 async def test_a_server_without_starttls_gets_no_mail() -> None:

@@ -54,10 +54,11 @@ async def open_receiver() -> AsyncIterator[Receiver]:
 
 @dataclass
 class MailBox:
-    """`refusal`: what it answers to a recipient, if not OK."""
+    """`refusal`: what it answers to a recipient, if not OK. `refused`: one that it refuses."""
 
     port: int = 0
     refusal: str = ""
+    refused: str = ""
     mails: list[tuple[list[str], Message]] = field(default_factory=list)
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it by this name
@@ -70,6 +71,8 @@ class MailBox:
     ) -> str:
         if self.refusal:
             return self.refusal
+        if address == self.refused:
+            return "550 no such user"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -1,7 +1,7 @@
 """Answers that are made once for all browsers that look at the same time.
 
 When something changes, a hundred browsers ask for the same within a second, and some answers read
-thousands of rows. An answer is shared only among those who reach the same repositories, and only
+thousands of rows. An answer is shared only among those who see the same, and only
 if it was begun after the change that the browser has heard of.
 """
 
@@ -14,10 +14,12 @@ from typing import Any, TypeAlias
 from aiohttp import web
 from cachetools import TTLCache
 
+from bot.identity import permissions
 from webhooks.page.visit import Visit
 
-# The account, the repositories within reach, the operation and its arguments.
-Key: TypeAlias = tuple[int, frozenset[int] | None, str, tuple[tuple[str, Any], ...]]
+# The account, the repositories within reach, whether the visitor leads all of them, the operation
+# and its arguments.
+Key: TypeAlias = tuple[int, frozenset[int] | None, bool, str, tuple[tuple[str, Any], ...]]
 MOST_KEPT, KEPT_S = 1000, 60
 # Without a change, an answer serves for so long: what it says of time grows old.
 FRESH_S = 1.0
@@ -59,8 +61,9 @@ def new_cache() -> TTLCache[Key, LatestAnswer]:
 
 
 async def ask(visit: Visit, operation: str, **arguments: Any) -> Any:
-    """The answer of an operation that depends on nothing of the visitor but their reach."""
-    actor = visit.actor
-    key = (actor.installation_id, actor.repositories, operation, tuple(sorted(arguments.items())))
+    """The answer of an operation that depends on nothing of the visitor but what `Key` has."""
+    actor, given = visit.actor, tuple(sorted(arguments.items()))
+    leads = permissions.leads_everywhere(actor)
+    key = (actor.installation_id, actor.repositories, leads, operation, given)
     latest = visit.request.app[SHARED].setdefault(key, LatestAnswer())
     return await latest.get(visit.head, partial(visit.call, operation, **arguments))

@@ -2,7 +2,8 @@
 
 from pydantic import BaseModel, Field
 
-from bot.attention.items import Item, Open, open_kinds
+from bot.attention.items import KINDS, OF_TARGETS, Item, Open, open_kinds
+from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.tasks import lookup
 from store.engine.reach import Reach
@@ -23,7 +24,8 @@ class Attention(Answer):
 @operation(reads_only=True)
 async def list_attention(ctx: Context, repository: RepositoryName | None = None) -> Attention:
     """List what needs a person: questions, failures, refused writes, dead agents, reached caps."""
-    found = await open_kinds(ctx.tx, ctx.installation_id, await _reach(ctx, repository))
+    reach = await _reach(ctx, repository)
+    found = await open_kinds(ctx.tx, ctx.installation_id, reach, _visible_kinds(ctx))
     kept = [_of_repository(each) if repository else each for each in found]
     return Attention(
         items=[item for each in kept for item in each.items],
@@ -33,6 +35,15 @@ async def list_attention(ctx: Context, repository: RepositoryName | None = None)
             if each.total
         ],
     )
+
+
+def _visible_kinds(ctx: Context) -> list[str]:
+    """Without the targets of notifications, if the caller may not list those.
+
+    What is wrong with one names mail addresses, or quotes a server of the operator's.
+    """
+    sees_targets = permissions.allows_everywhere(ctx.actor, "list_notification_targets")
+    return [kind for kind in KINDS if sees_targets or kind not in OF_TARGETS]
 
 
 async def _reach(ctx: Context, repository: str | None) -> Reach:
