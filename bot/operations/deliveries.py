@@ -1,8 +1,8 @@
 """The webhook deliveries of an installation: what came, what became of it, and replay."""
 
 import json
-from collections.abc import Sequence
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
@@ -142,6 +142,9 @@ class DeliveryShown(Answer):
     delivery: DeliveryEntry
     headers: dict[str, str] = Field(description="those of GitHub that Hubbub keeps")
     payload: str = Field(description="JSON, indented; texts in it came from GitHub")
+    hidden: bool = Field(
+        False, description="the payload is left out: it describes a private repository out of reach"
+    )
     size: int = Field(description="bytes of the payload")
     cut: bool = Field(False, description="the payload is longer than what is shown")
 
@@ -154,14 +157,45 @@ async def get_delivery(ctx: Context, guid: Guid) -> DeliveryShown:
         raise _unknown(guid)
     row, delivery = found
     (entry,) = await _entries(ctx, [row])
-    text = _readable(delivery.payload)
+    hidden = _describes_unseen(ctx, delivery.payload)
+    text = "" if hidden else _readable(delivery.payload)
     return DeliveryShown(
         delivery=entry,
         headers={"X-GitHub-Event": row["event"], "X-GitHub-Delivery": row["guid"]},
         payload=text[:PAYLOAD_LENGTH],
+        hidden=hidden,
         size=len(delivery.payload),
         cut=len(text) > PAYLOAD_LENGTH,
     )
+
+
+def _describes_unseen(ctx: Context, payload: bytes) -> bool:
+    """Whether it has texts of another repository, which is private and out of reach.
+
+    GitHub describes the other repository of a transferred issue, a sub-issue or a blocker.
+    """
+    reach = ctx.actor.repositories
+    if reach is None:
+        return False
+    try:
+        parts = list(_objects(json.loads(payload)))
+    except ValueError:
+        return True
+    repositories = [each for each in parts if "full_name" in each and "private" in each]
+    seen = [each for each in repositories if each["private"] is False or each.get("id") in reach]
+    urls = {each.get("url") for each in seen}
+    named = {each["repository_url"] for each in parts if "repository_url" in each}
+    return len(seen) < len(repositories) or not named <= urls
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """All objects of a JSON value, also those within others."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            yield each
+        left += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
 
 
 def _readable(payload: bytes) -> str:

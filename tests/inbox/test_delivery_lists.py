@@ -74,6 +74,39 @@ async def test_deliveries_of_other_repositories_are_not_there(workspace: Workspa
     assert (await member.refusal("replay_delivery", guid=guid)).code == "forbidden"
 
 
+async def test_a_payload_with_an_issue_of_a_private_repository_is_for_its_readers(
+    workspace: Workspace,
+) -> None:
+    """GitHub sends the whole blocker, sub-issue or transferred issue, wherever it is."""
+    github, here, me = workspace.github, workspace.repository, workspace.person
+    secret = github.repository("acme/secret", private=True)
+    github.set_permission("acme/secret", "octocat", "admin")
+    github.add_repositories(workspace.installation, ["acme/secret"])
+    issues = [me.open_issue(here, f"Task {n}", "") for n in range(3)]
+    hidden = [me.open_issue(secret, "The takeover", "") for _ in range(2)]
+    me.block(issues[0], hidden[0])
+    me.add_sub_issue(issues[1], hidden[1])
+    me.transfer_issue(issues[2], secret)
+    await workspace.settle()
+    near, both = reader(workspace, here.id), reader(workspace, here.id, secret.id)
+    shown = []
+    for each in (await near.call("list_deliveries"))["deliveries"]:
+        theirs = await near.call("get_delivery", guid=each["guid"])
+        assert "takeover" not in theirs["payload"]
+        assert "acme/secret" not in theirs["payload"]
+        assert theirs["hidden"] is not bool(theirs["payload"])
+        shown.append((each["event"], each["action"], theirs["hidden"]))
+        ours = await both.call("get_delivery", guid=each["guid"])
+        assert ours["payload"]
+    assert ("issues", "opened", False) in shown
+    left_out = {(event, action) for event, action, is_hidden in shown if is_hidden}
+    assert {
+        ("issue_dependencies", "blocked_by_added"),
+        ("sub_issues", "sub_issue_added"),
+        ("issues", "transferred"),
+    } <= left_out
+
+
 async def test_a_list_of_deliveries_has_pages(workspace: Workspace) -> None:
     me, seen, cursor = lead(workspace), list[str](), None
     for n in range(60):
