@@ -1,11 +1,12 @@
 """The stream that tells a browser what changed."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
 from tests.support.login import LoginServer
-from tests.support.page import HERE, signed_in, updates
+from tests.support.page import HERE, operator, signed_in, updates
 from webhooks.page.updates import MOST_OF_SESSION, STREAMS
 
 
@@ -86,4 +87,21 @@ async def test_the_number_of_streams_is_bounded(server: LoginServer) -> None:
     streams.most = 2
     async with updates(browser), updates(browser), updates(browser, status=409) as refused:
         assert "limit of this server" in await refused.response.text()
-    assert MOST_OF_SESSION < 20
+
+
+async def test_a_login_that_opens_many_streams_at_once_keeps_only_its_newest(
+    server: LoginServer,
+) -> None:
+    browser, other = await signed_in(server), await operator(server)
+    server.app[STREAMS].most = 2 * MOST_OF_SESSION + 1
+    async with AsyncExitStack() as opened:
+        every = [
+            await opened.enter_async_context(updates(browser)) for _ in range(2 * MOST_OF_SESSION)
+        ]
+        async with updates(browser, status=409) as refused:
+            assert "faster than old ones end" in await refused.response.text()
+        async with updates(other):
+            pass
+        for each in every[:MOST_OF_SESSION]:
+            assert await each.next() == [], "it made room"
+        assert server.app[STREAMS].count <= MOST_OF_SESSION + 1

@@ -56,24 +56,28 @@ class Streams:
 
     @contextmanager
     def add(self, session: str, stream: "Stream") -> Iterator[None]:
-        """Count a stream. The oldest of the same login makes room. Raise Refused."""
+        """Count a stream. The oldest ones of the same login make room. Raise Refused."""
         if self.count >= self.most:
-            raise Refused(
-                "too_many",
-                f"{self.most} browsers are connected, which is the limit of this server. The page "
-                "works, and shows changes when you load it again.",
-                most=self.most,
+            raise _too_many(
+                f"{self.most} browsers are connected, which is the limit of this server"
             )
+        # Those that make room end when they look again, so a login may have twice as many.
+        if len(self._open.get(session, ())) >= 2 * MOST_OF_SESSION:
+            raise _too_many("This login opens streams faster than old ones end")
         mine = self._open[session]
         mine.append(stream)
-        if len(mine) > MOST_OF_SESSION:
-            mine[0].is_replaced = True
+        for each in mine[:-MOST_OF_SESSION]:
+            each.is_replaced = True
         try:
             yield
         finally:
             mine.remove(stream)
             if not mine:
                 del self._open[session]
+
+
+def _too_many(why: str) -> Refused:
+    return Refused("too_many", f"{why}. The page works, and shows changes when you load it again.")
 
 
 STREAMS = web.AppKey("streams", Streams)
