@@ -4,7 +4,7 @@ import re
 
 from bot.identity.people import operator_links
 from tests.support.login import LoginServer
-from tests.support.page import HERE, signed_in, text_of
+from tests.support.page import HERE, operator, signed_in, text_of
 
 
 async def test_only_a_browser_gets_the_page_at_the_root(server: LoginServer) -> None:
@@ -65,6 +65,23 @@ async def test_the_login_ends_with_the_logout(server: LoginServer) -> None:
     fragment = await browser.open(f"{HERE}?fragment=working")
     assert (fragment.status, fragment.text) == (401, "")
     assert fragment.headers["HX-Redirect"].startswith("/sign-in")
+
+
+async def test_the_operator_sees_nothing_of_an_account_that_removed_the_app(
+    server: LoginServer,
+) -> None:
+    workspace, browser = server.workspace, await operator(server)
+    secret = await workspace.store.write(
+        lambda tx: operator_links.add(tx, server.keys, workspace.installation.id)
+    )
+    assert "Overview" in await text_of(browser, HERE)
+    workspace.github.uninstall(workspace.installation)
+    await workspace.settle()
+    for path in ("", "/agents", "/updates"):
+        assert "There is no such account" in await text_of(browser, HERE + path, 404)
+    late = server.browser()
+    assert "does not work" in await text_of(late, f"/link/{secret}", 404)
+    assert (await late.open(f"/link/{secret}", "POST")).status == 404
 
 
 async def test_a_one_time_link_opens_the_page_once_for_the_operator(server: LoginServer) -> None:

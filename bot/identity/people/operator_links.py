@@ -13,6 +13,8 @@ from bot.times import SECOND
 from store.audit import records
 from store.engine.transaction import Tx
 from store.identity import credentials as rows
+from store.mirror import stored_installations
+from store.tables.identity import CredentialRow
 
 # How long a link may wait for its browser.
 LINK_S = 10 * 60
@@ -28,13 +30,13 @@ async def add(tx: Tx, keys: Keys, installation_id: int) -> str:
 async def is_open(tx: Tx, keys: Keys, secret: str) -> bool:
     """Whether the link still works."""
     row = await credentials.find(tx, keys, secret, "link")
-    return row is not None and bool(row["uses_left"])
+    return row is not None and bool(row["uses_left"]) and await _is_installed(tx, row)
 
 
 async def use(tx: Tx, keys: Keys, secret: str) -> str | None:
     """Start a session in the browser and return its cookie. None if the link does not work."""
     row = await credentials.find(tx, keys, secret, "link")
-    if row is None or not await rows.use(tx, row["id"]):
+    if row is None or not await _is_installed(tx, row) or not await rows.use(tx, row["id"]):
         return None
     i = row["installation_id"]
     cookie = await credentials.add(
@@ -49,6 +51,12 @@ async def use(tx: Tx, keys: Keys, secret: str) -> str | None:
     )
     await records.append(tx, i, OPERATOR, "login", row["id"])
     return cookie
+
+
+async def _is_installed(tx: Tx, row: CredentialRow) -> bool:
+    """Whether the App is still installed on the account."""
+    found = await stored_installations.installation(tx, row["installation_id"])
+    return found is not None and not found["deleted"]
 
 
 def _grant(installation_id: int, name: str) -> Grant:

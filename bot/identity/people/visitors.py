@@ -44,7 +44,9 @@ async def find(tx: Tx, keys: Keys, cookie: str) -> Visitor | None:
 
 async def _operator(tx: Tx, row: CredentialRow) -> Visitor:
     installation = await stored_installations.installation(tx, row["installation_id"])
-    accounts = {installation["account"]: row["installation_id"]} if installation else {}
+    accounts = {}
+    if installation is not None and not installation["deleted"]:
+        accounts[installation["account"]] = row["installation_id"]
     return Visitor(OPERATOR, row["id"], row["expires_at"], accounts)
 
 
