@@ -16,7 +16,7 @@ from bot.cli.setup_clients import ClientChoice
 from bot.cli.setup_terminal import Terminal
 from bot.github.client import open_client
 from bot.settings import Settings, WrongSettings
-from bot.setup import agents_guide, app_settings, conversion, env_file, installations
+from bot.setup import agents_guide, app_settings, conversion, env_file, installations, private_files
 from bot.setup.failures import SetupFailed
 from bot.setup.installations import Installed
 from bot.setup.journal import Journal, Keeper
@@ -136,7 +136,11 @@ def _where(url: str, *, opened: bool) -> str:
 
 def _write_form(path: Path, setup: Setup, page: SetupPage) -> None:
     made = create(setup.journal, setup.target, setup.manifest(f"{page.url}created"))
-    path.write_text(made.text or "", encoding="utf-8")
+    # It has the secret part of the page's address.
+    try:
+        private_files.write(path, (made.text or "").encode())
+    except OSError as exc:
+        raise WrongSettings(f"--form: cannot write {path} ({exc.strerror}).") from exc
 
 
 async def _until_created(setup: Setup, terminal: Terminal) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,19 +53,25 @@ class Keeper:
             ) from exc
 
     def save(self, journal: Journal) -> Journal:
-        private_files.write(self.path, json.dumps(asdict(journal), indent=2).encode())
+        """Raise WrongSettings if the folder cannot be written."""
+        try:
+            private_files.write(self.path, json.dumps(asdict(journal), indent=2).encode())
+        except OSError as exc:
+            raise WrongSettings(
+                f"Cannot write {self.path}: {exc.strerror}. Make the folder writable."
+            ) from exc
         return journal
-
-    def record_created(self, journal: Journal, created: CreatedApp) -> Journal:
-        return self.save(replace(journal, created=created))
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Raise WrongSettings if another setup runs in this folder."""
-        folder = os.open(self.path.parent, os.O_RDONLY)
+        """Raise WrongSettings if another setup runs in this folder, or if there is none."""
+        try:
+            folder = os.open(self.path.parent, os.O_RDONLY)
+        except OSError as exc:
+            raise WrongSettings(f"Cannot open {self.path.parent}: {exc.strerror}.") from exc
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield

@@ -71,6 +71,7 @@ class Setup:
             # A page that is loaded again brings the same code, which works once.
             if not self.journal.created:
                 made = await conversion.exchange(self.api_url, code)
+                self._check_owner(made)
                 self._keep(made)
 
     async def adopt(self, app_id: str, pem: str) -> None:
@@ -96,9 +97,20 @@ class Setup:
             pem=identity.private_key,
         )
 
+    def _check_owner(self, made: CreatedApp) -> None:
+        """The code of an App of somebody else must not get into the settings. Raise SetupFailed."""
+        wanted = self.journal.app.organization
+        if wanted and made.owner.casefold() != wanted.casefold():
+            raise SetupFailed(
+                f"The App {made.name} belongs to {made.owner}, not to {wanted}. Nothing was "
+                "written. If you did not create it, somebody else sent its code."
+            )
+
     def _keep(self, made: CreatedApp) -> None:
-        self.journal = self.keeper.record_created(self.journal, made)
+        # First in memory: GitHub shows the private key once, and the file may be read-only.
+        self.journal = replace(self.journal, created=made)
         self.is_created.set()
+        self.keeper.save(self.journal)
 
     def new_settings(self) -> dict[str, str]:
         """The settings that are to be written. Raise WrongSettings."""
@@ -118,7 +130,13 @@ class Setup:
         secret = wanted.get("HUBBUB_GITHUB_WEBHOOK_SECRET", "")
         if secret and (self.journal.has_own_secret or secret != self.app.webhook_secret):
             await self._set_webhook_secret(secret)
-        self.files = app_settings.write(self.file, wanted, self.app)
+        try:
+            self.files = app_settings.write(self.file, wanted, self.app)
+        except OSError as exc:
+            raise SetupFailed(
+                f"Cannot write in {self.file.path.absolute().parent}: {exc.strerror or exc}. "
+                "Make the folder writable and try again."
+            ) from exc
         self.keeper.remove()
         self.is_written.set()
 

@@ -108,6 +108,38 @@ async def test_a_name_that_is_taken_can_be_changed_on_github(desk: Desk) -> None
     assert (reviewed.status, desk.github.app.slug) == (200, "hubbub-of-ours")
 
 
+async def test_the_app_of_somebody_else_is_not_taken(desk: Desk) -> None:
+    """Another user of the machine may find out the page's address, and with it the state."""
+    running = desk.start(organization="acme")
+    url = await running.page()
+    page = await desk.browser.open(url)
+    page.forms[0].action = page.forms[0].action.replace("/organizations/acme", "")
+    there = await desk.browser.submit(await desk.browser.submit(page), login="octocat")
+    back = await desk.browser.click(there)
+    assert (back.status, "belongs to octocat, not to acme" in back.text) == (409, True)
+    assert "HUBBUB_GITHUB_APP_ID" not in values(desk)
+    reviewed = await desk.create(url, name="Ours")
+    assert reviewed.status == 200
+    assert "It belongs to <b>acme</b>" in reviewed.text
+
+
+async def test_an_app_is_not_lost_because_its_answer_cannot_be_stored(desk: Desk) -> None:
+    """As in a folder that became read-only, or on a full disk."""
+    running = desk.start(organization="acme")
+    url = await running.page()
+    stored = desk.folder / NAME
+    stored.unlink()
+    stored.mkdir()
+    failed = await desk.create(url)
+    assert (failed.status, "Cannot write" in failed.text) == (409, True)
+    stored.rmdir()
+    reviewed = await desk.browser.open(url)
+    assert (reviewed.status, reviewed.title) == (200, f"GitHub created {desk.github.app.name}")
+    await desk.install(reviewed)
+    assert await running.task == 0
+    assert values(desk)["HUBBUB_GITHUB_APP_ID"] == str(desk.github.app.id)
+
+
 async def test_a_code_works_once_and_only_with_the_state_of_the_setup(desk: Desk) -> None:
     running = desk.start()
     url = await running.page()
@@ -253,6 +285,7 @@ async def test_a_person_without_a_local_browser_pastes_the_address(desk: Desk) -
     form = desk.folder / "form.html"
     running = desk.start(Options(form=form), attended=True, organization="acme")
     await running.says("form.html")
+    assert stat.S_IMODE(form.stat().st_mode) == 0o600, "it has the secret part of the address"
     there = await desk.browser.submit(page_of("", form.read_text()), login="octocat")
     # The browser on another machine cannot open the address, but shows it.
     desk.browser.follows = False

@@ -77,7 +77,9 @@ class SetupPage:
         added, created = self.setup.new_settings(), self.setup.app
         key = app_settings.key_path(self.setup.file, created)
         files = [str(self.setup.file.path.absolute()), str(key)]
-        return pages.review(created.name, app_settings.masked_lines(added), files, self.token)
+        return pages.review(
+            created.name, created.owner, app_settings.masked_lines(added), files, self.token
+        )
 
     async def write(self, request: web.Request) -> web.Response:
         await self._check_token(request)

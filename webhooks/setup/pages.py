@@ -42,12 +42,16 @@ def levels(permissions: Mapping[str, str]) -> list[str]:
     return [f"{name.replace('_', ' ')}: {level}" for name, level in permissions.items()]
 
 
-def review(name: str, lines: Sequence[str], files: Sequence[str], token: str) -> web.Response:
+def review(
+    name: str, owner: str, lines: Sequence[str], files: Sequence[str], token: str
+) -> web.Response:
     """Exactly what is written, before it is written."""
     listed = "".join(f"<li><code>{escape(each)}</code></li>" for each in files)
     shown = escape("\n".join(lines))
     return page(
         f"GitHub created {name}",
+        f"<p>It belongs to <b>{escape(owner)}</b> on GitHub. If that is not you or your "
+        "organization, close this page.</p>"
         "<p>These lines are added to the settings. Nothing that is there is changed.</p>"
         f"<pre><code>{shown}</code></pre>"
         f"<p>Files, which only you can read:</p><ul>{listed}</ul>"
