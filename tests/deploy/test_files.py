@@ -185,6 +185,14 @@ def test_a_server_is_always_ready_during_a_rolling_update_and_a_drain() -> None:
     assert manifest("pod-disruption-budget")["spec"]["maxUnavailable"] == 1
 
 
+def test_the_network_policy_lets_through_what_a_server_sends() -> None:
+    """A mail or a trace that is dropped here fails only after its time is over."""
+    rules = manifest("network-policy")["spec"]["egress"]
+    allowed = {port["port"] for each in rules for port in each["ports"]}
+    mail = Settings.model_fields["smtp_port"].default
+    assert allowed == {53, 443, 3306, mail, 465, 4318}
+
+
 def test_the_units_of_systemd_are_hardened_alike() -> None:
     hardening = [
         text(f"docs/deploy/systemd/{each}.service").split("# What the process cannot do.")[1]
