@@ -5,8 +5,9 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import metadata, util
 from typing import TYPE_CHECKING
 
@@ -106,13 +107,21 @@ def _exporter(name: str) -> "SpanExporter":
 
 
 async def _flush(provider: "TracerProvider") -> None:
-    """Send what is left, in a thread, because the exporter blocks."""
+    """Send what is left, but do not let a collector that is away hold up the end.
+
+    The exporter blocks, and for each 512 spans it tries for 10 s. The end of a program waits for
+    asyncio's threads, but not for a daemon (opentelemetry-python issues 3309 and 4568).
+    """
+    loop, is_sent = asyncio.get_running_loop(), asyncio.Event()
 
     def send() -> None:
-        provider.force_flush(int(FLUSH_S * 1000))
+        provider.force_flush()
         provider.shutdown()
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(is_sent.set)
 
+    threading.Thread(target=send, name="last traces", daemon=True).start()
     try:
-        await asyncio.wait_for(asyncio.to_thread(send), FLUSH_S * 2)
+        await asyncio.wait_for(is_sent.wait(), FLUSH_S)
     except TimeoutError:
-        log.warning("the last traces were not sent", seconds=FLUSH_S * 2)
+        log.warning("the last traces were not sent", seconds=FLUSH_S)
