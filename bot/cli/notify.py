@@ -192,6 +192,7 @@ async def _change(tx: Tx, installation: str, name: str, action: str) -> None:
         await stored.remove(*here)
     else:
         await stored.set_state(*here, "paused" if action == "pause" else "active")
+    if action == "pause":
         await notifications.drop_waiting(*here)
     await local_origin.record(tx, row["installation_id"], f"notify {action}", row["id"])
 

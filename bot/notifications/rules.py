@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, get_args
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -28,7 +28,7 @@ class QuietHours(BaseModel):
     def _is_a_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError, ZoneInfoNotFoundError) as exc:
             raise ValueError(f"{value!r} is not a time zone such as Europe/Berlin") from exc
         return value
 

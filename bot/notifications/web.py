@@ -19,7 +19,8 @@ from bot.notifications.targets import Address
 from bot.public_internet import NotPublic, is_public, open_session
 from store.tables.notifications import TargetKind
 
-TIMEOUT_S = 15.0
+# Until the status of the answer, and from there to its body.
+TIMEOUT_S, BODY_S = 15.0, 2.0
 # Bytes of an answer that are read.
 MOST_READ = 2000
 PAYLOADS = {"slack": slack.payload, "discord": discord.payload, "teams": teams.payload}
@@ -41,8 +42,7 @@ class Web:
             checked = check_web(address.to, self.trusted)
             allows = (lambda _: True) if checked.is_trusted else self.allows
             content, headers = _request(kind, address, message)
-            async with asyncio.timeout(TIMEOUT_S):
-                return await self._post(checked.url, content, headers, allows, message.at)
+            return await self._post(checked.url, content, headers, allows, message.at)
         except Refused as exc:
             return Failed(exc.message)
         except TimeoutError:
@@ -60,11 +60,22 @@ class Web:
     ) -> Outcome:
         async with (
             open_session(HEADERS, self.resolver, self.tls or True, allows) as session,
+            asyncio.timeout(TIMEOUT_S) as limit,
             session.post(url, data=content, headers=headers, allow_redirects=False) as answer,
         ):
+            # The status counts: what becomes of the body is no reason to send the message again.
+            limit.reschedule(None)
+            return outcomes.of_answer(answer.status, answer.headers, await _body(answer), now)
+
+
+async def _body(answer: aiohttp.ClientResponse) -> str:
+    """The beginning of the body in one line, if it comes soon."""
+    try:
+        async with asyncio.timeout(BODY_S):
             text = await answer.content.read(MOST_READ)
-            said = one_line(text.decode(errors="replace"))
-            return outcomes.of_answer(answer.status, answer.headers, said, now)
+    except (aiohttp.ClientError, OSError):
+        return ""
+    return one_line(text.decode(errors="replace"))
 
 
 def _request(kind: TargetKind, address: Address, message: Message) -> tuple[bytes, dict[str, str]]:

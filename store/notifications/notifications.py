@@ -146,15 +146,23 @@ async def sent_since(
 
 
 async def newest(tx: Tx, installation_id: int, target_id: str) -> dict[str, Any]:
-    """When the last message to a target was sent, and how the newest one in trouble failed."""
+    """When the last message to a target was sent, and what went wrong.
+
+    That is how the newest one in trouble failed, or else who did not get the last one.
+    """
     here = {"i": installation_id, "t": target_id}
-    sent = await sent_since(tx, installation_id, target_id, 0, 1)
+    sent = await tx.one(
+        "SELECT ended_at, error FROM notifications WHERE installation_id = :i AND target_id = :t "
+        "AND state = 'sent' ORDER BY ended_at DESC LIMIT 1",
+        **here,
+    )
     failed = await tx.one(
         "SELECT error FROM notifications WHERE installation_id = :i AND target_id = :t "
         "AND state IN ('waiting', 'sending') AND error IS NOT NULL LIMIT 1",
         **here,
     )
-    return {"last_sent_at": sent[0] if sent else None, "error": failed and failed["error"]}
+    wrong = failed or sent
+    return {"last_sent_at": sent and sent["ended_at"], "error": wrong and wrong["error"]}
 
 
 def _decode(row: Any) -> NotificationRow:

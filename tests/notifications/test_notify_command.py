@@ -84,6 +84,10 @@ WRONG = {
     ("add", "slack", "a", "--to", "https://a.example/x", "--on", "x"): "'x' is not one of",
     ("add", "slack", "a", "--to", "https://a.example/x", "--quiet", "22"): "22:00-07:00",
     ("add", "slack", "a", "--to", "https://a.example/x", "--quiet", "22:00-25:00"): "--end",
+    (
+        *("add", "slack", "a", "--to", "https://a.example/x", "--quiet", "22:00-07:00"),
+        *("--zone", "Mars/Phobos"),
+    ): "'Mars/Phobos' is not a time zone",
     ("add", "slack", "a", "--to", "https://a.example/x", "--wait", "long"): "--wait",
     ("add", "slack", "a", "--to", "https://a.example/x", "--severity", "high"): "--severity",
     ("add", "slack", "a", "--to", "https://a.example/x", "--per-hour", "0"): "--per_hour",

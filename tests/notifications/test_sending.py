@@ -1,5 +1,6 @@
 """How messages leave: only to addresses that are allowed, and by mail over TLS."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 
 from bot.errors import Refused
 from bot.notifications.addresses import check_mail, check_web
+from bot.notifications.delivery import LEASE
 from bot.notifications.outcomes import Failed, Gone, Outcome, Sent, next_attempt, of_answer
 from bot.notifications.rules import QuietHours
-from bot.notifications.smtp import MailServer
+from bot.notifications.smtp import LONGEST_S, TIMEOUT_S, MailServer
 from bot.notifications.targets import Address
 from bot.notifications.web import Web
 from bot.times import SECOND, parse, stamp
@@ -111,6 +113,37 @@ async def test_what_a_server_answers_never_shows_the_address(receiver: Receiver)
     port_of_nobody = Address("http://127.0.0.1:9/secret")
     found = await Web(frozenset({"http://127.0.0.1:9"})).send("slack", port_of_nobody, message())
     assert found == Failed("it could not be reached: ClientConnectorError")
+
+
+@pytest.mark.parametrize(
+    "rest", [b"Content-Length: 9\r\n\r\nok", b"Content-Length: 9\r\n\r\n", b"X"]
+)
+async def test_what_happens_after_a_server_took_a_message_is_no_reason_to_repeat_it(
+    rest: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer's body may break off, or never come."""
+    monkeypatch.setattr("bot.notifications.web.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("bot.notifications.web.BODY_S", 0.1)
+
+    is_over = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n" + rest)
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        is_over.set()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        found = await Web(frozenset({origin})).send("slack", Address(f"{origin}/in"), message())
+        await is_over.wait()
+    if rest == b"X":
+        assert found == Failed("it did not answer within 0.5 s")
+    else:
+        assert found == Sent()
 
 
 NOW = 1_800_000_000
@@ -241,3 +274,41 @@ async def test_a_server_without_starttls_gets_no_mail() -> None:
         found = await server.send(["ada@example.com"], message())
     assert found == Failed("the mail server could not be used: SMTPNotSupportedError")
     assert box.mails == []
+
+
+PLAIN = ("hubbub@example.com", "none")
+
+
+async def test_a_mail_is_sent_whatever_the_server_answers_to_the_goodbye() -> None:
+    async with open_mail_server(None, starttls=True) as box:
+        box.farewell = "421 closing"
+        server = MailServer("127.0.0.1", box.port, *PLAIN)
+        assert await server.send(["ada@example.com"], message()) == Sent()
+    assert len(box.mails) == 1
+
+
+@pytest.mark.parametrize("tls", ["none", "starttls", "tls"])
+async def test_a_slow_mail_server_gets_no_mail_after_the_time_for_an_attempt(
+    certificate: Path, tls: str
+) -> None:
+    """Another process may begin the next attempt by then."""
+    serves = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serves.load_cert_chain(certificate)
+    trusts = ssl.create_default_context(cafile=str(certificate))
+    trusts.check_hostname = False
+    given = None if tls == "none" else serves
+    async with open_mail_server(given, starttls=tls != "tls") as box:
+        box.pause_s = 0.2
+        sender = "hubbub@example.com"
+        server = MailServer("127.0.0.1", box.port, sender, tls, context=trusts, longest_s=0.5)
+        found = await server.send([f"{n}@example.com" for n in range(20)], message())
+    assert isinstance(found, Failed)
+    assert box.mails == []
+    assert LONGEST_S + TIMEOUT_S < LEASE / SECOND
+
+
+async def test_a_password_that_the_library_cannot_send_is_named() -> None:
+    async with open_mail_server(None, starttls=True) as box:
+        server = MailServer("127.0.0.1", box.port, *PLAIN, user="hubbub", password="pässwört")
+        found = await server.send(["ada@example.com"], message())
+    assert found == Failed("HUBBUB_SMTP_USER or HUBBUB_SMTP_PASSWORD is not plain ASCII")

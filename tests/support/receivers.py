@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 
 @dataclass
@@ -54,11 +54,16 @@ async def open_receiver() -> AsyncIterator[Receiver]:
 
 @dataclass
 class MailBox:
-    """`refusal`: what it answers to a recipient, if not OK. `refused`: one that it refuses."""
+    """`refusal`: what it answers to a recipient, if not OK. `refused`: one that it refuses.
+
+    `farewell`: what it answers to QUIT. `pause_s`: how long it lets each recipient wait.
+    """
 
     port: int = 0
     refusal: str = ""
     refused: str = ""
+    farewell: str = "221 Bye"
+    pause_s: float = 0
     mails: list[tuple[list[str], Message]] = field(default_factory=list)
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it by this name
@@ -69,12 +74,16 @@ class MailBox:
         address: str,
         _options: list[str],
     ) -> str:
+        await asyncio.sleep(self.pause_s)
         if self.refusal:
             return self.refusal
         if address == self.refused:
             return "550 no such user"
         envelope.rcpt_tos.append(address)
         return "250 OK"
+
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802
+        return self.farewell
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
@@ -84,16 +93,26 @@ class MailBox:
         return "250 OK"
 
 
+def _accept_anybody(*_: Any) -> AuthResult:
+    return AuthResult(success=True)
+
+
 @asynccontextmanager
 async def open_mail_server(tls: ssl.SSLContext | None, *, starttls: bool) -> AsyncIterator[MailBox]:
     """With STARTTLS, which it insists on, or TLS from the first byte on, or neither."""
     box = MailBox()
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"authenticator": _accept_anybody, "auth_require_tls": False}
     if tls and starttls:
-        more = {"tls_context": tls, "require_starttls": True}
+        more |= {"tls_context": tls, "require_starttls": True}
     loop = asyncio.get_running_loop()
+    sessions: list[SMTP] = []
+
+    def begin() -> SMTP:
+        sessions.append(SMTP(box, loop=loop, **more))
+        return sessions[-1]
+
     server = await loop.create_server(
-        lambda: SMTP(box, loop=loop, **more),
+        begin,
         "127.0.0.1",
         0,
         ssl=None if starttls else tls,
@@ -103,4 +122,8 @@ async def open_mail_server(tls: ssl.SSLContext | None, *, starttls: bool) -> Asy
         yield box
     finally:
         server.close()
+        for each in sessions:
+            if isinstance(each.transport, asyncio.WriteTransport):
+                each.transport.abort()
+        await asyncio.sleep(0)
         await server.wait_closed()
