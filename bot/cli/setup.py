@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bot import settings
 from bot.cli import doctor, setup_choices, setup_clients
@@ -20,6 +21,7 @@ from bot.setup import agents_guide, app_settings, conversion, env_file, installa
 from bot.setup.failures import SetupFailed
 from bot.setup.installations import Installed
 from bot.setup.journal import Journal, Keeper
+from bot.setup.program import how_to_serve
 from bot.setup.run import Setup
 from webhooks.setup.app import SetupPage, serve
 from webhooks.setup.pages import create
@@ -117,19 +119,20 @@ async def _create(options: Options, setup: Setup, page: SetupPage, terminal: Ter
         terminal.say(f"Open the file {options.form} in a browser, on any machine.")
     else:
         opened = terminal.open_page(page.url)
-        terminal.say(_where(page.url, opened=opened))
+        terminal.say(_where(page.url, setup.journal.app.web_url, opened=opened))
     await _until_created(setup, terminal)
     return opened
 
 
-def _where(url: str, *, opened: bool) -> str:
+def _where(url: str, github: str, *, opened: bool) -> str:
     if opened:
         return f"Your browser shows the next step. If it does not, open {url}"
-    port = url.split(":")[2].split("/", maxsplit=1)[0]
+    # A simulated GitHub is on this machine too.
+    ports = [urlsplit(each).port for each in (url, github) if setup_choices.is_loopback(each)]
+    tunnels = " ".join(f"-L {each}:127.0.0.1:{each}" for each in ports)
     return (
         f"Open this address in a browser: {url}\n"
-        "If the browser is on another machine, first run this there: "
-        f"ssh -L {port}:127.0.0.1:{port} THIS_MACHINE\n"
+        f"If the browser is on another machine, first run this there: ssh {tunnels} THIS_MACHINE\n"
         "Without such a tunnel, use `hubbub setup --form FILE` and open the file there."
     )
 
@@ -238,13 +241,27 @@ async def _connect(
     if options.clients.names:
         for each in await page.connect(options.clients.names):
             terminal.say(each)
-        terminal.say("Start the server with `hubbub serve`.")
-    elif terminal.is_attended and terminal.open_page(f"{page.url}done"):
-        terminal.say("Your browser shows how to connect agents. `Finish` there ends the command.")
-        await page.is_finished.wait()
-        terminal.say("Start the server with `hubbub serve`.")
+        terminal.say(how_to_serve())
+    elif terminal.is_attended and await _finish_page(page, terminal):
+        terminal.say(how_to_serve())
     else:
         terminal.say(setup_clients.by_hand(loaded, installed.account))
+
+
+async def _finish_page(page: SetupPage, terminal: Terminal) -> bool:
+    """Lead the person to the last page. False if they did not finish there."""
+    last = f"{page.url}done"
+    if terminal.open_page(last):
+        terminal.say("Your browser shows how to connect agents. `Finish` there ends the command.")
+        await page.is_finished.wait()
+    elif page.is_used:
+        await _first(
+            page.is_finished,
+            terminal,
+            f"To connect agents, open {last}\n"
+            "`Finish` there ends the command, and so does Enter here:",
+        )
+    return page.is_finished.is_set()
 
 
 def _pem(path: Path | None) -> str:

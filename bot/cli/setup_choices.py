@@ -112,7 +112,7 @@ def check_reachable(public_url: str, web: str) -> None:
     host, other = urlsplit(public_url).hostname or "", urlsplit(web).hostname or ""
     if _is_private(host) and not _is_private(other):
         is_cloud = other == "github.com" or other.endswith(".ghe.com")
-        if is_cloud or _is_loopback(host):
+        if is_cloud or is_loopback(public_url):
             raise WrongSettings(
                 f"{other} cannot reach {public_url}. Pass an address that is reachable from there, "
                 "or --pull: then Hubbub fetches the deliveries."
@@ -126,5 +126,7 @@ def _is_private(host: str) -> bool:
         return host == "localhost"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether the address is one of this machine."""
+    host = urlsplit(url).hostname or ""
     return host == "localhost" or (_is_private(host) and ip_address(host).is_loopback)

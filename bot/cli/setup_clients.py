@@ -15,6 +15,7 @@ from bot.setup.clients import connection
 from bot.setup.clients.connection import Connection, Written
 from bot.setup.clients.table import CLIENTS, Places, Scope
 from bot.setup.installations import Installed
+from bot.setup.program import how_to_serve, typed_name
 from store.tables.agents import Role
 
 
@@ -75,11 +76,12 @@ def _sentences(written: Written, agent: str, token: str) -> list[str]:
 
 def by_hand(loaded: Settings, account: str) -> str:
     """What a person types who has not chosen a client."""
-    url = address_of(loaded) + ENDPOINT
+    url, hubbub = address_of(loaded) + ENDPOINT, typed_name()
     return (
-        "Start the server with `hubbub serve`. Then connect agents:\n"
-        f"Create a token: hubbub token create --installation {account} --agent builder\n"
+        f"{how_to_serve()}\n"
+        "Then connect agents:\n"
+        f"Create a token: {hubbub} token create --installation {account} --agent builder\n"
         f"Connect Claude Code: claude mcp add --transport http hubbub {url} "
         '--header "Authorization: Bearer TOKEN"\n'
-        f"Or let setup do both: hubbub setup --client {'|'.join(CLIENTS)}"
+        f"Or let setup do both: {hubbub} setup --client {'|'.join(CLIENTS)}"
     )

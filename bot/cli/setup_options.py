@@ -15,6 +15,7 @@ from bot.settings import WrongSettings
 from bot.setup import manifest
 from bot.setup.clients.table import Scope
 from bot.setup.failures import SetupFailed
+from bot.setup.program import typed_name
 from store.tables.agents import Role
 
 # As of a program that Ctrl-C ended.
@@ -81,7 +82,7 @@ async def link_lines(options: Options) -> list[str]:
         manifest.registration_link(app),
         "",
         LINK_STEPS,
-        f"hubbub setup{organization} {again} --app-id ID --private-key FILE.pem",
+        f"{typed_name()} setup{organization} {again} --app-id ID --private-key FILE.pem",
     ]
 
 

@@ -19,6 +19,7 @@ from bot.cli.setup_clients import ClientChoice
 from bot.settings import WrongSettings
 from bot.setup.failures import SetupFailed
 from bot.setup.journal import NAME
+from bot.setup.program import typed_name
 from fixtures.github import SimulatedGitHub
 from tests.support.setups import PUBLIC, Desk, open_desk
 from tests.support.web_forms import page_of
@@ -305,9 +306,8 @@ async def test_a_person_without_a_local_browser_pastes_the_address(desk: Desk) -
 async def test_the_link_fills_in_githubs_form_and_the_key_file_ends_it(desk: Desk) -> None:
     options = Options(Choices(organization="acme", public_url=PUBLIC), env=desk.env)
     link, *_, then = await setup_options.link_lines(options)
-    assert (
-        then == f"hubbub setup --org acme --public-url {PUBLIC} --app-id ID --private-key FILE.pem"
-    )
+    given = f"--org acme --public-url {PUBLIC} --app-id ID --private-key FILE.pem"
+    assert then == f"{typed_name()} setup {given}"
     shown = await desk.browser.open(f"{link}&login=octocat")
     made = await desk.browser.click(shown)
     key = await desk.browser.click(made)
@@ -376,7 +376,40 @@ async def test_the_page_connects_clients_too(desk: Desk) -> None:
     await desk.install(await desk.create(await running.page()))
     done = await desk.browser.open(await running.page())
     assert done.title == "The App is installed on acme"
+    unticked = await desk.browser.submit(done, 0)
+    assert "No client is ticked." in unticked.text
     connected = await desk.browser.submit(done, 0, client="gemini")
     assert ".gemini/settings.json connects the agent gemini" in connected.text
     ended = await desk.browser.submit(connected, 1)
     assert (ended.title, await running.task) == ("The setup is complete", 0)
+
+
+@pytest.mark.parametrize("ends_by", ["Finish", "Enter"])
+async def test_a_browser_behind_a_tunnel_gets_the_last_page_too(desk: Desk, ends_by: str) -> None:
+    running = desk.start(attended=True, has_browser=False, organization="acme")
+    await running.says("Open this address in a browser: ")
+    [told] = [each for each in running.said if each.startswith("Open this address")]
+    ports = [urlsplit(each).port for each in (told.split()[6], desk.github.url)]
+    assert " ".join(f"-L {each}:127.0.0.1:{each}" for each in ports) in told
+    await desk.install(await desk.create(told.split()[6]))
+    await running.says("To connect agents, open ")
+    if ends_by == "Enter":
+        desk.answers.put_nowait("")
+    else:
+        done = await desk.browser.open(running.said[-1].split()[4])
+        await desk.browser.submit(done, 1)
+    assert await running.task == 0
+    assert ("Then connect agents" in running.said[-1]) == (ends_by == "Enter")
+    assert f"{typed_name()} serve" in running.said[-1]
+
+
+def test_a_printed_command_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    folder = tmp_path / "my tools"
+    folder.mkdir()
+    python, program = str(folder / "python"), folder / "hubbub"
+    assert typed_name(python) == f"'{python}' -m hubbub"
+    program.touch(mode=0o755)
+    assert typed_name(python) == f"'{program}'"
+    (tmp_path / "hubbub").symlink_to(program)
+    assert typed_name(python) == "hubbub"

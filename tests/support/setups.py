@@ -63,15 +63,21 @@ class Desk:
         return self.folder / ".env"
 
     def start(
-        self, options: Options | None = None, *, attended: bool = False, **given: Any
+        self,
+        options: Options | None = None,
+        *,
+        attended: bool = False,
+        has_browser: bool = True,
+        **given: Any,
     ) -> Running:
         """`given`: choices for the App."""
         said: list[str] = []
         opened: asyncio.Queue[str] = asyncio.Queue()
 
         def open_page(address: str) -> bool:
-            opened.put_nowait(address)
-            return True
+            if has_browser:
+                opened.put_nowait(address)
+            return has_browser
 
         async def ask(question: str) -> str:
             said.append(question)

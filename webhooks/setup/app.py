@@ -18,6 +18,7 @@ from webhooks.setup import pages
 HOST = "127.0.0.1"
 LARGEST = 64 * 1024
 STRANGE = "The address does not belong to this setup. Use the one that the command printed."
+NONE_CHOSEN = "No client is ticked. Tick those that you use, or press Finish."
 
 Connect = Callable[[Sequence[str]], Awaitable[list[str]]]
 
@@ -33,6 +34,8 @@ class SetupPage:
     account: str = ""
     checks: list[tuple[bool, str]] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
+    # Whether a browser shows these pages.
+    is_used: bool = False
     is_finished: asyncio.Event = field(default_factory=asyncio.Event)
     # Sent with each form, so that no other site can send one.
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -70,6 +73,7 @@ class SetupPage:
         raise web.HTTPSeeOther("review")
 
     async def review(self, _: web.Request) -> web.Response:
+        self.is_used = True
         if not self.setup.is_created.is_set():
             raise web.HTTPSeeOther("./")
         if self.setup.is_written.is_set():
@@ -96,8 +100,8 @@ class SetupPage:
     async def connect_clients(self, request: web.Request) -> web.Response:
         await self._check_token(request)
         chosen = [str(each) for each in (await request.post()).getall("client", [])]
-        if self.account and chosen:
-            self.results = await self.connect(chosen)
+        if self.account:
+            self.results = await self.connect(chosen) if chosen else [NONE_CHOSEN]
         raise web.HTTPSeeOther("done")
 
     async def finish(self, request: web.Request) -> web.Response:

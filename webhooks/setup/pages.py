@@ -89,7 +89,7 @@ def done_page(
 def end_page() -> web.Response:
     return page(
         "The setup is complete",
-        "<p>Start the server with <code>hubbub serve</code>. You can close this page.</p>",
+        "<p>The command has ended and says how to start the server. You can close this page.</p>",
     )
 
 
