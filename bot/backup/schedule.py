@@ -14,7 +14,10 @@ from typing import TypedDict
 import structlog
 
 from bot import times
+from bot.backup.archive import read_header
 from bot.backup.creation import DRAFT, SUFFIX
+from bot.backup.frames import BadBackup
+from bot.identity.keyring import BOUND
 from bot.settings import Settings
 from bot.times import DAY, SECOND
 from store.engine import json_text, key_values
@@ -63,7 +66,8 @@ class Schedule:
         done = await self._make_backup()
         await self.store.write(lambda tx: self._end_turn(tx, failed=not done))
         if done:
-            await asyncio.to_thread(drop_old, self.folder, self.keep)
+            key_id = await self.store.read(lambda tx: key_values.get(tx, BOUND))
+            await asyncio.to_thread(drop_old, self.folder, self.keep, key_id or "")
         return int(done)
 
     async def _take_turn(self, tx: Tx) -> bool:
@@ -139,13 +143,25 @@ async def record_backup(tx: Tx, made: LastBackup) -> None:
     await key_values.put(tx, LAST, json_text.text({**made, "file": made["file"][-300:]}))
 
 
-def drop_old(folder: Path, keep: int) -> list[Path]:
-    """Delete all but the newest backups, and what a killed process left: the deleted files."""
-    backups = sorted(folder.glob(f"hubbub-*Z{SUFFIX}"))
-    old = backups[:-keep]
+def drop_old(folder: Path, keep: int, key_id: str) -> list[Path]:
+    """Delete all but the newest backups, and what a killed process left: the deleted files.
+
+    Only those that belong to this main secret: another Hubbub may have the same folder.
+    """
+    backups = [each for each in folder.glob(f"hubbub-*Z{SUFFIX}") if _key_id(each) == key_id]
+    old = sorted(backups)[:-keep]
     now = system_clock()
     drafts = folder.glob(f".hubbub-*Z{SUFFIX}.*{DRAFT}")
     old += [each for each in drafts if each.stat().st_mtime * SECOND < now - DAY]
     for each in old:
         each.unlink(missing_ok=True)
     return old
+
+
+def _key_id(path: Path) -> str | None:
+    """To which main secret a backup belongs. None if the file is not a backup."""
+    try:
+        with path.open("rb") as file:
+            return read_header(file)[0].key_id
+    except (BadBackup, OSError):
+        return None

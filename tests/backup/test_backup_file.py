@@ -348,23 +348,31 @@ async def test_one_process_makes_each_scheduled_backup_and_the_newest_stay(
     folder = tmp_path / "made by serve"
     folder.mkdir()
     for day in range(1, 4):
-        (folder / f"hubbub-2026010{day}T000000Z.backup").touch()
+        write_header(folder / f"hubbub-2026010{day}T000000Z.backup", Keys(SECRET).id)
     (folder / "mine.backup").touch()
+    write_header(folder / "hubbub-20250101T000000Z.backup", "another Hubbub's")
+    (folder / "hubbub-20250102T000000Z.backup").touch()
     first, second = (Schedule(store, folder, HOUR, keep=2) for _ in range(2))
     assert await store.write(first._take_turn)
     assert await second.step() == 0, "the first one is at it"
     assert await first.step() == 1
     assert await second.step() == 0, "it is not due"
     names = sorted(each.name for each in folder.iterdir())
-    assert len(names) == 3
-    assert names[0] == "hubbub-20260103T000000Z.backup"
-    assert names[2] == "mine.backup"
-    verify_backup(folder / names[1], None)
+    assert len(names) == 5
+    # Nobody knows whose these are, or another Hubbub has the same folder.
+    assert names[:2] == ["hubbub-20250101T000000Z.backup", "hubbub-20250102T000000Z.backup"]
+    assert (names[2], names[4]) == ("hubbub-20260103T000000Z.backup", "mine.backup")
+    verify_backup(folder / names[3], None)
     last = await store.read(last_backup)
     assert last is not None
-    assert last["file"] == str(folder / names[1])
+    assert last["file"] == str(folder / names[3])
     await fails_and_waits(store, tmp_path)
     await store.close()
+
+
+def write_header(path: Path, key_id: str) -> None:
+    with path.open("wb") as file:
+        archive.ArchiveWriter(file, archive.Header(0, "0001", key_id, "0", None), None)
 
 
 async def fails_and_waits(store: Store, tmp_path: Path) -> None:
@@ -381,5 +389,5 @@ def test_what_killed_backups_left_is_deleted_after_a_day(tmp_path: Path) -> None
     for each in (new, old):
         each.touch()
     os.utime(old, (0, 0))
-    assert drop_old(tmp_path, 1) == [old]
+    assert drop_old(tmp_path, 1, "k") == [old]
     assert new.exists()
