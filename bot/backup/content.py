@@ -21,6 +21,12 @@ from store.backup.contents import in_backup
 from store.backup.snapshot import Snapshot, Values
 from store.tables.columns import Table
 
+# The year 9999, in microseconds.
+LATEST = 253_402_300_799 * 1_000_000
+# A line that is not a row: a manifest has a number for each installation.
+LONGEST_OBJECT = 16 * 1024**2
+# How many combinations of types of a row are remembered.
+MOST_KINDS = 1000
 NAME = re.compile(r"[a-z][a-z_]{0,59}")
 
 
@@ -43,6 +49,17 @@ class Manifest:
     tables: dict[str, Sum] = field(default_factory=dict)
     heads: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError: anybody may have written the file."""
+        numbers = [self.created_at, *self.heads.values()]
+        texts = [self.revision, self.key_id, *self.tables]
+        if not all(type(each) is int for each in numbers) or type(self.code) is not bool:
+            raise TypeError
+        if not all(isinstance(each, str) for each in texts):
+            raise TypeError
+        if not 0 <= self.created_at <= LATEST:
+            raise ValueError
+
     @property
     def rows(self) -> int:
         return sum(each.rows for each in self.tables.values())
@@ -60,6 +77,28 @@ class Begin:
     table: str
     columns: tuple[str, ...]
     blobs: tuple[str, ...]
+
+
+@dataclass
+class Shape:
+    """What the rows of a table look like: for each column the types of its values."""
+
+    columns: tuple[str, ...]
+    blobs: tuple[str, ...]
+    types: list[set[type]] = field(init=False)
+    _seen: set[tuple[type, ...]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.types = [set() for _ in self.columns]
+
+    def add(self, row: Sequence[Any]) -> None:
+        kinds = tuple(map(type, row))
+        if kinds in self._seen:
+            return
+        if len(self._seen) < MOST_KINDS:
+            self._seen.add(kinds)
+        for known, kind in zip(self.types, kinds, strict=True):
+            known.add(kind)
 
 
 @dataclass(frozen=True)
@@ -122,6 +161,7 @@ class Reader:
     def __init__(self, lines: Iterator[bytes]) -> None:
         self._lines = lines
         self._sums: dict[str, Sum] = {}
+        self.shapes: dict[str, Shape] = {}
         self.manifest: Manifest | None = None
 
     def parts(self) -> Iterator[Begin | Rows]:
@@ -137,6 +177,9 @@ class Reader:
                 self._compare(self.manifest)
             else:
                 begun = _begin(found)
+                if begun.table in self.shapes:
+                    raise BadBackup(f"it has the table {begun.table} twice")
+                self.shapes[begun.table] = Shape(begun.columns, begun.blobs)
                 yield begun
                 yield from self._rows_of(begun)
         if self.manifest is None:
@@ -149,7 +192,7 @@ class Reader:
     def _rows_of(self, begun: Begin) -> Iterator[Rows]:
         digest, count = hashlib.sha256(), 0
         batch: list[list[Any]] = []
-        size = 0
+        size, shape = 0, self.shapes[begun.table]
         for count, line in enumerate(self._lines):
             if line.startswith(b"{"):
                 if batch:
@@ -158,6 +201,7 @@ class Reader:
                 return
             digest.update(line)
             batch.append(_row(line, begun))
+            shape.add(batch[-1])
             size += len(line)
             if len(batch) >= BATCH or size > MOST_BYTES:
                 yield Rows(batch)
@@ -166,6 +210,8 @@ class Reader:
 
 
 def _value(line: bytes) -> Any:
+    if line.startswith(b"{") and len(line) > LONGEST_OBJECT:
+        raise BadBackup("a line is longer than Hubbub writes one")
     try:
         return orjson.loads(line)
     except ValueError as exc:
@@ -180,7 +226,7 @@ def _begin(found: dict[str, Any]) -> Begin:
     names = [found.get("table"), *columns]
     if not all(isinstance(each, str) and NAME.fullmatch(each) for each in names):
         raise BadBackup("it has a table or column whose name is not one of Hubbub")
-    if not set(blobs) <= set(columns):
+    if not set(blobs) <= set(columns) or len(set(columns)) < len(columns):
         raise BadBackup("a table does not name its columns")
     return Begin(str(found["table"]), tuple(columns), tuple(blobs))
 
@@ -210,5 +256,5 @@ def _manifest(found: Any) -> Manifest:
     try:
         tables = {name: Sum(**each) for name, each in found["tables"].items()}
         return Manifest(**(found | {"tables": tables}))
-    except (TypeError, KeyError, AttributeError) as exc:
+    except (TypeError, ValueError, KeyError, AttributeError) as exc:
         raise BadBackup("its manifest cannot be read") from exc

@@ -29,7 +29,7 @@ PREFIX = 7
 # To derive a key takes 32 MiB and about a tenth of a second.
 SCRYPT = {"n": 1 << 15, "r": 8, "p": 1}
 # What a file may ask for at most, because anybody may have written it.
-MOST_SCRYPT = {"n": 1 << 20, "r": 16, "p": 4}
+MOST_SCRYPT = {"n": 1 << 17, "r": 8, "p": 4}
 SHORTEST_PASSPHRASE = 16
 
 
@@ -102,7 +102,7 @@ def cipher(given: dict[str, Any], passphrase: bytes, header: bytes) -> Cipher:
         if asked_too_much or len(prefix) != PREFIX or given["cipher"] != "AES-256-GCM":
             raise BadBackup("its header asks for an encryption that Hubbub does not have")
         key = Scrypt(salt=salt, length=32, **cost).derive(passphrase)
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, TypeError, ValueError, OverflowError) as exc:
         raise BadBackup("its header does not say how it is encrypted") from exc
     return Cipher(AESGCM(key), prefix, hashlib.sha256(header).digest())
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bot.backup import epoch
 from bot.backup.content import Begin, Manifest, Rows
+from bot.backup.fit import NOT_FILLED
 from bot.backup.frames import BadBackup
 from bot.backup.verification import UnusableBackup, reading, verify_backup
 from bot.identity import keyring
@@ -32,8 +33,6 @@ from store.tables import TABLES
 Say = Callable[[str], None]
 Clock = Callable[[], int]
 Opened = Callable[[], AbstractAsyncContextManager[Store]]
-# Tables that a backup never fills: other programs' records, and what each engine builds.
-NOT_FILLED = frozenset({"alembic_version", "migration_lock", "search_words", "senders"})
 # Rows between two lines about the progress.
 SAY_EVERY = 100_000
 
@@ -102,10 +101,10 @@ def _keys_of(loaded: Settings, manifest: Manifest) -> Keys:
 
 def _check_revision(manifest: Manifest) -> None:
     known = schema_version.newest()
-    if manifest.revision > known or not manifest.revision.isdecimal():
+    if not schema_version.is_known(manifest.revision):
         raise UnusableBackup(
             f"The backup has the schema {manifest.revision}, and this version of Hubbub knows no "
-            f"schema after {known}. Install the version that made it, or a newer one."
+            f"such schema: its newest is {known}. Install the version that made it, or a newer one."
         )
 
 
@@ -117,14 +116,27 @@ async def _prepare(
         revision = await asyncio.to_thread(schema_version.revision, url) or ""
         if await _continues(revision, opened, manifest) and not replaces:
             return
-        # The names of the tables are those of the newest schema.
-        await asyncio.to_thread(_migrate, url)
-        is_filled = await _check_empty(opened, replaces=replaces)
-        if not is_filled and manifest.revision == schema_version.newest():
-            return
+        if not await _is_half_emptied(opened):
+            # The names of the tables are those of the newest schema.
+            await asyncio.to_thread(_migrate, url)
+            is_filled = await _check_empty(opened, replaces=replaces)
+            if not is_filled and manifest.revision == schema_version.newest():
+                return
         say("Emptying the database")
-        await asyncio.to_thread(_drop, url)
+        await _empty(url, opened)
     await asyncio.to_thread(_migrate, url, manifest.revision)
+
+
+async def _empty(url: str, opened: Opened) -> None:
+    """Record it first: a table after the other goes, and no server may use the rest."""
+    async with opened() as store:
+        await store.write(_begin_emptying)
+    await asyncio.to_thread(_drop, url)
+
+
+async def _begin_emptying(tx: Tx) -> None:
+    await target.record_progress(tx, {"backup": "", "table": target.EMPTYING, "rows": 0})
+    await key_values.put(tx, BOUND, BEING_RESTORED)
 
 
 async def _continues(revision: str, opened: Opened, manifest: Manifest) -> bool:
@@ -137,6 +149,13 @@ async def _continues(revision: str, opened: Opened, manifest: Manifest) -> bool:
     async with opened() as store:
         reached = await store.read(target.progress)
     return reached is not None and reached["backup"] == manifest.identity
+
+
+async def _is_half_emptied(opened: Opened) -> bool:
+    """Whether a restore was interrupted while it deleted what the database had."""
+    async with opened() as store:
+        reached = await store.read(target.progress)
+    return reached is not None and reached["table"] == target.EMPTYING
 
 
 async def _check_empty(opened: Opened, *, replaces: bool) -> bool:
@@ -190,13 +209,15 @@ def _drop(url: str) -> None:
     """The facts last: they say that a restore was interrupted."""
     from store.engine import migrate  # noqa: PLC0415
 
-    migrate.drop(url, [*(name for name in TABLES if name != "facts"), "search_words", "facts"])
+    others = [name for name in TABLES if name != "facts"]
+    migrate.drop(url, [*others, "search_words", "alembic_version", "facts"])
 
 
 async def _begin(tx: Tx, manifest: Manifest) -> None:
     """Let no server start from now on, and record which backup is restored."""
     await check_unused(tx)
-    if await target.progress(tx) is None:
+    reached = await target.progress(tx)
+    if reached is None or reached["backup"] != manifest.identity:
         await target.forget_facts(tx)
         await target.record_progress(tx, {"backup": manifest.identity, "table": "", "rows": 0})
     await key_values.put(tx, BOUND, BEING_RESTORED)
@@ -208,6 +229,8 @@ async def _load(
     """Insert the rows, from where an interrupted restore got to."""
     reached = await store.read(target.progress)
     assert reached is not None
+    if reached["table"] == target.LOADED:
+        return
     place = _Place(manifest.identity, reached, say)
     with reading(path, passphrase) as reader:
         for part in reader.parts():
@@ -215,6 +238,9 @@ async def _load(
                 place.begin(part, await store.read(partial(target.columns_of, table=part.table)))
             elif rows := place.rest_of(part):
                 await store.write(place.insertion(rows))
+    # From here on the schema may be newer than the backup.
+    loaded: Progress = {"backup": manifest.identity, "table": target.LOADED, "rows": 0}
+    await store.write(partial(target.record_progress, reached=loaded))
 
 
 class _Place:

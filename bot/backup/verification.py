@@ -7,8 +7,10 @@ from pathlib import Path
 from bot.backup import archive
 from bot.backup.archive import Header
 from bot.backup.content import Manifest, Reader
+from bot.backup.fit import check_fit
 from bot.backup.frames import BadBackup
 from bot.settings import WrongSettings
+from store.engine import schema_version
 
 
 class UnusableBackup(WrongSettings):
@@ -39,7 +41,7 @@ def header_of(path: Path) -> Header:
 
 
 def verify_backup(path: Path, passphrase: bytes | None) -> Manifest:
-    """Read all of it: every hash and every count. Raise UnusableBackup."""
+    """Read all of it: every hash, every count and every type. Raise UnusableBackup."""
     header = header_of(path)
     with reading(path, passphrase) as reader:
         for _ in reader.parts():
@@ -49,4 +51,6 @@ def verify_backup(path: Path, passphrase: bytes | None) -> Manifest:
         promised = (header.created_at, header.revision, header.key_id)
         if promised != (manifest.created_at, manifest.revision, manifest.key_id):
             raise BadBackup("its header is not that of its manifest: the file was changed")
+        if schema_version.is_known(manifest.revision):
+            check_fit(reader.shapes, manifest.revision)
     return manifest

@@ -1,14 +1,24 @@
 """The database into which a backup is restored: what it has, and how far the restore is."""
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
+from pymysql import err
+
 from store.engine import json_text, key_values, sql
-from store.engine.transaction import Tx
+from store.engine.transaction import StoreError, Tx
 from store.tables import TABLES
 
 # The fact that says how far a restore is. See `store.backup.contents.LEFT_OUT_FACTS`.
 PROGRESS = "restore"
+# In place of a table: all rows are there, and the old tables are being dropped.
+LOADED, EMPTYING = "loaded.", "emptying."
+# What an engine says of rows that do not fit, or that are there already.
+MISFITS = (
+    *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError),
+    *(err.IntegrityError, err.DataError, OverflowError),
+)
 # Tables that every server fills by itself, also without any installation.
 FILLED_BY_SERVERS = frozenset({"facts", "senders"})
 
@@ -79,5 +89,8 @@ async def insert_rows(
     if (await progress(tx)) == reached:
         return
     given = [dict(zip(columns, row, strict=True)) for row in rows]
-    await tx.many(sql.insert(table, columns), given)
+    try:
+        await tx.many(sql.insert(table, columns), given)
+    except MISFITS as exc:
+        raise StoreError(f"Rows of {table} in the backup do not fit the database: {exc}.") from exc
     await record_progress(tx, reached)

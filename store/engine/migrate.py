@@ -87,9 +87,9 @@ def upgrade(url: str, to: str = "head") -> None:
 
 
 def drop(url: str, tables: Iterable[str]) -> None:
-    """Drop the tables, and the record of the schema's revision last."""
+    """Drop the tables in this order."""
     with _connection(url) as connection, _migration_lock(url, connection):
-        for each in (*tables, "alembic_version"):
+        for each in tables:
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {each}")
 
 

@@ -40,6 +40,12 @@ def newest() -> str:
     return max(path.name.partition(".")[0] for path in (MIGRATIONS / "sql").glob("*.sql"))
 
 
+def is_known(revision: str) -> bool:
+    """Whether this code has a migration to this revision."""
+    known = {path.name.partition(".")[0] for path in (MIGRATIONS / "sql").glob("*.sql")}
+    return revision in known
+
+
 def is_usable(url: str) -> bool:
     """Whether this program needs no migration. Raise StoreError if the schema is too new for it."""
     found = revision(url) if _has_file(url) else None

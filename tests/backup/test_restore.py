@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from bot.backup import content
+from bot.backup import content, restoration
 from bot.backup.verification import UnusableBackup
 from bot.identity import keyring
 from bot.settings import WrongSettings
 from store.backup import target
 from store.backup.contents import CONTENTS, Nothing, in_backup
 from store.backup.epochs import GAP
-from store.engine import schema_version
+from store.engine import migrate, schema_version
 from store.engine.database import open_store
 from store.engine.transaction import Store, Tx
 from store.tables import TABLES
@@ -301,6 +301,61 @@ async def test_a_restore_that_was_killed_continues_and_no_server_starts_meanwhil
     store = await open_store(other_url, workspace.clock)
     await keyring.check(store, workspace.dispatcher.shared.keys)
     await store.close()
+
+
+async def test_a_restore_that_was_killed_after_the_last_row_inserts_none_again(
+    workspace: Workspace,
+    own_url: str,
+    other_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The schema may be newer than the backup by then, and have other columns."""
+    await work_before(workspace)
+    path = tmp_path / "loaded.backup"
+    await back_up(workspace, own_url, path)
+
+    async def dying(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restoration, "_begin_epoch", dying)
+        with pytest.raises(Killed):
+            await restore(workspace, other_url, path)
+    with monkeypatch.context() as patch:
+        patch.setattr(target, "insert_rows", dying)
+        patch.setattr(target, "columns_of", dying)
+        assert (await restore(workspace, other_url, path)).done["leases"] == 1
+
+
+async def test_a_restore_that_was_killed_while_it_emptied_the_database_goes_on(
+    workspace: Workspace,
+    own_url: str,
+    other_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await work_before(workspace)
+    path = tmp_path / "replaced.backup"
+    made = await back_up(workspace, own_url, path)
+    await restore(workspace, other_url, path)
+    drop = migrate.drop
+
+    def dying(url: str, tables: list[str]) -> None:
+        drop(url, [each for each in tables if each not in ("facts", "alembic_version")])
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate, "drop", dying)
+        with pytest.raises(Killed):
+            await restore(workspace, other_url, path, replaces=True)
+    store = await open_store(other_url, workspace.clock)
+    with pytest.raises(WrongSettings, match="a restore was interrupted"):
+        await keyring.check(store, workspace.dispatcher.shared.keys)
+    await store.close()
+    await restore(workspace, other_url, path)
+    after = await rows_of(other_url, workspace.clock)
+    assert len(after["messages"]) == made.manifest.tables["messages"].rows
 
 
 async def test_a_backup_of_a_newer_schema_is_refused(
