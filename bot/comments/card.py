@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.comments import card_boxes, card_history, card_text
+from bot.comments import card_boxes, card_history, card_next, card_text
 from bot.comments.card_boxes import Box
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_runs import ShownRun
@@ -42,6 +42,13 @@ async def text(tx: Tx, task: FullTask) -> str:
     read = await _read(tx, task)
     details = await _details(tx, task, read)
     return card_text.text(task, read.context, details, await tx.now())
+
+
+async def next_step(tx: Tx, task: FullTask) -> str:
+    """What the card says of what happens next: one or two sentences, with names in backticks."""
+    read = await _read(tx, task)
+    words = card_next.next_step(task, read.context, await _details(tx, task, read))
+    return words if words.startswith("`") else words[:1].upper() + words[1:]
 
 
 async def digest(tx: Tx, task: FullTask) -> str:

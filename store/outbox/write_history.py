@@ -270,6 +270,19 @@ async def places(
     return sorted(found, key=lambda each: -each["seq"])[:limit]
 
 
+async def count_up_to(tx: Tx, installation_id: int, state: str, most: int) -> int:
+    """How many writes are in this state; `most` stands for this many or more."""
+    rows = sql.by_index(tx.dialect, "writes", "ix_writes_queue")
+    row = await tx.one(
+        "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM "
+        f"{rows} WHERE installation_id = :i AND state = :state LIMIT :n) some",
+        i=installation_id,
+        state=state,
+        n=most,
+    )
+    return int(row["n"]) if row else 0
+
+
 async def by_ids(tx: Tx, installation_id: int, ids: Collection[str]) -> list[WriteRow]:
     """These writes, newest first."""
     if not ids:

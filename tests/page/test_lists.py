@@ -1,6 +1,7 @@
 """The pages of lists: the graph, deliveries, the outbox, budgets over time, the audit log."""
 
 import html
+import re
 from itertools import pairwise
 
 import pytest
@@ -70,13 +71,16 @@ async def test_waiting_writes_are_cancelled_one_by_one_or_all_of_an_agent(
     listed = await text_of(browser, f"{HERE}/outbox?author=ada")
     assert "Comment 2" in listed
     assert "after 2 others" in listed
+    every = await text_of(browser, f"{HERE}/outbox")
+    assert re.search(r'href="[^"]*state=queued"><b>3</b> queued', every)
+    assert re.search(r'href="[^"]*state=dead"><b>0</b> dead', every)
     first, *_ = links(listed, "Cancel")
     await confirm(browser, first)
     left = await text_of(browser, f"{HERE}/outbox?author=ada")
     assert "Comment 2" not in left
     (cancel_all,) = links(left, "Cancel all of ada that wait")
     await confirm(browser, cancel_all)
-    assert "No write waits" in await text_of(browser, f"{HERE}/outbox?author=ada")
+    assert "No write of ada waits" in await text_of(browser, f"{HERE}/outbox?author=ada")
     await workspace.settle()
     assert all("Comment" not in each.body for each in workspace.repository.issues[1].comments)
 

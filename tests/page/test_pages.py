@@ -106,7 +106,8 @@ async def test_a_task_has_its_whole_story_on_one_page(server: LoginServer) -> No
     name = workspace.name(issue)
     page = await text_of(browser, f"{HERE}/tasks/acme/rocket/{issue.number}")
     for shown in (
-        "an agent or a person claimed the task",
+        ">ada</a> claimed the task <",
+        "What happens next:</b> <code>ada</code> works on it",
         "fence 1",
         "40 %",
         "Half &lt;script&gt;",
@@ -141,9 +142,11 @@ async def test_the_timeline_has_pages(server: LoginServer) -> None:
             "update_task_status", task=name, fence=1, status="in_progress", progress=progress
         )
     page = await text_of(browser, f"{HERE}/tasks/acme/rocket/{issue.number}")
-    assert "an issue became a task" not in page
+    assert "made the issue a task" not in page
     (more,) = links(page, "More events")
-    assert "an issue became a task" in await text_of(browser, more)
+    later = await text_of(browser, more)
+    assert "made the issue a task" in later
+    assert "Nobody has claimed it" not in later, "a later page does not know"
 
 
 async def test_questions_stand_on_top_and_lead_to_the_answer(server: LoginServer) -> None:
@@ -213,7 +216,7 @@ async def test_the_board_and_the_counts(server: LoginServer) -> None:
     await busy(workspace)
     await workspace.task("Another")
     page = await text_of(browser, f"{HERE}/board")
-    assert re.search(r"Ready</h3>\s*<ul[^>]*>\s*<li[^>]*><p><a [^>]*>acme/rocket#2", page)
+    assert re.search(r"Ready \(1\)</h3>\s*<ul[^>]*>\s*<li[^>]*><p><a [^>]*>acme/rocket#2", page)
     assert "In progress (1)" in page
     listed = await text_of(browser, f"{HERE}/tasks?state=any")
     assert "<b>1</b> in progress" in listed
@@ -262,7 +265,7 @@ async def test_a_reader_sees_tasks_but_not_what_agents_wrote_to_each_other(
     workspace.github.person("reader", permissions={"acme/rocket": "read"})
     browser = await signed_in(server, "reader")
     page = await text_of(browser, f"{HERE}/tasks/acme/rocket/1")
-    assert "an agent or a person claimed the task" in page
+    assert ">ada</a> claimed the task <" in page
     assert "Messages are shown to those with write access" in page
     assert "Note &lt;" not in page
     assert "plan &lt;" not in page

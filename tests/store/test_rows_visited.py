@@ -282,6 +282,8 @@ BOUNDED: dict[str, tuple[int, str]] = {
     "list_agents, idle": (AGENTS, "a page looks at 1,000 agents"),
     "list_agents, testers": (AGENTS, "a page looks at 1,000 agents"),
     "get_fleet": (AGENTS, "a page looks at 1,000 agents"),
+    "get_outbox": (2000, "it counts at most 200 writes of each state"),
+    "get_outbox, sent": (2000, "it counts at most 200 writes of each state"),
     "count_tasks": (100_000, "it counts at most 10,000 tasks of each state"),
     "count_tasks of a repository": (100_000, "it counts at most 10,000 tasks of each state"),
     "list_attention": (12_000, "each of its queries looks at 500 rows, with what belongs to them"),

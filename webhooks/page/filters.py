@@ -1,6 +1,7 @@
 """How templates show times, amounts and names."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -18,26 +19,77 @@ STATE_WORDS = {
 }
 
 
+# What the kinds of writes are called, where their names say too little.
+WRITE_WORDS = {
+    "blocked_by": "blocker",
+    "blocked_by_removal": "removal of a blocker",
+    "board_item": "card on a board",
+    "board_status": "move on a board",
+    "card": "status comment",
+    "comment_delete": "deletion of a comment",
+    "comment_edit": "edit of a comment",
+    "comment_minimize": "hiding of a comment",
+    "issue_update": "change of the issue",
+    "merge": "merge",
+    "pull": "pull request",
+    "pull_check": "Hubbub's check",
+    "pull_draft": "draft state",
+    "pull_update": "change of the pull request",
+    "reviewers": "request for a review",
+    "sub_issue_removal": "removal of a sub-issue",
+    "workflow_cancel": "stop of a run",
+    "workflow_dispatch": "start of a run",
+    "workflow_force_cancel": "forced stop of a run",
+}
+
+
 def when(stamp: str | None, now: int) -> Markup:
     """A time as its distance from now, with the exact time beside it."""
     if not stamp:
         return Markup("&ndash;")
-    at = times.parse(stamp)
-    exact = datetime.fromtimestamp(at // times.SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        stamp, exact, times.from_now(at, now)
-    )
+    return _time(stamp, times.from_now(times.parse(stamp), now))
+
+
+def _time(stamp: str, shown: str) -> Markup:
+    exact = f"{_exact(stamp)} UTC"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(stamp, exact, shown)
+
+
+def _exact(stamp: str) -> str:
+    at = times.parse(stamp) // times.SECOND
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def clock(stamp: str) -> Markup:
+    """A time in UTC as it is, where a reader compares times."""
+    return _time(stamp, _exact(stamp))
 
 
 def soon(stamp: str | None, now: int) -> Markup:
     """The same for a time that is expected; what is due is due now."""
     if stamp and times.parse(stamp) <= now:
-        return Markup("now")
+        return _time(stamp, "now")
     return when(stamp, now)
+
+
+def code_spans(text: str) -> Markup:
+    """A sentence of Hubbub, in which names and commands stand between backticks."""
+    pieces = CODE.split(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(each) if n % 2 else escape(each)
+        for n, each in enumerate(pieces)
+    )
+
+
+CODE = re.compile(r"`([^`\n]+)`")
 
 
 def state_word(state: str) -> str:
     return STATE_WORDS.get(state, state.replace("_", " "))
+
+
+def write_word(kind: str) -> str:
+    return WRITE_WORDS.get(kind, words(kind))
 
 
 def words(name: str) -> str:
@@ -74,8 +126,11 @@ def _short(value: Any) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "when": when,
     "soon": soon,
+    "clock": clock,
+    "code_spans": code_spans,
     "state_word": state_word,
     "words": words,
+    "write_word": write_word,
     "thousands": thousands,
     "tail": tail,
     "as_json": as_json,

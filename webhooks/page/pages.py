@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 
 from bot.errors import Refused, failure
+from bot.identity.actors import BOT
 from webhooks.listener import CONNECTIONS
 from webhooks.page import answers, rendering
 from webhooks.page.action_table import ACTIONS
@@ -50,6 +51,8 @@ def show(
         "link": visit.link,
         "task_link": visit.task_link,
         "github_url": visit.github_url,
+        "on_github": visit.is_on_github,
+        "bot": BOT,
         "here": visit.here,
         "now": visit.now,
         "menu": [each for each in menu if not each[2] or visit.may(each[2])],

@@ -96,8 +96,16 @@ class Visit:
 
     def github_url(self, repository: str, number: int) -> str:
         """The address of an issue or pull request on GitHub."""
+        return f"{self._github}/{quote(repository)}/issues/{number}"
+
+    def is_on_github(self, url: str | None) -> bool:
+        """Whether the address is one of GitHub, so that the page may link to it."""
+        return url is not None and url.startswith((f"{self._github}/", f"{GITHUB}/"))
+
+    @property
+    def _github(self) -> str:
         app = self.request.app[LOGIN].app
-        return f"{app.web_url if app else GITHUB}/{quote(repository)}/issues/{number}"
+        return app.web_url if app else GITHUB
 
     @property
     def prefix(self) -> str:

@@ -8,7 +8,9 @@ from pydantic import BaseModel, Field
 from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.pagination import Cursor, decode_number, encode
-from bot.operations.github.writes import Listed, State, list_entries, write_now
+from bot.operations.github.linked_writes import LinkedWrite, with_links
+from bot.operations.github.writes import State, write_now
+from bot.operations.github.writing import WriteState
 from bot.outbox import usage
 from store.outbox import write_history, writes
 from store.outbox.write_history import WritePlace
@@ -19,11 +21,14 @@ ON_A_PAGE = 50
 LOOKED_AT = 200
 # Above every number of a write.
 LAST = 2**63 - 1
+MOST_COUNTED = 200
+# What nobody needs to look at is not counted, because it is nearly all.
+COUNTED: tuple[WriteState, ...] = ("queued", "sending", "unknown", "refused", "dead")
 # Writes of a page for which it is computed when they go out: that takes several queries each.
 MOST_FORECASTS = 20
 
 
-class OutboxEntry(Listed):
+class OutboxEntry(LinkedWrite):
     ahead: int | None = Field(None, description="how many writes are sent before this one")
     expected_at: str | None = Field(None, description="when it should be sent")
     text: str = Field("", description="what it changes, in one line")
@@ -35,10 +40,19 @@ class AuthorCount(BaseModel):
     paused: int = Field(0, description="of these, writes that are held back")
 
 
+class StateCount(BaseModel):
+    state: WriteState
+    n: int
+    more: bool = Field(False, description="there are more than `n`")
+
+
 class OutboxPage(Answer):
     of_mirror = False
 
     writes: list[OutboxEntry]
+    counts: list[StateCount] = Field(
+        [], description="only for those who see all of the installation"
+    )
     authors: list[AuthorCount] = Field(
         [], description="who has how many writes; only for those who see all of the installation"
     )
@@ -61,9 +75,11 @@ async def get_outbox(
     )
     shown = [each for each in looked_at if _is_shown(ctx, each, author)][:ON_A_PAGE]
     rows = await write_history.by_ids(ctx.tx, ctx.installation_id, [each["id"] for each in shown])
+    sees_all = permissions.leads_everywhere(ctx.actor)
     return OutboxPage(
         writes=await _entries(ctx, rows),
-        authors=await _authors(ctx) if permissions.leads_everywhere(ctx.actor) else [],
+        counts=await _counts(ctx) if sees_all else [],
+        authors=await _authors(ctx) if sees_all else [],
         next_cursor=_following(shown, looked_at),
     )
 
@@ -83,8 +99,14 @@ def _following(shown: Sequence[WritePlace], looked_at: Sequence[WritePlace]) -> 
     return None if is_end else encode(str(last["seq"]))
 
 
+async def _counts(ctx: Context) -> list[StateCount]:
+    here = (ctx.tx, ctx.installation_id)
+    found = {each: await write_history.count_up_to(*here, each, MOST_COUNTED) for each in COUNTED}
+    return [StateCount(state=state, n=n, more=n == MOST_COUNTED) for state, n in found.items()]
+
+
 async def _entries(ctx: Context, rows: list[WriteRow]) -> list[OutboxEntry]:
-    listed = await list_entries(ctx, rows)
+    listed = await with_links(ctx, rows)
     # The oldest of the page go out first, so people want to know their times.
     soon = {row["id"] for row in [row for row in rows if _is_live(row)][-MOST_FORECASTS:]}
     return [
@@ -97,11 +119,11 @@ def _is_live(row: WriteRow) -> bool:
     return row["state"] in writes.LIVE
 
 
-def _entry(listed: Listed, row: WriteRow) -> OutboxEntry:
+def _entry(listed: LinkedWrite, row: WriteRow) -> OutboxEntry:
     return OutboxEntry(**listed.model_dump(), text=_first_line(row["arguments"]))
 
 
-async def _with_time(ctx: Context, row: WriteRow, listed: Listed) -> OutboxEntry:
+async def _with_time(ctx: Context, row: WriteRow, listed: LinkedWrite) -> OutboxEntry:
     now = await write_now(ctx, row)
     entry = _entry(listed, row)
     entry.ahead, entry.expected_at = now.ahead, now.expected_at

@@ -2,11 +2,12 @@
 
 from pydantic import BaseModel, Field
 
+from bot.comments import card
 from bot.kernel import pagination
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit
 from bot.operations.agents.run_views import Run, run_view
-from bot.operations.github.writes import Listed, list_entries
+from bot.operations.github.linked_writes import LinkedWrite, with_links
 from bot.operations.messages.views import Message, message_view
 from bot.operations.tasks.access import visible_task
 from bot.times import stamp
@@ -46,8 +47,9 @@ class TaskHistory(Answer):
     events: list[TaskEvent] = Field(description="the newest first")
     next_cursor: str | None = None
     leases: list[Lease] = Field([], description="the newest first; on the first page only")
-    writes: list[Listed] = Field([], description="the same for what goes to GitHub")
+    writes: list[LinkedWrite] = Field([], description="the same for what goes to GitHub")
     runs: list[Run] = Field([], description="the same for agent runs")
+    next_step: str | None = Field(None, description="what happens next; on the first page only")
 
 
 @operation(reads_only=True)
@@ -69,8 +71,9 @@ async def get_task_history(
     return answer.model_copy(
         update={
             "leases": [_lease_view(e) for e in await lease_history.of_task(*here, MOST)],
-            "writes": await list_entries(ctx, queued),
+            "writes": await with_links(ctx, queued),
             "runs": [await run_view(ctx, each) for each in started],
+            "next_step": await card.next_step(ctx.tx, row),
         }
     )
 

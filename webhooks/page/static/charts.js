@@ -34,6 +34,9 @@
     const around = unit === "day" ? DAY_S : moments.length > 1 ? 0 : 1800;
     const times = { ...axis, space: 70, values: (_, ticks) => ticks.map((each) => label(unit, each)) };
     if (unit === "day") times.incrs = [1, 2, 7, 14, 28].map((n) => n * DAY_S);
+    // A line through one point is not seen.
+    const points = { show: unit !== "day" && moments.length === 1, size: 8, fill: colour("--accent") };
+    const line = { stroke: colour("--accent"), fill: colour("--info-back"), width: 2, points, ...bars };
     return {
       width,
       tzDate: (time) => uPlot.tzDate(new Date(time * 1000), "Etc/UTC"),
@@ -45,7 +48,7 @@
         y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.05 : 1] },
       },
       axes: [times, { ...axis, size: 64 }],
-      series: [{}, { stroke: colour("--accent"), fill: colour("--info-back"), width: 2, points: { show: false }, ...bars }],
+      series: [{}, line],
     };
   }
 

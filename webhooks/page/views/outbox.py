@@ -11,4 +11,5 @@ STATES = (*LIVE, *FINAL)
 async def outbox(visit: Visit) -> dict[str, Any]:
     wanted = {name: visit.value(name) for name in ("state", "author")}
     found = await visit.call("get_outbox", cursor=visit.value("cursor"), **wanted)
-    return {"found": found, "wanted": wanted, "states": STATES}
+    counts = {each.state: each for each in found.counts}
+    return {"found": found, "wanted": wanted, "states": STATES, "counts": counts}

@@ -1,9 +1,12 @@
 """One task: what it is, what happened on it, and what a person can do."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from bot.errors import Refused
-from bot.kernel import event_kinds
+from bot.operations.github.linked_writes import LinkedWrite
+from webhooks.page import timeline
 from webhooks.page.visit import Visit
 
 ON_A_PAGE = 50
@@ -15,20 +18,32 @@ HIDDEN = ("forbidden",)
 async def task(visit: Visit) -> dict[str, Any]:
     name = task_name(visit)
     found = await visit.call("get_task", task=name)
+    is_ended, cursor = found.task.state in ENDED, visit.value("cursor")
+    history = await visit.call("get_task_history", task=name, limit=ON_A_PAGE, cursor=cursor)
+    replaced = replaced_writes(history.writes)
     return {
         "title": found.task.title,
         "found": found,
         "task": found.task,
-        "history": await visit.call(
-            "get_task_history", task=name, limit=ON_A_PAGE, cursor=visit.value("cursor")
-        ),
+        "history": history,
+        "sentence": partial(timeline.sentence, visit, found.task),
+        "writes": [each for each in history.writes if each not in replaced],
+        "replaced": replaced,
         "messages": await _if_allowed(visit, "get_task_messages", name),
         "contexts": await _if_allowed(visit, "list_contexts", name),
-        "why": await visit.call("explain_task", task=name),
-        "kinds": event_kinds.KINDS,
-        "is_ended": found.task.state in ENDED,
+        "why": None if is_ended else await visit.call("explain_task", task=name),
+        "is_ended": is_ended,
+        # A later page has the older events alone.
+        "is_later": bool(cursor),
         "may_change": visit.may("change_task"),
     }
+
+
+def replaced_writes(writes: Sequence[LinkedWrite]) -> list[LinkedWrite]:
+    """Superseded ones, and the texts of the status comment before the newest that was sent."""
+    cards = [each for each in writes if each.kind == "card" and each.state == "sent"]
+    old = {each.write_id for each in cards[1:]}
+    return [each for each in writes if each.state == "superseded" or each.write_id in old]
 
 
 def task_name(visit: Visit) -> str:

@@ -43,4 +43,6 @@ async def board(visit: Visit) -> dict[str, Any]:
         for state, heading in COLUMNS
     ]
     counts = await ask(visit, "count_tasks", repository=wanted["repository"])
-    return {"columns": columns, "wanted": wanted, "counts": counts}
+    # These counts know nothing of labels.
+    known = {} if wanted["label"] else counts.counts
+    return {"columns": columns, "wanted": wanted, "counts": known, "most": counts.most}
