@@ -32,7 +32,7 @@ class Action:
     is_dangerous: bool = False
 
 
-TASK, AGENT = ("task",), ("agent_id",)
+TASK, AGENT, TARGET = ("task",), ("agent_id",), ("target",)
 WHY = Field("note", "Reason, for those who work on it")
 MESSAGE = Field("body", "Text", "text", required=True)
 PRIORITY = Field("priority", "Priority", "choice", PRIORITIES, required=True)
@@ -78,6 +78,16 @@ ACTIONS: dict[str, Action] = {
     ),
     "replay": Action("Replay the delivery", "replay_delivery", {}, ("guid",)),
     "replay-all": Action("Replay all dead deliveries", "replay_delivery", {"all": True}),
+    "pause-target": Action("Pause", "manage_notification_target", {"action": "pause"}, TARGET),
+    "resume-target": Action("Resume", "manage_notification_target", {"action": "resume"}, TARGET),
+    "test-target": Action("Send a test", "manage_notification_target", {"action": "test"}, TARGET),
+    "remove-target": Action(
+        "Remove the target",
+        "manage_notification_target",
+        {"action": "remove"},
+        TARGET,
+        is_dangerous=True,
+    ),
     "restore": Action(
         "Make this version the newest", "restore_context", {}, ("context_id", "version")
     ),
