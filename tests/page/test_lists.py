@@ -35,6 +35,18 @@ async def test_the_graph_shows_parents_and_blockers_as_a_drawing_and_as_a_list(
     assert empty.startswith("<section")
 
 
+async def test_a_sub_issue_that_waits_for_its_parent_is_drawn(server: LoginServer) -> None:
+    """The two wait for each other, as far as the graph is concerned."""
+    workspace, browser = server.workspace, await signed_in(server)
+    plan, part = await workspace.task("The plan"), await workspace.task("A part")
+    workspace.person.add_sub_issue(plan, part)
+    workspace.person.block(part, plan)
+    await workspace.settle()
+    text = await text_of(browser, f"{HERE}/graph")
+    assert text.count("<path") >= 1
+    assert "A part" in text
+
+
 async def test_a_dead_delivery_is_looked_at_and_replayed(server: LoginServer) -> None:
     workspace, browser = server.workspace, await signed_in(server)
     workspace.person.open_issue(workspace.repository, "<b>Bold</b>", "")

@@ -60,7 +60,8 @@ def parts(nodes: Iterable[int], edges: Sequence[Edge]) -> list[list[int]]:
         while new:
             node = new.pop()
             part.append(node)
-            around = [each for each in near.get(node, ()) if each in left]
+            # Two issues that wait for each other are neighbours twice.
+            around = dict.fromkeys(each for each in near.get(node, ()) if each in left)
             for each in around:
                 del left[each]
             new += around
