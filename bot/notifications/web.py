@@ -1,14 +1,17 @@
 """Sends a message to a web address that a person chose."""
 
 import asyncio
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from ssl import SSLContext
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import orjson
 from aiohttp.abc import AbstractResolver
 
+from bot import secret_formats
 from bot.errors import Refused
 from bot.notifications import outcomes
 from bot.notifications.addresses import check_web
@@ -23,6 +26,9 @@ from store.tables.notifications import TargetKind
 TIMEOUT_S, BODY_S = 15.0, 2.0
 # Bytes of an answer that are read.
 MOST_READ = 2000
+# Shorter parts of an address are words such as `api`.
+SHORTEST_SECRET = 6
+SEPARATORS = re.compile(r"[/&=;,:+]")
 PAYLOADS = {"slack": slack.payload, "discord": discord.payload, "teams": teams.payload}
 HEADERS = {"User-Agent": "hubbub", "Accept-Encoding": "identity"}
 
@@ -65,7 +71,8 @@ class Web:
         ):
             # The status counts: what becomes of the body is no reason to send the message again.
             limit.reschedule(None)
-            return outcomes.of_answer(answer.status, answer.headers, await _body(answer), now)
+            said = without_address(await _body(answer), url)
+            return outcomes.of_answer(answer.status, answer.headers, said, now)
 
 
 async def _body(answer: aiohttp.ClientResponse) -> str:
@@ -76,6 +83,19 @@ async def _body(answer: aiohttp.ClientResponse) -> str:
     except (aiohttp.ClientError, OSError):
         return ""
     return one_line(text.decode(errors="replace"))
+
+
+def without_address(text: str, url: str) -> str:
+    """The text without parts of the path and the query, which may be secrets.
+
+    Some servers repeat the path when they do not know it.
+    """
+    parts = urlsplit(url)
+    words = {*SEPARATORS.split(parts.path), *SEPARATORS.split(parts.query)}
+    for word in sorted({*words, *map(unquote, words)}, key=len, reverse=True):
+        if len(word) >= SHORTEST_SECRET:
+            text = text.replace(word, "…")
+    return secret_formats.mask(text)[0]
 
 
 def _request(kind: TargetKind, address: Address, message: Message) -> tuple[bytes, dict[str, str]]:

@@ -110,6 +110,12 @@ async def test_what_a_server_answers_never_shows_the_address(receiver: Receiver)
     found = await Web(frozenset({receiver.origin})).send("slack", Address(receiver.url), message())
     assert isinstance(found, Failed)
     assert len(found.why) < 200
+    secret = "T0/B0/verysecretpart?token=another%20one"
+    receiver.status = 400
+    receiver.text = "Cannot POST /in/T0/B0/verysecretpart?token=another%20one (another one)"
+    app = Web(frozenset({receiver.origin}))
+    found = await app.send("slack", Address(f"{receiver.url}/{secret}"), message())
+    assert found == Failed("it answered 400: Cannot POST /in/T0/B0/…?token=… (…)")
     port_of_nobody = Address("http://127.0.0.1:9/secret")
     found = await Web(frozenset({"http://127.0.0.1:9"})).send("slack", port_of_nobody, message())
     assert found == Failed("it could not be reached: ClientConnectorError")

@@ -41,7 +41,7 @@ class Receiver:
 @asynccontextmanager
 async def open_receiver() -> AsyncIterator[Receiver]:
     receiver, app = Receiver(), web.Application()
-    app.router.add_post("/in", receiver.answer)
+    app.router.add_post("/in{rest:.*}", receiver.answer)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
