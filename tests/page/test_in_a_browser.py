@@ -15,6 +15,7 @@ from playwright.async_api import Browser, expect
 
 from store.engine.database import open_store
 from tests.conftest import sqlite_copy
+from tests.support.api_keys import add_api_key
 from tests.support.browser import PHONE, Scheme, Window, open_browser, open_window
 from tests.support.login import LoginServer, open_login_server
 from tests.support.page import HERE, signed_in
@@ -188,6 +189,27 @@ async def test_the_charts_are_drawn_and_follow_the_size_on_sqlite(world: World) 
         await window.page.set_viewport_size({"width": 360, "height": 740})
         await expect(charts).to_have_count(figures)
         assert await window.overflow() == 0
+
+
+async def test_an_operation_is_tried_on_the_page_of_the_api_on_sqlite(world: World) -> None:
+    workspace = world.server.workspace
+    i, keys = workspace.installation.id, workspace.dispatcher.shared.keys
+    token = await workspace.store.write(lambda tx: add_api_key(tx, keys, i, "ada", "observer"))
+    async with open_window(world.browser, world.url, {}) as window:
+        page = window.page
+        await window.open("/api/v1/docs")
+        await page.get_by_role("button", name="Authorize").first.click()
+        await page.get_by_label("auth-bearer-value").fill(token)
+        await page.locator(".modal-ux .authorize").click()
+        await page.locator(".btn-done").click()
+        operation = page.locator("#operations-tasks-list_tasks")
+        await operation.locator(".opblock-summary-control").click()
+        await operation.get_by_role("button", name="Try it out").click()
+        await operation.locator("textarea").fill('{"repository": "acme/rocket"}')
+        await operation.get_by_role("button", name="Execute").click()
+        answer = operation.locator(".live-responses-table .response").first
+        await expect(answer).to_contain_text("200")
+        await expect(answer).to_contain_text("acme/rocket#")
 
 
 @pytest.mark.skipif(not os.environ.get("HUBBUB_UPDATE_SNAPSHOTS"), reason="draws new pictures")
