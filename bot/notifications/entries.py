@@ -9,8 +9,9 @@ from bot.attention.items import Item
 from bot.attention.wording import Severity
 from bot.notifications.rules import Rules
 
-# Of one message. More are only counted.
-MOST = 50
+# That a service gets in one message, and that a message keeps while it waits. More are only
+# counted. A message may lose entries that are over before it is sent, and then shows others.
+MOST, MOST_KEPT = 50, 500
 # Characters of a title.
 LONGEST = 400
 

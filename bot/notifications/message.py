@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.notifications.entries import Entry
+from bot.notifications.entries import MOST, Entry
 from store.tables.notifications import NotificationRow
 
 SIGNS = {"urgent": "🔴", "warning": "🟠", "info": "🔵"}
@@ -68,11 +68,12 @@ def one_line(text: str) -> str:
 
 
 def of_row(row: NotificationRow, account: str, links: Links, at: int) -> Message:
+    shown = row["entries"][:MOST]
     return Message(
         id=row["id"],
         at=at,
-        entries=tuple(Entry.model_validate(each) for each in row["entries"]),
-        more=row["more"],
+        entries=tuple(Entry.model_validate(each) for each in shown),
+        more=row["more"] + len(row["entries"]) - len(shown),
         account=account,
         links=links,
     )

@@ -115,7 +115,7 @@ def _withdraw(waiting: Iterable[NotificationRow], item: Item, rules: Rules) -> b
 def _append(
     row: NotificationRow, item: Item, rules: Rules, change: Literal["began", "ended"]
 ) -> None:
-    if len(row["entries"]) >= entries.MOST:
+    if len(row["entries"]) >= entries.MOST_KEPT:
         row["more"] += 1
         return
     row["entries"].append(entries.entry_of(item, rules, change).model_dump())

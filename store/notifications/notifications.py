@@ -32,9 +32,9 @@ async def lock_waiting(tx: Tx, installation_id: int, target_id: str) -> list[Not
 
 
 async def put_entries(tx: Tx, row: NotificationRow) -> None:
-    """Store the entries of a locked message; without any, the message goes."""
+    """Store the entries of a locked message; if it tells of nothing, it is deleted."""
     here = {"i": row["installation_id"], "id": row["id"]}
-    if not row["entries"]:
+    if not row["entries"] and not row["more"]:
         await tx.run("DELETE FROM notifications WHERE installation_id = :i AND id = :id", **here)
         return
     await tx.run(

@@ -328,6 +328,28 @@ async def test_a_flood_that_is_longer_than_what_is_remembered_is_told_once(
     assert [len(each) for each in titles(receiver)] == [5, 1]
 
 
+@ON_SQLITE
+async def test_what_a_message_only_counts_takes_the_place_of_what_is_over(
+    workspace: Workspace, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.notifications.message.MOST", 2)
+    await add(workspace, receiver.url, wait_s=300)
+    for n in range(4):
+        await one_more(workspace, n)
+    await run(workspace, receiver, 10)
+    q = "UPDATE deliveries SET state = 'done' WHERE installation_id = :i AND guid = :g"
+    await change(workspace, q, g="g-0")
+    await run(workspace, receiver, 10)
+    for n in (1, 2):
+        await change(workspace, q, g=f"g-{n}")
+    await one_more(workspace, 4)
+    await one_more(workspace, 5)
+    await run(workspace, receiver, 600)
+    (body,) = receiver.bodies
+    assert (len(body["items"]), body["more"]) == (2, 1)
+    assert body["summary"] == "Hubbub: 3 things need a person in acme"
+
+
 @pytest.mark.parametrize("kind", OF_TARGETS)
 @ON_SQLITE
 async def test_only_who_may_list_targets_reads_what_is_wrong_with_one(
