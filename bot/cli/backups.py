@@ -12,7 +12,7 @@ from bot.backup.creation import Backup
 from bot.backup.frames import passphrase_of
 from bot.backup.restoration import Restored
 from bot.backup.schedule import record_backup
-from bot.backup.verification import header_of, verify_backup
+from bot.backup.verification import UnusableBackup, header_of, verify_backup
 from bot.cli import local_origin
 from bot.cli.output import say
 from bot.cli.session import open_session, safe_url
@@ -36,13 +36,22 @@ async def back_up(
     async with open_session(loaded) as session:
         url = loaded.database_url
         made = await asyncio.to_thread(creation.create_backup, url, where, secret, code=code)
-        await asyncio.to_thread(verify_backup, where, secret)
+        await asyncio.to_thread(_verify_new, where, secret)
         await session.store.write(lambda tx: _record(tx, made))
     encrypted = "encrypted" if secret else "not encrypted: it contains private data"
     say(
         f"{where}: {made.manifest.rows} rows, {made.size / MIB:.1f} MiB, "
         f"{made.took_s:.1f} s, verified, {encrypted}."
     )
+
+
+def _verify_new(path: Path, secret: bytes | None) -> None:
+    """A file that is not whole loses its name, so that it never counts as one of those to keep."""
+    try:
+        verify_backup(path, secret)
+    except UnusableBackup as exc:
+        broken = path.rename(path.with_name(f"{path.name}.broken"))
+        raise WrongSettings(f"{exc} It is now {broken}: check the disk.") from exc
 
 
 def _place(loaded: Settings, path: Path | None, folder: Path | None) -> Path:

@@ -8,17 +8,19 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.backup import archive, frames
+from bot.backup import archive, creation, frames
 from bot.backup.archive import MAGIC
-from bot.backup.creation import create_backup
+from bot.backup.creation import Backup, create_backup
 from bot.backup.schedule import Schedule, drop_old, last_backup
 from bot.backup.verification import UnusableBackup, verify_backup
+from bot.cli.backups import back_up
 from bot.identity import keyring
 from bot.identity.keyring import Keys
-from bot.settings import WrongSettings
+from bot.settings import Settings, WrongSettings
 from store.backup import contents, target
 from store.backup.epochs import GAP
 from store.engine import schema_version
@@ -391,3 +393,24 @@ def test_what_killed_backups_left_is_deleted_after_a_day(tmp_path: Path) -> None
     os.utime(old, (0, 0))
     assert drop_old(tmp_path, 1, "k") == [old]
     assert new.exists()
+
+
+async def test_a_new_file_that_is_not_whole_does_not_keep_its_name(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk may lose what was written. Such a file must not push out one that is whole."""
+
+    def write_on_a_bad_disk(*given: Any, **more: Any) -> Backup:
+        made = create_backup(*given, **more)
+        made.path.write_bytes(made.path.read_bytes()[:-3])
+        return made
+
+    monkeypatch.setattr(creation, "create_backup", write_on_a_bad_disk)
+    path = tmp_path / "lost.backup"
+    loaded = Settings(database_url=url, secret_key=SECRET)
+    with pytest.raises(WrongSettings, match=r"ends too early.* It is now .*lost\.backup\.broken"):
+        await back_up(loaded, path, None, None, code=False)
+    assert not path.exists()
+    store = await open_store(url)
+    assert await store.read(last_backup) is None
+    await store.close()
