@@ -89,6 +89,11 @@ async def test_the_number_of_streams_is_bounded(server: LoginServer) -> None:
         assert "limit of this server" in await refused.response.text()
 
 
+async def test_a_stream_has_no_head_alone(server: LoginServer) -> None:
+    browser = await signed_in(server)
+    assert (await browser.open(f"{HERE}/updates", "HEAD")).status == 405
+
+
 async def test_a_login_that_opens_many_streams_at_once_keeps_only_its_newest(
     server: LoginServer,
 ) -> None:

@@ -89,7 +89,8 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post(f"{ACCOUNTS}/{{account}}/do/{{action}}", _action(actions.act, menu))
     app[updates.STREAMS] = updates.Streams()
     app[shared_answers.SHARED] = shared_answers.new_cache()
-    app.router.add_get(f"{ACCOUNTS}/{{account}}/updates", updates.follow)
+    # The answer to HEAD must have no body, and a stream is nothing else.
+    app.router.add_get(f"{ACCOUNTS}/{{account}}/updates", updates.follow, allow_head=False)
     app.router.add_get("/", front.front)
     app.router.add_get("/sign-in", front.sign_in)
     app.router.add_get("/link/{secret}", one_time_links.ask)
