@@ -25,6 +25,12 @@ class WebAddress:
     is_trusted: bool
 
 
+EXCEPTION = (
+    "The operator of the server can allow others: set HUBBUB_NOTIFY_ORIGINS=http://host:port, and "
+    "restart `hubbub serve`"
+)
+
+
 def origin(url: str) -> str:
     """`https://host:port`, without what is the default."""
     parts = urlsplit(url)
@@ -45,15 +51,9 @@ def check_web(url: str, trusted: Collection[str]) -> WebAddress:
     if origin(url) in trusted:
         return WebAddress(url, is_trusted=True)
     if parts.scheme != "https":
-        raise _refusal(
-            "it must begin with https://. The operator of the server can allow others by "
-            "HUBBUB_NOTIFY_ORIGINS"
-        )
+        raise _refusal(f"it must begin with https://. {EXCEPTION}")
     if port not in (None, 443) or not HOST.fullmatch((parts.hostname or "").lower()):
-        raise _refusal(
-            "it must be a host on the internet, without a port. The operator of the server can "
-            "allow others by HUBBUB_NOTIFY_ORIGINS"
-        )
+        raise _refusal(f"it must be a host on the internet, without a port. {EXCEPTION}")
     return WebAddress(url, is_trusted=False)
 
 

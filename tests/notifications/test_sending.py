@@ -42,8 +42,10 @@ REFUSED = {
 
 @pytest.mark.parametrize("url", REFUSED.values(), ids=REFUSED)
 async def test_an_address_that_may_be_private_is_refused_when_added_and_when_sent(url: str) -> None:
-    with pytest.raises(Refused, match="The address cannot be used"):
+    with pytest.raises(Refused, match="The address cannot be used") as refused:
         check_web(url, ())
+    names_the_setting = "set HUBBUB_NOTIFY_ORIGINS=http://host:port, and restart `hubbub serve`"
+    assert ("HUBBUB_" in str(refused.value)) == (names_the_setting in str(refused.value))
     outcome = await Web().send("slack", Address(url), message())
     assert isinstance(outcome, Failed)
     assert outcome.why.startswith("The address cannot be used")

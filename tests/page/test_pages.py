@@ -211,6 +211,15 @@ def test_lines_that_changed(old: str, new: str, changed: list[str]) -> None:
     assert sorted(found) == sorted(changed)
 
 
+async def test_open_is_one_choice_and_a_write_that_is_due_may_be_sent_now(
+    server: LoginServer,
+) -> None:
+    await server.workspace.task()
+    browser = await signed_in(server)
+    assert (await text_of(browser, f"{HERE}/tasks")).count(">open</option>") == 1
+    assert "may be sent now." in await text_of(browser, HERE)
+
+
 async def test_the_board_and_the_counts(server: LoginServer) -> None:
     workspace, browser = server.workspace, await signed_in(server)
     await busy(workspace)

@@ -8,7 +8,8 @@ from webhooks.page.visit import Visit
 
 ON_A_PAGE, IN_A_COLUMN = 50, 25
 FILTERS = ("state", "repository", "holder", "label", "assignee")
-STATE_CHOICES = ("open", "ready", "blocked", "any", *STATES)
+# Beside open, which is usual.
+STATE_CHOICES = ("ready", "blocked", "any", *STATES)
 # The columns of the board: the state, and its heading.
 COLUMNS = (
     ("blocked", "Blocked"),
