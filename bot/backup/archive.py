@@ -86,6 +86,12 @@ def read_lines(file: BinaryIO, passphrase: bytes | None) -> Iterator[bytes]:
                 "it is encrypted: pass --passphrase-file, or set HUBBUB_BACKUP_PASSPHRASE_FILE"
             )
         decrypts = frames.cipher(header.encryption, passphrase, line)
+    elif passphrase is not None:
+        # Somebody without the passphrase may have put it in the place of an encrypted one.
+        raise BadBackup(
+            "it is not encrypted, although there is a passphrase: if you made it so, leave the "
+            "passphrase out and unset HUBBUB_BACKUP_PASSPHRASE_FILE"
+        )
     yield from _split(_inflate(frames.read_frames(file, decrypts)))
 
 

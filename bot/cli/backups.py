@@ -89,12 +89,17 @@ def verify(loaded: Settings, path: Path, passphrase: Path | None) -> None:
 async def restore(
     loaded: Settings, path: Path, passphrase: Path | None, *, replaces: bool
 ) -> Restored:
+    return await _restore(loaded, path, passphrase_of(loaded, passphrase), replaces=replaces)
+
+
+async def _restore(
+    loaded: Settings, path: Path, secret: bytes | None, *, replaces: bool
+) -> Restored:
     async def record(tx: Tx) -> None:
         name = path.name[-120:]
         await local_origin.record(tx, NO_INSTALLATION, "restore", name, key_id=header.key_id)
 
     header = header_of(path)
-    secret = passphrase_of(loaded, passphrase)
     done = await restoration.restore_backup(
         loaded, path, secret, replaces=replaces, say=say, record=record
     )
@@ -121,7 +126,7 @@ async def copy_database(loaded: Settings, source: str, *, replaces: bool) -> Non
         path = creation.new_path(Path(folder), system_clock())
         say(f"Reading {safe_url(source)}")
         await asyncio.to_thread(creation.create_backup, source, path, None, code=True)
-        await restore(loaded, path, None, replaces=replaces)
+        await _restore(loaded, path, None, replaces=replaces)
 
 
 async def raise_epoch(loaded: Settings, missing_s: int) -> None:

@@ -94,6 +94,11 @@ def test_an_encrypted_file_shows_nothing_and_needs_its_passphrase(encrypted: Pat
         verify_backup(encrypted, WRONG)
 
 
+def test_a_plain_file_does_not_take_the_place_of_an_encrypted_one(plain: Path) -> None:
+    with pytest.raises(UnusableBackup, match="it is not encrypted, although there is a passphrase"):
+        verify_backup(plain, PASSPHRASE)
+
+
 def test_frames_cannot_be_dropped_repeated_moved_or_taken_from_another_file(
     encrypted: Path, url: str, tmp_path: Path
 ) -> None:
