@@ -140,10 +140,7 @@ def _where(url: str, github: str, *, opened: bool) -> str:
 def _write_form(path: Path, setup: Setup, page: SetupPage) -> None:
     made = create(setup.journal, setup.target, setup.manifest(f"{page.url}created"))
     # It has the secret part of the page's address.
-    try:
-        private_files.write(path, (made.text or "").encode())
-    except OSError as exc:
-        raise WrongSettings(f"--form: cannot write {path} ({exc.strerror}).") from exc
+    private_files.write(path, (made.text or "").encode())
 
 
 async def _until_created(setup: Setup, terminal: Terminal) -> None:

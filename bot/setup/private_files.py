@@ -2,24 +2,29 @@
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bot.settings import WrongSettings
+
 PRIVATE, SHARED = 0o600, 0o644
+
+
+class NotWritten(WrongSettings, OSError):
+    """A folder that is missing or belongs to another user, or a full disk."""
 
 
 def write(path: Path, content: bytes, mode: int = PRIVATE) -> None:
     """Replace a file. A killed process leaves the old one or the new one. Owner and links stay."""
     path = path.resolve()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = _draft(path, content)
-    try:
-        _keep_owner(path, draft)
-        draft.chmod(mode)
-        draft.replace(path)
-        _flush_folder(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
+    with _errors_about(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _draft(path, content) as draft:
+            _keep_owner(path, draft)
+            draft.chmod(mode)
+            draft.replace(path)
+            _flush_folder(path.parent)
 
 
 def create(path: Path, content: bytes) -> Path:
@@ -27,8 +32,7 @@ def create(path: Path, content: bytes) -> Path:
 
     A file with the same content is taken as it is: a killed setup wrote it.
     """
-    draft = _draft(path, content)
-    try:
+    with _errors_about(path), _draft(path, content) as draft:
         for each in _numbered_names(path):
             if each.exists() and each.read_bytes() == content:
                 return each
@@ -37,9 +41,7 @@ def create(path: Path, content: bytes) -> Path:
                 os.link(draft, each)
                 _flush_folder(path.parent)
                 return each
-    finally:
-        draft.unlink(missing_ok=True)
-    raise OSError(f"{path} and its numbered names exist")
+        raise FileExistsError("it and its numbered names exist")
 
 
 def write_shared(path: Path, content: bytes) -> None:
@@ -58,14 +60,28 @@ def _numbered_names(path: Path) -> list[Path]:
     return [path, *others]
 
 
-def _draft(path: Path, content: bytes) -> Path:
+@contextmanager
+def _errors_about(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        failed = NotWritten(f"Cannot write {path}: {exc.strerror or exc}.")
+        failed.strerror = exc.strerror
+        raise failed from exc
+
+
+@contextmanager
+def _draft(path: Path, content: bytes) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     made = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
-    with os.fdopen(made, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return draft
+    try:
+        with os.fdopen(made, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _keep_owner(path: Path, draft: Path) -> None:

@@ -52,8 +52,11 @@ async def test_a_bug_report_has_no_secret_and_no_private_text(own_url: str, tmp_
         again, _, refused = await hubbub(
             "doctor", "--bundle", "report.zip", folder=tmp_path, **given
         )
+        nowhere = await hubbub("doctor", "--bundle", "no/report.zip", folder=tmp_path, **given)
     assert (code, err, again) == (1, "", 2), out
     assert "exists already" in refused
+    assert nowhere[0] == 2
+    assert f"Cannot write {tmp_path / 'no/report.zip'}: No such file or directory." in nowhere[2]
     path = tmp_path / "report.zip"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with ZipFile(path) as file:

@@ -2,6 +2,7 @@
 
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,20 @@ def test_a_key_never_replaces_another_key(tmp_path: Path) -> None:
     other = private_files.create(path, b"two")
     assert (path.read_bytes(), other.name) == (b"one", "hubbub.private-key-2.pem")
     assert stat.S_IMODE(other.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("write", [private_files.write, private_files.create])
+def test_a_file_that_cannot_be_written_is_named_with_the_reason(
+    write: Callable[[Path, bytes], object], tmp_path: Path
+) -> None:
+    (tmp_path / "taken").touch()
+    path = tmp_path / "taken/report.zip"
+    with pytest.raises(
+        WrongSettings, match=f"^Cannot write {path}: (Not a directory|File exists)"
+    ) as told:
+        write(path, b"")
+    assert isinstance(told.value, OSError)
+    assert told.value.strerror in str(told.value)
 
 
 def test_the_guide_for_agents_is_renewed_in_its_place(tmp_path: Path) -> None:
