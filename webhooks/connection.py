@@ -56,10 +56,10 @@ class Connection:
         self._abort_after(2 * self.patience.close_s if within_s is None else within_s)
         await self.ws.close(code=code, message=reason.encode())
 
-    async def run(self, work: Coroutine[Any, Any, None]) -> None:
+    async def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Work for the client until it is gone. A bug closes the connection."""
         try:
-            await work
+            await work()
         except ConnectionError:
             return
         except Exception as exc:  # noqa: BLE001 - every bug is logged and answered

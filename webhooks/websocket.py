@@ -7,6 +7,7 @@ stay in the database.
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMessage, web
@@ -130,7 +131,7 @@ class Socket:
             )
             await self._send_error(error, id=call.id)
             return
-        task = asyncio.create_task(self.connection.run(self._call(call)))
+        task = asyncio.create_task(self.connection.run(partial(self._call, call)))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
@@ -161,7 +162,7 @@ class Socket:
         if self._subscription is not None:
             self._subscription.cancel()
             await asyncio.gather(self._subscription, return_exceptions=True)
-        events = self._send_events(found, cursor)
+        events = partial(self._send_events, found, cursor)
         self._subscription = asyncio.create_task(self.connection.run(events))
 
     async def _send_events(self, topics: Topics, cursor: event_stream.Cursor) -> None:
@@ -186,7 +187,9 @@ class Socket:
         if self._pushes is not None:
             self._pushes.cancel()
             await asyncio.gather(self._pushes, return_exceptions=True)
-        self._pushes = asyncio.create_task(self.connection.run(self._send_pushes(frame.cursor)))
+        self._pushes = asyncio.create_task(
+            self.connection.run(partial(self._send_pushes, frame.cursor))
+        )
 
     async def _send_pushes(self, cursor: str | None) -> None:
         async def identify() -> Actor:

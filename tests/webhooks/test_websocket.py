@@ -27,7 +27,7 @@ from tests.support.server_in_process import Surface, serving
 from tests.support.story import Clock
 from webhooks import websocket as server
 from webhooks.addresses import LOCAL
-from webhooks.connection import Patience
+from webhooks.connection import Connection, Patience
 from webhooks.sockets import MOST_SOCKETS
 
 SOON_S = 20
@@ -119,6 +119,19 @@ async def test_a_call_by_a_frame_is_a_call(surface: Surface) -> None:
         ("scout", "register_agent", "websocket", "done", ""),
         ("scout", "unknown operation", "websocket", "refused", "unknown_operation"),
     ]
+
+
+async def test_work_that_is_cancelled_before_it_begins_is_not_made() -> None:
+    made: list[str] = []
+
+    async def work() -> None:
+        made.append("begun")
+
+    nothing: Any = None
+    task = asyncio.create_task(Connection(nothing, nothing, Patience()).run(work))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert made == []
 
 
 @ON_SQLITE
