@@ -1,6 +1,8 @@
 """The files for deployment name settings, ports, paths and times as the code has them."""
 
+import os
 import re
+import subprocess
 import tomllib
 from itertools import chain
 from pathlib import Path
@@ -19,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs/deploy"
 SETTING = re.compile(r"\bHUBBUB_[A-Z_]+\b")
 # What the files themselves use.
-OF_THE_FILES = {"HUBBUB_DOMAIN", "HUBBUB_UPSTREAM", "HUBBUB_CONFIG", "HUBBUB_PROGRAM"}
+OF_THE_FILES = {f"HUBBUB_{each}" for each in ("DOMAIN", "UPSTREAM", "CONFIG", "PROGRAM", "STATE")}
 # Built from a name.
 GENERIC = {"HUBBUB_", "HUBBUB__FILE"}
 USER = "10001"
@@ -60,8 +62,14 @@ def test_each_installation_has_the_secrets_as_files_and_no_secret_in_a_setting()
         variable = f"HUBBUB_{each.upper()}_FILE"
         assert compose["services"]["serve"]["environment"][variable] == f"/run/secrets/{each}"
         assert f"{variable}=/run/secrets/hubbub/{each}\n" in config
-        assert f"Environment={variable}=%d/{each}\n" in unit
-        assert f"LoadCredential={each}:/etc/hubbub/credentials/{each}\n" in unit
+        path = f"/etc/hubbub/credentials/{each}"
+        if each == "database_url":
+            # Of a running service, systemd's copy stays as it was.
+            assert f"Environment={variable}={path}\n" in unit
+            assert "ExecReload=kill -HUP $MAINPID\n" in unit
+        else:
+            assert f"Environment={variable}=%d/{each}\n" in unit
+            assert f"LoadCredential={each}:{path}\n" in unit
     plain = {f"HUBBUB_{name.upper()}" for name in secret_settings()}
     for path in files():
         given = re.findall(r"^\W*(HUBBUB_\w+)[=:]", path.read_text(errors="replace"), re.MULTILINE)
@@ -76,6 +84,35 @@ def test_the_example_settings_of_systemd_are_valid(
         if line and not line.startswith("#"):
             monkeypatch.setenv(*line.split("=", 1))
     assert (load().host, load().port) == ("127.0.0.1", Settings.model_fields["port"].default)
+
+
+def test_an_administrator_may_name_another_database_and_a_file_in_the_folder_of_the_service(
+    tmp_path: Path,
+) -> None:
+    for each in ("database_url", "secret_key"):
+        (tmp_path / "credentials").mkdir(exist_ok=True)
+        (tmp_path / "credentials" / each).touch()
+    (tmp_path / "hubbub.env").write_text("HUBBUB_LOG_FORMAT=json\n")
+    (tmp_path / "setpriv").write_text("#!/bin/sh\npwd\nexec env\n")
+    (tmp_path / "setpriv").chmod(0o755)
+    told = subprocess.run(
+        ["sh", DEPLOY / "systemd/hubbub-admin", "restore", "monday.backup"],
+        env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "HUBBUB_CONFIG": str(tmp_path),
+            "HUBBUB_STATE": str(tmp_path),
+            "HUBBUB_DATABASE_URL": "sqlite:///rehearsal.db",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert told[0] == str(tmp_path)
+    assert "HUBBUB_DATABASE_URL=sqlite:///rehearsal.db" in told
+    assert f"HUBBUB_SECRET_KEY_FILE={tmp_path}/credentials/secret_key" in told
+    assert not any(each.startswith("HUBBUB_DATABASE_URL_FILE") for each in told)
+    assert "HUBBUB_LOG_FORMAT=console" in told
+    assert not any(re.match("HUBBUB_(CONFIG|STATE)=", each) for each in told)
 
 
 def test_all_files_agree_on_the_port_and_the_user() -> None:
