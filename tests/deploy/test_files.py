@@ -62,14 +62,14 @@ def test_each_installation_has_the_secrets_as_files_and_no_secret_in_a_setting()
         variable = f"HUBBUB_{each.upper()}_FILE"
         assert compose["services"]["serve"]["environment"][variable] == f"/run/secrets/{each}"
         assert f"{variable}=/run/secrets/hubbub/{each}\n" in config
-        path = f"/etc/hubbub/credentials/{each}"
+        secret = f"/etc/hubbub/credentials/{each}"
         if each == "database_url":
             # Of a running service, systemd's copy stays as it was.
-            assert f"Environment={variable}={path}\n" in unit
+            assert f"Environment={variable}={secret}\n" in unit
             assert "ExecReload=kill -HUP $MAINPID\n" in unit
         else:
             assert f"Environment={variable}=%d/{each}\n" in unit
-            assert f"LoadCredential={each}:{path}\n" in unit
+            assert f"LoadCredential={each}:{secret}\n" in unit
     plain = {f"HUBBUB_{name.upper()}" for name in secret_settings()}
     for path in files():
         given = re.findall(r"^\W*(HUBBUB_\w+)[=:]", path.read_text(errors="replace"), re.MULTILINE)

@@ -92,7 +92,7 @@ def test_a_file_that_cannot_be_written_is_named_with_the_reason(
     ) as told:
         write(path, b"")
     assert isinstance(told.value, OSError)
-    assert told.value.strerror in str(told.value)
+    assert str(told.value.strerror) in str(told.value)
 
 
 def test_the_guide_for_agents_is_renewed_in_its_place(tmp_path: Path) -> None:
