@@ -217,7 +217,7 @@ async def test_open_is_one_choice_and_a_write_that_is_due_may_be_sent_now(
     await server.workspace.task()
     browser = await signed_in(server)
     assert (await text_of(browser, f"{HERE}/tasks")).count(">open</option>") == 1
-    assert "may be sent now." in await text_of(browser, HERE)
+    assert re.search(r"may be sent <time [^>]*>now</time>\.", await text_of(browser, HERE))
 
 
 async def test_the_board_and_the_counts(server: LoginServer) -> None:
