@@ -177,11 +177,11 @@ def by_person(operation: str, **given: Any) -> Does:
 
 
 async def look_at_delivery(scene: Scene) -> None:
-    (row,) = await scene.workspace.rows(
-        "SELECT guid FROM deliveries WHERE installation_id = :i "
-        "ORDER BY state = 'received' DESC LIMIT 1"
-    )
-    await by_person("get_delivery", guid=row["guid"])(scene)
+    """One that is not processed yet, if there is one."""
+    some = "SELECT guid FROM deliveries WHERE installation_id = :i"
+    rows = await scene.workspace.rows(f"{some} AND state = 'received' LIMIT 1")
+    rows = rows or await scene.workspace.rows(f"{some} ORDER BY guid LIMIT 1")
+    await by_person("get_delivery", guid=rows[0]["guid"])(scene)
 
 
 async def claim_nothing(scene: Scene) -> None:
