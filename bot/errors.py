@@ -111,6 +111,7 @@ CODES: dict[str, tuple[int, str]] = {
         409,
         "The task cannot change to this state; `details.legal` lists the allowed ones.",
     ),
+    "effect_changed": (409, "The effect is not the one that the preview showed; look at it again."),
     "version_conflict": (409, "The context has a newer version; `details` has it and its author."),
     "context_broken": (
         409,

@@ -13,10 +13,10 @@ from bot.agents import tech_leads
 from bot.dispatch import previews
 from bot.dispatch.activity import Activity, Touched
 from bot.dispatch.callers import Caller
+from bot.dispatch.effects import Effects
 from bot.dispatch.execution import Call, Executor, digest
 from bot.dispatch.handovers import Handovers
 from bot.dispatch.metrics import CallMetrics
-from bot.dispatch.previews import Preview
 from bot.dispatch.refusals import Refusals
 from bot.dispatch.replies import Reply
 from bot.dispatch.waiting import LOOK_EVERY_S, LongPoll
@@ -72,11 +72,13 @@ class Dispatcher:
         given: Any,
         request_key: str | None = None,
         caller: Caller | None = None,
+        agreed: str | None = None,
     ) -> Reply:
         """Call an operation. Raise Refused.
 
         A second call with the same `request_key` gets the answer of the first one. A call whose
-        `caller` is gone does not begin.
+        `caller` is gone does not begin. `agreed`: the digest of a preview; a call that would now
+        have another effect is refused.
         """
         caller = caller or Caller()
         with self.metrics.measure(name), _span(actor, name, caller):
@@ -84,6 +86,7 @@ class Dispatcher:
             sent, known = self.executor.sent_notices, False
             try:
                 call = self._parse(actor, name, given, request_key, caller)
+                call = replace(call, agreed=agreed)
                 known = True
                 self.activity.count_call(actor)
                 self._count_content(call, given)
@@ -101,7 +104,7 @@ class Dispatcher:
                 answer = answer.model_copy(update={"notices": shown})
             return Reply(call.operation, answer)
 
-    async def preview(self, actor: Actor, name: str, given: Any, caller: Caller) -> Preview:
+    async def preview(self, actor: Actor, name: str, given: Any, caller: Caller) -> Effects:
         """What the call would do. Nothing is changed or sent. Raise Refused as the call would."""
         call = self._parse(actor, name, given, None, caller)
         return await previews.preview(self.store, call)

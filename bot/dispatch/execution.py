@@ -14,6 +14,7 @@ from bot.agents import presence
 from bot.audit import contents
 from bot.dispatch.activity import Activity
 from bot.dispatch.callers import Caller, with_actor
+from bot.dispatch.effects import effects_of
 from bot.dispatch.sent_notices import SentNotices
 from bot.dispatch.turns import Turns
 from bot.errors import Refused
@@ -57,6 +58,8 @@ class Call:
     commented_on: tuple[int, int] | None = None
     # What the answer hands over.
     handovers: list[Handover] = field(default_factory=list)
+    # The digest of the effects that the caller agreed to. With others, the call changes nothing.
+    agreed: str | None = None
 
     @property
     def request_key(self) -> str:
@@ -166,6 +169,7 @@ async def _execute_once(tx: Tx, call: Call) -> Answer:
             )
         return await _repeat_answer(tx, call, before["answer"])
     answer = await _run(tx, call)
+    await _check_agreed(tx, call, answer)
     waitable = call.operation.waitable
     if waitable is not None and not waitable.has_effect(answer):
         return answer
@@ -178,6 +182,17 @@ async def _execute_once(tx: Tx, call: Call) -> Answer:
         await _record(tx, call, answer)
         tx.rings.add(f"installation {i}")
     return answer
+
+
+async def _check_agreed(tx: Tx, call: Call, answer: Answer) -> None:
+    if call.agreed is None:
+        return
+    if (await effects_of(tx, call.actor.installation_id, answer)).digest != call.agreed:
+        raise Refused(
+            "effect_changed",
+            "Something changed meanwhile, so the effect would be another one. Nothing was done: "
+            "look at the effect again.",
+        )
 
 
 async def _repeat_answer(tx: Tx, call: Call, kept: Row) -> Answer:

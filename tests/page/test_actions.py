@@ -61,6 +61,30 @@ async def test_a_form_that_is_sent_twice_runs_once(server: LoginServer) -> None:
     assert sum("Hello" in each.body for each in comments) == 1
 
 
+async def test_what_changed_since_the_preview_is_shown_before_anything_runs(
+    server: LoginServer,
+) -> None:
+    workspace, browser = server.workspace, await signed_in(server)
+    issue = await workspace.task()
+    ada = await workspace.agent("ada")
+
+    async def comment(text: str) -> None:
+        await ada.call("github_comment_issue", issue=workspace.name(issue), body=text)
+
+    await comment("One")
+    page = await browser.open(f"{DO}/cancel-writes", "POST", agent_id="ada")
+    await comment("Two")
+    changed = await browser.open(f"{DO}/cancel-writes", "POST", **hidden(page.text))
+    assert changed.status == 409
+    assert "look at the effect again" in changed.text
+    states = await workspace.rows(
+        "SELECT state FROM writes WHERE installation_id = :i AND author = 'ada'"
+    )
+    assert {each["state"] for each in states} == {"queued"}
+    done = await browser.open(f"{DO}/cancel-writes", "POST", **hidden(changed.text))
+    assert done.status == 303
+
+
 @pytest.mark.parametrize("what", ["token", "note", "task", "session", "site", "late"])
 async def test_only_what_was_previewed_runs(server: LoginServer, what: str) -> None:
     workspace, browser = server.workspace, await signed_in(server)

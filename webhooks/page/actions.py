@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from bot.dispatch.previews import Preview
+from bot.dispatch.effects import Effects
 from bot.errors import Refused
 from bot.kernel import event_kinds
 from bot.kernel.operation import Answer
@@ -52,9 +52,9 @@ async def act(visit: Visit, menu: Menu) -> web.Response:
     form, token = _form(visit, sent), sent.get("token")
     if token is None:
         return await _preview(visit, menu, form)
-    key = sent.get("key", "")
+    key, agreed = sent.get("key", ""), sent.get("agreed", "")
     if not KEY.fullmatch(key) or not form_tokens.is_valid(
-        visit, token, form.action.operation, form.given, key
+        visit, token, form.action.operation, form.given, key, agreed
     ):
         problem = (
             "This form is not from this login, or it is older than 15 minutes. Nothing was "
@@ -62,8 +62,10 @@ async def act(visit: Visit, menu: Menu) -> web.Response:
         )
         return await _preview(visit, menu, form, problem, 403)
     try:
-        await visit.run(form.action.operation, form.given, key)
+        await visit.run(form.action.operation, form.given, key, agreed)
     except Refused as exc:
+        if exc.code == "effect_changed":
+            return await _preview(visit, menu, form, exc.message, exc.status)
         return _show(visit, menu, form, None, exc.message, exc.status)
     separator = "&" if "?" in form.back else "?"
     return answers.see_other(f"{form.back}{separator}done={form.name}")
@@ -115,12 +117,13 @@ def _show(
     visit: Visit,
     menu: Menu,
     form: Form,
-    preview: Preview | None,
+    preview: Effects | None,
     problem: str = "",
     status: int = 200,
 ) -> web.Response:
     key = secrets.token_hex(16)
-    token = form_tokens.new_token(visit, form.action.operation, form.given, key)
+    agreed = preview.digest if preview else ""
+    token = form_tokens.new_token(visit, form.action.operation, form.given, key, agreed)
     values = {
         "title": form.action.label,
         "form": form,
@@ -129,12 +132,12 @@ def _show(
         "effects": _effects(preview) if preview else {},
         "kinds": event_kinds.KINDS,
         "problem": problem,
-        "hidden": {"token": token, "key": key},
+        "hidden": {"token": token, "key": key, "agreed": agreed},
     }
     return pages.show(visit, "action.html", values, menu, form.name, status)
 
 
-def _effects(preview: Preview) -> dict[str, Any]:
+def _effects(preview: Effects) -> dict[str, Any]:
     """What the answer says beside the fields of every answer, without what is empty."""
     found = preview.answer.model_dump(mode="json", exclude=set(COMMON))
     return {name: each for name, each in found.items() if each not in (None, "", [], {}, 0)}

@@ -50,13 +50,22 @@ class Visit:
         given = {name: each for name, each in arguments.items() if each not in (None, "")}
         return (await self._reply(operation, given)).answer
 
-    async def _reply(self, operation: str, given: dict[str, Any], key: str | None = None) -> Any:
+    async def _reply(
+        self,
+        operation: str,
+        given: dict[str, Any],
+        key: str | None = None,
+        agreed: str | None = None,
+    ) -> Any:
         dispatcher = self.request.app[DISPATCHER]
-        return await dispatcher.reply(self.actor, operation, given, key, self.caller)
+        return await dispatcher.reply(self.actor, operation, given, key, self.caller, agreed)
 
-    async def run(self, operation: str, given: dict[str, Any], key: str) -> Answer:
-        """Run an operation that changes something, once for its key. Raise Refused."""
-        answer: Answer = (await self._reply(operation, given, key)).answer
+    async def run(self, operation: str, given: dict[str, Any], key: str, agreed: str) -> Answer:
+        """Run an operation that changes something, once for its key. Raise Refused.
+
+        `agreed`: the digest of the effects that the preview showed.
+        """
+        answer: Answer = (await self._reply(operation, given, key, agreed)).answer
         return answer
 
     def may(self, operation: str) -> bool:
