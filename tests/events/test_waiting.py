@@ -347,11 +347,11 @@ async def test_the_turn_comes_before_what_is_written_and_only_where_a_circle_may
 
         return await workspace.store.write(work)
 
-    assert (await written(part, state="closed"))[0] == "facts"
-    assert (await written(part, state="open"))[0] == "facts"
+    assert (await written(part, state="closed"))[0] == "installation_facts"
+    assert (await written(part, state="open"))[0] == "installation_facts"
     for tables in (await written(part, title="Else"), await written(alone, state="closed")):
         assert "issues" in tables
-        assert "facts" not in tables
+        assert "installation_facts" not in tables
 
 
 @given(st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=24))
