@@ -1,4 +1,4 @@
-"""The demo, which newcomers see first: it can be joined, and the README shows it."""
+"""The demo, which newcomers see first: it can be joined, and the docs show it."""
 
 import asyncio
 import inspect
@@ -172,15 +172,15 @@ async def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> Non
 ACTS = "".join(inspect.getsource(each) for each in (story, second_act))
 
 
-def test_the_readme_shows_the_steps_of_the_demo_from_the_third_on() -> None:
+def test_the_docs_show_the_steps_of_the_demo_from_the_third_on() -> None:
     told = [f"{n}. {title}" for n, title in enumerate(CHAPTER.findall(ACTS), 1)]
     assert len(told) == 17
-    sample = (ROOT / "README.md").read_text()
+    sample = (ROOT / "docs/tutorials/demo.md").read_text()
     assert re.findall(r"^\d+\. .+$", sample, re.MULTILINE) == told[2:]
 
 
-def test_the_readme_has_the_sentences_of_the_demo_from_the_third_step_on() -> None:
+def test_the_docs_have_the_sentences_of_the_demo_from_the_third_step_on() -> None:
     sentences = SENTENCE.findall(ACTS[ACTS.index("Three agents connect") :])
     assert len(sentences) > 20
-    sample = (ROOT / "README.md").read_text()
+    sample = (ROOT / "docs/tutorials/demo.md").read_text()
     assert [each for each in sentences if each not in sample] == []
