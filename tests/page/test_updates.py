@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.login import LoginServer
 from tests.support.page import HERE, operator, signed_in, updates
+from webhooks.page import updates as page_updates
 from webhooks.page.updates import MOST_OF_SESSION, STREAMS
 
 
@@ -95,8 +96,10 @@ async def test_a_stream_has_no_head_alone(server: LoginServer) -> None:
 
 
 async def test_a_login_that_opens_many_streams_at_once_keeps_only_its_newest(
-    server: LoginServer,
+    server: LoginServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Those that make room end only when something happens.
+    monkeypatch.setattr(page_updates, "LOOK_S", 60)
     browser, other = await signed_in(server), await operator(server)
     server.app[STREAMS].most = 2 * MOST_OF_SESSION + 1
     async with AsyncExitStack() as opened:
@@ -107,6 +110,7 @@ async def test_a_login_that_opens_many_streams_at_once_keeps_only_its_newest(
             assert "faster than old ones end" in await refused.response.text()
         async with updates(other):
             pass
+        await server.workspace.task()
         for each in every[:MOST_OF_SESSION]:
             assert await each.next() == [], "it made room"
         assert server.app[STREAMS].count <= MOST_OF_SESSION + 1
