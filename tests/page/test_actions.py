@@ -61,6 +61,25 @@ async def test_a_form_that_is_sent_twice_runs_once(server: LoginServer) -> None:
     assert sum("Hello" in each.body for each in comments) == 1
 
 
+async def test_a_person_answers_a_question_from_the_page(server: LoginServer) -> None:
+    workspace, browser = server.workspace, await signed_in(server)
+    name = workspace.name(await workspace.task())
+    ada = await workspace.agent("ada")
+    fence = (await ada.call("claim_task", task=name))["fence"]
+    asked = {"task": name, "fence": fence, "status": "in_progress", "question": "Which valve?"}
+    await ada.call("update_task_status", **asked)
+    await workspace.settle()
+    page = await browser.open(f"{DO}/comment", "POST", issue=name, body="The left one")
+    assert "somebody answered the question" in page.text
+    assert (await browser.open(f"{DO}/comment", "POST", **hidden(page.text))).status == 303
+    found = await ada.call("get_task", task=name)
+    assert found["task"]["question"] is None
+    notices = [each["message"] for each in found["notices"]]
+    assert any("The left one" in each for each in notices), notices
+    await workspace.settle()
+    assert (await ada.call("get_task", task=name))["task"]["question"] is None
+
+
 async def test_what_changed_since_the_preview_is_shown_before_anything_runs(
     server: LoginServer,
 ) -> None:

@@ -13,9 +13,11 @@ from bot.operations.github import same_comment
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Writes, write, write_view
+from bot.tasks import lifecycle
 from store.mirror import stored_issues, threads
 from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
+from store.tasks import tasks
 
 CHANGE = "github_comment_issue.change"
 Reaction: TypeAlias = Literal["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]
@@ -51,7 +53,9 @@ async def github_comment_issue(
             return Writes(writes=[write_view(first).model_copy(update=again)])
         await admit_comment(ctx, where, number)
         arguments = {"number": number, "body": body}
-        return await write(ctx, "comment", where, target, arguments, task)
+        written = await write(ctx, "comment", where, target, arguments, task)
+        await _answer_question(ctx, where, number, body)
+        return written
     if action == "react":
         arguments = await _reaction_arguments(ctx, where, number, comment_id, reaction)
         return await write(ctx, "reaction", where, target, arguments, task)
@@ -63,6 +67,16 @@ async def github_comment_issue(
         more = {"classifier": reason}
     arguments = {"number": number, "comment_id": row["id"], **more}
     return await write(ctx, f"comment_{action}", where, target, arguments, task)
+
+
+async def _answer_question(ctx: Context, where: RepositoryRow, number: int, body: str) -> None:
+    """A comment of a person answers, as on GitHub. Its echo comes from the bot, so not that one."""
+    if not ctx.actor.is_person:
+        return
+    task = await tasks.by_number(ctx.tx, ctx.installation_id, where["id"], number)
+    if task is not None and task["question"]:
+        locked = await tasks.lock(ctx.tx, ctx.installation_id, task["id"]) or task
+        await lifecycle.record_answer(ctx.tx, locked, ctx.actor.name, body)
 
 
 def _check_action(action: str, comment_id: int | None, reaction: str | None) -> None:

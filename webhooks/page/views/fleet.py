@@ -3,7 +3,7 @@
 from typing import Any, get_args
 
 from bot.errors import Refused
-from bot.identity.actors import ROLES
+from bot.identity.actors import ACTIONS, ROLES
 from store.agents.agents import Status
 from webhooks.page.shared_answers import ask
 from webhooks.page.visit import Visit
@@ -30,6 +30,8 @@ async def agent(visit: Visit) -> dict[str, Any]:
 
 async def _run(visit: Visit, name: str) -> Any | None:
     """The agent run that the agent is, and what it reported. None if it is no run."""
+    if not name.startswith(ACTIONS):
+        return None
     try:
         return {
             "status": await visit.call("get_agent_status", agent_id=name),
