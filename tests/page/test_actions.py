@@ -96,6 +96,7 @@ async def test_what_changed_since_the_preview_is_shown_before_anything_runs(
     changed = await browser.open(f"{DO}/cancel-writes", "POST", **hidden(page.text))
     assert changed.status == 409
     assert "look at the effect again" in changed.text
+    assert "Cancelled: 2 writes that wait." in changed.text
     states = await workspace.rows(
         "SELECT state FROM writes WHERE installation_id = :i AND author = 'ada'"
     )

@@ -4,6 +4,10 @@
 (() => {
   const address = document.currentScript.dataset.updates;
   const RETRY_MS = 15000;
+  const AGES_MS = 5000;
+  // The clock of the server, in milliseconds ahead of that of the browser.
+  const ahead = Number(document.currentScript.dataset.now) / 1000 - Date.now();
+  const UNITS = [[86400, "days"], [3600, "h"], [60, "min"]];
   let source = null;
   let retry = null;
 
@@ -24,6 +28,21 @@
     if (line) {
       line.textContent = text;
       line.hidden = text === "";
+    }
+  }
+
+  // As the server says it: 40 s, 15 min, 3 h or 2 days, rounded up.
+  function span(seconds) {
+    const [size, unit] = UNITS.find((each) => seconds >= 2 * each[0]) || [1, "s"];
+    return `${Math.ceil(seconds / size)} ${unit}`;
+  }
+
+  // Ages go on between two changes.
+  function tick() {
+    for (const each of document.querySelectorAll("time")) {
+      if (!each.textContent.endsWith(" ago")) continue;
+      const passed = Math.ceil((Date.now() + ahead - Date.parse(each.dateTime)) / 1000);
+      each.textContent = `${span(Math.max(passed, 0))} ago`;
     }
   }
 
@@ -56,5 +75,6 @@
     }
   });
   window.addEventListener("pagehide", close);
+  setInterval(tick, AGES_MS);
   if (!document.hidden) open();
 })();
