@@ -14,8 +14,8 @@ Cursor: TypeAlias = Annotated[
     Field(max_length=500, description="next_cursor of the page before, even a short one"),
 ]
 
-# Digits of a number for which the columns of both databases have room.
-MOST_DIGITS = 18
+# The largest number for which the columns of both databases have room.
+LARGEST = 2**63 - 1
 
 
 def encode(place: str) -> str:
@@ -37,9 +37,10 @@ def decode_number(cursor: str | None) -> int | None:
     place = decode(cursor)
     if not place:
         return None
-    if not (place.isascii() and place.isdecimal() and len(place) <= MOST_DIGITS):
+    digits = place if place.isascii() and place.isdecimal() and len(place) < 20 else ""
+    if not digits or int(digits) > LARGEST:
         raise wrong_cursor()
-    return int(place)
+    return int(digits)
 
 
 def wrong_cursor() -> Refused:

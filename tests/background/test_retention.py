@@ -72,10 +72,10 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     keys, grant = workspace.dispatcher.shared.keys, Grant(workspace.installation.id, "a", "tester")
     await workspace.store.write(lambda tx: sessions.start(tx, keys, grant, audience="x", lasts_s=9))
     await workspace.store.write(partial(add_notification, workspace=workspace))
-    for table in (*SETTLED, "events", "audit"):
+    for table in (*SETTLED.keys() - {"usage_sums"}, "events", "audit"):
         assert await count(workspace, table) > 0, table
     await days_pass(workspace, 91)
-    for table in (*SETTLED, "events", "audit"):
+    for table in (*SETTLED.keys() - {"usage_sums"}, "events", "audit"):
         assert await count(workspace, table) == 0, table
     assert await count(workspace, "leases") == 1
     assert (await agent.call("get_task", task=claimed["task"]["id"]))["task"]["number"] == 1
