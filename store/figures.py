@@ -149,13 +149,14 @@ async def reported_spend(tx: Tx, installation_id: int) -> list[Spent]:
     )
 
 
+# The size of the tables and their indexes on the disk.
+SQLITE_BYTES = "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size"
+MYSQL_BYTES = (
+    "SELECT COALESCE(SUM(data_length + index_length), 0) AS bytes "
+    "FROM information_schema.tables WHERE table_schema = DATABASE()"
+)
+
+
 async def database_bytes(tx: Tx) -> int:
-    """The size of the tables and their indexes on the disk."""
-    if tx.dialect == "sqlite":
-        pages, size = await tx.one("PRAGMA page_count"), await tx.one("PRAGMA page_size")
-        return int(pages["page_count"]) * int(size["page_size"]) if pages and size else 0
-    row = await tx.one(
-        "SELECT COALESCE(SUM(data_length + index_length), 0) AS bytes "
-        "FROM information_schema.tables WHERE table_schema = DATABASE()"
-    )
+    row = await tx.one(SQLITE_BYTES if tx.dialect == "sqlite" else MYSQL_BYTES)
     return int(row["bytes"]) if row else 0

@@ -222,7 +222,7 @@ async def reviews(
         **reach.parameters(repositories),
     )
     of_people = await tx.all(
-        "SELECT repository_id, number, '@' || author AS reviewer, submitted_at AS at FROM reviews "
+        "SELECT repository_id, number, author AS reviewer, submitted_at AS at FROM reviews "
         "WHERE installation_id = :i AND submitted_at > :since AND deleted = 0 "
         f"AND INSTR(author, '[bot]') = 0{reach.within(repositories, 'repository_id')} "
         "ORDER BY id DESC LIMIT :n",
@@ -231,6 +231,8 @@ async def reviews(
         n=MOST,
         **reach.parameters(repositories),
     )
+    for each in of_people:
+        each["reviewer"] = f"@{each['reviewer']}"
     found: list[Review] = own + of_people
     return sorted(found, key=lambda each: each["at"])
 
