@@ -564,6 +564,7 @@ async def test_one_who_waits_keeps_its_leases(
     waiting = asyncio.ensure_future(scout.call(operation, **given, wait_s=LONG_S))
     await listening(quick)
     for _ in range(3):
+        await wait_for_touch(quick)
         workspace.clock.forward(40)
         await wait_for_renewal(workspace)
         await expiry.step(quick.store)
@@ -584,6 +585,7 @@ async def test_one_who_is_woken_for_nothing_keeps_its_leases_too(workspace: Work
     await scout.call("claim_task", task=workspace.name(issue), lease_s=60)
     waiting = asyncio.ensure_future(scout.call("get_messages", wait_s=LONG_S))
     await listening(dispatcher)
+    await wait_for_touch(dispatcher)
     workspace.clock.forward(40)
     await happens(dispatcher, workspace.installation.id, "message.sent")
     await wait_for_renewal(workspace)
@@ -594,6 +596,13 @@ async def test_one_who_is_woken_for_nothing_keeps_its_leases_too(workspace: Work
 def stepped_cache(workspace: Workspace) -> Touched:
     """A cache such as every process has of whose call was written down, in the workspace's time."""
     return touched_agents(workspace.clock.now)
+
+
+async def wait_for_touch(dispatcher: Dispatcher) -> None:
+    """Until the activity was written: a clock that goes on meanwhile would count from later."""
+    async with asyncio.timeout(SOON_S):
+        while not list(dispatcher.executor.activity.touched):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.001)
 
 
 async def wait_for_renewal(workspace: Workspace) -> None:
