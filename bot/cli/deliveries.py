@@ -5,12 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from bot.cli import local_origin
 from bot.cli.output import pretty, say
 from bot.cli.session import open_session
+from bot.cli.tables import show_rows
 from bot.settings import Settings, WrongSettings
 from bot.times import stamp
 from store.engine.transaction import Row, Tx
@@ -35,20 +33,8 @@ async def list_deliveries(
             rows = await session.store.read(lambda tx: missed_deliveries.newest(tx, limit))
         else:
             rows = await session.store.read(lambda tx: deliveries.newest(tx, state, limit))
-    if as_json:
-        for row in rows:
-            say(json.dumps(row))
-        return
-    shown = ("event", "action", "state", "outcome", "n") if counts else ROW
-    table = Table(box=None, pad_edge=False)
-    for name in shown:
-        table.add_column(name, no_wrap=name in ("guid", "received_at"), overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(name, row[name]) for name in shown))
-    console = Console(soft_wrap=True)
-    # A GUID that is cut is of no use to `show` and `replay`.
-    console.width = max(console.width, 160)
-    console.print(table)
+    columns = ("event", "action", "state", "outcome", "n") if counts else ROW
+    show_rows(rows, columns, as_json=as_json, whole=("guid", "received_at"), cell=_cell)
 
 
 def _cell(name: str, value: Any) -> str:

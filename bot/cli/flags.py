@@ -1,14 +1,11 @@
 """`hubbub flags`: risky paths, turned on for some installations first."""
 
-import json
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from bot.cli import installations, local_origin
 from bot.cli.output import say
 from bot.cli.session import open_session
+from bot.cli.tables import show_rows
 from bot.flags import setting
 from bot.flags.fall_back import WINDOW
 from bot.flags.known import FLAGS
@@ -30,18 +27,7 @@ KNOWN_WITHIN_S = 5
 async def list_flags(loaded: Settings, *, as_json: bool) -> None:
     async with open_session(loaded) as session:
         rows = await session.store.read(_lines)
-    if as_json:
-        for row in rows:
-            say(json.dumps(row))
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in COLUMNS:
-        table.add_column(name, no_wrap=name in ("flag", "state"), overflow="fold")
-    for row in rows:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in COLUMNS))
-    console = Console(soft_wrap=True)
-    console.width = max(console.width, 160)
-    console.print(table)
+    show_rows(rows, COLUMNS, as_json=as_json, whole=("flag", "state"))
 
 
 async def _lines(tx: Tx) -> list[dict[str, Any]]:

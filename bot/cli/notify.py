@@ -1,19 +1,17 @@
 """`hubbub notify`: where people get notifications about what needs them."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from bot.background.notifying import notifier_of
 from bot.cli import installations, local_origin
 from bot.cli.output import say
 from bot.cli.session import open_session
+from bot.cli.tables import show_rows
 from bot.errors import Refused
 from bot.identity.keyring import Keys
 from bot.notifications import targets, trials
@@ -135,21 +133,10 @@ def _problem(exc: ValidationError) -> str:
 async def list_targets(loaded: Settings, installation: str, *, as_json: bool) -> None:
     async with open_session(loaded) as session:
         rows = await session.store.read(lambda tx: _lines(tx, installation))
-    if as_json:
-        for row in rows:
-            say(json.dumps(row))
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in COLUMNS:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row[name]) for name in COLUMNS))
-    console = Console(soft_wrap=True)
-    console.width = max(console.width, 160)
-    console.print(table)
+    show_rows(rows, COLUMNS, as_json=as_json, cell=_cell)
 
 
-def _cell(value: Any) -> str:
+def _cell(_name: str, value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}={each}" for name, each in value.items() if each not in (None, ()))
     return "" if value is None else str(value)

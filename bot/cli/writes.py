@@ -1,14 +1,11 @@
 """`hubbub writes`: what waits to be sent to GitHub."""
 
-import json
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from bot.cli import installations, local_origin
 from bot.cli.output import say
 from bot.cli.session import open_session
+from bot.cli.tables import show_rows
 from bot.errors import Refused
 from bot.outbox import cancellation, stopped
 from bot.settings import Settings, WrongSettings
@@ -49,19 +46,7 @@ async def list_writes(
 
     async with open_session(loaded) as session:
         rows = await session.store.read(find)
-    if as_json:
-        for row in rows:
-            say(json.dumps(row))
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in COLUMNS:
-        table.add_column(name, no_wrap=name in ("write_id", "queued_at"), overflow="fold")
-    for row in rows:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in COLUMNS))
-    console = Console(soft_wrap=True)
-    # An id that is cut is of no use to `cancel`.
-    console.width = max(console.width, 160)
-    console.print(table)
+    show_rows(rows, COLUMNS, as_json=as_json, whole=("write_id", "queued_at"))
 
 
 async def _filters(

@@ -12,6 +12,7 @@ from bot.identity import permissions
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.agents.arguments import AgentId, System
+from bot.operations.agents.filters import sought_agents
 from bot.operations.agents.views import (
     MOST_HELD,
     MOST_SHOWN,
@@ -23,10 +24,10 @@ from bot.operations.agents.views import (
 )
 from bot.operations.tasks import spend_views
 from bot.operations.tasks.access import visible_task
-from bot.tasks.capabilities import Capability, spellings
+from bot.tasks.capabilities import Capability
 from bot.times import stamp
 from store.agents import agents
-from store.agents.agents import Sought, Status
+from store.agents.agents import Status
 from store.tables.agents import Role
 
 
@@ -98,14 +99,8 @@ async def list_agents(
     cursor: Cursor = None,
 ) -> Agents:
     """List the agents by id."""
-    sought = Sought(
-        idle=ctx.now - ctx.shared.idle_after,
-        inactive=ctx.now - ctx.shared.inactive_after,
-        status=status,
-        system=system,
-        role=role,
-        parent=parent,
-        capability=spellings(capability) if capability else None,
+    sought = sought_agents(
+        ctx, status=status, system=system, role=role, capability=capability, parent=parent
     )
     after = decode(cursor)
     rows, end = await agents.page(ctx.tx, ctx.installation_id, sought, after, limit)

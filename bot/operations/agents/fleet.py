@@ -9,14 +9,15 @@ from pydantic import BaseModel, Field
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.pagination import Cursor, decode, encode
 from bot.operations.agents.arguments import AgentId, System
+from bot.operations.agents.filters import sought_agents
 from bot.operations.agents.views import Agent, HealthThen, agent_views, known_agent
 from bot.operations.tasks import spend_views, task_titles
 from bot.operations.tasks.spend_views import NOT_CHECKED, Used
 from bot.operations.tasks.views import BY_OUTSIDER
-from bot.tasks.capabilities import Capability, spellings
+from bot.tasks.capabilities import Capability
 from bot.times import stamp
 from store.agents import agents
-from store.agents.agents import Sought, Status
+from store.agents.agents import Status
 from store.tables.agents import AgentRow, Role
 from store.tables.tasks import TaskState
 from store.tasks import lease_history
@@ -76,14 +77,7 @@ async def get_fleet(
     cursor: Cursor = None,
 ) -> Fleet:
     """List the agents with what each holds and since when, its health, and its spend."""
-    sought = Sought(
-        idle=ctx.now - ctx.shared.idle_after,
-        inactive=ctx.now - ctx.shared.inactive_after,
-        status=status,
-        system=system,
-        role=role,
-        capability=spellings(capability) if capability else None,
-    )
+    sought = sought_agents(ctx, status=status, system=system, role=role, capability=capability)
     here = (ctx.tx, ctx.installation_id)
     rows, end = await agents.page(*here, sought, decode(cursor), ON_A_PAGE)
     return Fleet(agents=await _fleet_views(ctx, rows), next_cursor=encode(end) if end else None)
