@@ -45,7 +45,7 @@ async def text(tx: Tx, task: FullTask) -> str:
 
 
 async def next_step(tx: Tx, task: FullTask) -> str:
-    """What the card says of what happens next: one or two sentences, with names in backticks."""
+    """The card's sentence about the next step: one or two sentences, with names in backticks."""
     read = await _read(tx, task)
     words = card_next.next_step(task, read.context, await _details(tx, task, read))
     return words if words.startswith("`") else words[:1].upper() + words[1:]

@@ -15,7 +15,7 @@ from store.tables.flags import FeatureFlagRow
 
 @dataclass
 class Trial:
-    """One call. Whoever makes it says whether it failed."""
+    """One call. Its caller says whether it failed."""
 
     is_on: bool
     is_error: bool = False

@@ -1,4 +1,4 @@
-"""People are told of what needs them: where, when, how often, and what a message may say."""
+"""Notifications to people: where, when, how often, and what a message may say."""
 
 import asyncio
 import base64
