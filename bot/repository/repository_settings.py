@@ -1,7 +1,6 @@
 """The settings of a repository, from `.github/hubbub.yml` on its default branch."""
 
 import json
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
@@ -10,6 +9,7 @@ from pydantic import Field, ValidationError, create_model
 from bot.identity.actors import ROLES
 from bot.identity.permissions import RULES, lowest_role
 from bot.kernel.patterns import Shape
+from bot.kernel.yaml_file import ANY, matches_any
 from bot.repository.run_settings import RunLimits, Runs, Template, TemplateName, When
 from bot.repository.setting_types import Amount, Group, Label, Name
 from store.engine.transaction import Tx
@@ -284,8 +284,6 @@ class RepositorySettings(Group):
 
 
 DEFAULTS = RepositorySettings()
-# In a path: any name that the file chooses, or any place in a list.
-ANY = "*"
 # Each group of keys by its path in the file.
 GROUPS: dict[tuple[str, ...], type[Group]] = {
     (): RepositorySettings,
@@ -314,15 +312,6 @@ ENTRIES: dict[tuple[str, ...], type[Group]] = {
 def group_at(where: tuple[str, ...]) -> type[Group]:
     return GROUPS.get(where) or next(
         group for pattern, group in ENTRIES.items() if matches_any([pattern], where)
-    )
-
-
-def matches_any(patterns: Iterable[tuple[str, ...]], where: tuple[str, ...]) -> bool:
-    """Whether a path in the file is one of these, in which ANY is any part."""
-    return any(
-        len(pattern) == len(where)
-        and all(part in (ANY, given) for part, given in zip(pattern, where, strict=True))
-        for pattern in patterns
     )
 
 

@@ -17,6 +17,7 @@ from bot.fetch.answers.repository_settings import BATCH
 from bot.identity.actors import ROLES
 from bot.identity.permissions import PERMISSION_OF_ROLE, lowest_role
 from bot.inbox.command_finder import VERBS
+from bot.kernel.yaml_file import Unreadable
 from bot.repository import repository_settings
 from bot.repository.repository_settings import (
     DEFAULTS,
@@ -30,7 +31,7 @@ from bot.repository.repository_settings import (
     Workflow,
 )
 from bot.repository.run_settings import RunLimits, Template, When
-from bot.repository.settings_file import PATH, Unreadable, parse
+from bot.repository.settings_file import PATH, parse
 from bot.tasks.priorities import Priority
 from bot.tasks.sizes import Size
 from bot.tasks.states import STATES

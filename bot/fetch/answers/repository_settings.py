@@ -13,11 +13,11 @@ from bot.github import payloads
 from bot.github.payloads import Json, at
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
+from bot.kernel.yaml_file import Unreadable
 from bot.mirror import board_checks, issue_effects, reads
 from bot.pulls import checks
 from bot.repository import repository_settings, settings_file, workflow_sessions
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
-from bot.repository.settings_file import Unreadable
 from bot.runs import schedules
 from bot.tasks import task_labels
 from store.audit import records
@@ -104,7 +104,7 @@ def _settings_in(data: Json) -> RepositorySettings:
     size, content = at(data, "size"), at(data, "content")
     if isinstance(data, list) or at(data, "type") != "file":
         raise Unreadable("this path must be a file")
-    if isinstance(size, int) and size > settings_file.LONGEST:
+    if isinstance(size, int) and size > settings_file.RULES.longest:
         raise settings_file.too_long(size)
     return settings_file.parse(base64.b64decode(payloads.text(content)))
 
