@@ -27,7 +27,7 @@ from store.agents.call_state import CallState
 from store.audit import records
 from store.engine import idempotency
 from store.engine.origins import Origin
-from store.engine.transaction import Row, Store, Tx, Work
+from store.engine.transaction import Row, Store, Tx, Work, settle
 from store.tasks import leases, tasks
 
 # Calls that are executed at once. Without a limit, a thousand calls of one agent would go before
@@ -187,6 +187,7 @@ async def _execute_once(tx: Tx, call: Call) -> Answer:
 async def _check_agreed(tx: Tx, call: Call, answer: Answer) -> None:
     if call.agreed is None:
         return
+    await settle(tx)
     if (await effects_of(tx, call.actor.installation_id, answer)).digest != call.agreed:
         raise Refused(
             "effect_changed",

@@ -6,7 +6,7 @@ So a preview is exact, because no second code says what would happen.
 from bot.dispatch import execution
 from bot.dispatch.effects import Effects, effects_of
 from bot.dispatch.execution import Call
-from store.engine.transaction import Store, Tx
+from store.engine.transaction import Store, Tx, settle
 
 
 class _RolledBack(Exception):
@@ -21,6 +21,7 @@ async def preview(store: Store, call: Call) -> Effects:
 
     async def work(tx: Tx) -> None:
         answer = await execution.execute_unrecorded(tx, call)
+        await settle(tx)
         raise _RolledBack(await effects_of(tx, call.actor.installation_id, answer))
 
     try:

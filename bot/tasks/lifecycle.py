@@ -35,6 +35,8 @@ CHANGES_CHECKS = frozenset(
         *("completed", "failed", "cancelled", "pending"),
     )
 )
+# A workflow may go on after these, in the same transaction.
+SETTLED_AFTER = frozenset({"task.completed", "task.failed", "task.cancelled", "task.pending"})
 PROGRESS = "task.progress"
 PULL = "task.pull"
 # What an event of the end of a task has, to undo it.
@@ -63,6 +65,8 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
     `task` is the row before the step.
     """
     await _append(tx, task, kind, actor, data)
+    if kind in SETTLED_AFTER:
+        tx.changed_tasks.add((task["installation_id"], task["id"]))
     if kind == PROGRESS:
         await publishing.show_report(tx, task, lane=_lane(actor))
         return

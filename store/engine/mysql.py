@@ -17,7 +17,14 @@ from store.engine.mysql_pool import LIFE_S, Pool
 from store.engine.mysql_session import Flavour
 from store.engine.mysql_statements import MySQLTx
 from store.engine.sql import Dialect
-from store.engine.transaction import PoolUse, StoreError, Work
+from store.engine.transaction import (
+    BeforeCommit,
+    PoolUse,
+    StoreError,
+    Work,
+    no_effects,
+    settle,
+)
 from store.engine.wakeups import Bell
 
 T = TypeVar("T")
@@ -52,11 +59,13 @@ class MySQL:
         server: Flavour,
         patience: Patience,
         source: Callable[[], str] | None,
+        before_commit: BeforeCommit,
     ) -> None:
         self.dialect: Dialect = server.dialect
         self.bell = Bell()
         self._pool = pool
         self._source = source
+        self._before_commit = before_commit
         self._renewing = asyncio.Lock()
         self._clock: Clock = GivenClock(clock) if clock else ServerClock()
         self._together = server.together
@@ -71,6 +80,7 @@ class MySQL:
         size: int = 10,
         patience: Patience = PATIENCE,
         source: Callable[[], str] | None = None,
+        before_commit: BeforeCommit = no_effects,
     ) -> "MySQL":
         """`source`: reads the address again, whose user and password may have been replaced."""
         where = address(url)
@@ -82,7 +92,8 @@ class MySQL:
             raise mysql_errors.unreachable(where, exc) from exc
         make = partial(_connection, init_command=mysql_session.settings(server))
         times = (patience.connect_s, patience.statement_s, patience.life_s)
-        return cls(Pool(where, make, size, *times), clock, server, patience, source)
+        pool = Pool(where, make, size, *times)
+        return cls(pool, clock, server, patience, source, before_commit)
 
     async def renew(self) -> None:
         """Read the address again, and open new connections from now on. No transaction is lost."""
@@ -124,11 +135,19 @@ class MySQL:
 
     async def _write(self, work: Work[T]) -> T:
         connection = await self._pool.take()
-        tx = MySQLTx(connection, self._clock, self.dialect, writes=True, together=self._together)
+        tx = MySQLTx(
+            connection,
+            self._clock,
+            self.dialect,
+            writes=True,
+            together=self._together,
+            before_commit=self._before_commit,
+        )
         limit = asyncio.timeout(self._patience.transaction_s)
         try:
             async with limit:
                 result = await work(tx)
+                await settle(tx)
                 await tx.commit()
         except BaseException as exc:  # also a cancellation: nothing may stay open
             await _roll_back(connection)

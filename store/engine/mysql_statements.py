@@ -8,7 +8,7 @@ from store.engine.mysql_clock import Clock
 from store.engine.mysql_connection import Answer, Connection
 from store.engine.origins import SERVER, Origin
 from store.engine.sql import Dialect, for_mysql, insert, of_many_rows, spread_lists
-from store.engine.transaction import Numbered, Row
+from store.engine.transaction import BeforeCommit, Numbered, Row, TaskKey, no_effects
 
 # The length of one statement of many rows, and of several statements in one packet: far below
 # `max_allowed_packet`.
@@ -37,6 +37,7 @@ class MySQLTx:
         *,
         writes: bool = False,
         together: bool = True,
+        before_commit: BeforeCommit = no_effects,
     ) -> None:
         self.dialect: Dialect = dialect
         self._connection = connection
@@ -49,6 +50,8 @@ class MySQLTx:
         self.rings: set[str] = set()
         self.origin: Origin = SERVER
         self.trace: str | None = None
+        self.changed_tasks: set[TaskKey] = set()
+        self.before_commit: BeforeCommit = before_commit
 
     async def now(self) -> int:
         """The server's clock, so that processes on machines with other clocks agree."""

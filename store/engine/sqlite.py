@@ -18,7 +18,14 @@ from store.engine import sequences
 from store.engine.cancellation import Shield
 from store.engine.sql import Dialect
 from store.engine.sqlite_statements import SQLiteTx
-from store.engine.transaction import PoolUse, StoreError, Work
+from store.engine.transaction import (
+    BeforeCommit,
+    PoolUse,
+    StoreError,
+    Work,
+    no_effects,
+    settle,
+)
 from store.engine.wakeups import Bell
 
 T = TypeVar("T")
@@ -109,9 +116,12 @@ class SQLite:
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, path: str, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, path: str, clock: Callable[[], int], before_commit: BeforeCommit = no_effects
+    ) -> None:
         self.path = path
         self.bell = Bell()
+        self._before_commit = before_commit
         self._clock = clock
         self._shield = Shield()
         self._waiting: deque[Waiting] = deque()
@@ -207,10 +217,11 @@ class SQLite:
 
     async def _run(self, waiting: Waiting) -> None:
         """Run the work. Raise only what ends the transaction of all."""
-        tx = SQLiteTx(self._writer, self._clock)
+        tx = SQLiteTx(self._writer, self._clock, self._before_commit)
         self._writer.execute("SAVEPOINT work")
         try:
             waiting.result = await waiting.work(tx)
+            await settle(tx)
             await sequences.number(tx)
             self._writer.execute("RELEASE work")
             waiting.rings = tx.rings

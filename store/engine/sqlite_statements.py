@@ -6,13 +6,18 @@ from typing import Any
 
 from store.engine.origins import SERVER, Origin
 from store.engine.sql import Dialect, for_sqlite, spread_lists
-from store.engine.transaction import Numbered, Row
+from store.engine.transaction import BeforeCommit, Numbered, Row, TaskKey, no_effects
 
 
 class SQLiteTx:
     dialect: Dialect = "sqlite"
 
-    def __init__(self, db: sqlite3.Connection, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        clock: Callable[[], int],
+        before_commit: BeforeCommit = no_effects,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._now: int | None = None
@@ -20,6 +25,8 @@ class SQLiteTx:
         self.rings: set[str] = set()
         self.origin: Origin = SERVER
         self.trace: str | None = None
+        self.changed_tasks: set[TaskKey] = set()
+        self.before_commit: BeforeCommit = before_commit
 
     async def now(self) -> int:
         if self._now is None:

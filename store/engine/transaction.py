@@ -1,6 +1,7 @@
 """What a function of the store may do inside a transaction, on either engine."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from store.engine.origins import Origin
@@ -9,6 +10,8 @@ from store.engine.wakeups import Bell
 
 # A row of any table, or any part of one: to be read only.
 Row: TypeAlias = Mapping[str, Any]
+# A task's installation and id.
+TaskKey: TypeAlias = tuple[int, str]
 T = TypeVar("T")
 
 
@@ -40,6 +43,10 @@ class Tx(Protocol):
     origin: Origin
     # The trace that it belongs to, as a W3C traceparent, for the rows that others go on from.
     trace: str | None
+    # The tasks that ended or began again in it: installation and id.
+    changed_tasks: set[TaskKey]
+    # What follows from them in the same transaction: the store's.
+    before_commit: "BeforeCommit"
 
     @property
     def dialect(self) -> Dialect: ...
@@ -57,6 +64,22 @@ class Tx(Protocol):
 
 
 Work: TypeAlias = Callable[[Tx], Coroutine[Any, Any, T]]
+BeforeCommit: TypeAlias = Callable[[Tx, AbstractSet[TaskKey]], Coroutine[Any, Any, None]]
+
+
+async def no_effects(_: Tx, __: AbstractSet[TaskKey]) -> None:
+    """Nothing follows from changed tasks."""
+
+
+async def settle(tx: Tx) -> None:
+    """Run what follows from the tasks that changed, until no more follows.
+
+    The engines call this before a commit. Who rolls a transaction back to see its effect calls it
+    too.
+    """
+    while tx.changed_tasks:
+        changed, tx.changed_tasks = tx.changed_tasks, set()
+        await tx.before_commit(tx, changed)
 
 
 class PoolUse(NamedTuple):

@@ -13,7 +13,7 @@ from bot.mirror import board_checks, board_effects
 from bot.times import SECOND
 from store.agents import call_state
 from store.engine import sql
-from store.engine.transaction import Numbered, Row, Store, Tx
+from store.engine.transaction import Numbered, Row, Store, TaskKey, Tx
 from store.messages import due_notices
 from tests.support.engines import ON_SQLITE
 from tests.support.rows_visited import CountingStore, Visits
@@ -343,6 +343,8 @@ class Asked:
         self.numbered: list[Numbered] = []
         self.rings: set[str] = set()
         self.trace: str | None = None
+        self.changed_tasks: set[TaskKey] = set()
+        self.before_commit = tx.before_commit
         self.times = 0
 
     async def one(self, sql: str, **params: Any) -> Any:

@@ -10,7 +10,7 @@ from store import clock, figures, retention
 from store.backup import target
 from store.engine.origins import SERVER, Origin
 from store.engine.sql import Dialect
-from store.engine.transaction import Numbered
+from store.engine.transaction import BeforeCommit, Numbered, TaskKey, no_effects
 from store.fetch import backfills
 from store.identity import credentials, sealed_rows
 from store.inbox import deliveries, diagnostics, missed_deliveries
@@ -49,6 +49,8 @@ class ListingTx:
         self.rings: set[str] = set()
         self.origin: Origin = SERVER
         self.trace: str | None = None
+        self.changed_tasks: set[TaskKey] = set()
+        self.before_commit: BeforeCommit = no_effects
 
     async def now(self) -> int:
         return 1

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from store.engine import sequences
-from store.engine.transaction import PoolUse, Store, Tx, Work
+from store.engine.transaction import PoolUse, Store, Tx, Work, settle
 
 T = TypeVar("T")
 
@@ -71,6 +71,7 @@ class RecordingStore:
         async def rolled_back(tx: Tx) -> None:
             recording = RecordingTx(tx, self.statements)
             answers.append(await work(recording))
+            await settle(recording)
             await sequences.number(recording)
             raise Rolled
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from store.engine import sequences
 from store.engine.origins import Origin
-from store.engine.transaction import Numbered, PoolUse, Store, Tx, Work
+from store.engine.transaction import BeforeCommit, Numbered, PoolUse, Store, TaskKey, Tx, Work
 from store.engine.wakeups import Bell
 
 T = TypeVar("T")
@@ -97,6 +97,22 @@ class CountingTx:
     @trace.setter
     def trace(self, trace: str | None) -> None:
         self.tx.trace = trace
+
+    @property
+    def changed_tasks(self) -> set[TaskKey]:
+        return self.tx.changed_tasks
+
+    @changed_tasks.setter
+    def changed_tasks(self, changed: set[TaskKey]) -> None:
+        self.tx.changed_tasks = changed
+
+    @property
+    def before_commit(self) -> BeforeCommit:
+        return self.tx.before_commit
+
+    @before_commit.setter
+    def before_commit(self, follow: BeforeCommit) -> None:
+        self.tx.before_commit = follow
 
     @property
     def numbered(self) -> list[Numbered]:
