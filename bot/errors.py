@@ -25,6 +25,10 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "unknown_agent": (404, "No agent with this id has registered."),
     "unknown_run": (404, "There is no such run, or the agent is not one, or it is not visible."),
+    "unknown_workflow": (
+        404,
+        "There is no such workflow, or the repository has no definition with this name.",
+    ),
     "unknown_template": (404, "The repository's settings have no template with this name."),
     "unknown_message": (
         404,

@@ -16,6 +16,7 @@ from bot.kernel.event_stream import (
     Topics,
     first_page,
     needs_access_check,
+    reaches,
     shown_to,
     wants,
 )
@@ -25,6 +26,7 @@ from store.agents import agents
 from store.engine import sequences
 from store.engine.transaction import Tx
 from store.events import LoggedEvent
+from store.workflows import workflows
 
 # How many events one read looks at, whether the caller wants them or not.
 MOST_SCANNED = 1000
@@ -46,7 +48,7 @@ async def _single_topic(tx: Tx, actor: Actor, topic: str) -> list[tuple[str, str
         raise Refused(
             "invalid_arguments",
             f"There is no topic {topic!r}. Pass {', '.join(TOPICS)}, or the topic of one object: "
-            "task:owner/repo#12, context:<id>, agent:<id>.",
+            "task:owner/repo#12, context:<id>, agent:<id>, workflow:<id>.",
         )
     return [(kind, each) for each in await SINGLE[kind](tx, actor, subject)]
 
@@ -88,11 +90,22 @@ async def _agent_id(tx: Tx, actor: Actor, agent_id: str) -> list[str]:
     return [agent_id]
 
 
+async def _workflow_id(tx: Tx, actor: Actor, workflow_id: str) -> list[str]:
+    found = await workflows.get(tx, actor.installation_id, workflow_id)
+    if found is None or not reaches(actor, found["repository_id"]):
+        raise Refused(
+            "unknown_workflow",
+            f"There is no workflow {workflow_id!r} that you may see. list_workflows lists them.",
+        )
+    return [workflow_id]
+
+
 # For the topics of one object: the function that finds its id. A pull request may have two tasks.
 SINGLE: dict[str, Callable[[Tx, Actor, str], Awaitable[list[str]]]] = {
     "task": _task_ids,
     "context": _context_id,
     "agent": _agent_id,
+    "workflow": _workflow_id,
 }
 
 

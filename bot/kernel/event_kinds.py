@@ -19,6 +19,8 @@ MESSAGE = ("message", "thread", "sender", "priority", "task")
 ENDED = ("why", "progress_before")
 END_OF_LEASE = ("holder", "why")
 RUN = ("run", "template", "asked_by", "task", "state", "outcome", "why", "workflow_run")
+WORKFLOW = ("name", "parent", "why")
+STEP = ("name", "parent", "step", "task", "attempt", "why")
 
 KINDS: dict[str, EventKind] = {
     "task.created": EventKind("an issue became a task"),
@@ -107,6 +109,18 @@ KINDS: dict[str, EventKind] = {
     "agent.run_skipped": EventKind(
         "a schedule started no run this time, for example because its last run has not ended",
         ("template", "slot", "why"),
+    ),
+    "workflow.started": EventKind("a workflow was started", (*WORKFLOW, "slot")),
+    "workflow.step_opened": EventKind("a step of the workflow can begin", STEP),
+    "workflow.step_skipped": EventKind("a step is not needed; `why` says it", STEP),
+    "workflow.step_failed": EventKind("a step failed, after all its attempts", STEP),
+    "workflow.completed": EventKind("every step of the workflow ended", WORKFLOW),
+    "workflow.failed": EventKind("a step failed and the workflow stopped", WORKFLOW),
+    "workflow.cancelled": EventKind("the workflow was cancelled", WORKFLOW),
+    "workflow.retried": EventKind("the workflow goes on from a step that failed", STEP),
+    "workflow.not_started": EventKind(
+        "a schedule started no workflow this time, for example because its last one still runs",
+        ("name", "slot", "why"),
     ),
     "inbox.changed": EventKind(
         "the mailbox of an agent changed, or it has a new notice; it only wakes the agent's "

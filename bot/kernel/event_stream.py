@@ -10,12 +10,13 @@ from bot.kernel.freshness import Freshness
 from store.events import LoggedEvent
 
 # The topics, each with the first part of its events' kinds. That part with a subject, such as
-# task:owner/repo#12, is the topic of one task, message, context or agent.
+# task:owner/repo#12, is the topic of one object.
 TOPICS = {
     "tasks": "task",
     "messages": "message",
     "contexts": "context",
     "agents": "agent",
+    "workflows": "workflow",
 }
 
 

@@ -22,7 +22,8 @@ TopicNames: TypeAlias = Annotated[
     Field(
         min_length=1,
         max_length=MOST_TOPICS,
-        description="tasks, messages, contexts, agents, or one task or pull request: owner/repo#12",
+        description="tasks, messages, contexts, agents, workflows, or one task or pull request: "
+        "owner/repo#12",
     ),
 ]
 
@@ -37,7 +38,7 @@ class Place:
 
 class Event(BaseModel):
     kind: str = Field(description="for example task.claimed")
-    subject: str = Field("", description="the id of the task, message, context or agent")
+    subject: str = Field("", description="the id of the task, message, context, agent or workflow")
     task: str | None = Field(
         None, description="owner/repo#12, if the event is about a task that GitHub has numbered"
     )

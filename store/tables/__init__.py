@@ -25,6 +25,7 @@ from store.tables import (
     tasks,
     usage,
     verdicts,
+    workflows,
 )
 from store.tables.columns import Table
 
@@ -40,6 +41,7 @@ ROOMS = (
     identity,
     tasks,
     runs,
+    workflows,
     usage,
     verdicts,
     messages,

@@ -71,6 +71,8 @@ SCATTERED: dict[str, str] = {
     "store.tasks.leases.overdue": LOOP,
     "store.tasks.spend_holds.page": LOOP,
     "store.tasks.tasks.reserved_before": LOOP,
+    "store.workflows.schedules.all_after": START,
+    "store.workflows.schedules.due": LOOP,
 }
 # What Vitess does in the shards one after the other, and why that is right.
 ALLOWED: dict[str, str] = {

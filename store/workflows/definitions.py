@@ -1,0 +1,51 @@
+"""The definitions of workflows: the files of a repository, as they were read last."""
+
+from store.engine import json_text, sql
+from store.engine.transaction import Tx
+from store.tables.workflows import WorkflowDefinitionRow
+
+COLUMNS = tuple(WorkflowDefinitionRow.__annotations__)
+KEY = ("installation_id", "repository_id", "name")
+
+
+async def put(tx: Tx, row: WorkflowDefinitionRow) -> None:
+    definition = row["definition"]
+    encoded = {**row, "definition": None if definition is None else json_text.text(definition)}
+    await tx.run(sql.upsert(tx.dialect, "workflow_definitions", COLUMNS, KEY), **encoded)
+
+
+async def get(
+    tx: Tx, installation_id: int, repository_id: int, name: str
+) -> WorkflowDefinitionRow | None:
+    q = (
+        "SELECT * FROM workflow_definitions WHERE installation_id = :i AND repository_id = :r "
+        "AND name = :n"
+    )
+    row: WorkflowDefinitionRow | None = await tx.one(q, i=installation_id, r=repository_id, n=name)
+    return row and _decode(row)
+
+
+async def of_repository(
+    tx: Tx, installation_id: int, repository_id: int
+) -> list[WorkflowDefinitionRow]:
+    """All of a repository, by name."""
+    q = (
+        "SELECT * FROM workflow_definitions WHERE installation_id = :i AND repository_id = :r "
+        "ORDER BY name"
+    )
+    rows: list[WorkflowDefinitionRow] = await tx.all(q, i=installation_id, r=repository_id)
+    return [_decode(row) for row in rows]
+
+
+async def remove(tx: Tx, installation_id: int, repository_id: int, name: str) -> None:
+    q = (
+        "DELETE FROM workflow_definitions WHERE installation_id = :i AND repository_id = :r "
+        "AND name = :n"
+    )
+    await tx.run(q, i=installation_id, r=repository_id, n=name)
+
+
+def _decode(row: WorkflowDefinitionRow) -> WorkflowDefinitionRow:
+    if row["definition"] is not None:
+        row["definition"] = json_text.value(row["definition"])
+    return row

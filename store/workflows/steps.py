@@ -1,0 +1,80 @@
+"""The steps of workflows."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from store.engine import json_text, sql
+from store.engine.transaction import Tx
+from store.tables.workflows import WorkflowStepRow
+
+COLUMNS = tuple(WorkflowStepRow.__annotations__)
+
+
+async def add(tx: Tx, rows: Sequence[WorkflowStepRow]) -> None:
+    for row in rows:
+        encoded = {**row, "definition": json_text.text(row["definition"])}
+        await tx.run(sql.insert("workflow_steps", COLUMNS), **encoded)
+
+
+async def get(tx: Tx, installation_id: int, workflow_id: str, step: str) -> WorkflowStepRow | None:
+    q = "SELECT * FROM workflow_steps WHERE installation_id = :i AND workflow_id = :w AND step = :s"
+    return _decode(await tx.one(q, i=installation_id, w=workflow_id, s=step))
+
+
+async def lock(tx: Tx, installation_id: int, workflow_id: str, step: str) -> WorkflowStepRow | None:
+    """Lock the step. Its workflow is locked before it."""
+    q = (
+        "SELECT * FROM workflow_steps WHERE installation_id = :i AND workflow_id = :w "
+        "AND step = :s FOR UPDATE"
+    )
+    return _decode(await tx.one(q, i=installation_id, w=workflow_id, s=step))
+
+
+async def of_workflow(tx: Tx, installation_id: int, workflow_id: str) -> list[WorkflowStepRow]:
+    """All steps of a workflow, in the order of its file."""
+    q = (
+        "SELECT * FROM workflow_steps WHERE installation_id = :i AND workflow_id = :w "
+        "ORDER BY place, step"
+    )
+    return _rows(await tx.all(q, i=installation_id, w=workflow_id))
+
+
+async def of_task(tx: Tx, installation_id: int, task_id: str) -> WorkflowStepRow | None:
+    """The step that this task is."""
+    q = "SELECT * FROM workflow_steps WHERE installation_id = :i AND task_id = :t"
+    return _decode(await tx.one(q, i=installation_id, t=task_id))
+
+
+async def of_tasks(
+    tx: Tx, installation_id: int, task_ids: Collection[str]
+) -> dict[str, WorkflowStepRow]:
+    """The steps among these tasks, by task."""
+    q = "SELECT * FROM workflow_steps WHERE installation_id = :i AND task_id IN :ids"
+    rows = _rows(await tx.all(q, i=installation_id, ids=sorted(task_ids)))
+    return {row["task_id"]: row for row in rows}
+
+
+async def change(tx: Tx, step: WorkflowStepRow, **values: Any) -> WorkflowStepRow:
+    """Set columns of a locked step. Return the row as it is then."""
+    sets = ", ".join(f"{column} = :{column}" for column in values)
+    q = (
+        f"UPDATE workflow_steps SET {sets} WHERE installation_id = :i AND workflow_id = :w "
+        "AND step = :key"
+    )
+    key = {"i": step["installation_id"], "w": step["workflow_id"], "key": step["step"]}
+    given = {k: json_text.text(v) if k == "definition" else v for k, v in values.items()}
+    await tx.run(q, **key, **given)
+    changed: Any = {**step, **values}
+    row: WorkflowStepRow = changed
+    return row
+
+
+def _rows(rows: Sequence[Any]) -> list[WorkflowStepRow]:
+    return [row for each in rows if (row := _decode(each)) is not None]
+
+
+def _decode(found: Any) -> WorkflowStepRow | None:
+    row: WorkflowStepRow | None = found
+    if row is not None:
+        row["definition"] = json_text.value(row["definition"])
+    return row

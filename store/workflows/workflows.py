@@ -1,0 +1,73 @@
+"""Workflows that were started."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from store.engine import json_text, sql
+from store.engine.transaction import Tx
+from store.tables.workflows import WorkflowRow
+
+COLUMNS = tuple(WorkflowRow.__annotations__)
+ENCODED = ("definition", "inputs")
+
+
+async def add(tx: Tx, row: WorkflowRow) -> None:
+    await tx.run(sql.insert("workflows", COLUMNS), **_encode(row))
+
+
+async def get(tx: Tx, installation_id: int, workflow_id: str) -> WorkflowRow | None:
+    q = "SELECT * FROM workflows WHERE installation_id = :i AND id = :id"
+    return _decode(await tx.one(q, i=installation_id, id=workflow_id))
+
+
+async def lock(tx: Tx, installation_id: int, workflow_id: str) -> WorkflowRow | None:
+    """Lock the workflow. Tasks are locked before their workflow, and it before its steps."""
+    q = "SELECT * FROM workflows WHERE installation_id = :i AND id = :id FOR UPDATE"
+    return _decode(await tx.one(q, i=installation_id, id=workflow_id))
+
+
+async def change(tx: Tx, workflow: WorkflowRow, **values: Any) -> WorkflowRow:
+    """Set columns of a locked workflow, and `updated_at`. Return the row as it is then."""
+    sets = ", ".join(f"{column} = :{column}" for column in values)
+    now = await tx.now()
+    await tx.run(
+        f"UPDATE workflows SET {sets}, updated_at = :now WHERE installation_id = :i AND id = :key",
+        i=workflow["installation_id"],
+        key=workflow["id"],
+        now=now,
+        **_encode(values),
+    )
+    changed: Any = {**workflow, **values, "updated_at": now}
+    row: WorkflowRow = changed
+    return row
+
+
+async def of_parent(
+    tx: Tx, installation_id: int, parent_task_id: str, limit: int = 20
+) -> list[WorkflowRow]:
+    """The newest workflows of which this task is the parent, the newest first."""
+    rows = await tx.all(
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'workflows', 'ix_workflows_parent')} "
+        "WHERE installation_id = :i AND parent_task_id = :t "
+        "ORDER BY created_at DESC, id DESC LIMIT :n",
+        i=installation_id,
+        t=parent_task_id,
+        n=limit,
+    )
+    return _rows(rows)
+
+
+def _encode(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: json_text.text(v) if k in ENCODED else v for k, v in values.items()}
+
+
+def _rows(rows: Sequence[Any]) -> list[WorkflowRow]:
+    return [row for each in rows if (row := _decode(each)) is not None]
+
+
+def _decode(found: Any) -> WorkflowRow | None:
+    row: WorkflowRow | None = found
+    if row is not None:
+        row["definition"] = json_text.value(row["definition"])
+        row["inputs"] = json_text.value(row["inputs"])
+    return row
