@@ -142,7 +142,7 @@ async def _apply_absence(
         here = (read["installation_id"], read["arguments"]["repository_id"])
         await stored_repositories.lock_repository(tx, *here)
     await kinds.apply_absence(tx, read, is_deleted=is_deleted)
-    if read["kind"] in kinds.TEXTS:
+    if read["kind"] in kinds.AWAITED_BY_COMMANDS:
         await commands.wake(tx, read["installation_id"], read["arguments"]["repository_id"])
     await pending_reads.mark_answered(tx, read, why)
     tx.rings.add(f"installation {read['installation_id']}")
@@ -208,7 +208,7 @@ async def _apply(channel: Channel, keys: Keys, read: PendingReadRow, reading: Re
         if "repository_id" in read["arguments"]:
             await stored_repositories.lock_repository(tx, *reading.here)
         await kinds.KINDS[read["kind"]].apply(tx, keys, reading)
-        if read["kind"] in kinds.TEXTS:
+        if read["kind"] in kinds.AWAITED_BY_COMMANDS:
             await commands.wake(tx, *reading.here)
         await pending_reads.mark_answered(tx, read)
         tx.rings.add(f"installation {read['installation_id']}")

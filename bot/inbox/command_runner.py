@@ -106,7 +106,7 @@ async def _run_and_answer(tx: Tx, shared: Shared, which: CommandRow, source: Sou
     now = await tx.now()
     if row["written_at"] and row["written_at"] < now - LATEST:
         await command_answers.answer_too_late(tx, row)
-    elif not await _is_overdue(tx, row) and await _is_text_in_doubt(tx, row, source.text):
+    elif not await _is_overdue(tx, row) and await _must_wait(tx, row, source.text):
         await _wait_for_github(tx, row, now)
     elif not source.has_command:
         await command_answers.end_silently(tx, row, "withdrawn")
@@ -133,6 +133,20 @@ async def _run_or_postpone(tx: Tx, shared: Shared, row: CommandRow, now: int) ->
         arguments = {"repository_id": repository_id, "login": asker, "person_id": person_id}
         await pending_reads.ask(tx, i, "permission", subject, arguments)
         await _wait_for_github(tx, row, now)
+
+
+async def _must_wait(tx: Tx, row: CommandRow, text: WrittenText | None) -> bool:
+    return await _is_text_in_doubt(tx, row, text) or await _are_settings_unread(tx, row)
+
+
+async def _are_settings_unread(tx: Tx, row: CommandRow) -> bool:
+    """Whether a read of the repository's settings waits, which may change what the command does.
+
+    A read that failed is not waited for: the last settings are in force while GitHub is away.
+    """
+    subject = str(row["repository_id"])
+    read = await pending_reads.get(tx, row["installation_id"], "settings", subject)
+    return read is not None and read["state"] == "queued" and not read["attempts"]
 
 
 async def _wait_for_github(tx: Tx, row: CommandRow, now: int) -> None:

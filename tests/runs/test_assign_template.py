@@ -6,7 +6,16 @@ import re
 from bot.errors import Refused
 from bot.repository.settings_file import PATH
 from fixtures.github import Issue
-from tests.support.agent_runs import FIXER, begin, set_templates, spawn, stored_runs, workflow_run
+from fixtures.github.ci import AGENT_INPUTS, AGENT_RUN_NAME
+from tests.support.agent_runs import (
+    FILE,
+    FIXER,
+    begin,
+    set_templates,
+    spawn,
+    stored_runs,
+    workflow_run,
+)
 from tests.support.story import Workspace
 
 MODELS = FIXER + (
@@ -39,6 +48,34 @@ async def test_a_person_starts_an_agent_by_a_comment(workspace: Workspace) -> No
     }
     agent = await begin(workspace, {"run_id": run_id})
     assert (await agent.call("claim_task"))["task"]["holder"] == agent_id
+
+
+async def test_a_command_waits_for_settings_that_were_pushed_before_it(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    workspace.person.comment(issue, "/status")
+    await workspace.settle()
+    workspace.github.ci.workflow(workspace.repository, FILE, AGENT_INPUTS, run_name=AGENT_RUN_NAME)
+    workspace.person.push(workspace.repository, "main", {PATH: FIXER})
+    workspace.person.comment(issue, "/assign fixer")
+    await workspace.settle()
+    assert "Hubbub is starting `fixer`" in replies(issue)[-1]
+
+
+async def test_a_command_runs_by_the_last_settings_while_github_is_away(
+    workspace: Workspace,
+) -> None:
+    await set_templates(workspace)
+    issue = await workspace.task()
+    workspace.person.comment(issue, "/status")
+    await workspace.settle()
+    workspace.github.fault("GET", r".*/contents/.github/hubbub.yml", "500", times=70)
+    workspace.person.push(workspace.repository, "main", {PATH: f"{FIXER}lease_s: 600\n"})
+    workspace.person.comment(issue, "/assign fixer")
+    await workspace.settle()
+    await workspace.time_passes(31)
+    assert "Hubbub is starting `fixer`" in replies(issue)[-1]
 
 
 async def test_the_rules_of_a_template_choose_the_model(workspace: Workspace) -> None:
