@@ -102,7 +102,9 @@ def _problem(line: int, where: Where, reason: str) -> Unreadable:
 def read(data: bytes, rules: Rules) -> tuple[Any, Lines]:
     """The values of the file, and the line of each. Raise Unreadable."""
     lines: Lines = {}
-    return _read(_text(data, rules), lines, rules), lines
+    found = _read(_text(data, rules), lines, rules)
+    lines.setdefault((), 1)  # of an empty file
+    return found, lines
 
 
 def _text(data: bytes, rules: Rules) -> str:

@@ -363,7 +363,7 @@ def schema() -> dict[str, Any]:
     # A file without one of these leaves the key out: no value in the file may be null.
     for group in (made, *made["$defs"].values()):
         for key, each in group.get("properties", {}).items():
-            group["properties"][key] = _without_null(each)
+            group["properties"][key] = without_null(each)
     for group, keys in (("Spend", made["$defs"]["Spend"]["properties"]), ("RunLimits", ("cost",))):
         for key in keys:
             each = made["$defs"][group]["properties"][key]
@@ -378,7 +378,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _without_null(field: dict[str, Any]) -> dict[str, Any]:
+def without_null(field: dict[str, Any]) -> dict[str, Any]:
     """The schema of a field that a file leaves out for None."""
     kinds = field.get("anyOf", [])
     if {"type": "null"} not in kinds:

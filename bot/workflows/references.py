@@ -1,0 +1,33 @@
+"""`${{ inputs.NAME }}` and `${{ item }}` in the texts of a step. Pure.
+
+A reference is a name, never an expression. A value takes its place once and is not looked at again.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+OPENING = "${{"
+REFERENCE = re.compile(r"\$\{\{(?P<inside>.{0,200}?)\}\}", re.DOTALL)
+INPUT = re.compile(r"inputs\.([a-z][a-z0-9_-]{0,39})")
+ITEM = "item"
+ALLOWED = "only `${{ inputs.NAME }}` and, in a step with `each`, `${{ item }}` are allowed"
+
+
+def references(text: str) -> Iterator[tuple[str, str]]:
+    """Each reference as it is written, with the name inside. The name of an unclosed one is ''."""
+    at = 0
+    while (start := text.find(OPENING, at)) >= 0:
+        found = REFERENCE.match(text, start)
+        at = found.end() if found else start + len(OPENING)
+        yield text[start:at], found["inside"].strip() if found else ""
+
+
+def input_name(inside: str) -> str | None:
+    """`feature` for `inputs.feature`."""
+    found = INPUT.fullmatch(inside)
+    return found[1] if found else None
+
+
+def replaced(text: str, value: Callable[[str], str]) -> str:
+    """The text with the value of each name in it, in one pass."""
+    return REFERENCE.sub(lambda found: value(found["inside"].strip()), text)
