@@ -117,6 +117,8 @@ CONTENTS: dict[str, Content] = {
     "workflow_steps": Whole(AGENTS),
     "workflow_needs": Whole(AGENTS),
     "workflow_schedules": Whole("so that a scheduled workflow starts once"),
+    "gate_votes": Whole("votes exist nowhere else"),
+    "plan_proposals": Whole(AGENTS),
     "usage_reports": Whole(HISTORY),
     "usage_sums": Whole(HISTORY),
     "spend_holds": Whole("caps that were reached stay reached"),

@@ -6,6 +6,7 @@ Times are BIGINT microseconds UTC. Every row that belongs to an installation has
 
 from store.tables import (
     agents,
+    approvals,
     audit,
     boards,
     builds,
@@ -42,6 +43,7 @@ ROOMS = (
     tasks,
     runs,
     workflows,
+    approvals,
     usage,
     verdicts,
     messages,

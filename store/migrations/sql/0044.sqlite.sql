@@ -1,0 +1,31 @@
+CREATE TABLE gate_votes (
+  installation_id BIGINT NOT NULL,
+  workflow_id VARCHAR(40) NOT NULL,
+  step VARCHAR(60) NOT NULL,
+  voter VARCHAR(120) NOT NULL,
+  approves INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, workflow_id, step, voter)
+);
+CREATE TABLE plan_proposals (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  repository_id BIGINT NOT NULL,
+  task_id VARCHAR(40) NOT NULL,
+  proposed_by VARCHAR(120) NOT NULL,
+  lease_id VARCHAR(40) NOT NULL,
+  strategy VARCHAR(40),
+  note TEXT NOT NULL,
+  definition TEXT NOT NULL,
+  size BIGINT NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  decided_by VARCHAR(120),
+  why VARCHAR(600),
+  workflow_id VARCHAR(40),
+  created_at BIGINT NOT NULL,
+  decided_at BIGINT,
+  PRIMARY KEY (installation_id, id)
+);
+CREATE INDEX ix_plan_proposals_task ON plan_proposals (installation_id, task_id, created_at, id);
+CREATE INDEX ix_plan_proposals_state ON plan_proposals (installation_id, state, created_at);
