@@ -86,6 +86,7 @@ RULES: dict[str, Rule] = {
     ),
     "get_agent_status": _everything("observer"),
     "get_agent_result": _everything("observer"),
+    "gather_results": _everything("observer"),
     "terminate_agent": _own(
         "observer",
         others="tech-lead",

@@ -2,7 +2,15 @@
 
 from bot.kernel.operation import Operation
 from bot.operations import audit, deliveries, events, insights
-from bot.operations.agents import control, directory, fleet, invitations, registration, spawned_runs
+from bot.operations.agents import (
+    control,
+    directory,
+    fleet,
+    gathering,
+    invitations,
+    registration,
+    spawned_runs,
+)
 from bot.operations.attention import needs, notification_targets
 from bot.operations.code import diffs, file_lists, files
 from bot.operations.contexts import context_snapshots, documents, listing, sharing
@@ -51,6 +59,7 @@ OPERATIONS: dict[str, Operation] = {
         spawned_runs.get_agent_status,
         spawned_runs.get_agent_result,
         spawned_runs.terminate_agent,
+        gathering.gather_results,
         tasks.create_task,
         creation.create_tasks,
         decisions.assign_task,

@@ -23,10 +23,10 @@ from tests.support.server_in_process import Surface
 
 # A token is four characters of the compact JSON of `tools/list`.
 MOST_TOKENS: dict[Role, int] = {
-    "observer": 3500,
-    "tester": 5200,
-    "developer": 7650,
-    "tech-lead": 8450,
+    "observer": 3700,
+    "tester": 5400,
+    "developer": 7850,
+    "tech-lead": 8650,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.

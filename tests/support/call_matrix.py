@@ -164,6 +164,9 @@ FOREIGN: dict[str, Values] = {
     "get_agent_result.agent_id": _run_agents,
     "get_agent_status.agent_id": _run_agents,
     "terminate_agent.agent_id": _run_agents,
+    "gather_results.tasks": _tasks,
+    "gather_results.agents": _run_agents,
+    "gather_results.runs": _runs,
     "github_commit_files.head": lambda s: [s.sha],
     "github_commit_files.path": lambda s: [s.path],
     "github_review_pr.reply_to": lambda s: [s.row_id(52)],
@@ -188,6 +191,7 @@ NUMBERS = frozenset(
         "children",
         "minutes",
         "tokens",
+        "at_least",
         "input_tokens",
         "output_tokens",
         "fence",
@@ -278,6 +282,7 @@ MORE: dict[str, tuple[str, ...]] = {
 # Where the usual arguments are wrong.
 OWN: dict[str, Callable[[Side], dict[str, Any]]] = {
     "assign_task": lambda s: {"task": s.name(1), "agent_id": OTHER},
+    "gather_results": lambda s: {"tasks": [s.name(2)]},
     "get_agent_result": lambda s: {"run_id": s.id("r", 1)},
     "get_agent_status": lambda s: {"run_id": s.id("r", 1)},
     "github_get_diff": lambda s: {"task": s.name(7)},

@@ -301,6 +301,10 @@ async def started(s: Scene) -> Given:
     return {"run_id": run["run_id"]}
 
 
+async def gathered(s: Scene) -> Given:
+    return {"tasks": [await s.task()], "runs": [(await started(s))["run_id"]]}
+
+
 async def notification_target(s: Scene) -> Given:
     i, keys = s.workspace.installation.id, s.workspace.dispatcher.shared.keys
     address = Address("https://hooks.example.com/x")
@@ -325,6 +329,7 @@ SCENES: dict[str, Make] = {
     "spawn_agent": spawn,
     "get_agent_status": started,
     "get_agent_result": started,
+    "gather_results": gathered,
     "terminate_agent": started,
     "create_task": fresh(**R, title="Create {}"),
     "create_tasks": fixed(**R, tasks=[{"id": "a", "title": "Plan"}], duplicate_ok=True),

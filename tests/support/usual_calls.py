@@ -217,6 +217,9 @@ CALLS: dict[str, Does] = {
     "get_agent_status": call("me", "get_agent_status", run_id="$run_id"),
     "get_agent_result": call("me", "get_agent_result", run_id="$run_id"),
     "terminate_agent": call("lead", "terminate_agent", run_id="$run_id"),
+    "gather_results": call(
+        "me", "gather_results", tasks=["$mine", "$free"], agents=["ada"], runs=["$run_id"]
+    ),
     "create_task": call("me", "create_task", repository="acme/rocket", title="Paint it"),
     "create_tasks": call(
         "me", "create_tasks", repository="acme/rocket", tasks=[{"id": "a", "title": "Paint it"}]
