@@ -36,7 +36,9 @@ async def _expire_messages(store: Store) -> int:
 
 
 async def _overdue_reservations(tx: Tx) -> list[TaskKey]:
-    return await tasks.reserved_before(tx, await tx.now() - lifecycle.RESERVED_FOR, BATCH)
+    now = await tx.now()
+    lapsed = await tasks.reserved_until(tx, now, BATCH)
+    return lapsed + await tasks.reserved_before(tx, now - lifecycle.RESERVED_FOR, BATCH)
 
 
 async def _try_to_end(store: Store, row: TaskKey | LeaseRow, work: Work[bool]) -> int:

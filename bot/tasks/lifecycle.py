@@ -55,7 +55,7 @@ NAMES: dict[str, Sequence[str]] = {"priority": PRIORITIES, "size": SIZES}
 # A change of these may make the task ready for others.
 MATCHED = frozenset({"size", "capabilities"})
 LONGEST_DECISION = 600
-RESERVED = ("assigned_to", "assigned_by", "assigned_at")
+RESERVED = ("assigned_to", "assigned_by", "assigned_at", "assigned_until")
 HELD = ("held_by", "held_why", "stuck_at")
 
 
@@ -130,6 +130,7 @@ async def announce_ready(tx: Tx, task: TaskRow, why: str) -> None:
     Its actor is always Hubbub: one may have made a task ready oneself, and wait for a ready one.
     """
     i, where = task["installation_id"], task["repository_id"]
+    tx.changed_tasks.add((i, task["id"]))
     data = {"why": why} | ({"to": task["assigned_to"]} if task["assigned_to"] else {})
     await events.append(tx, i, "task.ready", task["id"], BOT, data, repository_id=where)
 
@@ -225,13 +226,19 @@ def lost_lease_error(lease_id: str, how: str) -> dict[str, Any]:
     }
 
 
-async def reserve(tx: Tx, task: FullTask, agent_id: str, actor: str) -> None:
-    """Reserve the task for one agent, without a lease. Raise Refused."""
+async def reserve(
+    tx: Tx, task: FullTask, agent_id: str, actor: str, until: int | None = None
+) -> None:
+    """Reserve the task for one agent, without a lease: for a day, or `until`. Raise Refused."""
     state: TaskState = task["state"]
     if state not in CLAIMABLE:
         raise illegal_transition(task, "assigned")
-    now = await tx.now()
-    given = {"assigned_to": agent_id, "assigned_by": actor, "assigned_at": now}
+    given = {
+        "assigned_to": agent_id,
+        "assigned_by": actor,
+        "assigned_at": await tx.now(),
+        "assigned_until": until,
+    }
     await tasks.change(tx, task["installation_id"], task["id"], state="assigned", **given)
     await record(tx, task, "task.assigned", actor, to=agent_id)
 
@@ -503,7 +510,14 @@ async def expire(tx: Tx, lease: LeaseRow) -> bool:
 async def expire_reservation(tx: Tx, which: TaskKey) -> bool:
     """End a reservation whose agent did not claim the task in time."""
     task = await tasks.lock(tx, which["installation_id"], which["id"])
-    if task is None or (task["assigned_at"] or 0) > await tx.now() - RESERVED_FOR:
+    if task is None or reserved_until(task) > await tx.now():
         return True
     await end_reservation(tx, task, BOT, "the task was not claimed in time")
     return True
+
+
+def reserved_until(task: TaskRow) -> int:
+    """When the reservation of the task ends. 0 for a task without one."""
+    if task["assigned_until"] is not None:
+        return task["assigned_until"]
+    return task["assigned_at"] + RESERVED_FOR if task["assigned_at"] else 0

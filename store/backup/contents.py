@@ -116,6 +116,7 @@ CONTENTS: dict[str, Content] = {
     "workflows": Whole(AGENTS),
     "workflow_steps": Whole(AGENTS),
     "workflow_needs": Whole(AGENTS),
+    "step_offers": Whole(AGENTS),
     "workflow_schedules": Whole("so that a scheduled workflow starts once"),
     "gate_votes": Whole("votes exist nowhere else"),
     "plan_proposals": Whole(AGENTS),

@@ -43,7 +43,7 @@ class Tx(Protocol):
     origin: Origin
     # The trace that it belongs to, as a W3C traceparent, for the rows that others go on from.
     trace: str | None
-    # The tasks that ended or began again in it: installation and id.
+    # The tasks that ended, began again or became ready in it: installation and id.
     changed_tasks: set[TaskKey]
     # What follows from them in the same transaction: the store's.
     before_commit: "BeforeCommit"

@@ -63,6 +63,11 @@ class TaskRow(TypedDict):
     reported_under: Annotated[str | None, Text(40)]
     # Who wrote the title, if GitHub does not call the author an owner, member or collaborator.
     outsider: Annotated[str | None, Text(100)]
+    # When the reservation ends; without it, a day after `assigned_at`.
+    assigned_until: int | None
+    # Its place among ready tasks of one priority: when it was created, or when it comes among the
+    # steps of its workflow.
+    queued_at: Annotated[int, Default("0")]
 
 
 class LeaseRow(TypedDict):
@@ -112,7 +117,7 @@ TABLES = (
         TaskRow,
         # In the order in which `store.tasks.tasks` walks them: no query sorts all tasks.
         Index(
-            "ix_tasks_best", "installation_id", "state", "priority", "failures", "created_at", "id"
+            "ix_tasks_best", "installation_id", "state", "priority", "failures", "queued_at", "id"
         ),
         Index(
             "ix_tasks_best_in",
@@ -121,7 +126,7 @@ TABLES = (
             "state",
             "priority",
             "failures",
-            "created_at",
+            "queued_at",
             "id",
         ),
         Index("ix_tasks_newest", "installation_id", "state", "created_at", "id"),
@@ -131,6 +136,7 @@ TABLES = (
         Index("ix_tasks_newest_of", "installation_id", "holder", "state", "created_at", "id"),
         Index("ix_tasks_last_of", "installation_id", "last_holder", "state", "created_at", "id"),
         Index("ix_tasks_reserved", "state", "assigned_at"),
+        Index("ix_tasks_reserved_until", "state", "assigned_until"),
         Index("ix_tasks_reserved_for", "installation_id", "assigned_to"),
         Index("ix_tasks_held", "installation_id", "repository_id", "held"),
         Index("ix_tasks_stuck", "installation_id", "stuck_at"),

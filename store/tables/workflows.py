@@ -93,6 +93,24 @@ class WorkflowNeedRow(TypedDict):
     state: Annotated[Literal["present", "released"], Text(10)]
 
 
+class StepOfferRow(TypedDict):
+    """For whom a step was reserved when it became ready, or for whom a run is started, and why.
+
+    A step without a lease since then is not offered again: `fence` is the task's at the offer.
+    """
+
+    installation_id: Annotated[int, KEY]
+    task_id: Annotated[str, KEY, Text(40)]
+    fence: int
+    # NULL: nobody could take it, or a template.
+    agent_id: Annotated[str | None, Text(64)]
+    until_at: int | None
+    why: Annotated[str, Text(600)]
+    # The others, each with what speaks for or against it.
+    considered: Json
+    made_at: int
+
+
 class WorkflowScheduleRow(TypedDict):
     """A definition with a `schedule`, and when it starts a workflow next."""
 
@@ -131,6 +149,7 @@ TABLES = (
         Index("ix_workflow_steps_spawn", "spawn_at"),
     ),
     Table("workflow_needs", WorkflowNeedRow),
+    Table("step_offers", StepOfferRow),
     Table(
         "workflow_schedules", WorkflowScheduleRow, Index("ix_workflow_schedules_next", "next_at")
     ),

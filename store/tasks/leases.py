@@ -106,6 +106,7 @@ class _Taken(TypedDict):
     assigned_to: None
     assigned_by: None
     assigned_at: None
+    assigned_until: None
     updated_at: int
 
 
@@ -119,6 +120,7 @@ def _claim_columns(holder: str, lease_id: str, fence: int, now: int) -> _Taken:
         "assigned_to": None,
         "assigned_by": None,
         "assigned_at": None,
+        "assigned_until": None,
         "updated_at": now,
     }
 

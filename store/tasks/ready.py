@@ -1,4 +1,4 @@
-"""Which tasks may be claimed, best first: highest priority, fewest failures, oldest."""
+"""Which tasks may be claimed, best first: highest priority, fewest failures, first in the queue."""
 
 import json
 from collections.abc import Sequence
@@ -41,13 +41,13 @@ GIVEN_BACK = (
     "AND g.task_id = t.id AND g.fence = t.fence AND g.holder = :by AND g.state = 'released')"
 )
 AFTER = (
-    " AND (t.failures > :failures OR (t.failures = :failures AND (t.created_at > :created_at "
-    "OR (t.created_at = :created_at AND t.id > :id))))"
+    " AND (t.failures > :failures OR (t.failures = :failures AND (t.queued_at > :queued_at "
+    "OR (t.queued_at = :queued_at AND t.id > :id))))"
 )
 AFTER_ALL = f" AND (t.priority < :priority OR (t.priority = :priority{AFTER}))"
-ORDER = "priority DESC, failures, created_at, id"
+ORDER = "priority DESC, failures, queued_at, id"
 CANDIDATES = (
-    "SELECT t.id, t.priority, t.failures, t.created_at, t.capabilities FROM tasks t "
+    "SELECT t.id, t.priority, t.failures, t.queued_at, t.capabilities FROM tasks t "
     f"JOIN repositories r ON {ITS_REPOSITORY} "
     f"WHERE t.installation_id = :i AND {VISIBLE} AND {PRESENT}"
 )
@@ -58,7 +58,7 @@ class Place(TypedDict):
 
     priority: int
     failures: int
-    created_at: int
+    queued_at: int
     id: str
 
 
@@ -120,7 +120,7 @@ def _best(
         given |= {
             "priority": after["priority"],
             "failures": after["failures"],
-            "created_at": after["created_at"],
+            "queued_at": after["queued_at"],
             "id": after["id"],
         }
     is_in_one = wanted.repository_id is not None or reach.is_one(wanted.repositories)
@@ -142,7 +142,7 @@ def _best(
 
 def rank(task: Place) -> tuple[int, int, int, str]:
     """The sort key of a task: the lowest is offered first."""
-    return (-task["priority"], task["failures"], task["created_at"], task["id"])
+    return (-task["priority"], task["failures"], task["queued_at"], task["id"])
 
 
 def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str, Any]]:

@@ -24,6 +24,7 @@ COLUMNS = (
     "size",
     "created_at",
     "updated_at",
+    "queued_at",
 )
 T = TypeVar("T", bound="WithCapabilities")
 # The states without a holder, in which the last one counts.
@@ -86,6 +87,7 @@ async def create(tx: Tx, installation_id: int, **values: Any) -> str:
         "size": None,
         "created_at": now,
         "updated_at": now,
+        "queued_at": now,
         **values,
     }
     row = encode(row)
@@ -447,11 +449,21 @@ def _one(row: FullTask | None) -> FullTask | None:
 
 
 async def reserved_before(tx: Tx, before: int, limit: int) -> list[TaskKey]:
-    """Keys of tasks that were reserved before this time."""
+    """Keys of tasks that were reserved before this time, without an end of their own."""
     return await tx.all(
         "SELECT installation_id, id FROM tasks WHERE state = 'assigned' AND assigned_at < :before "
-        "ORDER BY assigned_at LIMIT :n",
+        "AND assigned_until IS NULL ORDER BY assigned_at LIMIT :n",
         before=before,
+        n=limit,
+    )
+
+
+async def reserved_until(tx: Tx, now: int, limit: int) -> list[TaskKey]:
+    """Keys of tasks whose reservation has an end, which is over."""
+    return await tx.all(
+        "SELECT installation_id, id FROM tasks WHERE state = 'assigned' "
+        "AND assigned_until <= :now ORDER BY assigned_until LIMIT :n",
+        now=now,
         n=limit,
     )
 

@@ -8,12 +8,26 @@ from store.engine.transaction import Tx
 from store.tables.workflows import WorkflowStepRow
 
 COLUMNS = tuple(WorkflowStepRow.__annotations__)
+# The steps of a workflow stand in the queue as if it created one each so often. So the many ready
+# steps of one workflow let other tasks of their priority through.
+SPACING = 5 * 60 * 1_000_000
 
 
 async def add(tx: Tx, rows: Sequence[WorkflowStepRow]) -> None:
+    """Add steps of one workflow, and give their tasks places in the queue of ready tasks."""
     for row in rows:
         encoded = {**row, "definition": json_text.text(row["definition"])}
         await tx.run(sql.insert("workflow_steps", COLUMNS), **encoded)
+    if not rows:
+        return
+    await tx.run(
+        "UPDATE tasks SET queued_at = created_at + :spacing * (SELECT s.place FROM workflow_steps "
+        "s WHERE s.installation_id = tasks.installation_id AND s.task_id = tasks.id) "
+        "WHERE installation_id = :i AND id IN :ids",
+        spacing=SPACING,
+        i=rows[0]["installation_id"],
+        ids=sorted(row["task_id"] for row in rows),
+    )
 
 
 async def get(tx: Tx, installation_id: int, workflow_id: str, step: str) -> WorkflowStepRow | None:

@@ -144,6 +144,7 @@ QUERIES: dict[str, Query] = {
     "tasks on hold of a branch": lambda tx, s: tasks.on_hold_for_branch(tx, s.i, s.r, "task-7"),
     "overdue leases": lambda tx, _: leases.overdue(tx, 100),
     "overdue reservations": lambda tx, _: tasks.reserved_before(tx, 5, 100),
+    "reservations with an end": lambda tx, _: tasks.reserved_until(tx, 5, 100),
     "claims of an hour": lambda tx, s: leases.granted_since(tx, s.i, "me", s.at - HOUR),
     "releases of an hour": lambda tx, s: leases.released_since(tx, s.i, "me", s.at - HOUR),
     "stuck tasks": lambda tx, s: due_notices.stuck_tasks(tx, s.i, s.at - HOUR, 5),

@@ -71,6 +71,7 @@ SCATTERED: dict[str, str] = {
     "store.tasks.leases.overdue": LOOP,
     "store.tasks.spend_holds.page": LOOP,
     "store.tasks.tasks.reserved_before": LOOP,
+    "store.tasks.tasks.reserved_until": LOOP,
     "store.workflows.schedules.all_after": START,
     "store.workflows.schedules.due": LOOP,
 }

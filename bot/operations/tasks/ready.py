@@ -50,7 +50,7 @@ async def page(ctx: Context, wanted: Wanted, limit: int, cursor: str | None) -> 
     following = None
     if len(rows) > limit:
         last = rows[limit - 1]
-        place = (last["priority"], last["failures"], last["created_at"], last["id"])
+        place = (last["priority"], last["failures"], last["queued_at"], last["id"])
         rows, following = rows[:limit], encode(" ".join(map(str, place)))
     if by_itself:
         return Ready(rows, following, hint=await _no_claim(ctx, me, rows))
@@ -109,5 +109,5 @@ def _after(cursor: str | None) -> Place | None:
             "invalid_arguments",
             "`cursor` is wrong: pass next_cursor of a list_tasks answer for `ready`, unchanged.",
         )
-    priority, failures, created_at = map(int, place)
-    return {"priority": priority, "failures": failures, "created_at": created_at, "id": task_id}
+    priority, failures, queued_at = map(int, place)
+    return {"priority": priority, "failures": failures, "queued_at": queued_at, "id": task_id}

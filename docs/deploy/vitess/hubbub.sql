@@ -965,6 +965,17 @@ CREATE TABLE spending (
   PRIMARY KEY (installation_id, hour, author)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_spending_author ON spending (installation_id, author, last_at);
+CREATE TABLE step_offers (
+  installation_id BIGINT NOT NULL,
+  task_id VARCHAR(40) NOT NULL,
+  fence BIGINT NOT NULL,
+  agent_id VARCHAR(64),
+  until_at BIGINT,
+  why VARCHAR(600) NOT NULL,
+  considered LONGTEXT NOT NULL,
+  made_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, task_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE TABLE tasks (
   installation_id BIGINT NOT NULL,
   id VARCHAR(40) NOT NULL,
@@ -1004,11 +1015,13 @@ CREATE TABLE tasks (
   ended_at BIGINT,
   reported_under VARCHAR(40),
   outsider VARCHAR(100),
+  assigned_until BIGINT,
+  queued_at BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (installation_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_tasks_asked ON tasks (installation_id, asked_at);
-CREATE INDEX ix_tasks_best ON tasks (installation_id, state, priority, failures, created_at, id);
-CREATE INDEX ix_tasks_best_in ON tasks (installation_id, repository_id, state, priority, failures, created_at, id);
+CREATE INDEX ix_tasks_best ON tasks (installation_id, state, priority, failures, queued_at, id);
+CREATE INDEX ix_tasks_best_in ON tasks (installation_id, repository_id, state, priority, failures, queued_at, id);
 CREATE INDEX ix_tasks_branch ON tasks (installation_id, repository_id, branch);
 CREATE INDEX ix_tasks_ended ON tasks (installation_id, repository_id, ended_at);
 CREATE INDEX ix_tasks_ended_of_all ON tasks (installation_id, ended_at);
@@ -1022,6 +1035,7 @@ CREATE INDEX ix_tasks_number ON tasks (installation_id, repository_id, number);
 CREATE INDEX ix_tasks_pull ON tasks (installation_id, repository_id, pull_number);
 CREATE INDEX ix_tasks_reserved ON tasks (state, assigned_at);
 CREATE INDEX ix_tasks_reserved_for ON tasks (installation_id, assigned_to);
+CREATE INDEX ix_tasks_reserved_until ON tasks (state, assigned_until);
 CREATE INDEX ix_tasks_stuck ON tasks (installation_id, stuck_at);
 CREATE TABLE text_edits (
   installation_id BIGINT NOT NULL,
