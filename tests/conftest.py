@@ -11,6 +11,7 @@ import pymysql
 import pytest
 import structlog
 
+from bot.workflows import advance
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.mysql_address import address
@@ -220,7 +221,7 @@ def own_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def store(store_url: str, clock: Clock) -> AsyncIterator[Store]:
-    opened = await open_store(store_url, clock)
+    opened = await open_store(store_url, clock, before_commit=advance.follow)
     yield opened
     await opened.close()
 

@@ -1,15 +1,17 @@
-"""Ends what is over: leases, reservations, and messages that nobody read in time."""
+"""Ends what is over: leases, reservations, steps, and messages that nobody read in time."""
 
 from functools import partial
 
 from bot.background.attempts import attempt
 from bot.messages import delivery
 from bot.tasks import lifecycle
+from bot.workflows import timeouts
 from store.engine.transaction import Store, Tx, Work
 from store.messages import dead_letters
 from store.tables.tasks import LeaseRow
 from store.tasks import leases, tasks
 from store.tasks.tasks import TaskKey
+from store.workflows import steps
 
 BATCH = 100
 
@@ -25,7 +27,19 @@ async def step(store: Store) -> int:
         await _try_to_end(store, each, partial(lifecycle.expire_reservation, which=each))
         for each in lapsed
     ]
-    return sum(ended) + await _expire_messages(store)
+    return sum(ended) + await _end_late_steps(store) + await _expire_messages(store)
+
+
+async def _end_late_steps(store: Store) -> int:
+    """Fail the steps of workflows whose time-out has passed."""
+    late = await store.read(lambda tx: steps.overdue(tx, BATCH))
+    ended = [
+        await attempt(
+            store.write(partial(timeouts.end, late=each)), "not ended", row=each["task_id"]
+        )
+        for each in late
+    ]
+    return sum(ended)
 
 
 async def _expire_messages(store: Store) -> int:

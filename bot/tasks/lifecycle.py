@@ -398,7 +398,9 @@ async def move(
     if to not in legal:
         raise illegal_transition(task, to)
     # The holder's queued writes still go out after an end that the holder worked towards.
-    how = "revoked" if to == "cancelled" and actor != task["holder"] else "completed"
+    # A time-out also takes the task from its holder.
+    taken = to == "cancelled" or (to == "failed" and actor == BOT)
+    how = "revoked" if taken and actor != task["holder"] else "completed"
     why_ended = _end_reason(to, actor, why)
     if to in OPEN or not await end_lease(tx, task, how, why_ended, to):
         await tasks.move(tx, task["installation_id"], task["id"], state, to)

@@ -68,6 +68,12 @@ async def of_tasks(
     return {row["task_id"]: row for row in rows}
 
 
+async def overdue(tx: Tx, limit: int) -> list[WorkflowStepRow]:
+    """Open steps of all installations whose time is over."""
+    q = "SELECT * FROM workflow_steps WHERE deadline_at <= :now ORDER BY deadline_at LIMIT :n"
+    return _rows(await tx.all(q, now=await tx.now(), n=limit))
+
+
 async def change(tx: Tx, step: WorkflowStepRow, **values: Any) -> WorkflowStepRow:
     """Set columns of a locked step. Return the row as it is then."""
     sets = ", ".join(f"{column} = :{column}" for column in values)

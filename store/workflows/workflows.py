@@ -1,6 +1,6 @@
 """Workflows that were started."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from store.engine import json_text, sql
@@ -53,6 +53,19 @@ async def of_parent(
         i=installation_id,
         t=parent_task_id,
         n=limit,
+    )
+    return _rows(rows)
+
+
+async def running_of_parents(
+    tx: Tx, installation_id: int, task_ids: Collection[str]
+) -> list[WorkflowRow]:
+    """The workflows of which one of these tasks is the parent, and that have not ended."""
+    rows = await tx.all(
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'workflows', 'ix_workflows_parent')} "
+        "WHERE installation_id = :i AND parent_task_id IN :ids AND state = 'running' ORDER BY id",
+        i=installation_id,
+        ids=sorted(task_ids),
     )
     return _rows(rows)
 

@@ -1,0 +1,42 @@
+"""Why the task of a step is on hold: the sentences, by which Hubbub knows its own holds again."""
+
+from collections.abc import Sequence
+
+from bot.identity.actors import BOT
+from bot.kernel.sentences import code
+from bot.workflows.definition import Gate
+from store.tasks.tasks import FullTask
+
+# Every sentence begins with one of these; holds of stuck tasks and of failed relations do not.
+BEGINNINGS = ("waits for ", "its workflow ")
+
+
+def is_of_workflow(task: FullTask) -> bool:
+    """Whether Hubbub holds the task for its workflow. It then also ends the hold."""
+    if not task["held"] or task["held_by"] != BOT:
+        return False
+    return (task["held_why"] or "").startswith(BEGINNINGS)
+
+
+def no_place(most: int) -> str:
+    steps = "1 step" if most == 1 else f"{most} steps"
+    are = "is" if most == 1 else "are"
+    return f"waits for a place: at most {steps} of this workflow {are} open at once"
+
+
+def after_stop(failed: Sequence[str]) -> str:
+    which = " and ".join(map(code, failed))
+    return f"its workflow stopped, because {which} failed"
+
+
+def undo_in_order() -> str:
+    return "waits for its turn: what the cancelled workflow did is undone one step at a time"
+
+
+def done_again(needs: Sequence[str]) -> str:
+    return f"waits for {' and '.join(map(code, needs))} to be done again"
+
+
+def gate(asked: Gate) -> str:
+    by = asked.by if isinstance(asked.by, str) else " or ".join(asked.by)
+    return f"waits for an approval by {by}"

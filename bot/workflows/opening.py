@@ -1,0 +1,43 @@
+"""What begins when a step can begin: its reservation, its time-out, the run of its template."""
+
+from typing import Any
+
+from bot.identity.actors import BOT
+from bot.tasks import lifecycle
+from bot.tasks.states import CLAIMABLE
+from bot.times import SECOND
+from bot.workflows import workflow_log
+from bot.workflows.definition import Step, seconds
+from store.engine.transaction import Tx
+from store.tables.workflows import WorkflowRow, WorkflowStepRow
+from store.tasks import tasks
+from store.workflows import steps
+
+
+async def open_step(
+    tx: Tx, workflow: WorkflowRow, row: WorkflowStepRow, **values: Any
+) -> WorkflowStepRow:
+    """Open a step whose needs are over, and record it. The caller has ended its task's hold."""
+    now, step = await tx.now(), Step.model_validate(row["definition"])
+    deadline = now + seconds(step.timeout) * SECOND if step.timeout else None
+    changed = await steps.change(
+        tx,
+        row,
+        state="open",
+        opened_at=now,
+        deadline_at=deadline,
+        spawn_at=now if step.template else None,
+        **values,
+    )
+    if step.agent:
+        await _reserve(tx, row, step.agent)
+    about = {"step": row["step"], "task": row["task_id"], "attempt": changed["attempts"] + 1}
+    await workflow_log.record(tx, workflow, "workflow.step_opened", BOT, **about)
+    return changed
+
+
+async def _reserve(tx: Tx, row: WorkflowStepRow, agent_id: str) -> None:
+    """Reserve the step's task, unless somebody has it already."""
+    task = await tasks.lock(tx, row["installation_id"], row["task_id"])
+    if task and task["state"] in CLAIMABLE and task["assigned_to"] is None:
+        await lifecycle.reserve(tx, task, agent_id, BOT)
