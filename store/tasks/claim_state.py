@@ -30,13 +30,17 @@ FIRST = (
     "(SELECT f.value FROM installation_facts f WHERE f.installation_id = t.installation_id "
     f"AND f.name = '{FIRST_FENCE}')"
 )
+STEP = (
+    "EXISTS (SELECT 1 FROM workflow_steps z WHERE z.installation_id = t.installation_id "
+    "AND z.task_id = t.id)"
+)
 TEXT = tuple(ThreadText.__annotations__)
 QUERY = (
     f"SELECT {', '.join(f'i.{column}' for column in TEXT)}, s.settings, r.private, "
     f"{text_policies.was_edited('t')} AS was_edited, "
     f"({RELATIONS} OR {HAS_PLANNED_RELATION}) AS has_relations, "
     f"{NOTICES} AS has_notices, {EDITS} AS has_edits, {HAS_PULLS} AS has_pulls, "
-    f"{spend_holds.is_drained('me')} AS is_drained, {FIRST} AS first_fence "
+    f"{STEP} AS is_step, {spend_holds.is_drained('me')} AS is_drained, {FIRST} AS first_fence "
     "FROM tasks t "
     "LEFT JOIN issues i ON i.installation_id = t.installation_id "
     "AND i.repository_id = t.repository_id AND i.number = t.number AND i.deleted = 0 "
@@ -53,7 +57,7 @@ class ClaimState(TypedDict):
     `private`: whether the repository is. `was_edited`: whether any text of the issue was edited.
     `has_relations`: whether it may wait for others, or has a parent. `has_notices`: whether the
     claimer has unseen notices about it. `has_edits`: whether its card was ever written.
-    `has_pulls`: whether it may have pull requests.
+    `has_pulls`: whether it may have pull requests. `is_step`: whether it is a workflow's.
     `is_drained`: whether a cap on spend forbids the claim.
     `first_fence`: the fence before the first one of a task, 0 unless there was a restore.
     """
@@ -66,6 +70,7 @@ class ClaimState(TypedDict):
     has_notices: int
     has_edits: int
     has_pulls: int
+    is_step: int
     is_drained: int
     first_fence: int
 
@@ -83,6 +88,7 @@ async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimState:
         "has_notices": row["has_notices"],
         "has_edits": row["has_edits"],
         "has_pulls": row["has_pulls"],
+        "is_step": row["is_step"],
         "is_drained": row["is_drained"],
         "first_fence": int(row["first_fence"] or 0),
     }

@@ -29,6 +29,7 @@ class OpeningRow(ThreadText):
     has_pulls: int
     on_boards: int
     has_usage: int
+    is_step: int
 
 
 # The index by which each of the tables below is read, see `sql.by_index`.
@@ -47,6 +48,7 @@ INDEXES = {
     "verdicts w": "ix_verdicts_number",
     "check_runs u": "ix_check_runs_head",
     "usage_sums y": "PRIMARY",
+    "workflow_steps f": "ix_workflow_steps_task",
 }
 
 
@@ -77,7 +79,9 @@ OPENING = (
     "EXISTS (SELECT 1 FROM project_items o WHERE o.installation_id = g.installation_id "
     "AND o.content_node_id = g.node_id) AS on_boards, "
     "EXISTS (SELECT 1 FROM usage_sums y WHERE y.installation_id = g.installation_id "
-    "AND y.scope = 'task' AND y.subject = :t AND y.day = 0) AS has_usage "
+    "AND y.scope = 'task' AND y.subject = :t AND y.day = 0) AS has_usage, "
+    "EXISTS (SELECT 1 FROM workflow_steps f WHERE f.installation_id = g.installation_id "
+    "AND f.task_id = :t) AS is_step "
     "FROM issues g WHERE g.installation_id = :i AND g.repository_id = :r AND g.number = :n "
     "AND g.deleted = 0"
 )

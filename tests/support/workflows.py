@@ -1,9 +1,10 @@
 """Workflows in tests: start one from the text of its file, and play its steps."""
 
-from typing import Any
+from typing import Any, cast
 
-from bot.identity.actors import BOT
-from bot.workflows import advance, definition_file, expansion, first_holds
+from bot.identity.actors import BOT, Actor
+from bot.kernel.operation import Context
+from bot.workflows import advance, definition_file, expansion, first_holds, shared_values
 from fixtures.github import Issue
 from store.engine import ids
 from store.engine.transaction import Tx
@@ -175,6 +176,25 @@ async def start(workspace: Workspace, text: str, **inputs: Any) -> Played:
         for key, why in held.items():
             hold = {"held": 1, "held_by": BOT, "held_why": why}
             await tasks.change(tx, here, by_key[key], **hold)
+        row = await workflows.get(tx, here, workflow_id)
+        assert row is not None
+        ctx = Context(
+            tx,
+            Actor(here, BOT, "tech-lead"),
+            now,
+            workspace.dispatcher.shared,
+            cast("Any", {}),
+            operation="start_workflow",
+            verbs=frozenset(),
+            later=[],
+            handovers=[],
+            waits=False,
+            written_at=None,
+            in_comment=False,
+            commented_on=None,
+        )
+        context_id = await shared_values.create(ctx, row, [by_key[each.key] for each in expanded])
+        await workflows.change(tx, row, context_id=context_id)
         await advance.advance(tx, here, workflow_id)
         return workflow_id
 

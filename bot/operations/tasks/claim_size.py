@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from bot.operations.github.texts import Text
 from bot.operations.tasks.views import Task
 from bot.operations.token_sizes import BYTES, fit, size
+from bot.operations.workflows.step_blocks import StepBlock
 from bot.tasks.handoff import HandOff, Said
 from bot.tasks.path_overlap import Overlap
 
@@ -64,6 +65,13 @@ class Room:
             return True
         self.left_out.append(f"{name}: {n} bytes")
         return False
+
+
+def fit_step(room: Room, step: StepBlock | None) -> StepBlock | None:
+    """The step's values, if they fit: get_context has them too."""
+    if step is None or room.whole("step.needs", [step.inputs, step.needs], 0.25):
+        return step
+    return step.model_copy(update={"inputs": {}, "needs": {}})
 
 
 def fit_task(room: Room, task: Task) -> Task:

@@ -27,6 +27,8 @@ from bot.operations.tasks import (
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.nothing_ready import NothingReady
 from bot.operations.tasks.views import Task, task_view
+from bot.operations.workflows import step_blocks
+from bot.operations.workflows.step_blocks import StepBlock
 from bot.pulls import checks
 from bot.repository import narrowing, repository_settings
 from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap, publishing, pull_ties
@@ -73,7 +75,7 @@ IN_OTHER_FIELDS = frozenset(
 class Claimed(Answer):
     """A claim. Pass `fence` with each later call about the task."""
 
-    sealed = MappingProxyType({"handoff": {"checkpoint"}})
+    sealed = MappingProxyType({"handoff": {"checkpoint"}, "step": {"inputs", "needs"}})
     omitted = MappingProxyType({"task": IN_OTHER_FIELDS, "lease_id": True})
 
     task: Task | None = Field(None, description="null if the call waited and nothing became ready")
@@ -81,6 +83,9 @@ class Claimed(Answer):
     fence: int | None = None
     expires_at: str | None = None
     resumed: bool = Field(False, description="whether you took back what you ended just now")
+    step: StepBlock | None = Field(
+        None, description="of its workflow", exclude_if=lambda step: step is None
+    )
     body: Text | None = None
     handoff: HandOff | None = Field(None, description="what the last holder left for the next one")
     overlaps: list[Overlap] = Field(
@@ -244,12 +249,13 @@ def _fit(claimed: Claimed, max_tokens: int) -> Claimed:
     overlaps = claim_size.fit_overlaps(room, claimed.overlaps)
     handed = claim_size.fit_handoff(room, claimed.handoff)
     messages = claimed.handoff.messages if claimed.handoff else []
+    step = claim_size.fit_step(room, claimed.step)
     # The text of the task gets half of the rest, or all if nothing else needs it.
     body = claim_size.fit_body(room, claimed.body, 0.5 if messages else 1)
     if handed is not None:
         said = claim_size.fit_messages(room, messages)
         handed = handed.model_copy(update={"messages": said})
-    fitted = {"task": task, "overlaps": overlaps, "handoff": handed, "body": body}
+    fitted = {"step": step, "task": task, "overlaps": overlaps, "handoff": handed, "body": body}
     return claimed.model_copy(update={**fitted, "left_out": room.left_out})
 
 
@@ -437,6 +443,7 @@ async def _claimed_answer(
         lease_id=row["lease_id"],
         fence=row["fence"],
         expires_at=row["expires_at"] and stamp(row["expires_at"]),
+        step=await step_blocks.of_task(ctx, row) if state["is_step"] else None,
         body=await _body(ctx, row, state),
         handoff=handed,
         overlaps=await path_overlap.report_claim(ctx.tx, row, ctx.actor.name, paths, before),

@@ -1,6 +1,6 @@
 """Reports of a task's holder."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from bot.operations.github.writing import Queued, queue
 from bot.operations.tasks import holds, requested_changes, task_titles
 from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
+from bot.operations.workflows import step_outputs
 from bot.tasks import issue_state, lifecycle, lookup
 from bot.tasks.states import OPEN, REPORTED
 from store.engine.transaction import Row
@@ -29,6 +30,11 @@ Question: TypeAlias = Annotated[
         max_length=4000,
         description="asks people in a comment; your lease waits for the answer",
     ),
+]
+
+
+Outputs: TypeAlias = Annotated[
+    dict[str, Any] | None, Field(repr=False, description="of a workflow's step, by name")
 ]
 
 
@@ -48,6 +54,7 @@ async def update_task_status(
     note: Annotated[Note | None, Field(description="what people read on the card")] = None,
     result: Annotated[str, Field(max_length=20_000, description="the outcome")] | None = None,
     question: Question | None = None,
+    outputs: Outputs = None,
 ) -> Reported:
     """Report how far you are.
 
@@ -59,6 +66,7 @@ async def update_task_status(
     holds.check_report(ctx, row, status, {name for name, each in given.items() if each is not None})
     if status == "completed":
         await _check_has_no_open_pull(ctx, row)
+    await step_outputs.keep(ctx, row, status, outputs)
     if status == "in_review" and row["state"] != status and not (question or (note or "").strip()):
         await _check_has_pull(ctx, row)
     texts, cleaned = clean_texts.for_card({"note": note, "result": result, "question": question})

@@ -27,6 +27,7 @@ from bot.operations.tasks.views import (
     short_view,
     task_view,
 )
+from bot.operations.workflows import step_blocks
 from bot.tasks import path_overlap, plans
 from bot.tasks.capabilities import Capability
 from bot.tasks.path_overlap import Overlap
@@ -132,6 +133,7 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
     return TaskAndThread(
         task=task_view(titled, await blockers_among(ctx, row, relations)),
         around=await surroundings(ctx, row, issue, relations),
+        step=await step_blocks.of_task(ctx, row) if issue and issue["is_step"] else None,
         issue=opening,
         comments=comments,
         reported_usage=await spend_views.of_task(ctx, row["id"])

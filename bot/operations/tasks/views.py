@@ -12,6 +12,7 @@ from bot.operations.github.texts import Text
 from bot.operations.github.writing import Queued
 from bot.operations.tasks.related import Around
 from bot.operations.tasks.spend_views import NOT_CHECKED, Used
+from bot.operations.workflows.step_blocks import StepBlock
 from bot.tasks import lookup
 from bot.tasks.path_overlap import Overlap
 from bot.tasks.priorities import PRIORITIES, Priority
@@ -116,7 +117,9 @@ class TaskAndThread(OneTask):
     )
 
     around: Around
-
+    step: StepBlock | None = Field(
+        None, description="of its workflow", exclude_if=lambda step: step is None
+    )
     issue: Text | None = None
     comments: list[Text] = Field([], description="the newest comments, in order of time")
     reported_usage: list[Used] = Field(

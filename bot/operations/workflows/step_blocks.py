@@ -1,0 +1,63 @@
+"""What the holder of a step's task needs of its workflow."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from bot.kernel.operation import Context
+from bot.workflows import shared_values
+from store.tasks.tasks import FullTask
+from store.workflows import needs, steps, workflows
+
+# Characters of one value; get_context has the whole.
+LONGEST = 2_000
+
+
+class StepBlock(BaseModel):
+    workflow: str = Field(description="its id")
+    step: str
+    inputs: dict[str, Any] = {}
+    needs: dict[str, dict[str, Any]] = Field({}, description="the outputs of the steps before it")
+    gives: list[str] = Field(
+        [], description="the `outputs` to complete it with", exclude_if=lambda names: not names
+    )
+    context: str | None = Field(None, description="get_context has all outputs")
+    problem: str | None = Field(
+        None, description="what is wrong with the values", exclude_if=lambda text: text is None
+    )
+
+
+async def of_task(ctx: Context, task: FullTask) -> StepBlock | None:
+    """None if the task is no step of a workflow."""
+    here = (ctx.tx, ctx.installation_id)
+    row = await steps.of_task(*here, task["id"])
+    workflow = await workflows.get(*here, row["workflow_id"]) if row else None
+    if row is None or workflow is None:
+        return None
+    document = await shared_values.read(ctx, workflow)
+    before = [
+        each["needs"]
+        for each in await needs.of_workflow(*here, workflow["id"])
+        if each["step"] == row["step"]
+    ]
+    given = {key: document.outputs[key] for key in before if key in document.outputs}
+    return StepBlock(
+        workflow=workflow["id"],
+        step=row["step"],
+        inputs=_short(document.inputs),
+        needs={key: _short(values) for key, values in given.items()},
+        gives=row["definition"].get("outputs", []),
+        context=workflow["context_id"],
+        problem=document.problem,
+    )
+
+
+def _short(values: dict[str, Any]) -> dict[str, Any]:
+    """The values; of a long one its beginning, as a text."""
+    return {name: _beginning(value) for name, value in values.items()}
+
+
+def _beginning(value: Any) -> Any:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

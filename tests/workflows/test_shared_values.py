@@ -1,0 +1,125 @@
+"""Data between the steps of a workflow: its context."""
+
+from typing import Any
+
+import pytest
+
+from bot.errors import Refused
+from tests.support.story import Agent, Workspace
+from tests.support.workflows import Played, start
+
+OUTPUTS = """
+inputs:
+  feature: {required: true}
+steps:
+  - {id: design, title: "Design ${{ inputs.feature }}", body: Think., outputs: [api, port]}
+  - {id: build, title: Build it, body: Work., needs: [design]}
+"""
+API = {"api": "GET /users", "port": 8080}
+
+
+async def designed(workspace: Workspace) -> tuple[Played, Agent]:
+    flow = await start(workspace, OUTPUTS, feature="users")
+    ada = await workspace.agent("ada")
+    await flow.do(ada, "design", outputs=API)
+    return flow, ada
+
+
+async def content(agent: Agent, flow: Played) -> Any:
+    row = await flow.workflow()
+    return (await agent.call("get_context", context_id=row["context_id"]))["content"]
+
+
+async def test_a_step_is_completed_with_its_outputs_which_the_next_one_gets(
+    workspace: Workspace,
+) -> None:
+    flow, _ = await designed(workspace)
+    bob = await workspace.agent("bob")
+    claimed = await flow.claim(bob, "build")
+    row = await flow.workflow()
+    block = {
+        "workflow": flow.id,
+        "step": "build",
+        "inputs": {"feature": "users"},
+        "needs": {"design": API},
+        "context": row["context_id"],
+    }
+    assert claimed["step"] == block
+    shown = await bob.call("get_task", task=await flow.name("build"))
+    assert shown["step"] == block
+    assert await content(bob, flow) == {
+        "inputs": {"feature": "users"},
+        "outputs": {"design": API},
+    }
+
+
+async def test_a_step_says_the_outputs_that_it_must_give(workspace: Workspace) -> None:
+    flow = await start(workspace, OUTPUTS, feature="users")
+    ada = await workspace.agent("ada")
+    claimed = await flow.claim(ada, "design")
+    assert claimed["step"]["gives"] == ["api", "port"]
+    with pytest.raises(Refused, match="pass `outputs` with api, port"):
+        await flow.report(ada, "design", "completed")
+    with pytest.raises(Refused, match="pass `outputs` with port"):
+        await flow.report(ada, "design", "completed", outputs={"api": "x"})
+    with pytest.raises(Refused, match="has no output color"):
+        await flow.report(ada, "design", "completed", outputs={**API, "color": "red"})
+    with pytest.raises(Refused, match="the limit is 20000"):
+        await flow.report(ada, "design", "completed", outputs={**API, "api": "x" * 20_000})
+    with pytest.raises(Refused, match="only with `status` completed"):
+        await flow.report(ada, "design", "failed", outputs=API)
+    assert (await flow.task("design"))["state"] == "in_progress"
+
+
+async def test_a_task_of_no_workflow_has_no_outputs(workspace: Workspace) -> None:
+    issue, ada = await workspace.task(), await workspace.agent("ada")
+    claimed = await ada.call("claim_task", task=workspace.name(issue))
+    assert "step" not in claimed
+    with pytest.raises(Refused, match="is no step of a workflow"):
+        await ada.call(
+            "update_task_status",
+            task=workspace.name(issue),
+            status="completed",
+            fence=1,
+            outputs={"a": 1},
+        )
+
+
+async def test_only_holders_of_the_workflows_tasks_read_its_context(workspace: Workspace) -> None:
+    flow, ada = await designed(workspace)
+    with pytest.raises(Refused, match="There is no context"):
+        await content(ada, flow)
+    await flow.claim(ada, "build")
+    assert (await content(ada, flow))["outputs"] == {"design": API}
+    row = await flow.workflow()
+    with pytest.raises(Refused, match="You may read"):
+        await ada.call(
+            "update_context", context_id=row["context_id"], content={}, expected_version=2
+        )
+
+
+async def test_a_step_keeps_the_version_with_which_it_began(workspace: Workspace) -> None:
+    flow, _ = await designed(workspace)
+    assert [(await flow.step(key))["context_version"] for key in ("design", "build")] == [1, 2]
+
+
+async def test_a_damaged_context_is_said_and_its_last_readable_version_is_used(
+    workspace: Workspace,
+) -> None:
+    flow, ada = await designed(workspace)
+    row = await flow.workflow()
+
+    async def damage(tx: Any) -> None:
+        await tx.run(
+            "UPDATE context_versions SET checksum = 'wrong' WHERE installation_id = :i "
+            "AND context_id = :c AND version = 2",
+            i=workspace.installation.id,
+            c=row["context_id"],
+        )
+
+    await workspace.store.write(damage)
+    claimed = await flow.claim(ada, "build")
+    assert claimed["step"]["needs"] == {}
+    assert claimed["step"]["problem"] == (
+        "version 2 of the workflow's context is damaged; this is version 1"
+    )
