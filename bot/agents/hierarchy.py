@@ -1,26 +1,18 @@
-"""Parents and children of agents, and actions on an agent together with all agents below it."""
+"""Parents and children of agents."""
 
-from typing import Any, Literal, TypeAlias
-
-from bot.agents import agent_tasks
 from bot.errors import Refused
 from bot.identity import permissions
-from bot.kernel import event_recorder
-from bot.kernel.notice_rules import Happening
 from bot.kernel.operation import Context
 from store.agents import agents
 from store.engine.transaction import Tx
 from store.tables.agents import AgentRow
 
-Action: TypeAlias = Literal["pause", "resume", "unregister"]
-DONE: dict[Action, str] = {"pause": "paused", "resume": "resumed", "unregister": "left"}
-# The actions of the permission table.
-PLACE, RESUME = "update_agent.parent_id", "manage_agent.resume"
+# The action of the permission table.
+PLACE = "update_agent.parent_id"
 # The most agents that may be above an agent.
 DEEPEST = 20
 # The most that one call may change, because it is one transaction.
 MOST_AGENTS = 200
-MOST_TASKS = 300
 
 
 async def check_may_place(ctx: Context, row: AgentRow, parent_id: str) -> None:
@@ -153,93 +145,17 @@ async def subtree(ctx: Context, agent_id: str) -> list[str]:
             raise Refused(
                 "too_large",
                 f"{agent_id} has {MOST_AGENTS} or more agents below it, too many for one call. "
-                f"Call this for each child; list_agents with `parent` {agent_id} lists them.",
+                f"Call this for each child; list_agents with `parent` {agent_id} lists them. Then "
+                "pass `with_children` false for the agent itself.",
                 most=MOST_AGENTS,
             )
     return sorted(found)
 
 
-async def manage(
-    ctx: Context, agent_id: str, action: Action, note: str | None, *, with_children: bool
-) -> tuple[list[str], list[str]]:
-    """Take the action. Return the changed agents and the released tasks. Raise Refused."""
-    changed: list[str] = []
-    freed: list[str] = []
-    # Tasks must be locked before agents, so an agent may claim a task, or get a child, before its
-    # row is locked. The second round finds these: from the first round on the rows are locked.
-    for _ in range(2):
-        ids = await subtree(ctx, agent_id) if with_children else [agent_id]
-        if action != "resume":
-            freed += await _release(ctx, ids, action, _why(ctx, action, note))
-        changed += await _change(ctx, ids, action, note)
-    return changed, freed
-
-
-def _why(ctx: Context, action: Action, note: str | None) -> str:
-    said = f": {note}" if note else ""
-    return f"{DONE[action] if action == 'pause' else 'unregistered'} by {ctx.actor.name}{said}"
-
-
-async def record(ctx: Context, agent_id: str, what: str, note: str | None = None) -> None:
-    """Append an event of the agent."""
-    data = {"note": note} if note else {}
-    event = Happening(f"agent.{what}", agent_id, agent_id, ctx.actor.name, data)
-    await event_recorder.append(ctx.tx, ctx.installation_id, event)
-
-
-async def _release(ctx: Context, ids: list[str], action: Action, why: str) -> list[str]:
-    """Release what the agents hold, and end their reservations. Return the released tasks."""
-    here = (ctx.tx, ctx.installation_id)
-    task_ids = await agent_tasks.of(*here, ids, MOST_TASKS + 1)
-    if len(task_ids) > MOST_TASKS:
-        raise Refused(
-            "too_large",
-            f"These agents hold more than {MOST_TASKS} tasks. Call this for each child, or release "
-            "some tasks first.",
-            most=MOST_TASKS,
-        )
-    except_in_review = action == "pause"
-    return await agent_tasks.release(
-        *here, task_ids, ids, ctx.actor.name, why, except_in_review=except_in_review
-    )
-
-
-async def _change(ctx: Context, ids: list[str], action: Action, note: str | None) -> list[str]:
-    """Change the agents that the action affects. Return them."""
-    here = (ctx.tx, ctx.installation_id)
-    rows = [row for row in await agents.lock(*here, ids) if _is_affected(ctx, row, action)]
-    changed = [row["id"] for row in rows]
-    if changed:
-        await agents.change(*here, changed, **_columns(ctx, action))
-    for each in changed:
-        await record(ctx, each, DONE[action], note)
-    return changed
-
-
-def _columns(ctx: Context, action: Action) -> dict[str, Any]:
-    columns: dict[Action, dict[str, Any]] = {
-        "pause": {"paused_at": ctx.now, "paused_by": ctx.actor.name},
-        "resume": {"paused_at": None, "paused_by": None},
-        "unregister": {"left_at": ctx.now},
-    }
-    return columns[action]
-
-
-def _is_affected(ctx: Context, row: AgentRow, action: Action) -> bool:
-    if action == "unregister":
-        return row["left_at"] is None
-    if action == "resume":
-        return row["paused_at"] is not None and may_resume(ctx, row)
-    # A tech-lead's pause replaces a pause by somebody else, so that only a tech-lead can end it.
-    stronger = _is_lead_of(ctx, row)
-    return row["paused_at"] is None or (stronger and row["paused_by"] != ctx.actor.name)
-
-
-def may_resume(ctx: Context, row: AgentRow) -> bool:
-    """Whether the actor paused the agent, or is a tech-lead and another agent."""
-    return _is_lead_of(ctx, row) or bool(row["paused_by"] == ctx.actor.name)
-
-
-def _is_lead_of(ctx: Context, row: AgentRow) -> bool:
-    """Whether the actor may resume any agent, and this is another one."""
-    return permissions.allows_everywhere(ctx.actor, RESUME) and ctx.actor.name != row["id"]
+async def above(tx: Tx, installation_id: int, agent_id: str) -> list[str]:
+    """The agent and all agents above it, the nearest first."""
+    found, row = [agent_id], await agents.get(tx, installation_id, agent_id)
+    while row and row["parent_id"] and len(found) <= DEEPEST:
+        found.append(row["parent_id"])
+        row = await agents.get(tx, installation_id, row["parent_id"])
+    return found

@@ -77,9 +77,11 @@ async def _pause_note(tx: Tx, row: AgentRow) -> str | None:
 
 def _paused_error(row: AgentRow, now: int, note: str | None) -> Refused:
     by = row["paused_by"]
-    own = by == row["id"]
+    root = row["paused_with"]
+    own = by == row["id"] and root is None
     since = row["paused_at"] or 0
     who = "You paused yourself" if own else f"{by} paused you"
+    who += f" with {root}, which is above you," if root else ""
     why = f": {note}" if note else ""
     ends = (
         "manage_agent with `action` resume ends the pause."

@@ -92,9 +92,11 @@ KINDS: dict[str, EventKind] = {
     "context.shared": EventKind("access to the context was given or taken", ("to", "access")),
     "context.broken": EventKind("a version of the context cannot be read", ("version", "why")),
     "agent.registered": EventKind("the agent registered, for the first time or after it left"),
-    "agent.paused": EventKind("the agent was paused", ("note",)),
-    "agent.resumed": EventKind("the agent may work again", ("note",)),
-    "agent.left": EventKind("the agent was unregistered", ("note",)),
+    "agent.paused": EventKind(
+        "the agent was paused; `with` is the agent above with which it was", ("note", "with")
+    ),
+    "agent.resumed": EventKind("the agent may work again", ("note", "with")),
+    "agent.left": EventKind("the agent was unregistered", ("note", "with")),
     "agent.revoked": EventKind("the agent's last token was revoked", ("parent", "released")),
     "agent.spend": EventKind(
         "another cap on spend was approached or reached; only the agent that reported sees it",

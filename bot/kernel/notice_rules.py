@@ -303,20 +303,27 @@ def _end(event: Happening) -> str:
     return f"{ended} {STOP}"
 
 
+def _together(event: Happening) -> str:
+    """With which agent above it happened."""
+    root = event.data.get("with")
+    return f" with {root}, which is above you" if root else ""
+
+
 def _pause(event: Happening) -> str:
     return (
-        f"{with_full_stop(f'{event.who} paused you{event.why}')} You may read, send messages and "
-        "report, but not claim tasks, decide about them or write on GitHub. Wait until the pause "
-        "ends."
+        f"{with_full_stop(f'{event.who} paused you{_together(event)}{event.why}')} You may read, "
+        "send messages and report, but not claim tasks, decide about them or write on GitHub. Wait "
+        "until the pause ends."
     )
 
 
 def _end_of_pause(event: Happening) -> str:
-    return f"{with_full_stop(f'{event.who} ended your pause{event.why}')} You may work again."
+    said = with_full_stop(f"{event.who} ended your pause{_together(event)}{event.why}")
+    return f"{said} You may work again."
 
 
 def _removal(event: Happening) -> str:
-    ended = with_full_stop(f"{event.who} unregistered you{event.why}")
+    ended = with_full_stop(f"{event.who} unregistered you{_together(event)}{event.why}")
     return f"{ended} Call register_agent to come back."
 
 

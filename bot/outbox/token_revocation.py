@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 
-from bot.agents import agent_tasks
-from bot.agents.hierarchy import MOST_TASKS
+from bot.agents import agent_tasks, team_end
+from bot.agents.team_control import MOST_TASKS
 from bot.identity.actors import BOT
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
 from bot.outbox import stopped
+from bot.runs import terminating
 from store.agents import agents
 from store.engine.transaction import Tx
 from store.identity import credentials
+from store.runs import runs
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,22 @@ async def revoke(tx: Tx, credential_id: str) -> Revocation | None:
     if await credentials.of_actor(tx, here, agent):
         return Revocation(here, agent, has_other_token=True)
     released = await _release_tasks(tx, here, agent)
+    await _end_below(tx, here, agent)
     reason = stopped.REVOKED.format(author=agent)
     cancelled = await stopped.cancel_queued(tx, here, [agent], reason)
     return Revocation(here, agent, False, len(cancelled), tuple(released))
+
+
+async def _end_below(tx: Tx, installation_id: int, agent: str) -> None:
+    """Stop the runs below the agent, and unregister the other agents below it."""
+    here, why = (tx, installation_id), f"the token of {agent} above it was revoked"
+    ids = await team_end.below(*here, agent)
+    held = await team_end.lock_tasks(*here, ids)
+    for run in await runs.asked_by(*here, [agent, *ids]):
+        await terminating.stop_tree(tx, run, BOT, why)
+    gone = await team_end.unregister(*here, ids, held, why)
+    if gone:
+        await stopped.cancel_queued(*here, gone, f"{why[0].upper()}{why[1:]}.")
 
 
 async def _release_tasks(tx: Tx, installation_id: int, agent: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Ends one run: its state, and the leases, reservations and sessions of its agent."""
 
+from bot.agents import team_end
 from bot.runs import ended_work, steps
 from bot.runs.states import End, Step
 from store.engine.transaction import Tx
@@ -22,7 +23,10 @@ async def end_one(
 
     The caller stops the runs below it, and gives its place to a run that waits.
     """
-    held = await ended_work.lock_tasks(tx, run["installation_id"], run["agent_id"])
+    here = (tx, run["installation_id"])
+    held = await ended_work.lock_tasks(*here, run["agent_id"])
+    below = await team_end.below(*here, run["agent_id"]) if end != "succeeded" else []
+    held_below = await team_end.lock_tasks(*here, below)
     locked = await runs.lock(tx, run["installation_id"], run["id"])
     if locked is None:
         return None
@@ -32,6 +36,9 @@ async def end_one(
     if ended is None:
         return None
     await ended_work.release(tx, held, run["agent_id"], end, why or locked["why"] or "")
+    if ended["state"] != "succeeded":
+        why_below = f"the run {run['id']} above it is over ({ended['state']})"
+        await team_end.unregister(*here, below, held_below, why_below)
     # Its job may go on for a while, but its calls are refused.
     await _end_sessions(tx, ended, is_cancelled=end == "cancelled")
     return ended

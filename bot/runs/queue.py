@@ -5,6 +5,7 @@ from bot.repository import repository_settings
 from bot.repository.repository_settings import RepositorySettings
 from bot.runs import ends, places, spawning, templates
 from bot.tasks.states import CLAIMABLE
+from store.agents import agents
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
 from store.runs import runs
@@ -50,11 +51,15 @@ async def _repository(tx: Tx, installation_id: int, repository_id: int) -> Repos
 
 
 async def _ready(tx: Tx, installation_id: int, repository_id: int) -> list[AgentRunRow]:
-    """The runs that wait for a place, without those whose task a person holds back."""
+    """The runs that wait for a place, without those whose task or agent is held back."""
     waiting = await runs.queue(tx, installation_id, repository_id, spawning.MOST_QUEUED + 1)
     named = {each["task_id"] for each in waiting if each["task_id"]}
     held = await tasks.on_hold(tx, installation_id, named)
-    return [each for each in waiting if each["task_id"] not in held]
+    names = [each["agent_id"] for each in waiting]
+    paused = await agents.paused(tx, installation_id, names) if names else set()
+    return [
+        each for each in waiting if each["task_id"] not in held and each["agent_id"] not in paused
+    ]
 
 
 async def _start_or_cancel(

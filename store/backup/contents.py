@@ -99,6 +99,7 @@ CONTENTS: dict[str, Content] = {
     "spending": Whole("who used how much of the limits"),
     "budget_samples": Whole("how the limits of GitHub went, which exists nowhere else"),
     "agents": Whole(AGENTS),
+    "agent_budgets": Whole(AGENTS),
     "checkpoints": Whole(AGENTS),
     "credentials": Part(
         f"kind IN ({_sql_list(KEPT_CREDENTIALS)})",

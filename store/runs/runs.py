@@ -82,6 +82,21 @@ async def of_agent(tx: Tx, installation_id: int, agent_id: str) -> AgentRunRow |
     return _decode(await tx.one(q, i=installation_id, a=agent_id))
 
 
+async def asked_by(tx: Tx, installation_id: int, agent_ids: Collection[str]) -> list[AgentRunRow]:
+    """The runs of agents below these that have not ended."""
+    agents = sql.by_index(tx.dialect, "agents a", "ix_agents_parent")
+    rows = await tx.all(
+        f"SELECT r.* FROM {agents} {sql.IN_ORDER[tx.dialect]} agent_runs r "
+        "ON r.installation_id = :i AND r.agent_id = a.id "
+        "WHERE a.installation_id = :i AND a.parent_id IN :ids AND r.state IN :states "
+        "ORDER BY r.id",
+        i=installation_id,
+        ids=sorted(agent_ids),
+        states=NOT_ENDED,
+    )
+    return _rows(rows)
+
+
 async def of_workflow_run(tx: Tx, installation_id: int, workflow_run_id: int) -> AgentRunRow | None:
     q = "SELECT * FROM agent_runs WHERE installation_id = :i AND workflow_run_id = :r"
     return _decode(await tx.one(q, i=installation_id, r=workflow_run_id))

@@ -31,6 +31,29 @@ class AgentRow(TypedDict):
     released: Annotated[int, Default("0")]
     # The bytes of the arguments with which it changed something.
     stored_bytes: Annotated[int, Default("0")]
+    # The agent whose pause reached this one, as it is below it. It ends with that pause.
+    paused_with: Annotated[str | None, Text(64)]
+    # The agent whose budget is used up: this one or the lowest above it.
+    spent_of: Annotated[str | None, Text(64)]
+
+
+class AgentBudgetRow(TypedDict):
+    """What an agent and all below it may spend together, and did since it was set.
+
+    `cost` and `spent_cost` are in millionths of the server's currency. NULL is no limit.
+    """
+
+    installation_id: Annotated[int, KEY]
+    agent_id: Annotated[str, KEY, Text(64)]
+    tokens: int | None
+    cost: int | None
+    spent_tokens: Annotated[int, Default("0")]
+    spent_cost: Annotated[int, Default("0")]
+    # An agent above it, a person with @, or the bot for the limits of a run.
+    set_by: Annotated[str, Text(120)]
+    set_at: int
+    # Since when it is used up.
+    reached_at: int | None
 
 
 class CheckpointRow(TypedDict):
@@ -51,6 +74,11 @@ TABLES = (
         "agents",
         AgentRow,
         Index("ix_agents_parent", "installation_id", "parent_id"),
+    ),
+    Table(
+        "agent_budgets",
+        AgentBudgetRow,
+        Index("ix_agent_budgets_reached", "installation_id", "reached_at"),
     ),
     Table("checkpoints", CheckpointRow),
 )

@@ -382,7 +382,7 @@ async def test_a_child_whose_parent_left_comes_back_under_another(workspace: Wor
 @ON_SQLITE
 async def test_a_child_whose_parent_left_may_have_none(workspace: Workspace) -> None:
     old, low = await line(workspace, "old", "low")
-    await old.call("manage_agent", agent_id="old", action="unregister")
+    await old.call("manage_agent", agent_id="old", action="unregister", with_children=False)
     assert (await low.call("update_agent", parent_id=""))["agent"]["parent_id"] is None
 
 
@@ -393,7 +393,8 @@ async def test_a_child_whose_parent_left_stays_below_those_who_are_there(
     top, middle, low = await line(workspace, "top", "middle", "low")
     other = await workspace.agent("other")
     await below(workspace, "top", "next")
-    await middle.call("manage_agent", agent_id="middle", action="unregister")
+    given = {"agent_id": "middle", "action": "unregister", "with_children": False}
+    await middle.call("manage_agent", **given)
     for parent in ("other", ""):
         refused = await low.refusal("update_agent", parent_id=parent)
         assert (refused.code, refused.details["parent_id"]) == ("forbidden", "middle")
@@ -809,11 +810,12 @@ async def test_what_a_tech_lead_paused_stays_so_when_a_parent_resumes_all(
 ) -> None:
     chain = await line(workspace, "a", "b", "c")
     lead = await workspace.agent("lead", "tech-lead")
-    await lead.call("manage_agent", agent_id="b", action="pause")
-    await chain[0].call("manage_agent", agent_id="a", action="pause", with_children=True)
-    given = {"agent_id": "a", "action": "resume", "with_children": True}
+    await lead.call("manage_agent", agent_id="b", action="pause", with_children=False)
+    await chain[0].call("manage_agent", agent_id="a", action="pause")
+    given = {"agent_id": "a", "action": "resume"}
     assert (await chain[0].call("manage_agent", **given))["agents"] == ["a", "c"]
-    assert (await lead.call("manage_agent", **given))["agents"] == ["b"]
+    assert (await lead.call("manage_agent", **given))["agents"] == []
+    assert (await lead.call("manage_agent", agent_id="b", action="resume"))["agents"] == ["b"]
 
 
 async def test_a_child_that_claims_while_it_is_stopped_holds_nothing_after(

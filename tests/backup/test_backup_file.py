@@ -144,7 +144,7 @@ def test_a_plain_file_that_was_changed_is_refused(plain: Path) -> None:
     manifest = lines[-1]
     assert json.loads(manifest)["manifest"]["tables"]["agents"]["rows"] == 0
     ends = next(n for n, line in enumerate(lines) if line.startswith(b'{"end":"agents"'))
-    added = [*lines[:ends], b"[" + b"1," * 20 + b"1]\n", *lines[ends:]]
+    added = [*lines[:ends], b"[1,1]\n", *lines[ends:]]
     for changed, why in (
         (lines[:-1], "it has no manifest"),
         (lines[: ends - 1], "it has no manifest"),

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from bot.agents import checkpoints, hierarchy, presence
+from bot.agents import checkpoints, hierarchy, presence, team_control
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.identity.actors import NO_AGENTS
@@ -59,7 +59,7 @@ async def register_agent(
     if parent_id is not None:
         await _set_parent(ctx, row, parent_id)
     if row["left_at"] is not None:
-        await hierarchy.record(ctx, agent_id, "registered")
+        await team_control.record(ctx, agent_id, "registered")
         has = row["capabilities"] if capabilities is None else capabilities
         where, role = ctx.installation_id, ctx.actor.role
         await newcomers.deliver_missed(ctx.tx, where, agent_id, role, has)
@@ -78,15 +78,24 @@ async def _set_parent(ctx: Context, row: AgentRow, parent_id: str) -> None:
         return
     await hierarchy.check_may_place(ctx, row, parent_id)
     if parent_id:
-        await _check_parent(ctx, row["id"], parent_id)
+        await _check_parent(ctx, row, parent_id)
     await agents.change(ctx.tx, ctx.installation_id, [row["id"]], parent_id=parent_id or None)
 
 
-async def _check_parent(ctx: Context, agent_id: str, parent_id: str) -> None:
+async def _check_parent(ctx: Context, row: AgentRow, parent_id: str) -> None:
     """Raise Refused if this agent cannot be the parent."""
+    agent_id = row["id"]
     if parent_id != agent_id and (await known_agent(ctx, parent_id))["left_at"] is not None:
         raise Refused("unknown_agent", f"`parent_id`: {parent_id} has left.")
     await hierarchy.check_depth(ctx, agent_id, parent_id)
+    parent = await known_agent(ctx, parent_id)
+    if parent["paused_at"] is not None and row["paused_at"] is None:
+        raise Refused(
+            "agent_paused",
+            f"`parent_id`: {parent['paused_by']} paused {parent_id}. An agent can be placed below "
+            "it when the pause ends. Nothing was changed.",
+            paused_by=parent["paused_by"],
+        )
 
 
 @operation(idempotent=True)

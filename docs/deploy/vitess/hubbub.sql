@@ -1,3 +1,16 @@
+CREATE TABLE agent_budgets (
+  installation_id BIGINT NOT NULL,
+  agent_id VARCHAR(64) NOT NULL,
+  tokens BIGINT,
+  cost BIGINT,
+  spent_tokens BIGINT NOT NULL DEFAULT 0,
+  spent_cost BIGINT NOT NULL DEFAULT 0,
+  set_by VARCHAR(120) NOT NULL,
+  set_at BIGINT NOT NULL,
+  reached_at BIGINT,
+  PRIMARY KEY (installation_id, agent_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_agent_budgets_reached ON agent_budgets (installation_id, reached_at);
 CREATE TABLE agent_runs (
   installation_id BIGINT NOT NULL,
   id VARCHAR(40) NOT NULL,
@@ -70,6 +83,8 @@ CREATE TABLE agents (
   expired BIGINT NOT NULL DEFAULT 0,
   released BIGINT NOT NULL DEFAULT 0,
   stored_bytes BIGINT NOT NULL DEFAULT 0,
+  paused_with VARCHAR(64),
+  spent_of VARCHAR(64),
   PRIMARY KEY (installation_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_agents_parent ON agents (installation_id, parent_id);
