@@ -11,7 +11,7 @@ import pymysql
 import pytest
 import structlog
 
-from bot.workflows import advance
+from bot.workflows import effects
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.mysql_address import address
@@ -221,7 +221,7 @@ def own_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def store(store_url: str, clock: Clock) -> AsyncIterator[Store]:
-    opened = await open_store(store_url, clock, before_commit=advance.follow)
+    opened = await open_store(store_url, clock, before_commit=effects.follow)
     yield opened
     await opened.close()
 

@@ -25,6 +25,9 @@ KINDS: dict[str, str] = {
     "task_failed": "a task failed, until somebody retries it or closes its issue",
     "task_stuck": "Hubbub put a task on hold, because its leases keep expiring or failing, until "
     "somebody resumes or ends it",
+    "step_agent_away": "a step of a workflow is kept for the agent that it names, and that has "
+    "never registered, has left or is paused, until it comes or the step is open to all, after a "
+    "day",
     "agent_died": "an agent's lease expired and the agent has not called since, until it calls, "
     "is paused or leaves; at most three days",
     "run_failed": "an agent run failed, until another run for its task begins or the task ends; at "
@@ -51,6 +54,8 @@ KINDS: dict[str, str] = {
 
 # Their rows name a target where others name an agent.
 OF_TARGETS = ("notification_dead", "target_stopped")
+# These begin anew, each time under another key.
+OF_TASKS = ("question", "task_failed", "task_stuck", "step_agent_away")
 
 
 class Item(BaseModel):
@@ -141,5 +146,9 @@ def _key(kind: str, row: Trouble) -> str:
     if kind == "spend_cap":
         parts = (row["subject"], row["repository_id"] or 0, row["agent"], row["task_id"] or "")
         return f"{kind}:{':'.join(map(str, parts))}"
-    began = f":{row['since']}" if kind in ("question", "task_failed", "task_stuck") else ""
+    began = (
+        f":{row['since']}"
+        if kind in ("question", "task_failed", "task_stuck", "step_agent_away")
+        else ""
+    )
     return f"{kind}:{row['subject']}{began}"

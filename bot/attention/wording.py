@@ -79,6 +79,15 @@ def _stuck_words(row: Trouble) -> Words:
     )
 
 
+def _away_words(row: Trouble) -> Words:
+    return Words(
+        f"{_task(row)} is kept for {row['detail']}, which is not here.",
+        "A step of a workflow is kept for an agent that is not here.",
+        "Let the agent register or go on, or /assign the task to another one.",
+        _of_task(row),
+    )
+
+
 def _death_words(row: Trouble) -> Words:
     last = minute(row["amount"] or row["since"])
     title = f"{row['agent']} has not called since {last}, and its lease expired."
@@ -179,6 +188,7 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     "question": _question_words,
     "task_failed": _failure_words,
     "task_stuck": _stuck_words,
+    "step_agent_away": _away_words,
     "agent_died": _death_words,
     "run_failed": _run_words(
         "failed", "Look at the workflow run in GitHub Actions, then /retry the task."

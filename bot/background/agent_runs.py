@@ -4,10 +4,14 @@ from functools import partial
 
 from bot.background import run_steps
 from bot.background.attempts import attempt
+from bot.errors import Refused
 from bot.runs import queue, schedules
+from bot.workflows import step_runs
 from store.engine.transaction import Store
 from store.runs import run_queue, run_schedules
 from store.runs.run_queue import RepositoryKey
+from store.tables.workflows import WorkflowStepRow
+from store.workflows import steps
 
 BATCH = 100
 FIRST = RepositoryKey(-1, -1)
@@ -16,7 +20,8 @@ FIRST = RepositoryKey(-1, -1)
 async def step(store: Store, currency: str) -> int:
     """Do what is due. Return how many runs and schedules it was about."""
     looked = await run_steps.step(store)
-    return looked + await start_scheduled(store, currency) + await promote(store)
+    scheduled = await start_scheduled(store, currency)
+    return looked + scheduled + await start_of_steps(store, currency) + await promote(store)
 
 
 async def promote(store: Store) -> int:
@@ -51,3 +56,21 @@ async def start_scheduled(store: Store, currency: str) -> int:
         starting = store.write(partial(schedules.start, row=row, currency=currency))
         started += await attempt(starting, "schedule not followed", template=row["template"])
     return started
+
+
+async def start_of_steps(store: Store, currency: str) -> int:
+    """Start the runs of steps of workflows, each in a transaction of its own. Return how many."""
+    due = await store.read(lambda tx: steps.with_due_run(tx, BATCH))
+    started = 0
+    for row in due:
+        starting = _start_of_step(store, row, currency)
+        started += await attempt(starting, "run of a step not started", task=row["task_id"])
+    return started
+
+
+async def _start_of_step(store: Store, row: WorkflowStepRow, currency: str) -> bool:
+    try:
+        return await store.write(partial(step_runs.start, row=row, currency=currency))
+    except Refused as exc:
+        await store.write(partial(step_runs.put_off, row=row, refused=exc))
+        return False

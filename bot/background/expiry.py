@@ -5,7 +5,7 @@ from functools import partial
 from bot.background.attempts import attempt
 from bot.messages import delivery
 from bot.tasks import lifecycle
-from bot.workflows import timeouts
+from bot.workflows import reservations, timeouts
 from store.engine.transaction import Store, Tx, Work
 from store.messages import dead_letters
 from store.tables.tasks import LeaseRow
@@ -24,8 +24,7 @@ async def step(store: Store) -> int:
     ]
     lapsed = await store.read(_overdue_reservations)
     ended += [
-        await _try_to_end(store, each, partial(lifecycle.expire_reservation, which=each))
-        for each in lapsed
+        await _try_to_end(store, each, partial(reservations.expire, which=each)) for each in lapsed
     ]
     return sum(ended) + await _end_late_steps(store) + await _expire_messages(store)
 

@@ -15,7 +15,7 @@ from bot.quotas.rates import Rates
 from bot.settings import GitHubApp, Settings, WrongSettings, database_url_reader
 from bot.times import SECOND
 from bot.tracing.traced_store import with_spans
-from bot.workflows import advance
+from bot.workflows import effects
 from store.engine import key_values, schema_version
 from store.engine.database import open_store
 from store.engine.mysql import MySQL
@@ -75,7 +75,7 @@ async def open_session(
     if make:
         await asyncio.to_thread(_upgrade, loaded.database_url)
     source = _source()
-    opened = await open_store(loaded.database_url, source=source, before_commit=advance.follow)
+    opened = await open_store(loaded.database_url, source=source, before_commit=effects.follow)
     store = with_spans(opened)
     try:
         await keyring.check(store, known)

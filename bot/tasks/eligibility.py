@@ -199,17 +199,19 @@ def _people(actor: Actor, task: FullTask) -> list[Reason]:
             )
         )
     if task["assigned_to"] not in (None, actor.name):
+        until = task["assigned_until"]
+        ends = "after a day" if until is None else f"at {minute(until)}"
         found.append(
             Reason(
                 code="reserved",
                 why=f"it is reserved for {task['assigned_to']}",
                 remedy=remedies.by(
                     actor,
-                    person="comment `/assign` to end the reservation, or wait: it ends after a day",
+                    person=f"comment `/assign` to end the reservation, or wait: it ends {ends}",
                     lead="reserve it for another agent with assign_task, or wait: a reservation "
-                    "ends after a day",
+                    f"ends {ends}",
                     agent="ask a tech-lead to reserve it for you, or wait: a reservation ends "
-                    "after a day",
+                    f"{ends}",
                 ),
             )
         )

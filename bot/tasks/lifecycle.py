@@ -44,6 +44,7 @@ BEFORE = "progress_before"
 # The holder's next report follows soon after a pull request, and both fit in one edit of the card.
 PULL_DELAY = 120_000_000
 CREATED = "task.created"
+ASSIGNED = "task.assigned"
 # These events change only the board.
 NOT_ON_CARD = frozenset({CREATED, "task.changed"})
 # The outcomes of leases that are counted for each agent.
@@ -84,6 +85,10 @@ async def _show_step(tx: Tx, before: FullTask, now: FullTask, kind: str, lane: i
         await board_sync.catch_up(tx, now, wait=publishing.SOON, lane=lane)
     elif kind == PULL:
         await publishing.show(tx, now, lane=lane, delay=PULL_DELAY)
+    elif kind == ASSIGNED and now["assigned_until"] is not None:
+        # Its claim follows soon, and both fit in one edit of the card.
+        await publishing.show(tx, now, lane=lane, delay=PULL_DELAY)
+        await board_sync.catch_up(tx, now, wait=PULL_DELAY, lane=lane)
     else:
         await publishing.show(tx, now, lane=lane)
         if now["state"] == before["state"]:
@@ -240,7 +245,7 @@ async def reserve(
         "assigned_until": until,
     }
     await tasks.change(tx, task["installation_id"], task["id"], state="assigned", **given)
-    await record(tx, task, "task.assigned", actor, to=agent_id)
+    await record(tx, task, ASSIGNED, actor, to=agent_id)
 
 
 async def end_reservation(tx: Tx, task: FullTask, actor: str, why: str) -> None:

@@ -1,16 +1,13 @@
-"""What begins when a step can begin: its reservation, its time-out, the run of its template."""
+"""What begins when a step can begin: its time-out. Who gets it: see `offers`."""
 
 from typing import Any
 
 from bot.identity.actors import BOT
-from bot.tasks import lifecycle
-from bot.tasks.states import CLAIMABLE
 from bot.times import SECOND
 from bot.workflows import workflow_log
 from bot.workflows.definition import Step, seconds
 from store.engine.transaction import Tx
 from store.tables.workflows import WorkflowRow, WorkflowStepRow
-from store.tasks import tasks
 from store.workflows import steps
 
 
@@ -26,18 +23,8 @@ async def open_step(
         state="open",
         opened_at=now,
         deadline_at=deadline,
-        spawn_at=now if step.template else None,
         **values,
     )
-    if step.agent:
-        await _reserve(tx, row, step.agent)
     about = {"step": row["step"], "task": row["task_id"], "attempt": changed["attempts"] + 1}
     await workflow_log.record(tx, workflow, "workflow.step_opened", BOT, **about)
     return changed
-
-
-async def _reserve(tx: Tx, row: WorkflowStepRow, agent_id: str) -> None:
-    """Reserve the step's task, unless somebody has it already."""
-    task = await tasks.lock(tx, row["installation_id"], row["task_id"])
-    if task and task["state"] in CLAIMABLE and task["assigned_to"] is None:
-        await lifecycle.reserve(tx, task, agent_id, BOT)

@@ -92,6 +92,20 @@ def _failed_tasks(dialect: Dialect) -> str:
     return f"{newest(dialect)} AND NOT EXISTS ({closed})"
 
 
+def _steps_of_absent_agents(dialect: Dialect) -> str:
+    """Steps of workflows that are kept for the agent that they name, which cannot claim."""
+    newest = _task(
+        "ix_tasks_newest", "state = 'assigned'", "assigned_at", "assigned_to", "created_at"
+    )
+    offered = (
+        "SELECT 1 FROM step_offers o LEFT JOIN agents a ON a.installation_id = :i "
+        "AND a.id = o.agent_id WHERE o.installation_id = :i AND o.task_id = t.id "
+        "AND o.agent_id = t.detail AND o.until_at IS NULL "
+        "AND (a.id IS NULL OR a.left_at IS NOT NULL OR a.paused_at IS NOT NULL)"
+    )
+    return f"{newest(dialect)} AND EXISTS ({offered})"
+
+
 def _writes(state: str, where: str) -> Source:
     """Writes without a later one that did the same, and whose task is still open."""
 
@@ -253,6 +267,7 @@ SOURCES: dict[str, Source] = {
     "question": _questions,
     "task_failed": _failed_tasks,
     "task_stuck": _stuck_tasks,
+    "step_agent_away": _steps_of_absent_agents,
     "agent_died": _dead_agents,
     "run_failed": _runs("failed"),
     "run_not_started": _runs("not_started"),

@@ -89,6 +89,12 @@ async def change(tx: Tx, step: WorkflowStepRow, **values: Any) -> WorkflowStepRo
     return row
 
 
+async def with_due_run(tx: Tx, limit: int) -> list[WorkflowStepRow]:
+    """Steps of all installations for which a run is to be started now."""
+    q = "SELECT * FROM workflow_steps WHERE spawn_at <= :now ORDER BY spawn_at LIMIT :n"
+    return _rows(await tx.all(q, now=await tx.now(), n=limit))
+
+
 def _rows(rows: Sequence[Any]) -> list[WorkflowStepRow]:
     return [row for each in rows if (row := _decode(each)) is not None]
 

@@ -74,6 +74,7 @@ SCATTERED: dict[str, str] = {
     "store.tasks.tasks.reserved_until": LOOP,
     "store.workflows.schedules.all_after": START,
     "store.workflows.schedules.due": LOOP,
+    "store.workflows.steps.with_due_run": LOOP,
     "store.workflows.steps.overdue": LOOP,
 }
 # What Vitess does in the shards one after the other, and why that is right.

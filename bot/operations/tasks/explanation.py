@@ -18,6 +18,7 @@ from bot.repository import narrowing
 from bot.tasks import capped_work, eligibility, lookup
 from bot.tasks.eligibility import Dependencies, Reason
 from bot.tasks.states import CLAIMABLE
+from bot.workflows import offer_text
 from store.agents import agents
 from store.tables.agents import AgentRow
 from store.tasks.tasks import FullTask
@@ -81,6 +82,8 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     text = eligibility.explanation(ctx.actor, row, standing, waits, mine=mine)
     if row["state"] == "cancelled" and (pull := await orphaned_pulls.open_pull(ctx.tx, row)):
         text += f" Its pull request #{pull} is still open."
+    if offered := await offer_text.explanation(ctx.tx, row):
+        text += f" {offered}"
     # The holder can always claim its task again.
     return Explained(
         task=task_view(await task_titles.with_title(ctx, row), _blocked_by(row, waits)),
