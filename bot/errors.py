@@ -73,6 +73,10 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "loop_stopped": (409, "Two agents only answered each other; `details.between` names them."),
     "own_work": (409, "The agent worked on the pull request, so it cannot decide about it."),
+    "file_changed": (
+        409,
+        "The file is not the one that was opened; `details.sha` is what it has now.",
+    ),
     "stale_head": (409, "The branch has moved; `details.head` is its current head."),
     "cancelled": (
         409,

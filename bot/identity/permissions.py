@@ -218,6 +218,10 @@ RULES: dict[str, Rule] = {
     "list_audit": Rule(None, None, None, people="tech-lead"),
     "list_attention": Rule(None, None, None, people="observer"),
     "get_insights": Rule(None, None, None, people="tech-lead"),
+    "list_workflow_files": PEOPLE,
+    "get_workflow_file": PEOPLE,
+    "edit_workflow": PEOPLE,
+    "save_workflow": Rule(None, None, None, people="developer", narrows=True),
     "list_notification_targets": Rule(None, None, None, people="tech-lead"),
     "manage_notification_target": Rule(None, None, None, people="tech-lead"),
 }

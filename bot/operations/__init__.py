@@ -45,6 +45,8 @@ from bot.operations.tasks import (
     tasks,
     usage_reports,
 )
+from bot.operations.workflows import drafts, saving
+from bot.operations.workflows import files as workflow_files
 
 OPERATIONS: dict[str, Operation] = {
     each.name: each
@@ -123,5 +125,9 @@ OPERATIONS: dict[str, Operation] = {
         deliveries.replay_delivery,
         audit.list_audit,
         insights.get_insights,
+        workflow_files.list_workflow_files,
+        drafts.get_workflow_file,
+        drafts.edit_workflow,
+        saving.save_workflow,
     )
 }

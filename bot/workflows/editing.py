@@ -30,7 +30,7 @@ def edit(text: str, change: AnyEdit) -> str:
     change = _with_line_break(values, change)
     wanted = edited_values.apply(values, change)
     try:
-        changed = _lines_as(_edited(text, values, change, wanted), text)
+        changed = _lines_as(_new_text(text, values, change, wanted), text)
     except NotEditable as exc:
         raise _not_editable(change) from exc
     if _read_again(changed) != wanted:
@@ -73,7 +73,7 @@ def _with_line_break(values: Values, change: AnyEdit) -> AnyEdit:
     return change
 
 
-def _edited(text: str, values: Values, change: AnyEdit, wanted: Values) -> str:
+def _new_text(text: str, values: Values, change: AnyEdit, wanted: Values) -> str:
     match change:
         case AddStep():
             new = step_text.with_step(text, values, change)

@@ -43,7 +43,7 @@ def with_renamed_input(text: str, values: Values, change: RenameInput) -> str:
         if isinstance(step, dict) and step.get("each") == change.input:
             node = yaml_nodes.find(root, ("steps", n, "each"))
             cuts.append(_renaming(text, node, change))
-    return yaml_patch.cut(text, cuts)
+    return yaml_patch.with_cuts(text, cuts)
 
 
 def _renaming(text: str, node: Node, change: RenameInput) -> yaml_patch.Cut:

@@ -20,7 +20,7 @@ Cut: TypeAlias = tuple[int, int, str]
 def replace_all(text: str, values: Mapping[Path, Value]) -> str:
     """Replace values that exist, each at its path."""
     root = yaml_nodes.compose(text)
-    return cut(text, [_replacing(text, root, path, each) for path, each in values.items()])
+    return with_cuts(text, [_replacing(text, root, path, each) for path, each in values.items()])
 
 
 def set_key(text: str, path: Path, key: str, value: Value, order: Sequence[str] = ()) -> str:
@@ -30,7 +30,7 @@ def set_key(text: str, path: Path, key: str, value: Value, order: Sequence[str] 
         return _first_key(text, key, value)
     if any(name.value == key for name, _ in yaml_nodes.entries(found)):
         return replace_all(text, {(*path, key): value})
-    return cut(text, [_new_key(text, found, key, value, order)])
+    return with_cuts(text, [_new_key(text, found, key, value, order)])
 
 
 def remove_key(text: str, path: Path, key: str) -> str:
@@ -41,11 +41,11 @@ def remove_key(text: str, path: Path, key: str) -> str:
     spans = [(start(each), end(text, below)) for each, below in yaml_nodes.entries(found)]
     n = [each.value for each, _ in yaml_nodes.entries(found)].index(key)
     if found.flow_style:
-        return cut(text, [_without(spans, n)])
+        return with_cuts(text, [_without(spans, n)])
     first, last = start(name), end(text, value)
     if text[line_start(text, first) : first].strip():
-        return cut(text, [_first_of_item(text, spans, n)])
-    return cut(text, [(line_start(text, first), yaml_nodes.after_line(text, last), "")])
+        return with_cuts(text, [_first_of_item(text, spans, n)])
+    return with_cuts(text, [(line_start(text, first), yaml_nodes.after_line(text, last), "")])
 
 
 def insert_item(text: str, path: Path, after: int, value: Value) -> str:
@@ -54,10 +54,10 @@ def insert_item(text: str, path: Path, after: int, value: Value) -> str:
     if not isinstance(found, SequenceNode):
         raise NotEditable(path)
     if found.flow_style and found.value:
-        return cut(text, [_new_between_brackets(text, found.value, after, value)])
+        return with_cuts(text, [_new_between_brackets(text, found.value, after, value)])
     if found.flow_style:
-        return cut(text, [_replacing(text, yaml_nodes.compose(text), path, [value])])
-    return cut(text, [_new_item(text, found, after, value)])
+        return with_cuts(text, [_replacing(text, yaml_nodes.compose(text), path, [value])])
+    return with_cuts(text, [_new_item(text, found, after, value)])
 
 
 def remove_item(text: str, path: Path, n: int) -> str:
@@ -67,13 +67,13 @@ def remove_item(text: str, path: Path, n: int) -> str:
         raise NotEditable(path)
     if found.flow_style:
         spans = [(start(each), end(text, each)) for each in found.value]
-        return cut(text, [_without(spans, n)])
+        return with_cuts(text, [_without(spans, n)])
     first = line_start(text, start(found.value[n]))
     last = yaml_nodes.after_line(text, end(text, found.value[n]))
-    return cut(text, [(_dash_line(text, first), _with_blank_line(text, first, last), "")])
+    return with_cuts(text, [(_dash_line(text, first), _with_blank_line(text, first, last), "")])
 
 
-def cut(text: str, cuts: Sequence[Cut]) -> str:
+def with_cuts(text: str, cuts: Sequence[Cut]) -> str:
     """Put something else in the place of parts of the text, which do not overlap."""
     for first, last, new in sorted(cuts, reverse=True):
         text = text[:first] + new + text[last:]

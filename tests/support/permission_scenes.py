@@ -15,6 +15,7 @@ from tests.support.story import Agent, Workspace
 
 Given: TypeAlias = dict[str, Any]
 R = {"repository": "acme/rocket"}
+WORKFLOW = "steps:\n- id: build\n  title: Build it\n  body: Make it work\n"
 FILES = {"files": [{"path": "a.py", "content": "x = 1\n"}], "message": "Begin"}
 
 
@@ -413,6 +414,10 @@ SCENES: dict[str, Make] = {
     "list_audit": fixed(),
     "list_attention": fixed(),
     "get_insights": fixed(),
+    "list_workflow_files": fixed(),
+    "get_workflow_file": fixed(**R, name="release"),
+    "edit_workflow": fixed(text=WORKFLOW),
+    "save_workflow": fresh(**R, name="release-{}", text=WORKFLOW),
     "list_notification_targets": fixed(),
     "manage_notification_target": notification_target,
 }

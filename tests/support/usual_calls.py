@@ -24,6 +24,8 @@ NOT_MEASURED = {
     "manage_notification_target",
 }
 
+WORKFLOW = "steps:\n- id: build\n  title: Build it\n  body: Make it work\n"
+
 
 @dataclass
 class Scene:
@@ -340,5 +342,11 @@ CALLS: dict[str, Does] = {
     "list_audit of an actor": by_person("list_audit", actor="me"),
     "list_audit of an operation": by_person("list_audit", action="claim_task"),
     "get_insights": by_person("get_insights"),
+    "list_workflow_files": by_person("list_workflow_files"),
+    "get_workflow_file": by_person("get_workflow_file", repository="acme/rocket", name="release"),
+    "edit_workflow": by_person("edit_workflow", text=WORKFLOW),
+    "save_workflow": by_person(
+        "save_workflow", repository="acme/rocket", name="release", text=WORKFLOW
+    ),
     "list_audit since a time": by_person("list_audit", since="2027-01-01"),
 }
