@@ -1,7 +1,7 @@
 """Every sentence that Hubbub writes on GitHub, but for those of the card."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -249,6 +249,28 @@ def settings_problems(committer: str, problems: Iterable[str]) -> str:
         "The last valid settings stay in force, or the defaults if there were none. The page "
         "*Repository settings* of Hubbub's documentation (`docs/reference/repository-settings.md`) "
         "describes each setting. Correct the file on the default branch, then close this issue."
+    )
+
+
+WORKFLOWS_ISSUE = "Workflow files of Hubbub cannot be used"
+# Files whose problems one issue lists.
+MOST_FILES = 10
+
+
+def workflow_problems(committer: str, found: Mapping[str, Iterable[str]]) -> str:
+    """The body of the issue: the problems by the path of the file."""
+    to = f"@{committer}, " if LOGIN.fullmatch(committer) else ""
+    shown = "\n".join(
+        f"- {code(path)}\n" + "\n".join(f"  - {code(each)}" for each in problems)
+        for path, problems in list(found.items())[:MOST_FILES]
+    )
+    more = len(found) - MOST_FILES
+    rest = f"\n- and {more} more files" if more > 0 else ""
+    return (
+        f"{to}Hubbub cannot use the last version of these workflow files:\n\n{shown}{rest}\n\n"
+        "The last valid version of each file stays in use, if there was one. The page *Workflows* "
+        "of Hubbub's documentation (`docs/reference/workflows.md`) describes each key. Correct "
+        "the files on the default branch, then close this issue."
     )
 
 

@@ -17,6 +17,7 @@ from bot.mirror.reads import Arguments
 from store.engine.transaction import Tx
 from store.mirror import branches, settings_files, stored_installations
 from store.tables.fetch import PendingReadRow
+from store.workflows import definitions
 
 # After so many answers that do not even show the parent, Hubbub gives the read up.
 MOST_BLIND_LOOKS = 3
@@ -42,6 +43,7 @@ PARENTS: dict[str, Callable[[Arguments], str]] = {
     "issue": _repository,
     "comment": _repository,
     "settings": _repository,
+    "workflow_files": _repository,
     "ref": _repository,
     "permission": _repository,
     "project_item": lambda a: f"/orgs/{a['org']}/projectsV2/{a['number']}",
@@ -80,6 +82,8 @@ async def _may_lose(tx: Tx, read: PendingReadRow) -> bool:
     i, arguments = read["installation_id"], read["arguments"]
     if read["kind"] == "settings":
         return await settings_files.get(tx, i, arguments["repository_id"]) is not None
+    if read["kind"] == "workflow_files":
+        return bool(await definitions.of_repository(tx, i, arguments["repository_id"]))
     if read["kind"] == "ref":
         here = (i, arguments["repository_id"], arguments["name"])
         return await branches.get(tx, *here) is not None

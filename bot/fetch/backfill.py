@@ -112,7 +112,7 @@ PARTS: dict[str, Part] = {
     ),
 }
 # These are small enough for one read each.
-SINGLE_READS = ("repository", "labels", "milestones", "refs", "settings")
+SINGLE_READS = ("repository", "labels", "milestones", "refs", "settings", "workflow_files")
 OWNERS = "boards"
 
 

@@ -6,12 +6,21 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from bot.comments import posted_texts
-from bot.fetch.answers import boards, code, issues, pulls, repositories, repository_settings
+from bot.fetch.answers import (
+    boards,
+    code,
+    issues,
+    pulls,
+    repositories,
+    repository_settings,
+    workflow_files,
+)
 from bot.fetch.answers.answer import Apply, rows
 from bot.github.payloads import at
 from bot.mirror import issue_effects, reads
 from bot.mirror.reads import Arguments
 from bot.repository.settings_file import PATH
+from bot.repository.workflow_paths import FOLDER
 from store.engine.transaction import Tx
 from store.inbox import commands
 from store.mirror import (
@@ -234,6 +243,12 @@ KINDS: dict[str, Kind] = {
     "settings": Kind(
         "contents: read", lambda _: f"contents/{PATH}", repository_settings.apply_settings
     ),
+    "workflow_files": Kind(
+        "contents: read", lambda _: f"contents/{FOLDER}", workflow_files.apply_folder
+    ),
+    "workflow_file": Kind(
+        "contents: read", lambda a: f"git/blobs/{a['sha']}", workflow_files.apply_file
+    ),
     "projects": Kind(
         "organization_projects: read",
         lambda a: f"/orgs/{a['org']}/projectsV2?per_page=100",
@@ -302,6 +317,8 @@ async def apply_absence(tx: Tx, read: PendingReadRow, *, is_deleted: bool) -> No
         await _hide_item(tx, installation_id, arguments["item_id"])
     elif read["kind"] == "settings":
         await repository_settings.apply_absence(tx, installation_id, arguments)
+    elif read["kind"] == "workflow_files":
+        await workflow_files.apply_absence(tx, *here)
     else:
         await _hide_deleted(tx, read["kind"], here, arguments)
 

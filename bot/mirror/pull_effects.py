@@ -10,7 +10,7 @@ from bot.mirror import issue_links, overlap_reads, own_changes, reads
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.mirror.issue_effects import was_closed_before_retry
-from bot.pulls import checks, facts
+from bot.pulls import checks, facts, workflow_files
 from bot.tasks import lifecycle, publishing, pull_ties, verdicts
 from bot.tasks.states import OPEN
 from bot.times import SECOND
@@ -58,7 +58,9 @@ async def _put_own_files(tx: Tx, row: PullRequestRow, before: PullRequestRow | N
     here = (row["installation_id"], row["repository_id"])
     if not await tasks.of_pull(tx, *here, row["number"]):
         return False
-    if (files := await own_changes.files(tx, row)) is None:
+    files = await own_changes.files(tx, row)
+    # Of a workflow file, the check needs to know the blob.
+    if files is None or workflow_files.files_in(files):
         return False
     stored = await pulls.files(tx, *here, row["number"])
     await pulls.put_files(

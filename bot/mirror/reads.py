@@ -28,7 +28,8 @@ class Arguments(TypedDict, total=False):
     which: int
     issue_id: int | None
     sha: str
-    # The name of a branch; for the read of a commit, any name of it; the file of a workflow.
+    # The name of a branch; for the read of a commit, any name of it; the file of an Actions
+    # workflow; the name of a workflow file on the default branch.
     name: str
     # A time, as GitHub writes it.
     since: str
@@ -48,7 +49,7 @@ class Arguments(TypedDict, total=False):
     fields: str
     # The number of the last issue in the batch before.
     after: int
-    # Who changed the settings file.
+    # Who changed the settings file or a workflow file.
     committer: str
     # When GitHub first said that the thing is not there; which ids a list lacked, and since when.
     absent_at: int
@@ -115,7 +116,7 @@ def installation(installation_id: int, priority: int = SOON) -> Read:
 
 
 def repository(kind: str, repository_id: int, priority: int = SOON) -> Read:
-    """`kind`: repository, labels, milestones, refs or settings."""
+    """`kind`: repository, labels, milestones, refs, settings or workflow_files."""
     return Read(kind, str(repository_id), {"repository_id": repository_id}, priority)
 
 
@@ -200,6 +201,14 @@ def tree(repository_id: int, sha: str, *, of_commit: bool = False, flat: bool = 
 def blob(repository_id: int, sha: str) -> Read:
     """A file's content."""
     return Read("blob", f"{repository_id} {sha}", {"repository_id": repository_id, "sha": sha})
+
+
+def workflow_file(repository_id: int, sha: str, *, name: str = "", committer: str = "") -> Read:
+    """A workflow file's content. With `name`, the file is on the default branch."""
+    arguments: Arguments = {"repository_id": repository_id, "sha": sha}
+    if name:
+        arguments |= {"name": name, "committer": committer}
+    return Read("workflow_file", f"{repository_id} {name or sha}", arguments)
 
 
 def comparison(repository_id: int, base: str, head: str) -> Read:

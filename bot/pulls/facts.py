@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.identity.actors import TRUSTED
-from bot.pulls import makers
+from bot.pulls import makers, workflow_files
 from bot.pulls.paths import inside
 from bot.pulls.verdict import Facts, Override, Reservation, TaskOfPull, is_same
 from bot.repository.repository_settings import Check
@@ -21,9 +21,10 @@ MOST_FILES = 3000
 
 
 async def of(tx: Tx, pull: PullRequestRow, settings: Check) -> Facts | None:
-    """None for a pull request of no task, unless the settings want a check on all."""
+    """None for a pull request of no task that changes no workflow file, unless all get a check."""
     found = await tasks_of(tx, pull)
-    if not found and settings.pulls != "all":
+    files = await workflow_files.of(tx, pull)
+    if not found and not files and settings.pulls != "all":
         return None
     maker = await makers.maker_of(tx, pull)
     return Facts(
@@ -32,6 +33,7 @@ async def of(tx: Tx, pull: PullRequestRow, settings: Check) -> Facts | None:
         tuple([await _task_of_pull(tx, pull, each) for each in found]),
         await _reservations(tx, pull, found, maker),
         await _override(tx, pull),
+        files,
     )
 
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from bot.kernel.sentences import code, inline
+from bot.pulls.workflow_files import WorkflowFile, line_of
 from bot.repository.repository_settings import Check, Outcome
 
 # The name of the check run.
 NAME = "Hubbub"
-Rule: TypeAlias = Literal["second_pull", "not_holder", "unclaimed", "reserved_paths"]
+Rule: TypeAlias = Literal[
+    "second_pull", "not_holder", "unclaimed", "reserved_paths", "workflow_files"
+]
 RULES: tuple[Rule, ...] = get_args(Rule)
 # `waiting`: the changed files are not known yet.
 Conclusion: TypeAlias = Literal["failure", "waiting", "neutral", "success"]
@@ -20,6 +23,8 @@ WORST_FIRST: tuple[Conclusion, ...] = get_args(Conclusion)
 MOST_NAMED = 10
 # GitHub takes 65,535 characters.
 LONGEST = 8_000
+# GitHub takes so many in one request.
+MOST_ANNOTATIONS = 50
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,16 @@ class Facts:
     tasks: tuple[TaskOfPull, ...] = ()
     reservations: tuple[Reservation, ...] | None = ()
     override: Override | None = None
+    workflow_files: tuple[WorkflowFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What GitHub shows beside a line of a changed file."""
+
+    path: str
+    line: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,7 @@ class Problem:
     rule: Rule
     title: str
     text: str
+    annotations: tuple[Annotation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +100,7 @@ class Verdict:
     title: str
     summary: str
     failing: tuple[Rule, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -101,8 +118,12 @@ def verdict(facts: Facts, settings: Check) -> Verdict:
         return _failure(failing, standing)
     if facts.reservations is None and settings.reserved_paths != "ignore":
         return WAITING
+    if settings.workflow_files != "ignore" and _are_unread(facts):
+        return READING_WORKFLOWS
     if standing:
-        return Verdict("neutral", _title(standing), _list(standing))
+        return Verdict(
+            "neutral", _title(standing), _list(standing), annotations=_annotations(standing)
+        )
     if found and facts.override:
         return _overridden(facts.override, found)
     return _success(facts)
@@ -113,7 +134,12 @@ def problems(facts: Facts) -> list[Problem]:
     live = [each for each in facts.tasks if each.ended is None]
     found = [rule(facts, each) for each in live for rule in TASK_RULES]
     reserved = [_reserved_paths(each) for each in facts.reservations or ()]
-    return [each for each in (*found, *reserved) if each is not None]
+    workflows = [_wrong_file(each) for each in facts.workflow_files]
+    return [each for each in (*found, *reserved, *workflows) if each is not None]
+
+
+def _are_unread(facts: Facts) -> bool:
+    return any(each.problems is None for each in facts.workflow_files)
 
 
 def _outcome(settings: Check, rule: Rule) -> Outcome:
@@ -167,6 +193,19 @@ def _reserved_paths(found: Reservation) -> Problem:
     )
 
 
+def _wrong_file(found: WorkflowFile) -> Problem | None:
+    if not found.problems:
+        return None
+    shown = "\n".join(f"  - {code(each)}" for each in found.problems)
+    name = found.path.rpartition("/")[2]
+    return Problem(
+        "workflow_files",
+        f"{name} is no valid workflow file",
+        f"{code(found.path)} cannot be used as a workflow file:\n{shown}",
+        tuple(Annotation(found.path, *line_of(each)) for each in found.problems),
+    )
+
+
 TASK_RULES: Sequence[Callable[[Facts, TaskOfPull], Problem | None]] = (
     _second_pull,
     _not_holder,
@@ -177,6 +216,11 @@ WAITING = Verdict(
     "Reading the changed files",
     "Others reserved paths here, so Hubbub reads first which files this pull request changes.",
 )
+READING_WORKFLOWS = Verdict(
+    "waiting",
+    "Reading the workflow files",
+    "Hubbub reads the workflow files that this pull request changes.",
+)
 HOW_TO_OVERRIDE = (
     "Somebody who may write here can let it pass: a comment on this pull request with "
     "`/override` and the reason."
@@ -186,7 +230,13 @@ HOW_TO_OVERRIDE = (
 def _failure(failing: list[Problem], standing: list[Problem]) -> Verdict:
     summary = f"{_list(standing)}\n\n{HOW_TO_OVERRIDE}"
     rules = dict.fromkeys(each.rule for each in failing)
-    return Verdict("failure", _title(failing), summary[:LONGEST], tuple(rules))
+    return Verdict(
+        "failure", _title(failing), summary[:LONGEST], tuple(rules), _annotations(standing)
+    )
+
+
+def _annotations(found: Sequence[Problem]) -> tuple[Annotation, ...]:
+    return tuple(one for each in found for one in each.annotations)[:MOST_ANNOTATIONS]
 
 
 def _title(found: list[Problem]) -> str:
@@ -208,6 +258,9 @@ def _overridden(override: Override, found: list[Problem]) -> Verdict:
 def _success(facts: Facts) -> Verdict:
     own = [each for each in facts.tasks if each.is_own]
     live = [each for each in facts.tasks if each.ended is None]
+    if facts.workflow_files and not facts.tasks:
+        names = ", ".join(code(each.path) for each in facts.workflow_files[:MOST_NAMED])
+        return Verdict("success", "The workflow files are valid", f"{names}: valid.")
     if not facts.tasks:
         return Verdict("success", "It is for no task", "This pull request is for no task.")
     if not live:
@@ -241,4 +294,11 @@ def of_several(found: Sequence[tuple[int, Verdict]]) -> Verdict:
     worst = min((each for _, each in found), key=lambda each: WORST_FIRST.index(each.conclusion))
     parts = [f"#{number}: {each.summary}" for number, each in found]
     failing = dict.fromkeys(rule for _, each in found for rule in each.failing)
-    return Verdict(worst.conclusion, worst.title, "\n\n".join(parts)[:LONGEST], tuple(failing))
+    marks = dict.fromkeys(one for _, each in found for one in each.annotations)
+    return Verdict(
+        worst.conclusion,
+        worst.title,
+        "\n\n".join(parts)[:LONGEST],
+        tuple(failing),
+        tuple(marks)[:MOST_ANNOTATIONS],
+    )

@@ -108,6 +108,9 @@ class Check(Group):
     reserved_paths: Outcome = Field(
         "fail", description="it changes paths that another claim reserved"
     )
+    workflow_files: Outcome = Field(
+        "fail", description="it changes a workflow file of Hubbub so that it cannot be used"
+    )
 
 
 class Board(Group):
@@ -383,6 +386,6 @@ def without_null(field: dict[str, Any]) -> dict[str, Any]:
     kinds = field.get("anyOf", [])
     if {"type": "null"} not in kinds:
         return field
-    (kind,) = [each for each in kinds if each != {"type": "null"}]
+    left = [each for each in kinds if each != {"type": "null"}]
     rest = {name: value for name, value in field.items() if name not in ("anyOf", "default")}
-    return {**kind, **rest}
+    return {**(left[0] if len(left) == 1 else {"anyOf": left}), **rest}

@@ -17,7 +17,7 @@ from bot.identity.actors import SLUG
 from bot.kernel.patterns import KIND, Shape
 from bot.repository.repository_settings import Login, without_null
 from bot.repository.run_settings import Cron, TemplateName
-from bot.repository.setting_types import Group, Label, Name
+from bot.repository.setting_types import Group, Label
 from bot.tasks.capabilities import Capabilities
 from bot.tasks.plans import MOST_DEPENDENCIES, MOST_SUB_ISSUES
 from bot.tasks.priorities import Priority
@@ -59,7 +59,7 @@ def _are_unique(given: list[str]) -> list[str]:
     return given
 
 
-def _listed(given: Any) -> Any:
+def _as_list(given: Any) -> Any:
     """One capability may stand without the brackets of a list."""
     return [given] if isinstance(given, str) else given
 
@@ -92,8 +92,9 @@ Duration: TypeAlias = Annotated[
 ]
 Agent: TypeAlias = Annotated[str, Shape(f"^{SLUG}$", "must be the id of an agent")]
 Needed: TypeAlias = Annotated[
-    Capabilities, BeforeValidator(_listed, json_schema_input_type=str | Capabilities)
+    Capabilities, BeforeValidator(_as_list, json_schema_input_type=str | Capabilities)
 ]
+Line: TypeAlias = Annotated[str, Field(max_length=200, pattern=r"^\S(.*\S)?$")]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=LONGEST_INPUT)]
 InputValue: TypeAlias = str | int | float | bool | list[Text]
 Default: TypeAlias = Annotated[
@@ -108,9 +109,9 @@ Approvers: TypeAlias = Annotated[
 
 
 class Input(Group):
-    """A value that whoever starts the workflow passes."""
+    """A value to pass when the workflow is started."""
 
-    description: Name | None = None
+    description: Line | None = None
     type: Literal["text", "number", "boolean", "list"] = "text"
     required: bool | None = Field(
         None, description="without this key: an input with a default is not required"
@@ -155,7 +156,7 @@ Approval: TypeAlias = Annotated[
 ]
 OnFailure: TypeAlias = Annotated[
     Literal["stop", "continue"] | Compensate,
-    OneOf("must be stop, continue or, with the id of a step, `{compensate: undo}`"),
+    OneOf("must be stop, continue or, with the id of a step, {compensate: undo}"),
 ]
 Condition: TypeAlias = Annotated[
     str,
@@ -213,7 +214,7 @@ class Step(Group):
 class Definition(Group):
     """The keys of a workflow file; each key that the file leaves out has its default."""
 
-    description: Name | None = None
+    description: Line | None = None
     inputs: dict[ValueName, Input] = Field({}, max_length=20)
     schedule: Cron | None = Field(
         None, description="when Hubbub starts it by itself: cron with five fields, in UTC"

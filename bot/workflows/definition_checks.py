@@ -53,9 +53,9 @@ def _of_inputs(definition: Definition) -> Iterator[Problem]:
     for name, given in definition.inputs.items():
         where = ("inputs", name)
         if given.default is None and given.required is False:
-            yield where, "needs a `default`, because it is not required"
+            yield where, "needs a default, because it is not required"
         if given.default is not None and given.required:
-            yield (*where, "required"), "must be left out, because there is a `default`"
+            yield (*where, "required"), "must be left out, because there is a default"
         if given.default is not None and (why := input_values.problem(given, given.default)):
             yield (*where, "default"), why
 
@@ -63,7 +63,7 @@ def _of_inputs(definition: Definition) -> Iterator[Problem]:
 def _of_schedule(definition: Definition) -> Iterator[Problem]:
     missing = [name for name, each in definition.inputs.items() if each.is_required]
     if definition.schedule and missing:
-        yield ("schedule",), f"needs a `default` for each input; without: {_names(missing)}"
+        yield ("schedule",), f"needs a default for each input; without: {_names(missing)}"
 
 
 # --- One step ------------------------------------------------------------------------------------
@@ -74,11 +74,11 @@ def _of_ids(definition: Definition) -> Iterator[Problem]:
     lists = [each.id for each in definition.steps if each.each]
     for n, step in enumerate(definition.steps):
         if step.id in first:
-            yield ("steps", str(n), "id"), f"is the id of an earlier step, `{step.id}`, too"
+            yield ("steps", str(n), "id"), f"is the id of an earlier step too: {step.id}"
         first.setdefault(step.id, n)
         for each in lists:
             if re.fullmatch(rf"{re.escape(each)}-[0-9]+", step.id):
-                yield ("steps", str(n), "id"), f"is the name of a task of step `{each}`, too"
+                yield ("steps", str(n), "id"), f"is also the name of a task of step {each}"
 
 
 def _of_step(definition: Definition, n: int, step: Step) -> Iterator[Problem]:
@@ -97,18 +97,18 @@ def _of_needs(definition: Definition, step: Step) -> Iterator[Problem]:
     known = [each.id for each in definition.steps]
     for n, need in enumerate(step.needs):
         if need not in known:
-            yield ("needs", str(n)), f"names no step: `{need}`; the steps are {_names(known)}"
+            yield ("needs", str(n)), f"names no step: {need}; the steps are {_names(known)}"
 
 
 def _of_keys(step: Step) -> Iterator[Problem]:
     given = step.model_fields_set
     if step.approve is None and not step.body.strip():
-        yield ((), "has no `body`; say what to do")
+        yield ((), "has no body; say what to do")
     if step.approve is not None:
         for key in (each for each in NOT_OF_A_GATE if each in given):
             yield (key,), "is not for a gate, because nobody works on it"
     if step.agent and step.template:
-        yield ("template",), "cannot stand with `agent`; use one of them"
+        yield ("template",), "cannot stand with agent; use one of them"
 
 
 def _of_each(definition: Definition, step: Step) -> Iterator[Problem]:
@@ -118,7 +118,7 @@ def _of_each(definition: Definition, step: Step) -> Iterator[Problem]:
     if given is None:
         yield ("each",), f"names no input; the inputs are {_names([*definition.inputs])}"
     elif given.type != "list":
-        yield ("each",), f"needs an input with `type: list`; `{step.each}` is a {given.type}"
+        yield ("each",), f"needs an input with type: list; {step.each} is a {given.type}"
 
 
 def _of_texts(definition: Definition, step: Step) -> Iterator[Problem]:
@@ -131,20 +131,20 @@ def _of_texts(definition: Definition, step: Step) -> Iterator[Problem]:
                 yield (key, written), why
     for key in ("labels", "condition"):
         if references.OPENING in str(getattr(step, key)):
-            yield ("if" if key == "condition" else key,), "takes no `${{ }}`"
+            yield ("if" if key == "condition" else key,), "takes no ${{ }}"
 
 
 def _of_reference(definition: Definition, step: Step, written: str, inside: str) -> str | None:
     shown = " ".join(written.split())[:60]
     if not written.endswith("}}"):
-        return "has a `${{` that does not end with `}}`"
+        return "has ${{ without }} after it"
     if inside == references.ITEM:
-        return None if step.each else f"`{shown}` needs `each` in this step"
+        return None if step.each else f"{shown} needs each in this step"
     name = references.input_name(inside)
     if name is None:
-        return f"`{shown}` is unknown; {references.ALLOWED}"
+        return f"{shown} is unknown; {references.ALLOWED}"
     known = [*definition.inputs]
-    return None if name in known else f"`{shown}` names no input; the inputs are {_names(known)}"
+    return None if name in known else f"{shown} names no input; the inputs are {_names(known)}"
 
 
 def _of_gate(step: Step) -> Iterator[Problem]:
@@ -152,7 +152,7 @@ def _of_gate(step: Step) -> Iterator[Problem]:
     if gate is None:
         return
     if gate.capability and gate.by != "agents":
-        yield ("approve", "capability"), "is only for `by: agents`"
+        yield ("approve", "capability"), "is only for by: agents"
     if isinstance(gate.by, list) and gate.quorum > len(gate.by):
         yield ("approve", "quorum"), f"is more than the {len(gate.by)} who may approve"
 
@@ -167,10 +167,10 @@ def _of_compensations(definition: Definition) -> Iterator[Problem]:
         where = ("steps", str(n))
         if step.compensation and step.compensation not in by_id:
             known = _names([*by_id])
-            why = f"names no step: `{step.compensation}`; the steps are {known}"
+            why = f"names no step: {step.compensation}; the steps are {known}"
             yield (*where, "on_failure", "compensate"), why
         for need in {*step.needs} & targets:
-            why = f"names `{need}`, which runs only after a failure"
+            why = f"names {need}, which runs only after a failure"
             yield (*where, "needs", str(step.needs.index(need))), why
         if step.id in targets:
             yield from ((where + part, why) for part, why in _of_compensation(step))
@@ -191,11 +191,11 @@ def _of_circle(definition: Definition) -> Iterator[Problem]:
     path = plans.cycle(edges, [each.id for each in definition.steps])
     if path:
         n = next(n for n, each in enumerate(definition.steps) if each.id == path[0])
-        waits = [f"`{a}` needs `{b}`" for a, b in pairwise(path)]
-        yield ("steps", str(n), "needs"), f"is a circle: {_shortened(waits)}"
+        waits = [f"{a} needs {b}" for a, b in pairwise(path)]
+        yield ("steps", str(n), "needs"), f"is a circle: {_first_and_last(waits)}"
 
 
-def _shortened(waits: list[str]) -> str:
+def _first_and_last(waits: list[str]) -> str:
     left_out = len(waits) - MOST_NAMES
     shown = waits if left_out <= 0 else [*waits[: MOST_NAMES - 1], f"{left_out} more", waits[-1]]
     return ", ".join(shown)

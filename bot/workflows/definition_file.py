@@ -9,7 +9,6 @@ from bot.kernel.yaml_file import ANY, Found, Lines, Rules, Unreadable, Where, ma
 from bot.workflows import definition_checks
 from bot.workflows.definition import GROUPS, MOST_STEPS, Definition
 
-FOLDER = ".github/hubbub/workflows"
 RULES = Rules(
     example="steps: [{id: build, title: Build it, body: Make it work}]",
     longest=256 * 1024,
@@ -22,7 +21,6 @@ RULES = Rules(
 MOST_LINES = 2_000
 # How many problems get a line, of which the first in the file are shown.
 MOST_LOCATED = 200
-__all__ = ["FOLDER", "Unreadable", "parse", "too_long"]
 
 
 def parse(data: bytes) -> Definition:
@@ -37,7 +35,7 @@ def parse(data: bytes) -> Definition:
     problems = definition_checks.problems(found)
     if problems:
         first = problems[:MOST_LOCATED]
-        raise yaml_file.unreadable(_found(lines, given, source, *each) for each in first)
+        raise yaml_file.unreadable(_with_line(lines, given, source, *each) for each in first)
     return found
 
 
@@ -51,15 +49,15 @@ def _group_at(where: Where) -> type[BaseModel]:
 
 def _of_model(problem: Found, given: Any) -> Found:
     line, where, reason = problem
-    return line, _named(where, given), reason
+    return line, _path_by_id(where, given), reason
 
 
-def _found(lines: Lines, given: Any, source: list[str], where: Where, reason: str) -> Found:
+def _with_line(lines: Lines, given: Any, source: list[str], where: Where, reason: str) -> Found:
     line = yaml_file.nearest_line(lines, where)
     # The last part of a problem in a text is what stands there, which may be some lines below.
     if where not in lines and len(where) == 4 and where[2] in definition_checks.TEXTS:
         line, where = _line_with(where[3], line, source), where[:3]
-    return line, _named(where, given), reason
+    return line, _path_by_id(where, given), reason
 
 
 def _line_with(written: str, first: int, source: list[str]) -> int:
@@ -69,7 +67,7 @@ def _line_with(written: str, first: int, source: list[str]) -> int:
     return next(below, first)
 
 
-def _named(where: Where, given: Any) -> Where:
+def _path_by_id(where: Where, given: Any) -> Where:
     """The path with the id of the step, if it has one, in place of its number."""
     if len(where) < 2 or where[0] != "steps":
         return where

@@ -34,9 +34,9 @@ def expand(definition: Definition, inputs: Mapping[str, Any]) -> list[ExpandedSt
     values = input_values.complete(definition, inputs)
     keys = {step.id: [key for key, _ in _items(step, values)] for step in definition.steps}
     if (total := sum(map(len, keys.values()))) > MOST_STEPS:
-        raise _refused(f"the workflow would have {total} steps; the limit is {MOST_STEPS}")
+        raise _refusal(f"the workflow would have {total} steps; the limit is {MOST_STEPS}")
     return [
-        _expanded(step, key, item, keys, values)
+        _task_of(step, key, item, keys, values)
         for step in definition.steps
         for key, item in _items(step, values)
     ]
@@ -52,7 +52,7 @@ def _items(step: Step, values: Mapping[str, InputValue]) -> Iterator[tuple[str, 
         yield f"{step.id}-{n}", each
 
 
-def _expanded(
+def _task_of(
     step: Step,
     key: str,
     item: str | None,
@@ -61,7 +61,7 @@ def _expanded(
 ) -> ExpandedStep:
     needs = tuple(each for need in step.needs for each in keys[need])
     if len(needs) > MOST_NEEDS:
-        raise _refused(f"step {key} would need {len(needs)} others; the limit is {MOST_NEEDS}")
+        raise _refusal(f"step {key} would need {len(needs)} others; the limit is {MOST_NEEDS}")
     return ExpandedStep(
         key=key,
         step=step,
@@ -73,18 +73,18 @@ def _expanded(
 
 
 def _title(step: Step, key: str, item: str | None, values: Mapping[str, InputValue]) -> str:
-    found = _replaced(step.title, item, values).strip()
+    found = _with_values(step.title, item, values).strip()
     if len(found.splitlines()) != 1:
-        raise _refused(f"the title of step {key} would have several lines; shorten the input")
-    return _bounded(found, f"the title of step {key}", LONGEST_TITLE)
+        raise _refusal(f"the title of step {key} would have several lines; shorten the input")
+    return _within(found, f"the title of step {key}", LONGEST_TITLE)
 
 
 def _body(step: Step, key: str, item: str | None, values: Mapping[str, InputValue]) -> str:
-    found = _replaced(step.body, item, values)
-    return _bounded(found, f"the body of step {key}", LONGEST_BODY)
+    found = _with_values(step.body, item, values)
+    return _within(found, f"the body of step {key}", LONGEST_BODY)
 
 
-def _replaced(text: str, item: str | None, values: Mapping[str, InputValue]) -> str:
+def _with_values(text: str, item: str | None, values: Mapping[str, InputValue]) -> str:
     def value(inside: str) -> str:
         if inside == references.ITEM:
             assert item is not None
@@ -93,14 +93,14 @@ def _replaced(text: str, item: str | None, values: Mapping[str, InputValue]) -> 
         assert name is not None
         return input_values.as_text(values[name])
 
-    return references.replaced(text, value)
+    return references.with_values(text, value)
 
 
-def _bounded(text: str, what: str, longest: int) -> str:
+def _within(text: str, what: str, longest: int) -> str:
     if len(text) > longest:
-        raise _refused(f"{what} would have {len(text)} characters; the limit is {longest}")
+        raise _refusal(f"{what} would have {len(text)} characters; the limit is {longest}")
     return text
 
 
-def _refused(why: str) -> Refused:
+def _refusal(why: str) -> Refused:
     return Refused("invalid_arguments", f"inputs: {why}.")

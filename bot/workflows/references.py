@@ -10,7 +10,7 @@ OPENING = "${{"
 REFERENCE = re.compile(r"\$\{\{(?P<inside>.{0,200}?)\}\}", re.DOTALL)
 INPUT = re.compile(r"inputs\.([a-z][a-z0-9_-]{0,39})")
 ITEM = "item"
-ALLOWED = "only `${{ inputs.NAME }}` and, in a step with `each`, `${{ item }}` are allowed"
+ALLOWED = "only ${{ inputs.NAME }} and, in a step with each, ${{ item }} are allowed"
 
 
 def references(text: str) -> Iterator[tuple[str, str]]:
@@ -28,6 +28,6 @@ def input_name(inside: str) -> str | None:
     return found[1] if found else None
 
 
-def replaced(text: str, value: Callable[[str], str]) -> str:
+def with_values(text: str, value: Callable[[str], str]) -> str:
     """The text with the value of each name in it, in one pass."""
     return REFERENCE.sub(lambda found: value(found["inside"].strip()), text)

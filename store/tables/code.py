@@ -9,7 +9,8 @@ class CodeObjectRow(TypedDict):
     """One object of a repository's code. All kinds but `name` never change.
 
     The kinds and their ids: `name` a name of a commit, `commit` its SHA, `tree` and `blob` the SHA
-    of git's object, `diff` two commits, or a pull request with its base and its head.
+    of git's object, `diff` two commits, or a pull request with its base and its head, `problems`
+    the SHA of a workflow file.
     """
 
     installation_id: Annotated[int, KEY]

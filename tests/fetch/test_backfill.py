@@ -175,7 +175,7 @@ async def test_more_things_of_one_second_than_a_page_holds_are_all_fetched(
 async def test_progress_says_what_is_left(workspace: Workspace) -> None:
     workspace.github.seed(workspace.repository, issues=350)
     await workspace.begin_backfill()
-    for _ in range(8):
+    for _ in range(9):
         await workspace.sender.step(workspace.installation.id)
     rows = await workspace.store.read(lambda tx: backfills.progress(tx, workspace.installation.id))
     issues = next(row for row in rows if row["part"] == "issues")

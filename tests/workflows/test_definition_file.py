@@ -1,15 +1,25 @@
 """`.github/hubbub/workflows/NAME.yml`: what it may hold, and the words for what is wrong."""
 
 import json
+import os
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from bot.kernel.yaml_file import MOST_PROBLEMS, Unreadable
-from bot.workflows.definition import Compensate, Definition, Gate, seconds
+from bot.workflows.definition import GROUPS, Compensate, Definition, Gate, schema, seconds
 from bot.workflows.definition_file import RULES, parse
 from bot.workflows.expansion import expand
+
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
+PAGE = (DOCS / "workflows.md").read_text()
+SCHEMA = DOCS / "workflow.schema.json"
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 WHOLE = """\
 description: Build a feature
@@ -124,12 +134,12 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "two steps with one id": (
         step("body: x") + "  - {title: B, body: x, id: build}\n",
-        "line 5: steps.build.id: is the id of an earlier step, `build`, too",
+        "line 5: steps.build.id: is the id of an earlier step too: build",
     ),
     "an id that a task of another step has": (
         step("body: x", "each: parts", before="inputs: {parts: {type: list}}\n")
         + "  - {id: build-2, title: B, body: x}\n",
-        "line 7: steps.build-2.id: is the name of a task of step `build`, too",
+        "line 7: steps.build-2.id: is also the name of a task of step build",
     ),
     "an id in capitals": (
         "steps:\n - id: Build\n   title: B\n   body: x",
@@ -140,7 +150,7 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "needs that do not exist": (
         step("body: x", "needs:", "  - desing"),
-        "line 6: steps.build.needs.0: names no step: `desing`; the steps are build",
+        "line 6: steps.build.needs.0: names no step: desing; the steps are build",
     ),
     "needs twice": (
         step("body: x") + "  - {id: b, title: B, body: x, needs: [build, build]}\n",
@@ -148,16 +158,16 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a step that needs itself": (
         step("body: x", "needs: [build]"),
-        "line 5: steps.build.needs: is a circle: `build` needs `build`",
+        "line 5: steps.build.needs: is a circle: build needs build",
     ),
     "a circle": (
         step("body: x", "needs: [b]") + OTHER,
-        "line 5: steps.build.needs: is a circle: `build` needs `b`, `b` needs `build`",
+        "line 5: steps.build.needs: is a circle: build needs b, b needs build",
     ),
-    "a step without a body": (step(), "line 2: steps.build: has no `body`; say what to do"),
+    "a step without a body": (step(), "line 2: steps.build: has no body; say what to do"),
     "a step with an empty body": (
         step("body: ' '"),
-        "line 2: steps.build: has no `body`; say what to do",
+        "line 2: steps.build: has no body; say what to do",
     ),
     "an unknown capability": (
         step("body: x", "capability: [rust, Web Design]"),
@@ -172,7 +182,7 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "each over a text": (
         step("body: x", "each: part", before="inputs:\n  part: {}\n"),
-        "line 7: steps.build.each: needs an input with `type: list`; `part` is a text",
+        "line 7: steps.build.each: needs an input with type: list; part is a text",
     ),
     "a gate with a key of an agent": (
         step("approve: writers", "retry: 2"),
@@ -194,7 +204,7 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "people with a capability": (
         step("approve:", "  by: writers", "  capability: review"),
-        "line 6: steps.build.approve.capability: is only for `by: agents`",
+        "line 6: steps.build.approve.capability: is only for by: agents",
     ),
     "a quorum that nobody reaches": (
         step("approve: {by: [octocat], quorum: 2}"),
@@ -202,7 +212,7 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a compensation that does not exist": (
         step("body: x", "on_failure:", "  compensate: undo"),
-        "line 6: steps.build.on_failure.compensate: names no step: `undo`; the steps are build",
+        "line 6: steps.build.on_failure.compensate: names no step: undo; the steps are build",
     ),
     "a compensation with needs": (
         step("body: x", "on_failure: {compensate: b}") + OTHER,
@@ -217,18 +227,18 @@ WRONG: dict[str, tuple[str, str]] = {
     "a step that needs a compensation": (
         step("body: x", "on_failure: {compensate: b}", "needs: [b]")
         + "  - {id: b, title: B, body: x}\n",
-        "line 6: steps.build.needs.0: names `b`, which runs only after a failure",
+        "line 6: steps.build.needs.0: names b, which runs only after a failure",
     ),
     "another word for a failure": (
         step("body: x", "on_failure: retry"),
         (
             "line 5: steps.build.on_failure: must be stop, continue or, with the id of a step, "
-            "`{compensate: undo}`"
+            "{compensate: undo}"
         ),
     ),
     "an agent and a template": (
         step("body: x", "agent: scout", "template: fixer"),
-        "line 6: steps.build.template: cannot stand with `agent`; use one of them",
+        "line 6: steps.build.template: cannot stand with agent; use one of them",
     ),
     "a condition that is an expression": (
         step("body: x", "if: inputs.a == 1"),
@@ -248,26 +258,26 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "an unknown input in a title": (
         "steps:\n  - id: build\n    title: Build ${{ inputs.part }}\n    body: x\n",
-        "line 3: steps.build.title: `${{ inputs.part }}` names no input; the inputs are none",
+        "line 3: steps.build.title: ${{ inputs.part }} names no input; the inputs are none",
     ),
     "an expression in a body, in its own line": (
         step("body: |", "  Do", "  it for ${{ github.actor }}"),
         (
-            "line 6: steps.build.body: `${{ github.actor }}` is unknown; only `${{ inputs.NAME }}` "
-            "and, in a step with `each`, `${{ item }}` are allowed"
+            "line 6: steps.build.body: ${{ github.actor }} is unknown; only ${{ inputs.NAME }} "
+            "and, in a step with each, ${{ item }} are allowed"
         ),
     ),
     "an item without each": (
         step("body: ${{ item }}"),
-        "line 4: steps.build.body: `${{ item }}` needs `each` in this step",
+        "line 4: steps.build.body: ${{ item }} needs each in this step",
     ),
     "a reference that does not end": (
         step("body: ${{ item"),
-        "line 4: steps.build.body: has a `${{` that does not end with `}}`",
+        "line 4: steps.build.body: has ${{ without }} after it",
     ),
     "a reference in a label": (
         step("body: x", "labels:", "  - ${{ item }}"),
-        "line 5: steps.build.labels: takes no `${{ }}`",
+        "line 5: steps.build.labels: takes no ${{ }}",
     ),
     "an unknown role": (
         step("body: x", "role: boss"),
@@ -286,15 +296,15 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "an unneeded input without a default": (
         step("body: x", before="inputs:\n  a: {required: false}\n"),
-        "line 2: inputs.a: needs a `default`, because it is not required",
+        "line 2: inputs.a: needs a default, because it is not required",
     ),
     "a required input with a default": (
         step("body: x", before="inputs:\n  a: {required: true, default: b}\n"),
-        "line 2: inputs.a.required: must be left out, because there is a `default`",
+        "line 2: inputs.a.required: must be left out, because there is a default",
     ),
     "a schedule without a default": (
         step("body: x", before="inputs:\n  a: {}\nschedule: 0 6 * * 1\n"),
-        "line 3: schedule: needs a `default` for each input; without: a",
+        "line 3: schedule: needs a default for each input; without: a",
     ),
     "a schedule that is none": (
         step("body: x", before="schedule: daily\n"),
@@ -350,7 +360,7 @@ def test_a_file_gets_all_its_problems_in_the_order_of_its_lines() -> None:
 def test_a_file_with_many_problems_gets_the_first_ones() -> None:
     text = "steps:\n" + "".join(f"- {{id: a{n}, title: A}}\n" for n in range(100))
     assert problems(text) == [
-        f"line {n + 2}: steps.a{n}: has no `body`; say what to do" for n in range(MOST_PROBLEMS)
+        f"line {n + 2}: steps.a{n}: has no body; say what to do" for n in range(MOST_PROBLEMS)
     ]
 
 
@@ -359,8 +369,8 @@ def test_a_long_circle_is_shortened() -> None:
         f"- {{id: a{n}, title: A, body: x, needs: [a{(n + 1) % 100}]}}\n" for n in range(100)
     )
     (found,) = problems("steps:\n" + ring)
-    assert found.startswith("line 2: steps.a0.needs: is a circle: `a0` needs `a1`, `a1` needs `a2`")
-    assert found.endswith("`a8` needs `a9`, 90 more, `a99` needs `a0`")
+    assert found.startswith("line 2: steps.a0.needs: is a circle: a0 needs a1, a1 needs a2")
+    assert found.endswith("a8 needs a9, 90 more, a99 needs a0")
 
 
 PIECES = st.sampled_from(
@@ -393,3 +403,54 @@ def test_a_file_that_is_too_long_is_not_read() -> None:
     assert problems(b"#" * (RULES.longest + 1)) == [
         f"the file has {RULES.longest + 1} bytes; the limit is {RULES.longest}"
     ]
+
+
+# --- What is published ---------------------------------------------------------------------------
+
+
+def test_the_schema_is_as_published() -> None:
+    """After a wanted change: HUBBUB_UPDATE_SNAPSHOTS=1 pytest tests/workflows."""
+    found = schema()
+    if os.environ.get("HUBBUB_UPDATE_SNAPSHOTS"):
+        SCHEMA.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    assert found == json.loads(SCHEMA.read_text())
+    Draft202012Validator.check_schema(found)
+
+
+@pytest.mark.parametrize("example", [*EXAMPLES, WHOLE])
+def test_the_examples_of_the_page_are_right_for_us_and_for_the_schema(example: str) -> None:
+    parse(example.encode())
+    Draft202012Validator(schema()).validate(yaml.safe_load(example))
+
+
+# What only Hubbub can know stands between the keys; the schema knows the keys themselves.
+OF_THE_SCHEMA = [
+    each
+    for each in WRONG
+    if each.startswith(
+        ("an unknown key", "an id in", "an unknown role", "another word", "no steps")
+    )
+    or each in {"a gate for nobody", "a time-out without a unit", "too many attempts"}
+]
+
+
+@pytest.mark.parametrize("case", OF_THE_SCHEMA)
+def test_the_schema_refuses_wrong_keys_and_values(case: str) -> None:
+    assert not Draft202012Validator(schema()).is_valid(yaml.safe_load(WRONG[case][0]))
+
+
+def test_every_key_is_documented() -> None:
+    paths = {
+        (): "",
+        ("policy",): "policy.",
+        ("inputs", "*"): "inputs.NAME.",
+        ("steps", "*"): "steps[].",
+        ("steps", "*", "approve"): "steps[].approve.",
+    }
+    assert paths.keys() == GROUPS.keys()
+    rows = [
+        f"| `{paths[where]}{each.alias or name}` |"
+        for where, group in GROUPS.items()
+        for name, each in group.model_fields.items()
+    ]
+    assert [row for row in rows if row not in PAGE] == []

@@ -39,13 +39,18 @@ async def apply_tree(tx: Tx, _: Keys, r: Reading) -> None:
 
 
 async def apply_blob(tx: Tx, _: Keys, r: Reading) -> None:
+    await code.put_blobs(tx, r.here, [blob_content(r)])
+
+
+def blob_content(r: Reading) -> bytes:
+    """The content of the file. Raise Malformed if it has not the SHA that was asked for."""
     try:
         content = b64decode(payloads.text(at(r.data, "content")))
     except ValueError as exc:  # of which binascii.Error is one
         raise Malformed("the file's content must be base64") from exc
     if git_objects.blob_sha(content) != r.arguments["sha"]:
         raise Malformed("the file's content must have the SHA that was asked for")
-    await code.put_blobs(tx, r.here, [content])
+    return content
 
 
 async def apply_comparison(tx: Tx, _: Keys, r: Reading) -> None:

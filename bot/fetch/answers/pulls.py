@@ -8,7 +8,7 @@ from bot.fetch.answers.issues import number_at
 from bot.github import patches, payloads
 from bot.github.payloads import Json, Mirrored, at
 from bot.identity.keyring import Keys
-from bot.mirror import code, overlap_reads, reads
+from bot.mirror import code, overlap_reads, reads, workflow_files
 from bot.mirror.rows import check_rows, pull_rows
 from bot.pulls import checks
 from bot.times import SECOND
@@ -75,6 +75,7 @@ async def apply_files(tx: Tx, _: Keys, r: Reading) -> None:
         },
     )
     await overlap_reads.report_pull_change(tx, pull, before["files"] if before else ())
+    await workflow_files.check_changed(tx, pull)
     await checks.refresh_pull(tx, pull)
     key = code.pull_key(number, pull["base_ref"], _head_of(r) or pull["head_sha"])
     files = [file_diff(each) for each in r.entries]

@@ -1,11 +1,14 @@
 """Repositories and their branches."""
 
+from collections.abc import Callable
+
 from bot.github import payloads
 from bot.github.payloads import at
 from bot.mirror import reads
 from bot.mirror.changes import Branch, Changes, PushedCommit
 from bot.mirror.rows import installation_rows
 from bot.mirror.webhooks.event import Event, as_list
+from bot.repository import workflow_paths
 from bot.repository.settings_file import PATH
 from store.mirror import merge_groups
 
@@ -35,7 +38,7 @@ def push(event: Event) -> Changes:
     by_id = payloads.maybe_number(at(event.payload, "sender", "id")) or 0
     head = None if gone else after
     branch = Branch(event.repository_id, name, before, head, pushed_at, by, by_id)
-    wanted = (_settings(event),) if not gone and _touches_settings(event, name) else ()
+    wanted = () if gone else _files_to_read(event, name)
     # GitHub waits for the required checks on the head of each group of a merge queue.
     is_group = head is not None and name.startswith(merge_groups.PREFIX)
     rechecks = ((event.repository_id, after),) if is_group else ()
@@ -63,20 +66,31 @@ def delete(event: Event) -> Changes:
     return Changes(reads=(reads.branch(event.repository_id, name),))
 
 
-def _touches_settings(event: Event, name: str) -> bool:
+# What Hubbub reads again after a push to the default branch that touches such a path.
+FILES: dict[str, Callable[[str], bool]] = {
+    "settings": lambda path: path == PATH,
+    "workflow_files": workflow_paths.is_workflow_file,
+}
+
+
+def _files_to_read(event: Event, name: str) -> tuple[reads.Read, ...]:
     if name != payloads.text(at(event.payload, "repository", "default_branch")):
-        return False
+        return ()
     commits = as_list(at(event.payload, "commits"))
-    if at(event.payload, "forced") is True or not commits:
-        return True  # the event does not list what changed
-    return any(
-        PATH in as_list(at(commit, word))
+    touched = {
+        path
         for commit in commits
         for word in ("added", "modified", "removed")
-    )
+        for path in as_list(at(commit, word))
+        if isinstance(path, str)
+    }
+    # If it was forced or has no commits, the event does not list what changed.
+    is_unsure = at(event.payload, "forced") is True or not commits
+    kinds = (kind for kind, is_one in FILES.items() if is_unsure or any(map(is_one, touched)))
+    return tuple(_read_of(event, kind) for kind in kinds)
 
 
-def _settings(event: Event) -> reads.Read:
+def _read_of(event: Event, kind: str) -> reads.Read:
     pusher = payloads.text(at(event.payload, "sender", "login"), 100)
-    asked = reads.repository("settings", event.repository_id)
+    asked = reads.repository(kind, event.repository_id)
     return reads.Read(asked.kind, asked.subject, {**asked.arguments, "committer": pusher})

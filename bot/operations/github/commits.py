@@ -17,7 +17,7 @@ from bot.operations.arguments import NOT_BLANK, Branch, Fence, Sha
 from bot.operations.github.targets import check_branch_fits, on_branch, work_place
 from bot.operations.github.writing import Writes, queue, write
 from bot.operations.tasks import ownership
-from bot.repository import settings_file
+from bot.repository import settings_file, workflow_paths
 from store.mirror import branches
 from store.outbox import writes
 from store.tables.mirror import RepositoryRow
@@ -187,14 +187,18 @@ def _check_files(files: list[File], delete: list[str]) -> None:
 def _check_settings(ctx: Context, where: RepositoryRow, paths: list[str]) -> None:
     """Raise Refused if the commit changes what agents may do, and the caller may not."""
     action = "github_commit_files.settings"
-    changes = settings_file.PATH in paths
-    if changes and not permissions.allows(ctx.actor, action, repository_id=where["id"]):
+    found = [each for each in paths if _says_what_agents_do(each)]
+    if found and not permissions.allows(ctx.actor, action, repository_id=where["id"]):
         raise Refused(
             "forbidden",
-            f"{settings_file.PATH} says what agents may do in {where['full_name']}. Only a person "
-            f"or {TO_A_LEAD} changes it.",
+            f"{found[0]} says what agents do in {where['full_name']}. Only a person or "
+            f"{TO_A_LEAD} changes it.",
             **permissions.missing(ctx.actor, action),
         )
+
+
+def _says_what_agents_do(path: str) -> bool:
+    return path == settings_file.PATH or path.startswith(f"{workflow_paths.FOLDER}/")
 
 
 def _is_base64(content: str) -> bool:

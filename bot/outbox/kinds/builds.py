@@ -16,11 +16,12 @@ from bot.outbox.kinds.kind import (
     status_result,
 )
 from bot.pulls import checks, verdict
+from bot.pulls.verdict import Verdict
 from bot.repository.run_settings import RUN_INPUT
 from bot.runs.binding import named_in, short_ref
 from store.engine.transaction import Tx
 from store.mirror import head_checks
-from store.outbox import write_history
+from store.outbox import write_history, writes
 from store.tables.outbox import WriteRow
 
 CHECKS = "/repos/{repository}/check-runs"
@@ -51,7 +52,8 @@ async def stored_check(tx: Tx, write: WriteRow) -> dict[str, Any]:
         return {}
     stored = await head_checks.get(tx, *here)
     made = {"check_run_id": stored["check_run_id"]} if stored and stored["check_run_id"] else {}
-    return made | {"shown": shown}
+    _, last = await writes.edits(tx, here[0], write["target"], checks.KIND)
+    return made | {"shown": shown, "annotated": bool(last and (last["result"] or {}).get("notes"))}
 
 
 async def needs_no_check(tx: Tx, write: WriteRow) -> bool:
@@ -66,7 +68,7 @@ def _pull_check_request(sending: Sending) -> Request:
         "name": verdict.NAME,
         # It says which write made the check run, and what was sent with it.
         "external_id": f"{sending.write['id']} {shown.digest}",
-        "output": {"title": shown.title, "summary": shown.summary},
+        "output": {"title": shown.title, "summary": shown.summary, **_annotations(sending, shown)},
     }
     if shown.conclusion == "waiting":
         body |= {"status": "in_progress"}
@@ -77,9 +79,28 @@ def _pull_check_request(sending: Sending) -> Request:
     return Request("POST", sending.path(CHECKS), body | sending.pick("head_sha"))
 
 
+def _annotations(sending: Sending, shown: Verdict) -> dict[str, Any]:
+    """An edit appends to those that are there, and they follow from the head, so only once."""
+    if not shown.annotations or sending.known.get("annotated"):
+        return {}
+    found = [
+        {
+            "path": each.path,
+            "start_line": each.line,
+            "end_line": each.line,
+            "annotation_level": "failure" if shown.conclusion == "failure" else "warning",
+            "message": each.text,
+        }
+        for each in shown.annotations
+    ]
+    return {"annotations": found}
+
+
 def _pull_check_result(data: Any) -> Result:
     _, _, digest = text(at(data, "external_id")).partition(" ")
-    return {"id": maybe_number(at(data, "id")), "digest": digest or None}
+    notes = maybe_number(at(data, "output", "annotations_count"))
+    found: Result = {"id": maybe_number(at(data, "id")), "digest": digest or None}
+    return found | ({"notes": notes} if notes else {})
 
 
 def _is_its_pull_check(sending: Sending, entry: Any) -> bool:
