@@ -43,6 +43,8 @@ flag_commands = typer.Typer(help="Turn features on for some installations.", no_
 app.add_typer(flag_commands, name="flags", rich_help_panel=OPERATE)
 notify_commands = typer.Typer(help="Tell people what needs them.", no_args_is_help=True)
 app.add_typer(notify_commands, name="notify", rich_help_panel=OPERATE)
+workflow_commands = typer.Typer(help="Check and write workflow files.", no_args_is_help=True)
+app.add_typer(workflow_commands, name="workflow", rich_help_panel=USE)
 audit_commands = typer.Typer(help="Verify and export the audit log.", no_args_is_help=True)
 app.add_typer(audit_commands, name="audit", rich_help_panel=ACCESS)
 
@@ -664,6 +666,28 @@ def show_insights(
     from bot.cli import insights
 
     asyncio.run(insights.show(settings.load(), installation, since, as_json=as_json))
+
+
+@workflow_commands.command("check")
+def workflow_check(
+    files: Annotated[list[Path], typer.Argument(help="workflow files, NAME.yml")],
+) -> None:
+    """Print what is wrong with workflow files, with the line. Exit status 1 if something is."""
+    from bot.cli import workflows
+
+    sys.exit(workflows.check(files))
+
+
+@workflow_commands.command("new")
+def workflow_new(
+    template: Annotated[
+        str, typer.Argument(help="feature, bug-fix, refactoring, release or review")
+    ],
+) -> None:
+    """Print a workflow file to copy and change."""
+    from bot.cli import workflows
+
+    workflows.print_template(template)
 
 
 @app.command("backfill", rich_help_panel=OPERATE)
