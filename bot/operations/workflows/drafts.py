@@ -14,8 +14,8 @@ from bot.operations.code import places
 from bot.operations.code.entries import NOTHING, CommitAnswer, at_path, frame
 from bot.operations.code.lookup import Lookup, WhenRead
 from bot.operations.tasks.access import visible_repository
+from bot.repository import workflow_paths
 from bot.workflows import draft
-from bot.workflows.definition_file import FOLDER
 from bot.workflows.draft import Draft, DraftStep, Problem
 from bot.workflows.edited_values import CannotEdit, Values
 from bot.workflows.edits import AnyEdit
@@ -27,8 +27,8 @@ FileName: TypeAlias = Annotated[
     str,
     Field(max_length=60, description="of the file, without .yml"),
     Shape(
-        r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
-        "must have letters, digits, hyphens and underscores, a letter or digit first",
+        f"^{workflow_paths.NAME.pattern}$",
+        "must have 1 to 60 lower-case letters, digits and hyphens, a hyphen not first",
     ),
 ]
 DraftText: TypeAlias = Annotated[
@@ -108,7 +108,7 @@ async def get_workflow_file(
 
 
 def path_of(name: str) -> str:
-    return f"{FOLDER}/{name}.yml"
+    return workflow_paths.path_of(name)
 
 
 def _text_of(path: str, content: bytes) -> str:
