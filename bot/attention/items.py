@@ -28,6 +28,7 @@ KINDS: dict[str, str] = {
     "step_agent_away": "a step of a workflow is kept for the agent that it names, and that has "
     "never registered, has left or is paused, until it comes or the step is open to all, after a "
     "day",
+    "deadlock": "agents wait for each other in a circle, until one of the waits ends",
     "agent_died": "an agent's lease expired and the agent has not called since, until it calls, "
     "is paused or leaves; at most three days",
     "run_failed": "an agent run failed, until another run for its task begins or the task ends; at "

@@ -94,6 +94,17 @@ def _death_words(row: Trouble) -> Words:
     return Words(title, title, "Look at the agent and start it again, or unregister it.")
 
 
+def _deadlock_words(row: Trouble) -> Words:
+    names = sorted(set((row["detail"] or "").split(",")))
+    title = f"{', '.join(names[:-1])} and {names[-1]} wait for each other."
+    return Words(
+        title,
+        title,
+        "Look at their tasks and messages on the page: /release one of the tasks, or tell one of "
+        "them to answer.",
+    )
+
+
 def _run_words(end: str, action: str) -> Callable[[Trouble], Words]:
     def words(row: Trouble) -> Words:
         of = f" for {_task(row)}" if row["task_id"] else f" in {row['full_name']}"
@@ -189,6 +200,7 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     "task_failed": _failure_words,
     "task_stuck": _stuck_words,
     "step_agent_away": _away_words,
+    "deadlock": _deadlock_words,
     "agent_died": _death_words,
     "run_failed": _run_words(
         "failed", "Look at the workflow run in GitHub Actions, then /retry the task."

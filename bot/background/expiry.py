@@ -3,11 +3,12 @@
 from functools import partial
 
 from bot.background.attempts import attempt
-from bot.messages import delivery
+from bot.messages import consultations, deadlocks, delivery
 from bot.tasks import lifecycle
 from bot.workflows import reservations, timeouts
 from store.engine.transaction import Store, Tx, Work
-from store.messages import dead_letters
+from store.messages import dead_letters, wait_circles
+from store.messages.consultations import Due
 from store.tables.tasks import LeaseRow
 from store.tasks import leases, tasks
 from store.tasks.tasks import TaskKey
@@ -26,7 +27,12 @@ async def step(store: Store) -> int:
     ended += [
         await _try_to_end(store, each, partial(reservations.expire, which=each)) for each in lapsed
     ]
-    return sum(ended) + await _end_late_steps(store) + await _expire_messages(store)
+    over = await store.read(consultations.due)
+    ended += [
+        await _try_to_end(store, each, partial(consultations.end_one, which=each)) for each in over
+    ]
+    more = await _end_late_steps(store) + await _expire_messages(store)
+    return sum(ended) + more + await _refresh_circles(store)
 
 
 async def _end_late_steps(store: Store) -> int:
@@ -39,6 +45,12 @@ async def _end_late_steps(store: Store) -> int:
         for each in late
     ]
     return sum(ended)
+
+
+async def _refresh_circles(store: Store) -> int:
+    """Forget circles of agents that wait for each other, once one of the waits is over."""
+    found = await store.read(lambda tx: wait_circles.with_broken(tx, BATCH))
+    return sum([await store.write(partial(deadlocks.refresh, installation_id=e)) for e in found])
 
 
 async def _expire_messages(store: Store) -> int:
@@ -54,5 +66,5 @@ async def _overdue_reservations(tx: Tx) -> list[TaskKey]:
     return lapsed + await tasks.reserved_before(tx, now - lifecycle.RESERVED_FOR, BATCH)
 
 
-async def _try_to_end(store: Store, row: TaskKey | LeaseRow, work: Work[bool]) -> int:
+async def _try_to_end(store: Store, row: TaskKey | LeaseRow | Due, work: Work[bool]) -> int:
     return await attempt(store.write(work), "not expired", row=row["id"])

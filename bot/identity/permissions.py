@@ -133,6 +133,10 @@ RULES: dict[str, Rule] = {
     "resend_message": _own(
         "tester", others="tech-lead", is_="dead letters that it sent or should have got"
     ),
+    "consult_agents": _everything("tester", narrows=True),
+    "consult_agents.consultation": _own(
+        "tester", is_="questions that it asked or was asked; it accepts answers to its own"
+    ),
     # Contexts
     "create_context": _everything("tester", narrows=True),
     "update_context": _own(

@@ -86,6 +86,13 @@ KINDS: dict[str, EventKind] = {
     "message.dead": EventKind(
         "a message of yours became a dead letter", (*MESSAGE, "why", "recipients", "count")
     ),
+    "message.answered": EventKind(
+        "an agent answered a question of yours, or voted", (*MESSAGE, "choice")
+    ),
+    "message.decided": EventKind(
+        "a question to several agents ended: yours, or one that you got",
+        ("message", "sender", "state", "outcome", "votes", "to", "why"),
+    ),
     "context.created": EventKind("the context was created", ("version",)),
     "context.updated": EventKind("the context has a new version", ("version",)),
     "context.restored": EventKind("an old version became the newest", ("version", "restored")),
@@ -98,6 +105,9 @@ KINDS: dict[str, EventKind] = {
     "agent.resumed": EventKind("the agent may work again", ("note", "with")),
     "agent.left": EventKind("the agent was unregistered", ("note", "with")),
     "agent.revoked": EventKind("the agent's last token was revoked", ("parent", "released")),
+    "agent.deadlocked": EventKind(
+        "agents wait for each other in a circle; each of them sees one", ("circle", "agents", "why")
+    ),
     "agent.spend": EventKind(
         "another cap on spend was approached or reached; only the agent that reported sees it",
         SPEND,

@@ -12,7 +12,7 @@ from store.tables.messages import TextKind
 # Characters of a notice, and of the text that it quotes.
 LONGEST, LONGEST_QUOTE = 300, 120
 # Of notices that name addresses. Failed checks that one names, and whose logs it names.
-LONGEST_OF = {"check_failed": 1_500}
+LONGEST_OF = {"check_failed": 1_500, "deadlock": 900}
 MOST_CHECKS, MOST_LOGS = 10, 5
 FAILED = frozenset({"failure", "timed_out", "action_required", "startup_failure"})
 HIDDEN = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
@@ -369,6 +369,10 @@ def _spend(event: Happening) -> str:
     )
 
 
+def _sentence(event: Happening) -> str:
+    return str(event.data.get("why"))
+
+
 # By the kind of event.
 RULES: dict[str, tuple[Rule, ...]] = {
     "task.commented": (Rule("comment", _holder, _comment),),
@@ -402,6 +406,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "task.expired": (Rule("lease_lost", _holder, _expiry),),
     "task.spend": (Rule("spend", _holder_and_reporter, _spend),),
     "agent.spend": (Rule("spend", _itself, _spend),),
+    "message.decided": (Rule("consultation", _addressee, _sentence),),
+    "agent.deadlocked": (Rule("deadlock", _itself, _sentence),),
     "agent.paused": (Rule("paused", _itself, _pause),),
     "agent.resumed": (Rule("resumed", _itself, _end_of_pause),),
     "agent.run_stopping": (Rule("run_stopping", _itself, _stop_of_run),),

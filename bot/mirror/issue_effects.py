@@ -5,6 +5,7 @@ from typing import Literal, cast
 
 from bot.comments import authorship, orphaned_pulls
 from bot.identity.actors import BOT, TRUSTED
+from bot.messages import deadlocks
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.repository import repository_settings
@@ -322,6 +323,8 @@ async def update_dependants(tx: Tx, installation_id: int, changed: Changed) -> N
     for issue_id in sorted(changed.were_blocked - changed.newly_in_cycle):
         for task in await ready.unblocked_task(tx, installation_id, issue_id):
             await lifecycle.announce_ready(tx, task, "it waits for nothing any more")
+    if changed.with_blockers:
+        await deadlocks.check_issues(tx, installation_id, changed.with_blockers)
 
 
 async def record_cycles(tx: Tx, installation_id: int, issue_ids: Collection[int]) -> None:

@@ -29,7 +29,7 @@ from bot.operations.github import (
     threads,
     writes,
 )
-from bot.operations.messages import reading, sending
+from bot.operations.messages import consulting, reading, sending
 from bot.operations.tasks import (
     claims,
     creation,
@@ -85,6 +85,7 @@ OPERATIONS: dict[str, Operation] = {
         reading.mark_message_read,
         sending.delete_message,
         sending.resend_message,
+        consulting.consult_agents,
         documents.create_context,
         documents.update_context,
         sharing.share_context,

@@ -136,6 +136,32 @@ async def of_roles(
     return [row["id"] for row in await tx.all(q, **given)]
 
 
+async def with_roles(
+    tx: Tx, installation_id: int, agent_ids: Sequence[str], roles: Sequence[Role]
+) -> list[str]:
+    """Those of the agents that have one of the roles."""
+    q = "SELECT id FROM agents WHERE installation_id = :i AND id IN :ids AND role IN :roles"
+    rows = await tx.all(q, i=installation_id, ids=tuple(agent_ids), roles=tuple(roles))
+    return [row["id"] for row in rows]
+
+
+async def present_among(
+    tx: Tx,
+    installation_id: int,
+    agent_ids: Sequence[str],
+    roles: Sequence[Role],
+    active_since: int,
+) -> list[str]:
+    """Those of the agents that have one of the roles, are at work, and called since then."""
+    q = (
+        "SELECT id FROM agents WHERE installation_id = :i AND id IN :ids AND role IN :roles "
+        f"AND {HERE} AND last_active_at >= :since ORDER BY id"
+    )
+    given = {"ids": tuple(agent_ids), "roles": tuple(roles), "since": active_since}
+    rows = await tx.all(q, i=installation_id, **given) if agent_ids else []
+    return [row["id"] for row in rows]
+
+
 async def lock(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> list[AgentRow]:
     """Lock the agents that exist, in order of id, and return them.
 

@@ -10,6 +10,7 @@ from store.engine import reach, sql
 from store.engine.reach import Reach
 from store.engine.sql import Dialect
 from store.engine.transaction import Tx
+from store.messages.wait_circles import LIVING
 from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.usage import DRAIN
 
@@ -168,6 +169,18 @@ def _dead_agents(dialect: Dialect) -> str:
     )
 
 
+def _deadlocks(_: Dialect) -> str:
+    """Circles of agents that wait for each other, as long as all of their waits exist."""
+    circles = (
+        "SELECT circle_id, GROUP_CONCAT(waiter) AS agents, MIN(found_at) AS since "
+        f"FROM wait_circles q WHERE q.installation_id = :i AND {LIVING} GROUP BY circle_id"
+    )
+    return (
+        "SELECT d.circle_id AS subject, NULL AS agent, d.since, d.agents AS detail, "
+        f"{NO_FIGURES}, {NOWHERE}, {OF_NO_TASK} FROM ({circles}) d WHERE 1 = 1"
+    )
+
+
 def _runs(state: str) -> Source:
     """Runs without a later one for their task, and whose task is still open."""
 
@@ -268,6 +281,7 @@ SOURCES: dict[str, Source] = {
     "task_failed": _failed_tasks,
     "task_stuck": _stuck_tasks,
     "step_agent_away": _steps_of_absent_agents,
+    "deadlock": _deadlocks,
     "agent_died": _dead_agents,
     "run_failed": _runs("failed"),
     "run_not_started": _runs("not_started"),
@@ -284,7 +298,7 @@ SOURCES: dict[str, Source] = {
 }
 # Everybody in the installation may see these.
 OF_NO_REPOSITORY = (
-    *("agent_died", "budget_exhausted", "flag_fell_back"),
+    *("deadlock", "agent_died", "budget_exhausted", "flag_fell_back"),
     *("notification_dead", "target_stopped"),
 )
 

@@ -104,6 +104,27 @@ async def of_installation(tx: Tx, installation_id: int) -> list[CredentialInfo]:
     return [_decode(row) for row in rows]
 
 
+async def that_reach(
+    tx: Tx, installation_id: int, actors: Sequence[str], repository_id: int
+) -> list[str]:
+    """Those of the actors that have a token for the repository, or none that is bound to others."""
+    if not actors:
+        return []
+    rows = await tx.all(
+        f"SELECT actor, repositories FROM credentials WHERE installation_id = :i "
+        f"AND actor IN :actors AND {BEARERS} AND {LIVE}",
+        i=installation_id,
+        actors=tuple(actors),
+        now=await tx.now(),
+    )
+    found: dict[str, bool] = {}
+    for row in rows:
+        bound = row["repositories"] and json_text.value(row["repositories"])
+        may = bound is None or repository_id in bound
+        found[row["actor"]] = may or found.get(row["actor"], False)
+    return [each for each in actors if found.get(each, True)]
+
+
 async def of_actor(tx: Tx, installation_id: int, actor: str) -> list[str]:
     """The ids of the actor's live tokens and sessions."""
     rows = await tx.all(

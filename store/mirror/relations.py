@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
 from store.engine import sql
@@ -40,10 +40,14 @@ SOURCES = OTHER.format(end="source", this="target")
 
 @dataclass(frozen=True)
 class Changed:
-    """`newly_in_cycle`: issues that the change put into a cycle. `were_blocked`: before it."""
+    """`newly_in_cycle`: issues that the change put into a cycle. `were_blocked`: before it.
+
+    `with_blockers`: issues that got blockers, or had them before.
+    """
 
     newly_in_cycle: set[int]
     were_blocked: set[int]
+    with_blockers: set[int] = field(default_factory=set)
 
 
 class NewRelation(TypedDict):
@@ -143,7 +147,8 @@ async def _put(
     starts = {edge.awaited for edge in before}
     starts |= {row[f"{dependency_cycles.ENDS[row['kind']][1]}_id"] for row in present}
     newly = await dependency_cycles.update_cycles(tx, installation_id, starts)
-    return Changed(newly, _blocked_issues(before))
+    blocked = {row["source_id"] for row in present if row["kind"] == "blocked_by"}
+    return Changed(newly, _blocked_issues(before), blocked)
 
 
 async def _with_present_issues(tx: Tx, installation_id: int, found: Sequence[Row]) -> list[Row]:

@@ -120,6 +120,14 @@ async def died_and_left(workspace: Workspace) -> Ends:
     return lambda: lead.call("manage_agent", agent_id="scout", action="unregister")
 
 
+async def waited_for_each_other(workspace: Workspace) -> Ends:
+    ada, bob = await workspace.agent("ada"), await workspace.agent("bob")
+    await ada.call("consult_agents", question="Which?", agents=["bob"])
+    asked = await bob.call("consult_agents", question="Why?", agents=["ada"])
+    given = {"to": "bob", "body": "So.", "reply_to": asked["consultation"]}
+    return lambda: ada.call("send_message", **given)
+
+
 async def failed_run(workspace: Workspace) -> Ends:
     await set_templates(workspace)
     lead, issue = await workspace.agent("lead", "tech-lead"), await workspace.task()
@@ -249,6 +257,7 @@ STORIES: list[tuple[str, Begins, str, str]] = [
         "warning",
         "acme/rocket#1 “Mend it” is on hold: 3 leases on it expired or failed.",
     ),
+    ("deadlock", waited_for_each_other, "warning", "ada and bob wait for each other."),
     ("agent_died", died, "warning", "scout has not called since "),
     (
         "agent_died",

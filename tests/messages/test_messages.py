@@ -1,8 +1,6 @@
 """Messages: to whom they go, in which order they come, when they die, what they wake."""
 
 import asyncio
-import json
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, cast
 
@@ -11,75 +9,23 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from bot.background import expiry
 from bot.background.retention import DAY, RetentionTimes
 from bot.background.retention import step as forget
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
-from bot.identity.keyring import Keys
-from bot.kernel.operation import Shared
 from bot.messages import delivery
 from store.engine import ids
 from store.engine.database import open_store
-from store.engine.transaction import Row, Store, Tx, Work
+from store.engine.transaction import Store, Tx, Work
 from store.messages import mailbox, messages
 from store.messages.dead_letters import WINDOW
-from store.tables.agents import Role
 from tests.support.engines import ON_SQLITE
+from tests.support.office import Office, bodies, leaves, send
 from tests.support.server_in_process import Surface
 from tests.support.story import Agent, Clock, Workspace
 
 T = TypeVar("T")
 WEEK_S = 7 * 24 * 3600
-
-
-class Office:
-    """Agents that talk, without a GitHub; the clock goes on when told."""
-
-    def __init__(self, store: Store, clock: Clock, installation_id: int) -> None:
-        self.dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))))
-        self.store = store
-        self.clock = clock
-        self.installation_id = installation_id
-
-    async def agent(self, agent_id: str, role: Role = "developer", *capabilities: str) -> Agent:
-        agent = Agent(self.dispatcher, Actor(self.installation_id, agent_id, role))
-        given = {"agent_id": agent_id, "name": agent_id, "capabilities": list(capabilities)}
-        await agent.call("register_agent", **given)
-        return agent
-
-    async def time_passes(self, seconds: float) -> None:
-        self.clock.forward(seconds)
-        while await expiry.step(self.dispatcher.store):
-            pass
-
-    async def rows(self, sql: str, **params: Any) -> list[Row]:
-        return await self.store.read(lambda tx: tx.all(sql, i=self.installation_id, **params))
-
-    async def run(self, sql: str, **params: Any) -> None:
-        await self.store.write(lambda tx: tx.run(sql, i=self.installation_id, **params))
-
-    async def events(self, kind: str) -> list[Row]:
-        q = "SELECT * FROM events WHERE installation_id = :i AND kind = :kind ORDER BY seq"
-        return [{**row, "data": json.loads(row["data"])} for row in await self.rows(q, kind=kind)]
-
-
-@pytest.fixture
-def office(store: Store, clock: Clock, installation_id: int) -> Office:
-    return Office(store, clock, installation_id)
-
-
-async def bodies(agent: Agent, **asked: Any) -> list[str]:
-    return [each["body"] for each in (await agent.call("get_messages", **asked))["messages"]]
-
-
-async def send(agent: Agent, to: str, body: str = "x", **more: Any) -> str:
-    return str((await agent.call("send_message", to=to, body=body, **more))["message_id"])
-
-
-async def leaves(office: Office, agent_id: str) -> None:
-    q = "UPDATE agents SET left_at = 1 WHERE installation_id = :i AND id = :a"
-    await office.run(q, a=agent_id)
 
 
 async def crowd(office: Office, n: int) -> list[str]:

@@ -161,6 +161,10 @@ FOREIGN: dict[str, Values] = {
     "save_workflow.base": lambda s: [s.sha],
     "text": lambda s: [f"description: {s.word}", s.name(1)],
     "workflow": lambda s: [f"{s.word}.yml"],
+    "consultation": lambda s: [s.id("m", 2)],
+    "accept": _agents,
+    "agents": _agents,
+    "options": lambda s: [s.text("option")],
     "write_id": lambda s: [s.id("w", n) for n in range(12)],
     "guid": lambda s: [s.word, f"{s.word}-guid"],
     "target": lambda s: [s.word, s.id("n", 1)],
@@ -190,6 +194,7 @@ FOREIGN: dict[str, Values] = {
 # What counts or measures, and names nothing.
 NUMBERS = frozenset(
     [
+        "quorum",
         "expected_version",
         "expires_s",
         "cached_tokens",
@@ -283,6 +288,7 @@ MORE: dict[str, tuple[str, ...]] = {
     "github_comment_issue": ("body",),
     "release_task": ("fence",),
     "report_usage": ("input_tokens",),
+    "consult_agents": ("question", "agents"),
     "snapshot_contexts": ("context_ids",),
     "spawn_agent": ("repository", "prompt"),
     "update_task_status": ("fence",),
@@ -296,6 +302,7 @@ OWN: dict[str, Callable[[Side], dict[str, Any]]] = {
     "github_get_diff": lambda s: {"task": s.name(7)},
     "github_move_card": lambda s: {"issue": s.name(1), "project": 1, "status": "Done"},
     "report_usage": lambda s: {"task": s.name(2)},
+    "consult_agents": lambda _: {"question": "Plain words", "agents": [OTHER]},
     "restore_context": lambda s: {"context_id": s.id("c", 1), "version": 1},
     "terminate_agent": lambda s: {"run_id": s.id("r", 2)},
 }
@@ -321,6 +328,9 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "restore_context.snapshot_id": ("context_id", "version"),
     "get_agent_result.agent_id": ("run_id",),
     "get_agent_status.agent_id": ("run_id",),
+    "consult_agents.consultation": ("question", "agents"),
+    "consult_agents.capability": ("agents",),
+    "consult_agents.role": ("agents",),
     "snapshot_contexts.task": ("context_ids",),
     "spawn_agent.task": ("repository",),
     "terminate_agent.agent_id": ("run_id",),

@@ -279,6 +279,16 @@ async def other(s: Scene) -> Given:
     return {"task": await s.task(), "agent_id": s.other.actor.name}
 
 
+async def consult(s: Scene) -> Given:
+    return {"question": "Hm?", "agents": [s.other.actor.name]}
+
+
+async def consultation(s: Scene) -> Given:
+    """A question that the owner asked."""
+    found = await s.owner.call("consult_agents", question="Hm?", agents=[s.boss.actor.name])
+    return {"consultation": found["consultation"]}
+
+
 async def tell(s: Scene) -> Given:
     return {"to": s.other.actor.name, "body": "Hm?"}
 
@@ -355,6 +365,8 @@ SCENES: dict[str, Make] = {
     "mark_message_read": message_to_owner,
     "delete_message": message_of_owner,
     "resend_message": dead,
+    "consult_agents": consult,
+    "consult_agents.consultation": consultation,
     "create_context": fixed(name="Plan", content="x"),
     "update_context": update_context,
     "share_context": share,

@@ -266,6 +266,10 @@ CALLS: dict[str, Does] = {
     "mark_message_read": call("me", "mark_message_read", message_id="$message_id"),
     "delete_message": call("me", "delete_message", message_id="$message_id"),
     "resend_message": call("me", "resend_message", message_id=DEAD_LETTER),
+    "consult_agents": call("me", "consult_agents", question="Which valve?", agents=["ada"]),
+    "consult_agents, a vote": call(
+        "me", "consult_agents", question="Which?", role="tech-lead", options=["left", "right"]
+    ),
     "create_context": call("me", "create_context", name="plan", content={"a": 1}, task="$mine"),
     "update_context": call(
         "me", "update_context", context_id="$context_id", content="It moves.", expected_version=1

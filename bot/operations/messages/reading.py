@@ -13,7 +13,7 @@ from bot.kernel.operation import Context, Handover, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.kernel.waitable import EventFilter, Look, Waitable
 from bot.messages import delivery, notices
-from bot.operations.messages import access
+from bot.operations.messages import access, consulted
 from bot.operations.messages.arguments import MessageId, MessageIds
 from bot.operations.messages.views import (
     MOST_RECEIPTS,
@@ -88,6 +88,7 @@ async def get_messages(
     if thread_id is None and state in ("peek", "notices"):
         rows = _first_that_fit(await mailbox.first_unread(*me, limit))
         shown = [await letter_view(ctx, row) for row in rows]
+        shown = await consulted.with_hints(ctx, rows, shown)
         past = await _past_notices(ctx, limit) if state == "notices" else []
         return Listed(messages=shown, unread=await mailbox.unread(*me), past_notices=past)
     return await _list_page(ctx, state, thread_id, decode(cursor) or NEWEST, limit)
@@ -121,6 +122,7 @@ async def _hand_out(ctx: Context, limit: int) -> Messages:
         )
         ctx.handovers.append(handover)
     shown = [await letter_view(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
+    shown = await consulted.with_hints(ctx, rows, shown)
     found = await mailbox.counts(*me)
     # Those of this answer are hidden too, the last of all.
     hidden = found["hidden"] - len(rows)

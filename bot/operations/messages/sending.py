@@ -11,8 +11,8 @@ from bot.errors import Refused
 from bot.identity import permissions
 from bot.identity.actors import HOLDER
 from bot.kernel.operation import Context, Slash, TaskRef, operation
-from bot.messages import delivery
-from bot.operations.messages import access, answers
+from bot.messages import consultations, delivery
+from bot.operations.messages import access, answers, consulted
 from bot.operations.messages.arguments import MessageId, Recipient
 from bot.operations.messages.views import (
     MOST_RECEIPTS,
@@ -78,6 +78,7 @@ async def send_message(
     free, full = chosen, list[str]()
     if not question:
         free, full = await delivery.split_by_free_space(ctx.tx, ctx.installation_id, chosen)
+    asked = await consulted.answered_by(ctx, reply_to, to, body)
     message_id = ids.new("m", ctx.now)
     # Hand-offs and cards repeat messages, so a secret would spread.
     text, secrets = secret_formats.mask(body)
@@ -88,7 +89,7 @@ async def send_message(
         "thread_id": await _thread(ctx, reply_to) if reply_to else message_id,
         "sender": ctx.actor.name,
         "recipient": to,
-        "task_id": about and about["id"],
+        "task_id": (about and about["id"]) or (asked.task_id if asked else None),
         "priority": PRIORITIES.index(priority),
         "body": text,
         "sent_at": ctx.now,
@@ -97,12 +98,16 @@ async def send_message(
         "deleted_at": None,
         "asked_in": answers.place_of_question(ctx),
     }
+    if asked and asked.choice:
+        free = []  # the asker gets the result, and no message for each vote
     await messages.send(ctx.tx, ctx.installation_id, row, free)
     await delivery.notify(ctx.tx, row, free, about["repository_id"] if about else None)
     await _show_on_card(ctx, row)
     posted = [await answers.post(ctx, question, text)] if question else []
     cleaned = [f"{each} in body" for each in secrets]
-    return _sent_answer(row, free, full).model_copy(update={"cleaned": cleaned, "writes": posted})
+    hint = await consultations.record(ctx.tx, asked.row, row, asked.choice) if asked else None
+    more = {"cleaned": cleaned, "writes": posted, "hint": hint}
+    return _sent_answer(row, free, full).model_copy(update=more)
 
 
 async def _check_may_show(ctx: Context, task: FullTask | None) -> None:
@@ -204,6 +209,7 @@ async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
         )
         return Deleted(message_id=message_id, read_by=[])
     if row["deleted_at"] is None:
+        await consulted.withdraw(ctx, message_id)
         waiting = await receipts.waiting(ctx.tx, ctx.installation_id, message_id)
         await messages.delete(ctx.tx, ctx.installation_id, message_id)
         await delivery.record_mailbox_change(ctx.tx, ctx.installation_id, waiting, ctx.actor.name)

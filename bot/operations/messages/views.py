@@ -43,7 +43,12 @@ class Message(BaseModel):
     attempts: int = Field(0, description="how often the message was delivered to you")
     receipts: list[Receipt] = Field([], description="at most 20; in a thread, of your own messages")
     hint: str | None = Field(
-        None, description="how to answer a person", exclude_if=lambda hint: hint is None
+        None, description="how to answer a question", exclude_if=lambda hint: hint is None
+    )
+    consultation: str | None = Field(
+        None,
+        description="what came of a question to several agents",
+        exclude_if=lambda consultation: consultation is None,
     )
 
     def lean(self) -> Self:
@@ -99,6 +104,11 @@ class Sent(Answer):
         [],
         description="secrets that were masked in the text",
         exclude_if=lambda cleaned: not cleaned,
+    )
+    hint: str | None = Field(
+        None,
+        description="what came of an answer to a question",
+        exclude_if=lambda hint: hint is None,
     )
 
     def lean(self) -> Self:

@@ -13,6 +13,7 @@ from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.sentences import with_full_stop
 from bot.kernel.waitable import EventFilter, Look, Waitable
+from bot.messages import deadlocks
 from bot.operations.arguments import Label
 from bot.operations.github.texts import Text, body_view
 from bot.operations.tasks import (
@@ -39,7 +40,7 @@ from bot.tasks.path_overlap import Overlap
 from bot.tasks.sizes import SIZES, Size
 from bot.times import stamp
 from store.agents import claimants
-from store.agents.claimants import Applicant
+from store.agents.claimants import Applicant, Claimant
 from store.engine.transaction import Tx
 from store.mirror.text_edits import TextKey
 from store.mirror.text_policies import PolicyState
@@ -330,16 +331,19 @@ async def _grant(
 ) -> FullTask | None:
     """Claim the task: its row now. It is locked before the agent, like in all that locks both."""
     seconds = None  # a person's lease does not expire
+    waits = False
     if not ctx.actor.is_person:
         settings = repository_settings.parse_or_default(state["settings"])
-        await _lock_claimer(ctx, settings.max_claims)
-        seconds = lease_s or settings.lease_s
+        me = await _lock_claimer(ctx, settings.max_claims)
+        seconds, waits = lease_s or settings.lease_s, bool(me["waits"] or state["has_relations"])
     got = await lifecycle.claim(ctx.tx, row, state, ctx.actor.name, seconds, paths, known)
+    if got and waits:
+        await deadlocks.check_agent(ctx.tx, ctx.installation_id, ctx.actor.name)
     return await pull_ties.tie_claimed(ctx.tx, got) if got and state["has_pulls"] else got
 
 
-async def _lock_claimer(ctx: Context, max_claims: int) -> None:
-    """Raise Refused if the agent is not at work, or has as much as it may have."""
+async def _lock_claimer(ctx: Context, max_claims: int) -> Claimant:
+    """The agent. Raise Refused if the agent is not at work, or has as much as it may have."""
     since = hourly_limits.since(ctx)
     found = await claimants.lock(ctx.tx, ctx.installation_id, ctx.actor.name, since)
     me = await presence.check_at_work(ctx.tx, found, ctx.now)
@@ -349,6 +353,7 @@ async def _lock_claimer(ctx: Context, max_claims: int) -> None:
     await open_claims.check_installation(ctx)
     if me["claims"] >= hourly_limits.most(ctx, "claims_an_hour"):
         await hourly_limits.check_claims(ctx)
+    return me
 
 
 async def _expire(ctx: Context, row: FullTask) -> FullTask:

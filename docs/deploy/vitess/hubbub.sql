@@ -278,6 +278,33 @@ CREATE TABLE comments (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_comments_number ON comments (installation_id, repository_id, number, created_at);
 CREATE INDEX ix_comments_updated ON comments (installation_id, repository_id, updated_at);
+CREATE TABLE consultation_answers (
+  installation_id BIGINT NOT NULL,
+  consultation_id VARCHAR(40) NOT NULL,
+  agent_id VARCHAR(64) NOT NULL,
+  message_id VARCHAR(40) NOT NULL,
+  choice VARCHAR(200),
+  at BIGINT NOT NULL,
+  seen_at BIGINT,
+  PRIMARY KEY (installation_id, consultation_id, agent_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE consultations (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  asker VARCHAR(64) NOT NULL,
+  sole VARCHAR(64),
+  options LONGTEXT,
+  quorum INTEGER NOT NULL DEFAULT 1,
+  judged INTEGER NOT NULL DEFAULT 0,
+  state VARCHAR(20) NOT NULL,
+  outcome VARCHAR(200),
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  ended_at BIGINT,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_consultations_asker ON consultations (installation_id, asker, state);
+CREATE INDEX ix_consultations_expiry ON consultations (state, expires_at);
 CREATE TABLE context_grants (
   installation_id BIGINT NOT NULL,
   context_id VARCHAR(40) NOT NULL,
@@ -1113,6 +1140,18 @@ CREATE TABLE verdicts (
   PRIMARY KEY (installation_id, write_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_verdicts_number ON verdicts (installation_id, repository_id, number);
+CREATE TABLE wait_circles (
+  installation_id BIGINT NOT NULL,
+  circle_id VARCHAR(40) NOT NULL,
+  place INTEGER NOT NULL,
+  waiter VARCHAR(120) NOT NULL,
+  awaited VARCHAR(120) NOT NULL,
+  kind VARCHAR(10) NOT NULL,
+  subject VARCHAR(40) NOT NULL,
+  blocker VARCHAR(40),
+  found_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, circle_id, place)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE TABLE workflow_definitions (
   installation_id BIGINT NOT NULL,
   repository_id BIGINT NOT NULL,
