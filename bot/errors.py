@@ -127,7 +127,7 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "spend_cap": (
         409,
-        "The reported spend reached a cap; `details` has the cap and when it ends.",
+        "The reported spend reached a cap or a budget; `details` has the cap and when it ends.",
     ),
     "too_many": (409, "A limit on the number is reached; `details.most` is the limit."),
     "duplicate_task": (

@@ -40,6 +40,8 @@ KINDS: dict[str, str] = {
     "knows",
     "write_dead": "Hubbub gave up a write, until the same as for a refused one",
     "spend_cap": "reported spend reached a cap, until the cap is raised or its day ends",
+    "team_budget": "the budget of an agent and all agents below it is used up, until it is raised "
+    "or the agent leaves",
     "budget_exhausted": "one of GitHub's limits is used up, until GitHub resets it",
     "delivery_dead": "a webhook could not be processed, until it is replayed",
     "check_failed": "Hubbub's check fails on an open pull request, until it passes or the pull "

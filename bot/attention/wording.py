@@ -149,6 +149,15 @@ def _cap_words(row: Trouble) -> Words:
     )
 
 
+def _team_budget_words(row: Trouble) -> Words:
+    limit = f"a cost of {amount(row['amount'])}" if row["amount"] else f"{row['level']} tokens"
+    title = (
+        f"The budget of {row['agent']} and the agents below it, {limit}, is used up: they claim no "
+        "new task."
+    )
+    return Words(title, title, "Raise it with update_agent, or let them finish what they hold.")
+
+
 def _budget_words(row: Trouble) -> Words:
     title = f"GitHub's limit {row['subject']} is used up until {minute(row['amount'] or 0)}."
     return Words(title, title, "Nothing is lost: Hubbub goes on by itself. Fewer agents help.")
@@ -220,6 +229,7 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
         "Hubbub gave up a write of {}", "Look on GitHub, and make the change by hand.", "warning"
     ),
     "spend_cap": _cap_words,
+    "team_budget": _team_budget_words,
     "budget_exhausted": _budget_words,
     "delivery_dead": _delivery_words,
     "check_failed": _check_words,

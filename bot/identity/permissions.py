@@ -68,6 +68,7 @@ RULES: dict[str, Rule] = {
     "update_agent.parent_id": _own(
         "observer", others="tech-lead", is_="agents below it; itself, where its parent has left"
     ),
+    "update_agent.budget": _own("observer", others="tech-lead", is_="agents below it"),
     "update_agent.report": _own("observer", is_=SELF),
     "get_agent": _everything("observer"),
     "get_agent.checkpoint": _own("observer", others="tech-lead", is_=BELOW),

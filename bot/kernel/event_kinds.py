@@ -112,6 +112,9 @@ KINDS: dict[str, EventKind] = {
         "another cap on spend was approached or reached; only the agent that reported sees it",
         SPEND,
     ),
+    "agent.budget": EventKind(
+        "the budget of the agent and all agents below it is used up", ("limit", "by")
+    ),
     "agent.run_queued": EventKind("a run of the agent in GitHub Actions waits for a place", RUN),
     "agent.run_dispatched": EventKind("the workflow of the agent's run is being started", RUN),
     "agent.run_started": EventKind("the agent's run began to work", RUN),

@@ -58,6 +58,8 @@ class Happening:
     has_ended: bool = False
     # The text that somebody wrote, if a notice may quote it.
     quote: str | None = None
+    # Of an event about several agents: those whom it concerns.
+    team: Sequence[str] = ()
     # Of an event about a check: all checks that failed on the commit.
     failed: Sequence["FailedCheck"] = ()
 
@@ -373,6 +375,17 @@ def _sentence(event: Happening) -> str:
     return str(event.data.get("why"))
 
 
+def _team(event: Happening) -> Sequence[str]:
+    return event.team
+
+
+def _team_budget(event: Happening) -> str:
+    return (
+        f"The budget of {event.name} for itself and all agents below, {event.data.get('limit')}, "
+        "is used up. They claim no task and start no run until it is raised. Finish what you hold."
+    )
+
+
 # By the kind of event.
 RULES: dict[str, tuple[Rule, ...]] = {
     "task.commented": (Rule("comment", _holder, _comment),),
@@ -408,6 +421,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "agent.spend": (Rule("spend", _itself, _spend),),
     "message.decided": (Rule("consultation", _addressee, _sentence),),
     "agent.deadlocked": (Rule("deadlock", _itself, _sentence),),
+    "agent.budget": (Rule("spend", _team, _team_budget),),
     "agent.paused": (Rule("paused", _itself, _pause),),
     "agent.resumed": (Rule("resumed", _itself, _end_of_pause),),
     "agent.run_stopping": (Rule("run_stopping", _itself, _stop_of_run),),

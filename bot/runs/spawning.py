@@ -1,6 +1,6 @@
 """Starts agent runs: from a template, within the limits, at once or when there is a basis."""
 
-from bot.agents import hierarchy
+from bot.agents import hierarchy, team_budgets
 from bot.errors import Refused
 from bot.identity.actors import BOT
 from bot.repository import repository_settings
@@ -105,6 +105,8 @@ async def _limits(tx: Tx, basis: Basis, wanted: RunRequest) -> Limits:
     """The limits of the new run. Raise Refused if what is above it has nothing left."""
     given = limits.of_template(basis.template.limits, basis.depth)
     own = given.within(Limits(wanted.minutes, wanted.children, None, wanted.tokens, wanted.cost))
+    tokens, cost = await team_budgets.left(tx, basis.repository["installation_id"], wanted.asked_by)
+    own = own.within(Limits(tokens=tokens, cost=cost))
     if basis.parent is None:
         return own
     left = await what_is_left(tx, basis.parent, wanted.currency)
@@ -128,6 +130,10 @@ async def _add_agent(tx: Tx, run: AgentRunRow) -> None:
     row = {"installation_id": run["installation_id"], "id": run["agent_id"], "role": run["role"]}
     names = {"name": f"{run['template']} {run['id']}", "system_name": "github-actions"}
     await agents.lock_or_add(tx, {**row, **names, "parent_id": parent, **times})
+    # Agents that register below the run's agent count too.
+    if run["tokens"] or run["cost"]:
+        here, me = (tx, run["installation_id"]), run["agent_id"]
+        await team_budgets.change(*here, me, BOT, run["tokens"], run["cost"])
 
 
 async def _is_next(tx: Tx, basis: Basis, run: AgentRunRow) -> bool:

@@ -1,5 +1,6 @@
-"""After a report of use: the limits on tokens and money of the runs that it counts for."""
+"""After a report of use: the limits on tokens and money of the agents that it counts for."""
 
+from bot.agents import team_budgets
 from bot.identity.actors import ACTIONS, BOT
 from bot.runs import limits, terminating
 from store.engine.transaction import Tx
@@ -27,3 +28,20 @@ async def stop_over_limit(
     used = await runs.usage_of(tx, installation_id, names, currency)
     found = limits.highest_over(everybody, run, used, await tx.now())
     return await terminating.stop_tree(tx, found[0], BOT, found[1]) if found else []
+
+
+async def count_for_team(
+    tx: Tx, installation_id: int, agent_id: str, tokens: int, cost: int
+) -> None:
+    """Count a report for the budgets of the agent and of all above it.
+
+    A run is asked to stop when agents below it that are no runs took it beyond its limits.
+    """
+    for row in await team_budgets.count(tx, installation_id, agent_id, tokens, cost):
+        limit, me = team_budgets.which(row, beyond=1), row["agent_id"]
+        if limit is None or not me.startswith(ACTIONS):
+            continue
+        run = await runs.of_agent(tx, installation_id, me)
+        if run is not None and run["state"] in runs.NOT_ENDED:
+            why = f"{run['id']} and the agents below it used more than {limit}"
+            await terminating.stop_tree(tx, run, BOT, why)

@@ -9,6 +9,8 @@ from store.tables.agents import AgentBudgetRow
 COLUMNS = tuple(AgentBudgetRow.__annotations__)
 KEY = ("installation_id", "agent_id")
 READ = "SELECT * FROM agent_budgets WHERE installation_id = :i AND agent_id IN :ids"
+# How many names one statement has.
+NAMES = 1000
 LOCK = f"{READ} ORDER BY agent_id FOR UPDATE"
 
 
@@ -28,6 +30,16 @@ async def of_agents(
     q = LOCK if lock else READ
     rows: list[AgentBudgetRow] = await tx.all(q, i=installation_id, ids=tuple(agent_ids))
     return {row["agent_id"]: row for row in rows}
+
+
+async def used_up(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> set[str]:
+    """Those of these agents whose budget is used up."""
+    q = f"{READ} AND reached_at IS NOT NULL"
+    found = set[str]()
+    for n in range(0, len(agent_ids), NAMES):
+        some = tuple(agent_ids[n : n + NAMES])
+        found |= {row["agent_id"] for row in await tx.all(q, i=installation_id, ids=some)}
+    return found
 
 
 async def add_spend(

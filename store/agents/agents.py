@@ -76,6 +76,14 @@ class Holding(TypedDict):
     full_name: str
 
 
+class Member(TypedDict):
+    """An agent of a team."""
+
+    id: str
+    parent_id: str | None
+    spent_of: str | None
+
+
 class Report(TypedDict):
     """The health that an agent reported."""
 
@@ -252,6 +260,37 @@ async def children(tx: Tx, installation_id: int, parents: Sequence[str], limit: 
         n=limit,
     )
     return [row["id"] for row in rows]
+
+
+async def team(tx: Tx, installation_id: int, root_id: str, most: int) -> list[Member]:
+    """The agent and all below it on at most so many levels, each after its parent."""
+    by_id = "SELECT id, parent_id, spent_of FROM agents WHERE installation_id = :i AND id IN :ids"
+    table = sql.by_index(tx.dialect, "agents", "ix_agents_parent")
+    by_parent = (
+        f"SELECT id, parent_id, spent_of FROM {table} WHERE installation_id = :i "
+        "AND parent_id IN :ids"
+    )
+    found: list[Member] = await tx.all(by_id, i=installation_id, ids=(root_id,))
+    level, seen = [root_id], {root_id}
+    for _ in range(most):
+        below: list[Member] = []
+        for n in range(0, len(level), NAMES):
+            some = tuple(level[n : n + NAMES])
+            below += await tx.all(by_parent, i=installation_id, ids=some)
+        below = [each for each in below if each["id"] not in seen]
+        level = [each["id"] for each in below]
+        seen |= {*level}
+        found += below
+        if not level:
+            break
+    return found
+
+
+async def lock_all(tx: Tx, installation_id: int, agent_ids: Sequence[str]) -> None:
+    """Lock the agents, however many they are, in order of id."""
+    ordered = sorted(agent_ids)
+    for n in range(0, len(ordered), NAMES):
+        await lock(tx, installation_id, ordered[n : n + NAMES])
 
 
 async def levels_below(tx: Tx, installation_id: int, agent_id: str, most: int) -> int:

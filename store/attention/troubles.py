@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias, TypedDict
 
 from store.engine import reach, sql
+from store.engine.origins import BOT
 from store.engine.reach import Reach
 from store.engine.sql import Dialect
 from store.engine.transaction import Tx
@@ -153,6 +154,22 @@ def _spend_caps(_: Dialect) -> str:
     )
 
 
+def _team_budgets(dialect: Dialect) -> str:
+    """Budgets that are used up, but not the limits of runs."""
+    newest = (
+        "SELECT agent_id, tokens, cost, spent_cost, reached_at FROM "
+        f"{sql.by_index(dialect, 'agent_budgets', 'ix_agent_budgets_reached')} "
+        f"WHERE installation_id = :i AND reached_at > 0 AND set_by <> '{BOT}' "
+        f"ORDER BY reached_at DESC LIMIT {WINDOW}"
+    )
+    return (
+        "SELECT b.agent_id AS subject, b.agent_id AS agent, b.reached_at AS since, NULL AS detail, "
+        "CASE WHEN b.spent_cost >= b.cost THEN b.cost ELSE NULL END AS amount, b.tokens AS level, "
+        f"{NOWHERE}, {OF_NO_TASK} FROM ({newest}) b "
+        "JOIN agents a ON a.installation_id = :i AND a.id = b.agent_id WHERE a.left_at IS NULL"
+    )
+
+
 def _dead_agents(dialect: Dialect) -> str:
     """Agents that have not called since their last lease expired."""
     newest = (
@@ -289,6 +306,7 @@ SOURCES: dict[str, Source] = {
     "write_unknown": _writes("unknown", "w.since <= :settled"),
     "write_dead": _writes("dead", "w.since >= :recent"),
     "spend_cap": _spend_caps,
+    "team_budget": _team_budgets,
     "budget_exhausted": _budgets,
     "delivery_dead": _deliveries,
     "check_failed": _checks,
@@ -298,7 +316,7 @@ SOURCES: dict[str, Source] = {
 }
 # Everybody in the installation may see these.
 OF_NO_REPOSITORY = (
-    *("deadlock", "agent_died", "budget_exhausted", "flag_fell_back"),
+    *("deadlock", "agent_died", "team_budget", "budget_exhausted", "flag_fell_back"),
     *("notification_dead", "target_stopped"),
 )
 

@@ -190,6 +190,13 @@ async def spend_cap(workspace: Workspace) -> Ends:
     return raise_cap
 
 
+async def team_budget(workspace: Workspace) -> Ends:
+    lead, agent = await workspace.agent("lead", "tech-lead"), await workspace.agent("scout")
+    await lead.call("update_agent", agent_id="scout", tokens=10)
+    await agent.call("report_usage", model="m", input_tokens=10)
+    return lambda: lead.call("update_agent", agent_id="scout", tokens=20)
+
+
 async def budget(workspace: Workspace) -> Ends:
     agent, issue = await workspace.agent("scout"), await workspace.task()
     workspace.github.exhaust(workspace.installation, 600)
@@ -290,6 +297,12 @@ STORIES: list[tuple[str, Begins, str, str]] = [
         spend_cap,
         "urgent",
         "The spend cap of 10.00 USD on the installation is reached: its writes wait.",
+    ),
+    (
+        "team_budget",
+        team_budget,
+        "warning",
+        "The budget of scout and the agents below it, 10 tokens, is used up: they claim no new",
     ),
     ("budget_exhausted", budget, "warning", "GitHub's limit core is used up until "),
     ("delivery_dead", dead_delivery, "warning", "Hubbub could not process a webhook ("),

@@ -124,6 +124,10 @@ async def update_parent(s: Scene) -> Given:
     return {"agent_id": await s.child(s.owner), "parent_id": ""}
 
 
+async def update_budget(s: Scene) -> Given:
+    return {"agent_id": await s.child(s.owner), "tokens": 1000}
+
+
 async def get_checkpoint(s: Scene) -> Given:
     return {"agent_id": s.owner.actor.name, "task": await s.task()}
 
@@ -330,6 +334,7 @@ SCENES: dict[str, Make] = {
     "register_agent": of_owner(name="x"),
     "update_agent": of_owner(name="New"),
     "update_agent.parent_id": update_parent,
+    "update_agent.budget": update_budget,
     "update_agent.report": of_owner(health={"latency_ms": 1}),
     "get_agent": of_owner(),
     "get_agent.checkpoint": get_checkpoint,

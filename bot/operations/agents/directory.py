@@ -51,6 +51,7 @@ async def get_agent(
         calls=row["calls"],
         writes=await agents.requests_for(*here, agent_id),
         reported_usage=await spend_views.of_agent(ctx, agent_id),
+        budget=next(iter(await spend_views.team_budgets(ctx, [agent_id])), None),
         children=await agents.children(*here, [agent_id], MOST_SHOWN),
         health=health and HealthThen(**health | {"at": stamp(health["at"])}),
         checkpoint=await _checkpoint(ctx, agent_id, task),

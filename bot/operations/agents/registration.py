@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from bot.agents import checkpoints, hierarchy, presence, team_control
+from bot.agents import checkpoints, hierarchy, presence, team_budgets, team_control
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.identity.actors import NO_AGENTS
@@ -14,6 +14,8 @@ from bot.operations.agents import run_results
 from bot.operations.agents.arguments import AgentId, Name, Parent, State, System
 from bot.operations.agents.views import Health, OneAgent, Registered, known_agent, one_agent
 from bot.operations.tasks.access import visible_task
+from bot.operations.tasks.usage_reports import Cost
+from bot.quotas.money import micros
 from bot.tasks.capabilities import Capabilities
 from store.agents import agents
 from store.tables.agents import AgentRow
@@ -79,7 +81,10 @@ async def _set_parent(ctx: Context, row: AgentRow, parent_id: str) -> None:
     await hierarchy.check_may_place(ctx, row, parent_id)
     if parent_id:
         await _check_parent(ctx, row, parent_id)
-    await agents.change(ctx.tx, ctx.installation_id, [row["id"]], parent_id=parent_id or None)
+    here, me = (ctx.tx, ctx.installation_id), row["id"]
+    await agents.change(*here, [me], parent_id=parent_id or None)
+    # Whoever chooses its parent itself does not get free of a budget by that.
+    await team_budgets.mark_team(*here, me, only_adds=me == ctx.actor.name)
 
 
 async def _check_parent(ctx: Context, row: AgentRow, parent_id: str) -> None:
@@ -115,6 +120,10 @@ async def update_agent(
         str | None, Field(max_length=20_000, description="of your run, also so far")
     ] = None,
     outcome: Annotated[RunOutcome | None, Field(description="makes it final")] = None,
+    tokens: Annotated[
+        int | None, Field(ge=0, lt=2**53, description="budget for it and all below; 0: none")
+    ] = None,
+    cost: Cost | None = None,
 ) -> OneAgent:
     """Change your own entry. What you leave out stays as it is."""
     which = agent_id or ctx.actor.name
@@ -122,7 +131,8 @@ async def update_agent(
     if which != ctx.actor.name:
         await presence.check_presence(ctx.tx, ctx.actor, "at_work", ctx.state)
         own = any(each is not None for each in (health, checkpoint, result, outcome))
-        _check_may_change(ctx, which, own=own, only_parent=parent_id is not None and not columns)
+        of_team = any(each is not None for each in (parent_id, tokens, cost))
+        _check_may_change(ctx, which, own=own, only_team=of_team and not columns)
     if task is not None and checkpoint is None:
         raise Refused(
             "invalid_arguments",
@@ -134,6 +144,8 @@ async def update_agent(
     # Save it before locking the agent's row, because tasks must be locked before agents.
     if checkpoint is not None:
         await checkpoints.save(ctx, await _held_task_id(ctx, task) if task else "", checkpoint)
+    if tokens is not None or cost is not None:
+        await _check_may_budget(ctx, which)
     row = await _locked_agent(ctx, which)
     if health is not None:
         columns["health"] = health.model_dump(exclude_none=True) | {"at": ctx.now}
@@ -141,10 +153,14 @@ async def update_agent(
         await agents.change(ctx.tx, ctx.installation_id, [which], **columns)
     if parent_id is not None:
         await _set_parent(ctx, row, parent_id)
+    if tokens is not None or cost is not None:
+        millionths = None if cost is None else micros(cost)
+        me = ctx.actor.name
+        await team_budgets.change(ctx.tx, ctx.installation_id, which, me, tokens, millionths)
     return (await one_agent(ctx, which)).model_copy(update={"cleaned": cleaned})
 
 
-def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bool) -> None:
+def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_team: bool) -> None:
     """Raise Refused if the actor may not change this entry of another agent."""
     if own:
         raise Refused(
@@ -152,14 +168,32 @@ def _check_may_change(ctx: Context, agent_id: str, *, own: bool, only_parent: bo
             f"Only {agent_id} itself can set its `health`, `checkpoint`, `result` and `outcome`.",
             **permissions.missing(ctx.actor, "update_agent.report"),
         )
-    if not only_parent and not permissions.allows_everywhere(ctx.actor, "update_agent"):
+    if not only_team and not permissions.allows_everywhere(ctx.actor, "update_agent"):
         raise Refused(
             "forbidden",
             f"Only {agent_id} itself, or a tech-lead of the whole installation, may change it. "
-            f"Agents above it may change its `parent_id`. {ctx.actor.name} has the role "
-            f"{ctx.actor.role}.",
+            f"Agents above it may change its `parent_id` and its budget. {ctx.actor.name} has the "
+            f"role {ctx.actor.role}.",
             **permissions.missing(ctx.actor, "update_agent"),
         )
+
+
+async def _check_may_budget(ctx: Context, agent_id: str) -> None:
+    """Raise Refused if the actor may not set this budget. No agent sets one that limits itself."""
+    me, action = ctx.actor.name, "update_agent.budget"
+    own = not ctx.actor.is_person and agent_id in await hierarchy.above(
+        ctx.tx, ctx.installation_id, me
+    )
+    is_mine = await hierarchy.is_below(ctx, agent_id, me)
+    if not own and (is_mine or permissions.allows_everywhere(ctx.actor, action)):
+        return
+    also = f" {me} cannot set it, because it limits {me} too." if own else ""
+    raise Refused(
+        "forbidden",
+        f"Only agents above {agent_id}, or a tech-lead, may set its budget (`tokens`, `cost`)."
+        f"{also} Nothing was changed.",
+        **permissions.missing(ctx.actor, action),
+    )
 
 
 async def _locked_agent(ctx: Context, agent_id: str) -> AgentRow:

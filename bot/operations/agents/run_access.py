@@ -1,8 +1,9 @@
 """Which runs an actor sees and may stop, and for which tasks it may start one."""
 
-from bot.agents import hierarchy
+from bot.agents import hierarchy, team_budgets
 from bot.errors import Refused
 from bot.identity import permissions
+from bot.identity.actors import ACTIONS
 from bot.identity.permissions import Condition
 from bot.kernel import remedies
 from bot.kernel.operation import Context
@@ -12,6 +13,7 @@ from bot.quotas.money import amount
 from bot.tasks import capped_work, lookup, spend_caps
 from bot.tasks.states import CLAIMABLE
 from bot.times import stamp
+from store.agents import agents
 from store.mirror import relations, stored_repositories
 from store.runs import runs
 from store.tables.mirror import RepositoryRow
@@ -158,7 +160,12 @@ def _stop_it(ctx: Context) -> str:
 
 
 async def check_caps(ctx: Context, where: RepositoryRow, task: FullTask | None) -> None:
-    """Raise Refused if a cap on reported spend forbids new work here."""
+    """Raise Refused if a cap on reported spend, or a budget, forbids new work here."""
+    me = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
+    # What is left of the limits of runs is looked at where the new run gets its own.
+    is_run = me is not None and me["id"].startswith(ACTIONS)
+    if me is not None and not (is_run and (me["spent_of"] or "").startswith(ACTIONS)):
+        await team_budgets.check_left(ctx.tx, me)
     rows = await spend_holds.matching(
         ctx.tx,
         ctx.installation_id,

@@ -9,7 +9,7 @@ from bot.agents.checkpoints import Checkpoint
 from bot.errors import Refused
 from bot.kernel import remedies
 from bot.kernel.operation import Answer, Context
-from bot.operations.tasks.spend_views import NOT_CHECKED, Used
+from bot.operations.tasks.spend_views import NOT_CHECKED, TeamBudget, Used
 from bot.times import stamp
 from store.agents import agents
 from store.agents.agents import Status
@@ -80,6 +80,9 @@ class AgentInFull(OneAgent):
         [], description=NOT_CHECKED, exclude_if=lambda reported: not reported
     )
     children: list[str] = Field([])
+    budget: TeamBudget | None = Field(
+        None, description="for it and all agents below", exclude_if=lambda each: each is None
+    )
     health: HealthThen | None = None
     checkpoint: Checkpoint | None = Field(
         None, description="only for the agent itself, agents above it, and tech-leads"

@@ -18,7 +18,7 @@ from bot.operations.github.quota_views import QuotaUse, quota_uses
 from bot.operations.github.writing import Queued, Writes, WriteState, write_view
 from bot.operations.tasks import spend_views
 from bot.operations.tasks.access import visible_task
-from bot.operations.tasks.spend_views import NOT_CHECKED, Spend
+from bot.operations.tasks.spend_views import NOT_CHECKED, Spend, TeamBudget
 from bot.outbox import cancellation, forecast, stopped, usage
 from bot.outbox.usage import Bucket
 from bot.tasks import lookup
@@ -283,6 +283,11 @@ class BudgetNow(Answer):
     quotas: list[QuotaUse] = Field(description="what you may do and use; people have no quotas")
     currency: str = Field(description="of `reported_spend`")
     reported_spend: list[Spend] = Field(description=f"of today, {NOT_CHECKED}")
+    team: list[TeamBudget] = Field(
+        [],
+        description="budgets of you and of agents above you, the nearest first",
+        exclude_if=lambda team: not team,
+    )
 
 
 @operation(reads_only=True)
@@ -305,4 +310,7 @@ async def get_budget(ctx: Context) -> BudgetNow:
         quotas=await quota_uses(ctx),
         currency=ctx.shared.caps.currency,
         reported_spend=await spend_views.today(ctx),
+        team=await spend_views.team_budgets(
+            ctx, await hierarchy.above(ctx.tx, ctx.installation_id, ctx.actor.name)
+        ),
     )

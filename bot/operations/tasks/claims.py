@@ -7,7 +7,7 @@ from typing import Annotated, Self, TypeAlias
 
 from pydantic import Field
 
-from bot.agents import checkpoints, presence
+from bot.agents import checkpoints, presence, team_budgets
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
@@ -347,6 +347,7 @@ async def _lock_claimer(ctx: Context, max_claims: int) -> Claimant:
     since = hourly_limits.since(ctx)
     found = await claimants.lock(ctx.tx, ctx.installation_id, ctx.actor.name, since)
     me = await presence.check_at_work(ctx.tx, found, ctx.now)
+    await team_budgets.check_left(ctx.tx, me)
     most = open_claims.most(ctx, max_claims)
     if me["works_on"] >= most:
         await open_claims.check_room(ctx, most)

@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from pydantic import Field
 
-from bot.agents import presence, tech_leads
+from bot.agents import presence, team_budgets, tech_leads
 from bot.comments import cleaning, orphaned_pulls
 from bot.errors import Refused
 from bot.identity import permissions
@@ -78,6 +78,7 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now)
     standing += await _not_at_work(ctx, me, row["repository_id"])
     standing += await _beyond_cap(ctx, row, mine=mine)
+    standing += await _beyond_budget(ctx, me, mine=mine)
     standing += await _forbidden_here(ctx, row)
     text = eligibility.explanation(ctx.actor, row, standing, waits, mine=mine)
     if row["state"] == "cancelled" and (pull := await orphaned_pulls.open_pull(ctx.tx, row)):
@@ -114,6 +115,15 @@ async def _beyond_cap(ctx: Context, row: FullTask, *, mine: bool) -> list[Reason
     ends = capped_work.how_it_ends(hold)
     remedy = f"ask a person to raise the cap; it can be claimed {ends}"
     return [Reason(code="spend_cap", why=f"the reported spend {what}", remedy=remedy)]
+
+
+async def _beyond_budget(ctx: Context, me: AgentRow | None, *, mine: bool) -> list[Reason]:
+    """The budget, of the actor or of an agent above it, that is used up."""
+    if mine or me is None or me["spent_of"] is None:
+        return []
+    why = (await team_budgets.why_stopped(ctx.tx, me)).rstrip(".")
+    remedy = (await team_budgets.remedy(ctx.tx, me)).rstrip(".")
+    return [Reason(code="spend_cap", why=why, remedy=remedy)]
 
 
 async def _forbidden_here(ctx: Context, row: FullTask) -> list[Reason]:

@@ -10,6 +10,8 @@ from bot.repository.repository_settings import DEFAULTS
 from bot.tasks import spend_caps
 from bot.tasks.spend_caps import LEVELS, Cap, Level
 from bot.times import stamp
+from store.agents import agent_budgets
+from store.tables.agents import AgentBudgetRow
 from store.tables.usage import UsageSumRow
 from store.tasks import usage
 from store.tasks.spend_holds import HoldKey
@@ -39,6 +41,34 @@ class Spend(BaseModel):
         "ok", description="warn: near the cap; drain: no new claims; stop: writes are held too"
     )
     resets_at: str | None = Field(None, exclude_if=lambda at: at is None)
+
+
+class TeamBudget(BaseModel):
+    """What an agent and all agents below it may spend together."""
+
+    agent: str
+    tokens: int | None = Field(None, exclude_if=lambda each: each is None)
+    cost: str | None = Field(None, exclude_if=lambda each: each is None)
+    spent_tokens: int = Field(description="since the budget was set")
+    spent_cost: str
+    used_up: bool
+
+
+def team_budget(row: AgentBudgetRow) -> TeamBudget:
+    return TeamBudget(
+        agent=row["agent_id"],
+        tokens=row["tokens"],
+        cost=None if row["cost"] is None else amount(row["cost"]),
+        spent_tokens=row["spent_tokens"],
+        spent_cost=amount(row["spent_cost"]),
+        used_up=row["reached_at"] is not None,
+    )
+
+
+async def team_budgets(ctx: Context, agent_ids: Sequence[str]) -> list[TeamBudget]:
+    """The budgets of these agents, in their order."""
+    rows = await agent_budgets.of_agents(ctx.tx, ctx.installation_id, agent_ids)
+    return [team_budget(rows[each]) for each in agent_ids if each in rows]
 
 
 def usage_entries(rows: Sequence[UsageSumRow]) -> list[Used]:

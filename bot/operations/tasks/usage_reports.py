@@ -67,6 +67,8 @@ async def report_usage(
     spend = await apply_caps(ctx, row, keys)
     here = (ctx.tx, ctx.installation_id)
     await spending.stop_over_limit(*here, ctx.actor.name, ctx.shared.caps.currency)
+    tokens = input_tokens + output_tokens
+    await spending.count_for_team(*here, ctx.actor.name, tokens, amounts["cost"])
     return UsageReported(
         report_id=report_id,
         reported_for=lookup.name(row) if row else None,
