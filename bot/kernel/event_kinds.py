@@ -128,6 +128,8 @@ KINDS: dict[str, EventKind] = {
     "workflow.started": EventKind("a workflow was started", (*WORKFLOW, "slot")),
     "workflow.step_opened": EventKind("a step of the workflow can begin", STEP),
     "workflow.step_skipped": EventKind("a step is not needed; `why` says it", STEP),
+    "workflow.step_added": EventKind("a person put an issue under the parent issue", STEP),
+    "workflow.step_removed": EventKind("a person took an issue out of the workflow", STEP),
     "workflow.step_failed": EventKind("a step failed, after all its attempts", STEP),
     "workflow.completed": EventKind("every step of the workflow ended", WORKFLOW),
     "workflow.failed": EventKind("a step failed and the workflow stopped", WORKFLOW),

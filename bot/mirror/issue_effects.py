@@ -12,6 +12,7 @@ from bot.repository import repository_settings
 from bot.tasks import issue_state, label_changes, lifecycle, task_events, task_labels
 from bot.tasks.states import OPEN
 from bot.times import SECOND
+from bot.workflows import following
 from store.engine import json_text
 from store.engine.transaction import Row, Tx
 from store.mirror import (
@@ -80,6 +81,8 @@ async def update_task(
     await _drop_relations(tx, row)
     if task is None:
         await _create_task(tx, row, sender)
+        if before is None and not _is_closed(row):
+            await following.follow_issue(tx, row["installation_id"], row["id"])
         return
     # The state comes last: its event and the card must show the new title and labels.
     await _update_title(tx, task, row)

@@ -89,6 +89,15 @@ async def change(tx: Tx, step: WorkflowStepRow, **values: Any) -> WorkflowStepRo
     return row
 
 
+async def remove(tx: Tx, step: WorkflowStepRow) -> None:
+    await tx.run(
+        "DELETE FROM workflow_steps WHERE installation_id = :i AND workflow_id = :w AND step = :s",
+        i=step["installation_id"],
+        w=step["workflow_id"],
+        s=step["step"],
+    )
+
+
 async def with_due_run(tx: Tx, limit: int) -> list[WorkflowStepRow]:
     """Steps of all installations for which a run is to be started now."""
     q = "SELECT * FROM workflow_steps WHERE spawn_at <= :now ORDER BY spawn_at LIMIT :n"

@@ -97,6 +97,7 @@ async def start(workspace: Workspace, text: str, **inputs: Any) -> Played:
     made = await planner.call(
         "create_tasks",
         repository=workspace.repository.full_name,
+        duplicate_ok=True,
         tasks=[
             {"id": "parent-of-all", "title": "All of it"},
             *(

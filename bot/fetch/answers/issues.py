@@ -11,6 +11,7 @@ from bot.mirror import issue_effects, reads, silent_changes, writer
 from bot.mirror.changes import Changes, Transfer
 from bot.mirror.rows import issue_rows
 from bot.mirror.webhooks.relations import issue_name, repository_of
+from bot.workflows import following
 from store.engine.transaction import Tx
 from store.mirror import (
     dependency_cycles,
@@ -189,6 +190,7 @@ async def _replace(
 ) -> None:
     changed = await relations.replace(tx, installation_id, kind, issue_id, found, doubtful)
     await issue_effects.update_dependants(tx, installation_id, changed)
+    await following.follow_relations(tx, installation_id, kind, issue_id)
 
 
 async def _subject(tx: Tx, r: Reading) -> IdAndState | None:
