@@ -115,6 +115,11 @@ CODES: dict[str, tuple[int, str]] = {
         "The task has no pull request to review, and the report has no note that says why.",
     ),
     "stale_fence": (409, "The lease has ended; `details.holder` says who holds the task now."),
+    "awaits_approval": (
+        409,
+        "The task is a gate: only approve_task decides it, once the steps before it have ended.",
+    ),
+    "nothing_to_approve": (409, "The task is no open gate, and no plan waits for it."),
     "illegal_transition": (
         409,
         "The task cannot change to this state; `details.legal` lists the allowed ones.",

@@ -22,6 +22,9 @@ SETTLING = 60 * SECOND
 # Every kind, in the order in which people read them, and when it appears and goes away.
 KINDS: dict[str, str] = {
     "question": "an agent asks people something on its task, until somebody answers",
+    "gate": "a gate of a workflow can be decided, until enough have voted or somebody rejects it",
+    "plan": "an agent proposes a plan for its task, until somebody decides or the agent takes "
+    "it back",
     "task_failed": "a task failed, until somebody retries it or closes its issue",
     "task_stuck": "Hubbub put a task on hold, because its leases keep expiring or failing, until "
     "somebody resumes or ends it",
@@ -58,7 +61,7 @@ KINDS: dict[str, str] = {
 # Their rows name a target where others name an agent.
 OF_TARGETS = ("notification_dead", "target_stopped")
 # These begin anew, each time under another key.
-OF_TASKS = ("question", "task_failed", "task_stuck", "step_agent_away")
+OF_TASKS = ("question", "gate", "task_failed", "task_stuck", "step_agent_away")
 
 
 class Item(BaseModel):
@@ -149,9 +152,5 @@ def _key(kind: str, row: Trouble) -> str:
     if kind == "spend_cap":
         parts = (row["subject"], row["repository_id"] or 0, row["agent"], row["task_id"] or "")
         return f"{kind}:{':'.join(map(str, parts))}"
-    began = (
-        f":{row['since']}"
-        if kind in ("question", "task_failed", "task_stuck", "step_agent_away")
-        else ""
-    )
+    began = f":{row['since']}" if kind in OF_TASKS else ""
     return f"{kind}:{row['subject']}{began}"

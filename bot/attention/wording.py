@@ -60,6 +60,25 @@ def _question_words(row: Trouble) -> Words:
     )
 
 
+def _gate_words(row: Trouble) -> Words:
+    return Words(
+        f"{_task(row)} {row['detail'] or 'waits for an approval'}.",
+        "A gate of a workflow waits for an approval.",
+        "Comment /approve or /reject on the issue.",
+        _of_task(row),
+    )
+
+
+def _plan_words(row: Trouble) -> Words:
+    tasks = "one task" if row["amount"] == 1 else f"{row['amount']} tasks"
+    return Words(
+        f"{row['agent']} proposes a plan of {tasks} for {_task(row)}.",
+        "An agent proposes a plan for its task.",
+        "Read it on the issue, and comment /approve, or /reject with a note.",
+        _of_task(row),
+    )
+
+
 def _failure_words(row: Trouble) -> Words:
     why = f": {quotation(row['detail'])}" if row["detail"] else "."
     return Words(
@@ -206,6 +225,8 @@ def _target_words(row: Trouble) -> Words:
 
 WORDS: dict[str, Callable[[Trouble], Words]] = {
     "question": _question_words,
+    "gate": _gate_words,
+    "plan": _plan_words,
     "task_failed": _failure_words,
     "task_stuck": _stuck_words,
     "step_agent_away": _away_words,

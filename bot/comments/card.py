@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.comments import card_boxes, card_history, card_next, card_text
+from bot.comments import card_boxes, card_gate, card_history, card_next, card_text
 from bot.comments.card_boxes import Box
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_runs import ShownRun
@@ -20,6 +20,7 @@ from store.messages import messages
 from store.mirror import pulls, relations
 from store.outbox import writes
 from store.runs import runs
+from store.tables.approvals import PlanProposalRow
 from store.tables.inbox import CommandRow
 from store.tables.mirror import PullRequestRow
 from store.tables.tasks import LeaseRow
@@ -27,6 +28,7 @@ from store.tables.usage import UsageSumRow
 from store.tasks import leases, ready, spend_holds, usage
 from store.tasks.tasks import FullTask
 from store.tasks.usage import SumKey
+from store.workflows import plan_proposals
 
 # How many events are read for the history, which leaves some out.
 EVENTS_READ = 60
@@ -59,11 +61,34 @@ async def digest(tx: Tx, task: FullTask) -> str:
 async def boxes(tx: Tx, task: FullTask) -> list[Box]:
     """The checkboxes that the card of the task as it is now has."""
     blockers, _ = await ready.waiting_for(tx, task["installation_id"], task["issue_id"] or 0)
-    is_blocked = any(map(relations.is_blocking, blockers))
-    return await _boxes(tx, task, await _run(tx, task), is_blocked=is_blocked)
+    context = CardContext(
+        blockers=["…" for each in blockers if relations.is_blocking(each)],
+        run=await _run(tx, task),
+        gate=await card_gate.of_task(tx, task),
+        plan=await _plan(tx, task),
+    )
+    return await _boxes(tx, task, context)
 
 
-async def _boxes(tx: Tx, task: FullTask, run: ShownRun | None, *, is_blocked: bool) -> list[Box]:
+async def awaits_approval(tx: Tx, task: FullTask) -> bool:
+    """Whether the task is a gate that can be decided, or its holder proposes a plan."""
+    gate = await card_gate.of_task(tx, task)
+    if gate is not None:
+        return gate.can_be_decided
+    return await _plan(tx, task) is not None
+
+
+async def _plan(tx: Tx, task: FullTask) -> PlanProposalRow | None:
+    """The plan of the holder that waits."""
+    if task["lease_id"] is None:
+        return None
+    return await plan_proposals.waiting(tx, task["installation_id"], task["id"])
+
+
+async def _boxes(tx: Tx, task: FullTask, context: CardContext) -> list[Box]:
+    if context.gate is not None:
+        return card_boxes.DECIDE if context.gate.can_be_decided else []
+    run, is_blocked = context.run, bool(context.blockers)
     templates: list[str] = []
     is_free = task["state"] == "pending" and not task["held"] and not is_blocked
     if is_free and (run is None or not run.is_live):
@@ -71,7 +96,8 @@ async def _boxes(tx: Tx, task: FullTask, run: ShownRun | None, *, is_blocked: bo
         # Those with a schedule are seldom made for one task.
         found = [name for name, each in settings.templates.items() if each.schedule is None]
         templates = sorted(found)[:MOST_TEMPLATES]
-    return card_boxes.boxes(task, is_blocked=is_blocked, templates=templates)
+    boxes = card_boxes.boxes(task, is_blocked=is_blocked, templates=templates)
+    return [*card_boxes.DECIDE_PLAN, *boxes] if context.plan is not None else boxes
 
 
 @dataclass(frozen=True)
@@ -110,6 +136,8 @@ async def _read(tx: Tx, task: FullTask) -> _Read:
             task_id=task["id"],
         ),
         run=await _run(tx, task),
+        gate=await card_gate.of_task(tx, task),
+        plan=await _plan(tx, task),
     )
     return _Read(context, lease, pull)
 
@@ -151,7 +179,7 @@ async def _details(tx: Tx, task: FullTask, read: _Read) -> CardDetails:
     steps = await events.of_subject(*here, task["id"], EVENTS_READ)
     pull = read.pull if read.pull and read.pull["state"] == "open" else None
     return CardDetails(
-        boxes=await _boxes(tx, task, read.context.run, is_blocked=bool(read.context.blockers)),
+        boxes=await _boxes(tx, task, read.context),
         lease=read.lease,
         checks=await _checks(tx, pull) if pull else None,
         is_draft=pull is not None and bool(pull["draft"]),

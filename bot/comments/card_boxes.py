@@ -43,6 +43,12 @@ def boxes(task: FullTask, *, is_blocked: bool, templates: Sequence[str] = ()) ->
     return [*_about_work(task, is_blocked=is_blocked), *starts, *DECISIONS]
 
 
+# Of a gate that can be decided, and of a plan that waits.
+DECIDE = [Box("/approve", "pass the gate"), Box("/reject", "stop it here")]
+DECIDE_PLAN = [
+    Box("/approve", "make the tasks of the plan"),
+    Box("/reject", "refuse the plan"),
+]
 DECISIONS = (
     Box("/done", "complete the task and close the issue"),
     Box("/cancel", "cancel the task and close the issue as not planned"),
@@ -67,7 +73,9 @@ def _about_work(task: FullTask, *, is_blocked: bool) -> Iterator[Box]:
 
 
 def lines(found: Sequence[Box]) -> str:
-    """The boxes as one part of the card, none of them ticked."""
+    """The boxes as one part of the card, none of them ticked. Empty without a box."""
+    if not found:
+        return ""
     return "\n".join([HEADING, "", *(f"- [ ] {each.label}" for each in found)])
 
 

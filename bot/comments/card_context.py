@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.comments.card_boxes import Box
+from bot.comments.card_gate import ShownGate
 from bot.comments.card_runs import ShownRun
 from bot.tasks.merge_readiness import Checks
 from bot.tasks.path_overlap import Overlap
 from bot.tasks.verdicts import Verdict
 from store.events import LoggedEvent
 from store.messages.messages import CardMessage
+from store.tables.approvals import PlanProposalRow
 from store.tables.inbox import CommandRow
 from store.tables.tasks import LeaseRow
 from store.tables.usage import SpendHoldRow, UsageSumRow
@@ -34,6 +36,10 @@ class CardContext:
     run: ShownRun | None = None
     # What agents reported for the task, one row for each currency.
     spend: Sequence[UsageSumRow] = ()
+    # If the task is a gate that is not decided.
+    gate: ShownGate | None = None
+    # The plan of the holder that waits for an approval.
+    plan: PlanProposalRow | None = None
     # The caps that are near or reached, of the task and of its holder.
     caps: Sequence[SpendHoldRow] = ()
 

@@ -16,6 +16,10 @@ def _because(data: Mapping[str, Any]) -> str:
     return f": {inline(data['why'])}" if data.get("why") else ""
 
 
+def _note(data: Mapping[str, Any]) -> str:
+    return f": {inline(data['note'])}" if data.get("note") else ""
+
+
 def _of(data: Mapping[str, Any], name: str) -> str:
     return code(str(data.get(name) or "somebody"))
 
@@ -28,6 +32,10 @@ STEPS: dict[str, Words] = {
     "task.asked": lambda _: "asked a question",
     "task.answered": lambda _: "answered the question",
     "task.unasked": lambda data: f"withdrew the question{_because(data)}",
+    "task.voted": lambda data: f"{data.get('vote') or 'decided'} the gate{_note(data)}",
+    "task.plan_proposed": lambda data: f"proposed a plan of {data.get('size')} tasks",
+    "task.plan_approved": lambda data: f"approved the plan{_note(data)}",
+    "task.plan_rejected": lambda data: f"rejected the plan{_note(data)}",
     "task.held": lambda data: f"put it on hold{_because(data)}",
     "task.resumed": lambda _: "ended the hold",
     "task.pull": lambda data: f"opened the pull request #{data.get('number')}",

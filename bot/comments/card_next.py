@@ -31,13 +31,20 @@ def _is_approved(_task: FullTask, context: CardContext, _details: CardDetails) -
     return verdicts.decision(context.verdicts) == "approved"
 
 
+DECIDES = "those whom it names approve or reject it."
 # The first case that holds gives the sentence.
 CASES: tuple[tuple[Case, Words], ...] = (
     (lambda t, *_: t["state"] not in OPEN, lambda _: "nothing. `/retry` opens the task again."),
+    (lambda _t, c, _d: c.gate is not None and c.gate.can_be_decided, lambda _: DECIDES),
+    (lambda _t, c, _d: c.gate is not None, lambda _: "the steps before it end."),
     (lambda t, *_: bool(t["held"]), lambda _: "nothing, until somebody ends the hold."),
     (
         lambda t, *_: bool(t["question"]),
         lambda t: f"somebody answers in a comment, and {_holder(t)} continues.",
+    ),
+    (
+        lambda _t, c, _d: c.plan is not None,
+        lambda t: f"somebody approves or rejects the plan of {_holder(t)}.",
     ),
     (
         lambda t, c, _: bool(c.blockers) and not t["holder"],

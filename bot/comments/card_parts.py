@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.comments import cleaning
+from bot.comments import card_gate, cleaning
 from bot.comments.card_context import CardContext
 from bot.comments.replies import block_quote, lease_end
 from bot.kernel.sentences import code, inline, shorten, with_full_stop
@@ -37,7 +37,9 @@ def attention(task: FullTask, context: CardContext, asked: Sequence[str] = ()) -
     lines = []
     if task["question"]:
         lines += _question(task, asked)
-    if task["held"]:
+    if context.gate is not None:
+        lines += card_gate.lines(task, context.gate)
+    elif task["held"]:
         why = f": {inline(task['held_why'])}" if task["held_why"] else ""
         by = code(task["held_by"] or "somebody")
         lines.append(f"**On hold** by {by}{why}. `/resume` ends the hold.")

@@ -5,7 +5,7 @@ The order is for a phone: who must do what comes first, what can wait is folded.
 
 import hashlib
 
-from bot.comments import card_boxes, card_history, card_parts, card_pulls, card_runs
+from bot.comments import card_boxes, card_history, card_parts, card_plan, card_pulls, card_runs
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_next import next_step
 from bot.comments.replies import STATE_WORDS, block_quote
@@ -23,6 +23,7 @@ def text(task: FullTask, context: CardContext, details: CardDetails, as_of: int)
     parts = [
         _head(task),
         *card_parts.attention(task, context, details.asked),
+        *card_plan.lines(context.plan),
         *(_open_task if is_open else _ended_task)(task, context, details),
         *card_parts.outcomes(details.outcomes),
         card_boxes.lines(details.boxes),
@@ -41,7 +42,7 @@ def digest(task: FullTask, context: CardContext) -> str:
         lines += card_pulls.pull(task, context)
     else:
         lines += card_parts.result(task, context)
-    lines += card_runs.phase(context.run)
+    lines += card_runs.phase(context.run) + card_plan.digest(context.plan)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

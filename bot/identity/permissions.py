@@ -121,6 +121,8 @@ RULES: dict[str, Rule] = {
     "get_task_history": PEOPLE,
     # As with contexts: what agents write to each other is for those who may change the task.
     "get_task_messages": Rule(None, None, None, people="developer"),
+    # The gate says who may decide it, and the settings who may decide about a plan.
+    "approve_task": _everything("tester", people="observer", narrows=True),
     # Messages
     "send_message": _everything("tester", narrows=True),
     "send_message.reply_to": _own("tester", is_="threads in which it took part"),

@@ -1,6 +1,6 @@
 """Answers `/help`: what this person may do in this place, or what one command does."""
 
-from bot.comments import replies, slash_commands
+from bot.comments import card, replies, slash_commands
 from bot.errors import Refused
 from bot.inbox.command_finder import HELP, SIMILAR, VERBS
 from bot.kernel.operation import Slash
@@ -64,4 +64,7 @@ async def place_of(tx: Tx, row: CommandRow) -> CommandPlace:
         here = (tx, row["installation_id"])
         blockers = await relations.targets(*here, "blocked_by", task["issue_id"])
     pull = await pulls.pull_request(tx, row["installation_id"], row["repository_id"], row["number"])
-    return CommandPlace(task, is_pull=pull is not None, blockers=len(blockers))
+    awaits = task is not None and await card.awaits_approval(tx, task)
+    return CommandPlace(
+        task, is_pull=pull is not None, blockers=len(blockers), awaits_approval=awaits
+    )

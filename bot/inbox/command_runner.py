@@ -41,8 +41,11 @@ RIVALS = (
     {"hold", "resume"},
     {"priority"},
     STEERING,
+    {"approve", "reject"},
     {"block", "unblock"},
 )
+# Everybody has a vote of their own.
+VOTES = RIVALS[-2]
 # These are rivals only about the same issue.
 BLOCKERS = RIVALS[-1]
 # Where the mirror has the text of each kind of source. A tick on a card has no text there.
@@ -267,6 +270,9 @@ async def _later_rival(tx: Tx, row: CommandRow) -> CommandRow | None:
     if not rivals:
         return None
     later = [each for each in await commands.later_commands(tx, row) if each["verb"] in rivals]
+    if rivals is VOTES:
+        asker = row["asker"].casefold()
+        later = [each for each in later if each["asker"].casefold() == asker]
     if rivals is BLOCKERS:
         later = [each for each in later if each["words"] == row["words"]]
     return later[0] if later else None

@@ -78,6 +78,17 @@ KINDS: dict[str, EventKind] = {
     "task.pushed": EventKind(
         "somebody else than the holder pushed to the task's branch", ("branch", "head")
     ),
+    "task.vote_asked": EventKind("agents may vote on the gate that the task is", ("agents",)),
+    "task.voted": EventKind(
+        "somebody voted on the gate that the task is", ("vote", "approvals", "needed", "note")
+    ),
+    "task.plan_proposed": EventKind(
+        "the holder proposed steps for the task", ("plan", "size", "strategy")
+    ),
+    "task.plan_approved": EventKind(
+        "the plan was approved, and became a workflow", ("plan", "workflow", "note")
+    ),
+    "task.plan_rejected": EventKind("the plan was rejected", ("plan", "note")),
     "task.spend": EventKind(
         "the reported spend on the task came near its cap, or reached it", SPEND
     ),

@@ -386,6 +386,27 @@ def _team_budget(event: Happening) -> str:
     )
 
 
+def _agents_asked(event: Happening) -> list[str | None]:
+    return list(event.data.get("agents", ()))
+
+
+def _ask_for_vote(event: Happening) -> str:
+    return (
+        f"{event.name} is a gate on which you may vote. Read what it is about with get_task, then "
+        "call approve_task."
+    )
+
+
+def _approval_of_plan(event: Happening) -> str:
+    said = with_full_stop(f"{event.who} approved your plan for {event.name}{event.why}")
+    return f"{said} Its steps are tasks now, in the workflow {event.data.get('workflow')}."
+
+
+def _rejection_of_plan(event: Happening) -> str:
+    said = with_full_stop(f"{event.who} rejected your plan for {event.name}{event.why}")
+    return f"{said} You keep the task: propose another plan, or do it yourself."
+
+
 # By the kind of event.
 RULES: dict[str, tuple[Rule, ...]] = {
     "task.commented": (Rule("comment", _holder, _comment),),
@@ -417,6 +438,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "task.failed": (Rule("lease_lost", _holder, _end),),
     "task.revoked": (Rule("lease_lost", _holder, _revocation),),
     "task.expired": (Rule("lease_lost", _holder, _expiry),),
+    "task.vote_asked": (Rule("vote_asked", _agents_asked, _ask_for_vote),),
+    "task.plan_approved": (Rule("plan_approved", _holder, _approval_of_plan),),
+    "task.plan_rejected": (Rule("plan_rejected", _holder, _rejection_of_plan),),
     "task.spend": (Rule("spend", _holder_and_reporter, _spend),),
     "agent.spend": (Rule("spend", _itself, _spend),),
     "message.decided": (Rule("consultation", _addressee, _sentence),),
@@ -434,6 +458,7 @@ COVERED_BY = {"comment": "answered", "sent_back": "changes_requested"}
 REPLACES = {
     "check_failed": ("check_failed",),
     "pull_allowed": ("pull_blocked",),
+    "plan_approved": ("plan_rejected",),
     "hold_ended": ("hold",),
     "resumed": ("paused",),
     "assigned": ("unassigned",),

@@ -12,7 +12,7 @@ from bot.repository import repository_settings
 from bot.tasks import issue_state, label_changes, lifecycle, task_events, task_labels
 from bot.tasks.states import OPEN
 from bot.times import SECOND
-from bot.workflows import following
+from bot.workflows import following, open_gates
 from store.engine import json_text
 from store.engine.transaction import Row, Tx
 from store.mirror import (
@@ -254,7 +254,11 @@ async def _move_with_issue(tx: Tx, task: FullTask, row: IssueRow, actor: str, at
         to, how = "cancelled", "deleted"
     elif row["state"] == "open":
         to, how = "pending", "reopened"
-    await lifecycle.move(tx, task, to, actor, f"the issue was {how}", at=at)
+    why = f"the issue was {how}"
+    if to != "pending" and await open_gates.of_task(tx, task) is not None:
+        # Only votes pass a gate. Who closes its issue stops there.
+        to, why = "failed", f"{why} before the gate was decided"
+    await lifecycle.move(tx, task, to, actor, why, at=at)
     if how == "closed" and to == "cancelled":
         await orphaned_pulls.flag(tx, task)
     if to == "pending":

@@ -14,6 +14,7 @@ from bot.pulls import checks, facts, workflow_files
 from bot.tasks import lifecycle, publishing, pull_ties, verdicts
 from bot.tasks.states import OPEN
 from bot.times import SECOND
+from bot.workflows import open_gates
 from store import events
 from store.engine.transaction import Tx
 from store.mirror import head_checks, pulls, stored_repositories
@@ -170,7 +171,9 @@ async def _complete_tasks(tx: Tx, row: PullRequestRow, actor: str) -> None:
     installation_id, number = row["installation_id"], row["number"]
     for found in await tasks.of_pull(tx, installation_id, row["repository_id"], number):
         task = await tasks.lock(tx, installation_id, found["id"])
-        if task is not None and task["state"] in OPEN and not was_closed_before_retry(row, task):
+        if task is None or task["state"] not in OPEN or was_closed_before_retry(row, task):
+            continue
+        if await open_gates.of_task(tx, task) is None:
             why = f"pull request #{number} was merged"
             await lifecycle.move(tx, task, "completed", actor, why)
 

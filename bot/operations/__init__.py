@@ -45,7 +45,7 @@ from bot.operations.tasks import (
     tasks,
     usage_reports,
 )
-from bot.operations.workflows import drafts, saving
+from bot.operations.workflows import approvals, drafts, saving
 from bot.operations.workflows import files as workflow_files
 
 OPERATIONS: dict[str, Operation] = {
@@ -73,6 +73,7 @@ OPERATIONS: dict[str, Operation] = {
         tasks.list_tasks,
         explanation.explain_task,
         task_plan.get_plan,
+        approvals.approve_task,
         task_spend.get_spend,
         task_graph.get_graph,
         task_counts.count_tasks,

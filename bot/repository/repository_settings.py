@@ -146,6 +146,9 @@ class Permissions(Group):
     resume: ToDecide = "write"
     retry: ToDecide = "write"
     unblock: ToDecide = "write"
+    # Each gate says itself who may decide it.
+    approve: Permission = "read"
+    reject: Permission = "read"
     agents: Permission = "read"
     plan: Permission = "read"
     spend: Permission = "read"
@@ -179,6 +182,20 @@ class Actions(Group):
     workflows: list[Workflow] = Field([], max_length=50)
     protected_refs_only: bool = Field(
         default=False, description="whether a run must be at a protected branch or tag"
+    )
+
+
+class Plans(Group):
+    """The plans that agents propose for their tasks, and who approves them."""
+
+    approve_above: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="a plan of at most so many tasks needs no approval; 0: each needs one",
+    )
+    agents_may_approve: bool = Field(
+        default=False, description="whether a tech-lead that is an agent may approve plans"
     )
 
 
@@ -273,6 +290,7 @@ class RepositorySettings(Group):
     agents: Agents = Agents()  # type: ignore[valid-type]
     runs: Runs = Runs()
     board: Board | None = None
+    plans: Plans = Plans()
     spend: Spend | None = None
     digest: Digest | None = None
     hosted_agents: dict[AgentName, Annotated[list[Login], Field(max_length=20)]] = Field(
@@ -300,6 +318,7 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
     ("board", "statuses"): Statuses,
     ("board", "priorities"): Priorities,
     ("board", "sizes"): Sizes,
+    ("plans",): Plans,
     ("spend",): Spend,
     ("digest",): Digest,
 }

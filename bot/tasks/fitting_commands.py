@@ -14,12 +14,14 @@ from store.tasks.tasks import FullTask
 class CommandPlace:
     """An issue or a pull request, with the task that commands there are about.
 
-    `blockers`: how many issues block the task, open or not.
+    `blockers`: how many issues block the task, open or not. `awaits_approval`: the task is a gate
+    that can be decided, or its holder proposes a plan.
     """
 
     task: FullTask | None
     is_pull: bool = False
     blockers: int = 0
+    awaits_approval: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -74,6 +76,8 @@ FITS: Mapping[str, Fits] = {
     "retry": lambda place: place.task is not None and not place.is_open,
     "cancel": lambda place: place.is_open,
     "done": lambda place: place.is_open,
+    "approve": lambda place: place.awaits_approval,
+    "reject": lambda place: place.awaits_approval,
     "ask": lambda place: place.agent is not None,
     "override": lambda place: place.is_pull,
     "agents": _anywhere,

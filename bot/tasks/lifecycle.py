@@ -26,6 +26,7 @@ from store.tables.tasks import UNKNOWN, LeaseRow, TaskRow, TaskState
 from store.tasks import leases, pull_tasks, ready, tasks
 from store.tasks.claim_state import ClaimState
 from store.tasks.tasks import FullTask, TaskKey
+from store.workflows import plan_proposals
 
 # These steps change who has the task, or which pull request.
 CHANGES_CHECKS = frozenset(
@@ -216,6 +217,7 @@ async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState) -
     if how not in leases.PROPER:
         dropped = lost_lease_error(lease_id, how)
         await write_cancellation.cancel_of_lease(*here, task["id"], lease_id, dropped)
+    await plan_proposals.withdraw(*here, task["id"], f"the lease {how}")
     outcome = "failed" if to == "failed" else how
     if outcome in COUNTED_OUTCOMES:
         await agents.count_lease_end(*here, task["holder"] or "", outcome)
@@ -311,6 +313,18 @@ async def withdraw_question(tx: Tx, task: FullTask, why: str) -> None:
     await record(tx, task, "task.unasked", BOT, why=why)
 
 
+async def await_plan(tx: Tx, task: FullTask, actor: str, **data: object) -> None:
+    """Record the plan that the holder proposed. The lease does not expire until it is decided."""
+    await _park(tx, task)
+    await record(tx, task, "task.plan_proposed", actor, **data)
+
+
+async def record_plan(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) -> None:
+    """Record what became of the plan. The lease gets its full time again."""
+    await _unpark(tx, task)
+    await record(tx, task, kind, actor, **data)
+
+
 async def _lease(tx: Tx, task: FullTask) -> LeaseRow | None:
     where = task["installation_id"]
     return await leases.get(tx, where, task["lease_id"]) if task["lease_id"] else None
@@ -324,7 +338,9 @@ async def _park(tx: Tx, task: FullTask) -> None:
 async def _unpark(tx: Tx, task: FullTask) -> None:
     """Let the lease's time run, unless the task still waits for something."""
     awaited = task["held"] or task["question"] or task["state"] == "in_review"
-    if not awaited and (lease := await _lease(tx, task)):
+    if awaited or (lease := await _lease(tx, task)) is None:
+        return
+    if await plan_proposals.waiting(tx, task["installation_id"], task["id"]) is None:
         await leases.unpark(tx, lease)
 
 

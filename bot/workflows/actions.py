@@ -7,7 +7,14 @@ from bot.kernel.sentences import code, shorten
 from bot.tasks import issue_state, lifecycle
 from bot.tasks.states import OPEN
 from bot.times import SECOND
-from bot.workflows import hold_texts, opening, relations_again, workflow_log
+from bot.workflows import (
+    gates,
+    hold_texts,
+    open_gates,
+    opening,
+    relations_again,
+    workflow_log,
+)
 from bot.workflows.decisions import (
     Action,
     End,
@@ -48,7 +55,7 @@ async def carry_out(tx: Tx, loaded: Loaded, action: Action) -> None:
         case End(key, state):
             await _end(tx, loaded, key, state)
         case Reopen(key):
-            await _change(tx, loaded, key, state="open", ended_at=None)
+            await _reopen(tx, loaded, key)
         case Retry(key, attempt):
             await _retry(tx, loaded, key, attempt)
         case Skip(key, why):
@@ -86,13 +93,30 @@ async def _open(tx: Tx, loaded: Loaded, key: str) -> None:
     """Let the step begin. The context has the version that a retry restores."""
     task, gate = await _refresh(tx, loaded, key), loaded.step(key).approve
     if gate is not None:
-        await _hold_task(tx, loaded, key, hold_texts.gate(gate))
+        await _hold_task(tx, loaded, key, gates.hold_reason(gate))
     elif task is not None and hold_texts.is_of_workflow(task):
         await lifecycle.resume(tx, task, BOT)
     version = await context_version(tx, loaded)
     here = (tx, loaded.workflow, loaded.steps[key])
     loaded.steps[key] = await opening.open_step(*here, context_version=version)
     await _refresh(tx, loaded, key)
+    await _announce_gate(tx, loaded, key)
+
+
+async def _reopen(tx: Tx, loaded: Loaded, key: str) -> None:
+    """Let a step go on whose task somebody retried. A gate asks for votes again."""
+    await _change(tx, loaded, key, state="open", ended_at=None)
+    if (gate := loaded.step(key).approve) is not None:
+        await _refresh(tx, loaded, key)
+        await _hold_task(tx, loaded, key, gates.hold_reason(gate))
+        await _announce_gate(tx, loaded, key)
+
+
+async def _announce_gate(tx: Tx, loaded: Loaded, key: str) -> None:
+    """Show and tell that a gate can be decided, if the step is one."""
+    task, gate = loaded.task(key), loaded.step(key).approve
+    if task is not None and gate is not None:
+        await open_gates.announce(tx, task, gate, loaded.steps[key])
 
 
 def _deadline(loaded: Loaded, key: str, now: int) -> int | None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from bot.identity.actors import BOT
 from bot.kernel.sentences import code
-from bot.workflows.definition import Gate
 from store.tasks.tasks import FullTask
 
 # Every sentence begins with one of these; holds of stuck tasks and of failed relations do not.
@@ -35,8 +34,3 @@ def undo_in_order() -> str:
 
 def done_again(needs: Sequence[str]) -> str:
     return f"waits for {' and '.join(map(code, needs))} to be done again"
-
-
-def gate(asked: Gate) -> str:
-    by = asked.by if isinstance(asked.by, str) else " or ".join(asked.by)
-    return f"waits for an approval by {by}"

@@ -108,6 +108,38 @@ def _steps_of_absent_agents(dialect: Dialect) -> str:
     return f"{newest(dialect)} AND EXISTS ({offered})"
 
 
+def _gates(dialect: Dialect) -> str:
+    """Open steps of running workflows that only votes can end."""
+    running = (
+        f"SELECT id FROM {sql.by_index(dialect, 'workflows', 'ix_workflows_state')} "
+        "WHERE installation_id = :i AND state = 'running' "
+        f"ORDER BY created_at DESC, id DESC LIMIT {WINDOW}"
+    )
+    return (
+        "SELECT t.id AS subject, NULL AS agent, s.opened_at AS since, t.held_why AS detail, "
+        f"{NO_FIGURES}, {IN_PLACE}, {OF_TASK} FROM ({running}) w {sql.IN_ORDER[dialect]} "
+        f"{sql.by_index(dialect, 'workflow_steps s', 'PRIMARY')} ON s.installation_id = :i "
+        "AND s.workflow_id = w.id JOIN tasks t ON t.installation_id = :i AND t.id = s.task_id "
+        f"{_join('repositories', 't.repository_id')} WHERE s.state = 'open' AND t.held = 1 "
+        f"AND INSTR(s.definition, '\"approve\":') > 0 AND {OPEN_TASK}"
+    )
+
+
+def _plans(dialect: Dialect) -> str:
+    newest = (
+        "SELECT id, repository_id, task_id, proposed_by, size, created_at FROM "
+        f"{sql.by_index(dialect, 'plan_proposals', 'ix_plan_proposals_state')} "
+        "WHERE installation_id = :i AND state = 'waiting' "
+        f"ORDER BY created_at DESC LIMIT {WINDOW}"
+    )
+    return (
+        "SELECT p.id AS subject, p.proposed_by AS agent, p.created_at AS since, NULL AS detail, "
+        f"p.size AS amount, NULL AS level, {IN_PLACE}, {OF_TASK} FROM ({newest}) p "
+        "JOIN tasks t ON t.installation_id = :i AND t.id = p.task_id "
+        f"{_join('repositories', 'p.repository_id')} WHERE {OPEN_TASK}"
+    )
+
+
 def _writes(state: str, where: str) -> Source:
     """Writes without a later one that did the same, and whose task is still open."""
 
@@ -295,6 +327,8 @@ def _stopped_targets(_: Dialect) -> str:
 # By kind, in the order in which people read them.
 SOURCES: dict[str, Source] = {
     "question": _questions,
+    "gate": _gates,
+    "plan": _plans,
     "task_failed": _failed_tasks,
     "task_stuck": _stuck_tasks,
     "step_agent_away": _steps_of_absent_agents,

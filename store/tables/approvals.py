@@ -9,7 +9,7 @@ ProposalState: TypeAlias = Literal["waiting", "approved", "rejected", "replaced"
 
 
 class GateVoteRow(TypedDict):
-    """The last vote of somebody on a gate. Votes before the step opened do not count."""
+    """The last vote of somebody on a gate that is not decided yet."""
 
     installation_id: Annotated[int, KEY]
     workflow_id: Annotated[str, KEY, Text(40)]

@@ -12,17 +12,24 @@ async def put(tx: Tx, row: GateVoteRow) -> None:
     await tx.run(sql.upsert(tx.dialect, "gate_votes", COLUMNS, KEY), **row)
 
 
-async def of_gate(
-    tx: Tx, installation_id: int, workflow_id: str, step: str, since: int
-) -> list[GateVoteRow]:
-    """The votes since the gate opened, the oldest first."""
+async def of_gate(tx: Tx, installation_id: int, workflow_id: str, step: str) -> list[GateVoteRow]:
+    """The votes, the oldest first."""
     return await tx.all(
         "SELECT * FROM gate_votes WHERE installation_id = :i AND workflow_id = :w AND step = :s "
-        "AND at >= :since ORDER BY at, voter",
+        "ORDER BY at, voter",
         i=installation_id,
         w=workflow_id,
         s=step,
-        since=since,
+    )
+
+
+async def forget(tx: Tx, installation_id: int, workflow_id: str, step: str) -> None:
+    """Once they decided, so that a gate which is tried again begins without votes."""
+    await tx.run(
+        "DELETE FROM gate_votes WHERE installation_id = :i AND workflow_id = :w AND step = :s",
+        i=installation_id,
+        w=workflow_id,
+        s=step,
     )
 
 

@@ -53,3 +53,16 @@ async def decide(
             id=row["id"],
         )
     )
+
+
+async def withdraw(tx: Tx, installation_id: int, task_id: str, why: str) -> None:
+    """End the wait of a task's plan, because the lease of its holder ended."""
+    proposals = sql.by_index(tx.dialect, "plan_proposals", "ix_plan_proposals_task")
+    await tx.run(
+        f"UPDATE {proposals} SET state = 'withdrawn', why = :why, decided_at = :now "
+        "WHERE installation_id = :i AND task_id = :t AND state = 'waiting'",
+        why=why,
+        now=await tx.now(),
+        i=installation_id,
+        t=task_id,
+    )

@@ -16,9 +16,12 @@ from store.attention.troubles import SOURCES
 from store.engine.transaction import Tx
 from store.flags import feature_flags
 from store.inbox import deliveries
+from store.tables.approvals import PlanProposalRow
+from store.workflows import plan_proposals
 from tests.pulls.test_checks import open_pull
 from tests.support.agent_runs import begin, set_templates, spawn, workflow_run
 from tests.support.engines import ON_SQLITE
+from tests.support.gates import make_gate
 from tests.support.story import Agent, Workspace
 from tests.tasks.test_fair_claims import let_expire
 from tests.tasks.test_spending import review, set_caps, spend, working
@@ -248,6 +251,33 @@ async def fallen_flag(workspace: Workspace) -> Ends:
     return ends
 
 
+async def gate(workspace: Workspace) -> Ends:
+    issue = await make_gate(workspace, "writers")
+    return lambda: say(workspace, issue, "/approve")
+
+
+async def plan(workspace: Workspace) -> Ends:
+    """Of a holder that then loses its task."""
+    _, issue, _ = await working(workspace)
+    (task,) = await workspace.rows("SELECT * FROM tasks WHERE installation_id = :i")
+    given: Any = dict.fromkeys(plan_proposals.COLUMNS) | {
+        "installation_id": workspace.installation.id,
+        "id": "p_1",
+        "repository_id": workspace.repository.id,
+        "task_id": task["id"],
+        "proposed_by": task["holder"],
+        "lease_id": task["lease_id"],
+        "note": "",
+        "definition": {"steps": []},
+        "size": 2,
+        "state": "waiting",
+        "created_at": workspace.clock(),
+    }
+    row: PlanProposalRow = given
+    await workspace.store.write(lambda tx: plan_proposals.add(tx, row))
+    return lambda: say(workspace, issue, "/release")
+
+
 STORIES: list[tuple[str, Begins, str, str]] = [
     ("question", question, "warning", "ada asks on acme/rocket#1 “Mend it”: “Which valve?”"),
     (
@@ -256,6 +286,13 @@ STORIES: list[tuple[str, Begins, str, str]] = [
         "warning",
         "ada asks on acme/rocket#1 “Mend it”: “Which valve?”",
     ),
+    (
+        "gate",
+        gate,
+        "warning",
+        "acme/rocket#1 “Approve it” waits for the approval of somebody with write permission.",
+    ),
+    ("plan", plan, "warning", "ada proposes a plan of 2 tasks for acme/rocket#1 “Mend it”."),
     ("task_failed", failed, "warning", "acme/rocket#1 “Mend it” failed: “No compiler.”"),
     ("task_failed", failed_and_closed, "warning", "acme/rocket#1 “Mend it” failed: “No compiler.”"),
     (

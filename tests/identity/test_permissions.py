@@ -25,6 +25,8 @@ REFUSED = {"forbidden", "not_holder", "stale_fence", "own_work", "blocked", *HID
 WITHOUT_OTHERS = {"get_messages"}
 # Without a board in the settings, a card cannot be moved, whoever asks.
 OTHER_ERRORS = {
+    # A gate says itself who may decide it, beyond the role that the operation needs.
+    "approve_task": "forbidden",
     "github_move_card": "invalid_arguments",
     "github_create_pr": "invalid_arguments",
     "get_delivery": "unknown_delivery",

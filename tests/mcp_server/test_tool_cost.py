@@ -24,9 +24,9 @@ from tests.support.server_in_process import Surface
 # A token is four characters of the compact JSON of `tools/list`.
 MOST_TOKENS: dict[Role, int] = {
     "observer": 3700,
-    "tester": 5700,
-    "developer": 8150,
-    "tech-lead": 8950,
+    "tester": 5820,
+    "developer": 8270,
+    "tech-lead": 9070,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.

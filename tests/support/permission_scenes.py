@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from bot.notifications import targets
 from bot.notifications.rules import Rules
 from bot.notifications.targets import Address
+from tests.support.gates import make_gate
 from tests.support.story import Agent, Workspace
 
 Given: TypeAlias = dict[str, Any]
@@ -329,6 +330,12 @@ async def notification_target(s: Scene) -> Given:
     return {"target": s.name, "action": "pause"}
 
 
+async def gate(scene: Scene) -> str:
+    """A gate that agents decide, and that waits for more than one vote."""
+    issue = await make_gate(scene.workspace, {"by": "agents", "quorum": 10})
+    return scene.workspace.name(issue)
+
+
 SHA = "0" * 40
 SCENES: dict[str, Make] = {
     "register_agent": of_owner(name="x"),
@@ -362,6 +369,7 @@ SCENES: dict[str, Make] = {
     "explain_task": of("task", Scene.task),
     "get_plan": of("task", Scene.task),
     "get_spend": of("task", Scene.task),
+    "approve_task": of("task", gate),
     "send_message": tell,
     "send_message.reply_to": reply,
     "get_messages": fixed(),

@@ -7,6 +7,7 @@ from typing import Any
 from bot.identity.actors import Actor
 from bot.inbox import processing
 from fixtures.github import Issue, Pull
+from tests.support.gates import make_gate
 from tests.support.rows_visited import CountingStore
 from tests.support.story import Agent, Workspace
 from tests.support.tenant import Tenant
@@ -191,6 +192,13 @@ async def claim_nothing(scene: Scene) -> None:
     assert refused.code == "nothing_ready", refused
 
 
+async def vote(scene: Scene) -> None:
+    """A vote on a gate, which waits for more."""
+    quorum = {"by": "agents", "quorum": 10}
+    issue = await make_gate(scene.workspace, quorum, settles=False, of=scene.free)
+    await scene.me.call("approve_task", task=scene.workspace.name(issue))
+
+
 async def list_attention(scene: Scene) -> None:
     i = scene.workspace.installation.id
     person = replace(scene.lead, actor=Actor(i, "@octocat", "tech-lead"))
@@ -257,6 +265,7 @@ CALLS: dict[str, Does] = {
     "explain_task": call("me", "explain_task", task="$other"),
     "get_plan": call("me", "get_plan", task="$mine"),
     "get_spend": call("me", "get_spend", task="$mine"),
+    "approve_task": vote,
     "send_message": call("me", "send_message", to="ada", body="The left one.", task="$mine"),
     "send_message to a role": call("me", "send_message", to="role:tech-lead", body="Done."),
     "get_messages": call("me", "get_messages", limit=4),

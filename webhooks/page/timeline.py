@@ -57,6 +57,15 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     "task.pull_blocked": ("Hubbub's check fails on {pull}", " of {to}", ": {why}"),
     "task.pull_allowed": ("{actor} overrode Hubbub's check on {pull}", " of {to}"),
     "task.pushed": ("{actor} pushed to {branch}",),
+    "task.vote_asked": ("Hubbub asked {agents} to vote on the gate",),
+    "task.voted": (
+        "{actor} {vote} the gate",
+        ": “{note}”",
+        ". It has {approvals} of {needed} approvals",
+    ),
+    "task.plan_proposed": ("{actor} proposed a plan", " of {size} tasks", " by {strategy}"),
+    "task.plan_approved": ("{actor} approved the plan", ": “{note}”"),
+    "task.plan_rejected": ("{actor} rejected the plan", ": “{note}”"),
     "task.spend": ("The reported spend is at {percent} % of its cap", " of {cap}", " {currency}"),
 }
 NAME = re.compile(r"{(\w+)}")

@@ -16,6 +16,7 @@ from bot.operations.github.issue_fields import (
     state_fields,
 )
 from bot.operations.github.issue_relations import (
+    NamedIssue,
     check_no_planned,
     lost_relations,
     set_blockers,
@@ -25,6 +26,7 @@ from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue, write
 from bot.operations.tasks import creators, ownership
 from bot.operations.tasks.access import is_holder, visible_repository
+from bot.operations.workflows import undecided
 from bot.repository import repository_settings
 from bot.tasks import issue_state, lifecycle, lookup, plans, task_labels
 from bot.tasks.states import OPEN
@@ -106,6 +108,9 @@ async def github_update_issue(
     decides = await _decides(
         ctx, where, row, state, labels, loses=bool(lost_parents or lost_blockers)
     )
+    if decides or state is not None:
+        await undecided.check_no_gate_of_issue(ctx, row["id"])
+    await _check_still_waits(ctx, row, lost_blockers, blocked_by)
     task = held or await _check_may_change(ctx, row["id"], decides=decides)
     for each in lost_parents:  # a parent's task no longer waits for this issue
         parents_task = await _check_may_change(ctx, each["mirrored_id"], decides=True)
@@ -129,6 +134,16 @@ async def github_update_issue(
     if not queued:
         raise nothing_to_change(EVERY_ARGUMENT)
     return Writes(writes=queued, hint=plans.PARENT_WAITS if parent else None)
+
+
+async def _check_still_waits(
+    ctx: Context, row: IssueRow, lost: list[NamedIssue], wanted: list[str] | None
+) -> None:
+    """Raise Refused if an agent takes a gate out of the way, or puts one into a circle."""
+    for each in lost:
+        await undecided.check_waits(ctx, each["mirrored_id"])
+    if wanted is not None:
+        await undecided.check_waits(ctx, row["id"])
 
 
 async def _check_no_planned(ctx: Context, row: IssueRow) -> None:

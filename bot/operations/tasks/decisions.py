@@ -24,6 +24,7 @@ from bot.operations.tasks import task_runs, task_titles
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, Task, task_view
+from bot.operations.workflows import undecided
 from bot.repository import narrowing, repository_settings
 from bot.tasks import issue_state, label_changes, lifecycle, lookup, task_labels
 from bot.tasks.capabilities import Capability, missing_capabilities
@@ -222,6 +223,8 @@ async def change_task(
             "hold, priority, size, capabilities, state, blocked_by, unblocked_by"
         )
     _check_hold(ctx, row, hold=hold, state=state)
+    if hold is not None or state is not None:
+        await undecided.check_no_gate(ctx, row)
     queued = await _set_fields(ctx, row, fields)
     if hold is not None:
         await _set_hold(ctx, row, why, on=hold)
@@ -443,6 +446,10 @@ async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) ->
     where = await repository_of(ctx, row)
     if kind == "blocked_by_removal":
         await check_no_planned(ctx, row)
+        await undecided.check_waits(ctx, issue["id"])
+    else:
+        # In a circle of blockers, nothing would wait for the gate.
+        await undecided.check_waits(ctx, row["issue_id"])
     arguments = {"number": row["number"], "issue_id": issue["id"]}
     return await queue(ctx, kind, where, on_issue(where, row["number"]), arguments)
 
