@@ -77,6 +77,10 @@ CODES: dict[str, tuple[int, str]] = {
         409,
         "The file is not the one that was opened; `details.sha` is what it has now.",
     ),
+    "not_approved": (
+        409,
+        "Fewer agents approved the pull request than the repository asks for; `details` counts.",
+    ),
     "stale_head": (409, "The branch has moved; `details.head` is its current head."),
     "cancelled": (
         409,

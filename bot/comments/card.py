@@ -7,10 +7,11 @@ from bot.comments import card_boxes, card_gate, card_history, card_next, card_te
 from bot.comments.card_boxes import Box
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_runs import ShownRun
+from bot.pulls import review_verdicts
+from bot.pulls.review_verdicts import Verdict
 from bot.repository import repository_settings
-from bot.tasks import lookup, merge_readiness, path_overlap, verdicts
+from bot.tasks import lookup, merge_readiness, path_overlap
 from bot.tasks.states import OPEN
-from bot.tasks.verdicts import Verdict
 from bot.times import DAY
 from store import events
 from store.engine.transaction import Tx
@@ -127,6 +128,7 @@ async def _read(tx: Tx, task: FullTask) -> _Read:
         total=len(children),
         overlaps=await path_overlap.overlaps(tx, task, paths),
         verdicts=await _verdicts(tx, pull),
+        approvals_needed=await _approvals_needed(tx, task) if pull else 0,
         messages=await messages.on_card(*here, task["id"]),
         spend=await _spend(tx, task),
         caps=await spend_holds.matching(
@@ -144,7 +146,12 @@ async def _read(tx: Tx, task: FullTask) -> _Read:
 
 async def _verdicts(tx: Tx, pull: PullRequestRow | None) -> list[Verdict]:
     """Those on the pull request, as long as it is open."""
-    return await verdicts.of_pull(tx, pull) if pull and pull["state"] == "open" else []
+    return await review_verdicts.of_pull(tx, pull) if pull and pull["state"] == "open" else []
+
+
+async def _approvals_needed(tx: Tx, task: FullTask) -> int:
+    here = (tx, task["installation_id"], task["repository_id"])
+    return (await repository_settings.of(*here)).check.approvals
 
 
 async def _spend(tx: Tx, task: FullTask) -> list[UsageSumRow]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from bot.comments.card_boxes import Box
 from bot.comments.card_gate import ShownGate
 from bot.comments.card_runs import ShownRun
+from bot.pulls.review_verdicts import Verdict
 from bot.tasks.merge_readiness import Checks
 from bot.tasks.path_overlap import Overlap
-from bot.tasks.verdicts import Verdict
 from store.events import LoggedEvent
 from store.messages.messages import CardMessage
 from store.tables.approvals import PlanProposalRow
@@ -27,6 +27,8 @@ class CardContext:
     overlaps: Sequence[Overlap] = ()
     # Of the task's open pull request.
     verdicts: Sequence[Verdict] = ()
+    # How many agents must approve it. 0: the settings ask for none.
+    approvals_needed: int = 0
     # Only those whose sender wants people to see them; of an ended task, those since its end.
     messages: Sequence[CardMessage] = ()
     # Who held an ended task last.

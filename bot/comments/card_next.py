@@ -6,7 +6,7 @@ from typing import TypeAlias
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_pulls import has_failed
 from bot.kernel.sentences import code
-from bot.tasks import verdicts
+from bot.pulls import review_verdicts
 from bot.tasks.states import OPEN
 from store.tasks.tasks import FullTask
 
@@ -24,11 +24,11 @@ def _pull(task: FullTask) -> str:
 
 
 def _asks_for_changes(_task: FullTask, context: CardContext, _details: CardDetails) -> bool:
-    return verdicts.decision(context.verdicts) == "changes_requested"
+    return review_verdicts.decision(context.verdicts) == "changes_requested"
 
 
 def _is_approved(_task: FullTask, context: CardContext, _details: CardDetails) -> bool:
-    return verdicts.decision(context.verdicts) == "approved"
+    return review_verdicts.decision(context.verdicts, context.approvals_needed) == "approved"
 
 
 DECIDES = "those whom it names approve or reject it."

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from bot.comments.card_context import CardContext, CardDetails
 from bot.kernel.sentences import code
+from bot.pulls.review_verdicts import ReviewState, Verdict, approvals, with_state
 from bot.tasks.merge_readiness import Checks
-from bot.tasks.verdicts import ReviewState, Verdict, with_state
 from store.tasks.tasks import FullTask
 
 # How many reviewers the card names for each verdict, and checks for each state.
@@ -17,7 +17,7 @@ def pull(task: FullTask, context: CardContext) -> list[str]:
     """The pull request and who reviewed it."""
     if not task["pull_number"]:
         return []
-    reviewed = _reviews(context.verdicts)
+    reviewed = _reviews(context.verdicts, context.approvals_needed)
     return [f"Pull request: #{task['pull_number']}.{reviewed and f' {reviewed}'}"]
 
 
@@ -45,9 +45,11 @@ def has_failed(found: Checks | None) -> bool:
     return found is not None and bool(found.failed)
 
 
-def _reviews(found: Sequence[Verdict]) -> str:
+def _reviews(found: Sequence[Verdict], needed: int) -> str:
     """One sentence: who approved the pull request, and who requested changes."""
+    given = approvals(found, needed)
     parts = [
+        f"{given.agents} of {needed} agents approved" if needed and given.missing else "",
         _deciders(found, "approved", "approved by"),
         _deciders(found, "changes_requested", "changes requested by"),
     ]

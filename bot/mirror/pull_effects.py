@@ -10,8 +10,9 @@ from bot.mirror import issue_links, overlap_reads, own_changes, reads
 from bot.mirror.attribution import actor_of
 from bot.mirror.changes import Sender
 from bot.mirror.issue_effects import was_closed_before_retry
-from bot.pulls import checks, facts, workflow_files
-from bot.tasks import lifecycle, publishing, pull_ties, verdicts
+from bot.pulls import checks, facts, review_verdicts, workflow_files
+from bot.repository import repository_settings
+from bot.tasks import lifecycle, publishing, pull_ties
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from bot.workflows import open_gates
@@ -192,15 +193,23 @@ async def apply_review(tx: Tx, row: ReviewRow, before: ReviewRow | None) -> None
 
 
 async def show_verdicts(tx: Tx, row: PullRequestRow | ReviewRow) -> None:
-    """Update the cards of its tasks, which say who approved and who requested changes."""
+    """Update the cards of its tasks, which say who approved and who requested changes.
+
+    The check counts the approvals too, if the settings ask for some.
+    """
     here = (tx, row["installation_id"])
     for task in await tasks.of_pull(*here, row["repository_id"], row["number"]):
         await publishing.show(tx, task, delay=VERDICT_DELAY)
+    settings = await repository_settings.of(*here, row["repository_id"])
+    if settings.check.approvals:
+        pull = await pulls.pull_request(*here, row["repository_id"], row["number"])
+        if pull is not None:
+            await checks.refresh_pull(tx, pull)
 
 
 async def _show_outdated(tx: Tx, row: PullRequestRow) -> None:
     """After a push, the verdicts so far are about an older head."""
-    if await verdicts.of_pull(tx, row):
+    if await review_verdicts.of_pull(tx, row):
         await show_verdicts(tx, row)
 
 

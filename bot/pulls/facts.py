@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from bot.identity.actors import TRUSTED
-from bot.pulls import makers, workflow_files
+from bot.pulls import makers, review_verdicts, workflow_files
 from bot.pulls.paths import inside
+from bot.pulls.review_verdicts import Approvals
 from bot.pulls.verdict import Facts, Override, Reservation, TaskOfPull, is_same
 from bot.repository.repository_settings import Check
 from store.engine.transaction import Tx
@@ -34,7 +35,15 @@ async def of(tx: Tx, pull: PullRequestRow, settings: Check) -> Facts | None:
         await _reservations(tx, pull, found, maker),
         await _override(tx, pull),
         files,
+        await _approvals(tx, pull, settings.approvals),
     )
+
+
+async def _approvals(tx: Tx, pull: PullRequestRow, needed: int) -> Approvals | None:
+    """None if none are asked for."""
+    if not needed:
+        return None
+    return review_verdicts.approvals(await review_verdicts.of_pull(tx, pull), needed)
 
 
 async def tasks_of(tx: Tx, pull: PullRequestRow) -> list[FullTask]:

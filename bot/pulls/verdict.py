@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from bot.kernel.sentences import code, inline
+from bot.pulls.review_verdicts import Approvals
 from bot.pulls.workflow_files import WorkflowFile, line_of
 from bot.repository.repository_settings import Check, Outcome
 
@@ -73,6 +74,8 @@ class Facts:
     reservations: tuple[Reservation, ...] | None = ()
     override: Override | None = None
     workflow_files: tuple[WorkflowFile, ...] = ()
+    # None if the settings ask for none.
+    approvals: Approvals | None = None
 
 
 @dataclass(frozen=True)
@@ -116,10 +119,8 @@ def verdict(facts: Facts, settings: Check) -> Verdict:
     failing = [each for each in standing if _outcome(settings, each.rule) == "fail"]
     if failing:
         return _failure(failing, standing)
-    if facts.reservations is None and settings.reserved_paths != "ignore":
-        return WAITING
-    if settings.workflow_files != "ignore" and _are_unread(facts):
-        return READING_WORKFLOWS
+    if waiting := _waiting(facts, settings, standing):
+        return waiting
     if standing:
         return Verdict(
             "neutral", _title(standing), _list(standing), annotations=_annotations(standing)
@@ -127,6 +128,17 @@ def verdict(facts: Facts, settings: Check) -> Verdict:
     if found and facts.override:
         return _overridden(facts.override, found)
     return _success(facts)
+
+
+def _waiting(facts: Facts, settings: Check, standing: Sequence[Problem]) -> Verdict | None:
+    """None if the check waits for nothing."""
+    if facts.reservations is None and settings.reserved_paths != "ignore":
+        return WAITING
+    if settings.workflow_files != "ignore" and _are_unread(facts):
+        return READING_WORKFLOWS
+    if facts.approvals is not None and facts.approvals.missing and _is_wanted(facts):
+        return _wait_for_approvals(facts.approvals, standing)
+    return None
 
 
 def problems(facts: Facts) -> list[Problem]:
@@ -140,6 +152,22 @@ def problems(facts: Facts) -> list[Problem]:
 
 def _are_unread(facts: Facts) -> bool:
     return any(each.problems is None for each in facts.workflow_files)
+
+
+def _is_wanted(facts: Facts) -> bool:
+    """Whether it is for no task, or for one that has not ended."""
+    return not facts.tasks or any(each.ended is None for each in facts.tasks)
+
+
+def _wait_for_approvals(found: Approvals, standing: Sequence[Problem]) -> Verdict:
+    """The check runs until enough agents have approved, so that a required check waits too."""
+    text = (
+        f"{found.agents} of {found.needed} agents approved the present head. The check passes when "
+        f"{found.missing} more approve{'s' if found.missing == 1 else ''} it, or a person does."
+    )
+    more = f"\n\n{_list(list(standing))}" if standing else ""
+    title = f"{found.agents} of {found.needed} agents approved"
+    return Verdict("waiting", title, f"{text}{more}"[:LONGEST], annotations=_annotations(standing))
 
 
 def _outcome(settings: Check, rule: Rule) -> Outcome:

@@ -111,6 +111,9 @@ class Check(Group):
     workflow_files: Outcome = Field(
         "fail", description="it changes a workflow file of Hubbub so that it cannot be used"
     )
+    approvals: int = Field(
+        0, ge=0, le=10, description="so many agents must approve, unless a person does; 0: none"
+    )
 
 
 class Board(Group):

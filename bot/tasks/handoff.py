@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 
 from bot import secret_formats
 from bot.kernel.sentences import shorten
-from bot.pulls import failed_checks
-from bot.tasks import lookup, verdicts
-from bot.tasks.verdicts import Verdict
+from bot.pulls import failed_checks, review_verdicts
+from bot.pulls.review_verdicts import Verdict
+from bot.tasks import lookup
 from bot.times import stamp
 from store.engine.transaction import Tx
 from store.messages import messages
@@ -118,7 +118,7 @@ async def _open_review(tx: Tx, pull: PullRequestRow | None) -> dict[str, Any]:
     if pull is None or pull["state"] != "open":
         return {}
     here = (tx, pull["installation_id"], pull["repository_id"], pull["number"])
-    given = verdicts.with_state(await verdicts.of_pull(tx, pull), "changes_requested")
+    given = review_verdicts.with_state(await review_verdicts.of_pull(tx, pull), "changes_requested")
     failed = await failed_checks.of_commit(*here[:3], pull["head_sha"])
     return {
         "changes_requested_by": [each.by for each in given][:MOST_REVIEWERS],

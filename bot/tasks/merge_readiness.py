@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from bot.pulls import failed_checks
-from bot.tasks.verdicts import Verdict, with_state
+from bot.pulls.review_verdicts import Verdict, approvals, with_state
 from store.tables.builds import CheckRunRow
 
 PASSED = frozenset({"success", "neutral", "skipped"})
@@ -46,7 +46,11 @@ def checks(runs: Sequence[CheckRunRow]) -> Checks:
 
 
 def waits_for(
-    pull: MergeablePull, said: Sequence[Verdict], found: Checks, unresolved: int
+    pull: MergeablePull,
+    said: Sequence[Verdict],
+    found: Checks,
+    unresolved: int,
+    approvals_needed: int = 0,
 ) -> list[str]:
     """What an open pull request still needs before its merge, according to the mirror."""
     if pull["state"] != "open":
@@ -56,6 +60,9 @@ def waits_for(
         waits.append("it is a draft")
     if asked := with_state(said, "changes_requested"):
         waits.append(f"changes were requested by {', '.join(each.by for each in asked[:5])}")
+    given = approvals(said, approvals_needed)
+    if approvals_needed and given.missing:
+        waits.append(f"{given.agents} of {given.needed} agents approved its head")
     if found.failed:
         waits.append(f"checks failed: {', '.join(found.failed[:10])}")
     if found.running:

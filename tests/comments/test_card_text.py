@@ -9,10 +9,10 @@ from bot.comments.card_boxes import Box
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_next import next_step
 from bot.comments.card_runs import ShownRun
+from bot.pulls.review_verdicts import Verdict
 from bot.tasks import fitting_commands
 from bot.tasks.fitting_commands import CommandPlace
 from bot.tasks.merge_readiness import Checks
-from bot.tasks.verdicts import Verdict
 from store.events import LoggedEvent
 from store.messages.messages import CardMessage
 from store.tables.runs import AgentRunRow

@@ -18,6 +18,7 @@ from bot.operations.arguments import (
     Title,
 )
 from bot.operations.github import open_pulls, review_requests
+from bot.operations.github.review_rules import check_approvals
 from bot.operations.github.targets import (
     on_branch,
     on_issue,
@@ -181,4 +182,6 @@ async def _merge_arguments(
     if row["state"] != "open":
         raise Refused("invalid_arguments", f"#{row['number']} is not open, so it cannot be merged.")
     by_agent = not ctx.actor.is_person
+    if by_agent:
+        await check_approvals(ctx, row, settings.check.approvals)
     return {"sha": sha or row["head_sha"], "merge_method": how, "by_agent": by_agent}

@@ -12,6 +12,7 @@ from bot.identity.actors import ROLES, TRUSTED
 from bot.kernel.operation import Context
 from bot.operations.arguments import NOT_BLANK
 from bot.operations.github.targets import on_branch
+from bot.pulls import review_verdicts
 from store.agents import agents
 from store.mirror import branches, pulls
 from store.mirror.pulls import ChangedFile
@@ -75,6 +76,21 @@ async def check_verdict(ctx: Context, pull: PullRequestRow, event: Event, sha: s
             "returns it.",
         )
     await _check_head(ctx, pull, sha or pull["head_sha"])
+
+
+async def check_approvals(ctx: Context, pull: PullRequestRow, needed: int) -> None:
+    """Raise Refused if fewer agents approved the head than the repository asks for."""
+    if not needed:
+        return
+    given = review_verdicts.approvals(await review_verdicts.of_pull(ctx.tx, pull), needed)
+    if given.missing:
+        raise Refused(
+            "not_approved",
+            f"{given.agents} of {needed} agents approved the head of #{pull['number']}, and no "
+            f"person did. {await who_can(ctx, await makers(ctx, pull))}",
+            approvals=given.agents,
+            needed=needed,
+        )
 
 
 async def makers(ctx: Context, pull: PullRequestRow) -> set[str]:

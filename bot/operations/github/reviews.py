@@ -13,7 +13,7 @@ from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.review_rules import Event, LineComment, check_lines, check_verdict
 from bot.operations.github.targets import on_issue, pull_of
 from bot.operations.github.writing import Queued, Writes, queue
-from bot.tasks.verdicts import ReviewState
+from bot.pulls.review_verdicts import ReviewState
 from store.mirror import threads
 from store.tables.mirror import PullRequestRow, RepositoryRow
 from store.tasks import verdicts

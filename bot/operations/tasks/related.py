@@ -6,7 +6,9 @@ from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Context
 from bot.operations.github.text_trust import Author, Judge, judge_of
-from bot.tasks import merge_readiness, verdicts
+from bot.pulls import review_verdicts
+from bot.repository import repository_settings
+from bot.tasks import merge_readiness
 from store.engine import json_text
 from store.mirror import projects, pulls, relations
 from store.mirror.relations import Neighbour
@@ -31,7 +33,7 @@ class IssueRef(BaseModel):
 
 class Review(BaseModel):
     by: str
-    verdict: verdicts.ReviewState
+    verdict: review_verdicts.ReviewState
     head: str = Field("", description="the commit that the reviewer looked at")
     outdated: bool = Field(False, description="whether commits were pushed since")
 
@@ -49,7 +51,7 @@ class PullRequest(BaseModel):
     head: str
     head_sha: str
     base: str
-    review: verdicts.Decision = "none"
+    review: review_verdicts.Decision = "none"
     reviews: list[Review] = Field([], description="the last verdict of each reviewer")
     checks_passed: int = 0
     checks_running: list[str] = []
@@ -191,7 +193,8 @@ async def _pulls(ctx: Context, task: FullTask, issue: OpeningRow) -> list[Relate
 
 async def _pull_request_view(ctx: Context, row: RelatedPull, judge: Judge) -> PullRequest:
     here = (ctx.tx, ctx.installation_id, row["repository_id"])
-    said = await verdicts.of_pull(ctx.tx, row) if row["has_verdicts"] else []
+    said = await review_verdicts.of_pull(ctx.tx, row) if row["has_verdicts"] else []
+    needed = (await repository_settings.of(*here)).check.approvals if row["state"] == "open" else 0
     runs = await pulls.check_runs(*here, row["head_sha"]) if row["has_checks"] else []
     found = merge_readiness.checks(runs)
     author = _author_of_pull(row)
@@ -207,7 +210,7 @@ async def _pull_request_view(ctx: Context, row: RelatedPull, judge: Judge) -> Pu
         head=judge.label(author, row["head_ref"])[0],
         head_sha=row["head_sha"],
         base=row["base_ref"],
-        review=verdicts.decision(said),
+        review=review_verdicts.decision(said, needed),
         reviews=[
             Review(by=each.by, verdict=each.verdict, head=each.head, outdated=each.outdated)
             for each in said[-MOST:]
@@ -216,7 +219,7 @@ async def _pull_request_view(ctx: Context, row: RelatedPull, judge: Judge) -> Pu
         checks_running=found.running,
         checks_failed=found.failed,
         logs=merge_readiness.logs(runs) if judge.shows(author) else {},
-        waits_for=merge_readiness.waits_for(row, said, found, row["unresolved"]),
+        waits_for=merge_readiness.waits_for(row, said, found, row["unresolved"], needed),
         files=files[:MOST],
         changed_files=len(row["files"]),
         link=row["how"],

@@ -2,7 +2,8 @@
 
 from bot.kernel.operation import Context
 from bot.operations.github.targets import on_branch
-from bot.tasks import lookup, verdicts
+from bot.pulls import review_verdicts
+from bot.tasks import lookup
 from store.mirror import branches
 from store.outbox import writes
 from store.tables.mirror import PullRequestRow
@@ -14,7 +15,9 @@ async def hint(ctx: Context, task: FullTask) -> str | None:
     pull = await lookup.pull_request(ctx.tx, task)
     if pull is None or pull["state"] != "open":
         return None
-    given = verdicts.with_state(await verdicts.of_pull(ctx.tx, pull), "changes_requested")
+    given = review_verdicts.with_state(
+        await review_verdicts.of_pull(ctx.tx, pull), "changes_requested"
+    )
     names = ", ".join(each.by for each in given if not each.outdated)
     if not names or await _has_newer_commit(ctx, pull):
         return None

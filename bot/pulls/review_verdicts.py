@@ -100,17 +100,35 @@ def _verdict_of(state: str) -> ReviewState | None:
     return next((each for each in get_args(ReviewState) if each == state), None)
 
 
-def decision(found: Sequence[Verdict]) -> Decision:
-    """What the reviewers decided together.
+def decision(found: Sequence[Verdict], needed: int = 0) -> Decision:
+    """What the reviewers decided together. `needed`: how many agents must approve.
 
     An agent's approval counts only for the head that it names, a person's as GitHub counts it.
     Requested changes count until the same reviewer decides again.
     """
     if any(each.verdict == "changes_requested" for each in found):
         return "changes_requested"
-    approvals = [each for each in found if each.verdict == "approved"]
-    counts = any(each.is_persons or not each.outdated for each in approvals)
-    return "approved" if counts else "none"
+    return "none" if approvals(found, needed).missing else "approved"
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """How many agents approved the present head, and how many must, unless a person approved."""
+
+    agents: int
+    needed: int
+    by_person: bool = False
+
+    @property
+    def missing(self) -> int:
+        return 0 if self.by_person else max(0, self.needed - self.agents)
+
+
+def approvals(found: Sequence[Verdict], needed: int) -> Approvals:
+    given = with_state(found, "approved")
+    agents = {each.by for each in given if not each.is_persons and not each.outdated}
+    by_person = any(each.is_persons for each in given)
+    return Approvals(len(agents), max(1, needed), by_person)
 
 
 def with_state(found: Sequence[Verdict], verdict: ReviewState) -> list[Verdict]:
