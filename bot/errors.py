@@ -139,6 +139,14 @@ CODES: dict[str, tuple[int, str]] = {
         "The reported spend reached a cap or a budget; `details` has the cap and when it ends.",
     ),
     "too_many": (409, "A limit on the number is reached; `details.most` is the limit."),
+    "workflow_running": (
+        409,
+        "The same workflow runs on the issue already; `details.workflow` has its id.",
+    ),
+    "not_startable": (
+        409,
+        "The workflow's file is not valid, its issue is closed, or its repository takes no issues.",
+    ),
     "duplicate_task": (
         409,
         "A task of the last day has the same words in its title; `details.task` names it.",

@@ -97,6 +97,9 @@ RULES: dict[str, Rule] = {
     # Tasks
     "create_task": _everything("developer", narrows=True),
     "create_tasks": _everything("developer", narrows=True),
+    "start_workflow": _everything("developer", narrows=True),
+    "get_workflow": _everything("observer"),
+    "list_workflows": _everything("observer"),
     "assign_task": _everything("tech-lead", people="developer", narrows=True),
     "change_task": _everything("tech-lead", people="developer", narrows=True),
     "claim_task": _everything("developer", narrows=True),

@@ -299,10 +299,13 @@ async def _arguments(tx: Tx, row: CommandRow, operation: Operation, slash: Slash
     if slash.required and not words:
         how = code(replies.usage(slash))
         raise Refused("invalid_arguments", f"a word is missing. Write {how}: {slash.help}.")
-    filled = dict(zip(slash.arguments[:-1], words, strict=False))
-    if rest := words[max(len(slash.arguments) - 1, 0) :]:
+    filled: dict[str, Any] = dict(zip(slash.arguments[:-1], words, strict=False))
+    rest = words[max(len(slash.arguments) - 1, 0) :]
+    if rest and slash.collect is None:
         filled[slash.arguments[-1]] = " ".join(rest)
     filled = {name: _plain(name, value) for name, value in filled.items()}
+    if rest and slash.collect is not None:
+        filled[slash.arguments[-1]] = slash.collect(rest)
     about = {}
     if "task" in operation.arguments.model_fields:
         about = {"task": await _task(tx, row)}

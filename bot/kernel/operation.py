@@ -6,7 +6,7 @@ the result.
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
@@ -181,7 +181,8 @@ class Slash:
     The task is the issue of the comment. The words become `arguments` in order, and the last
     argument gets all that remain. The verb itself means the arguments `given`. `reply` makes the
     comment that answers; without it the answer is a reaction. `shown` is what people read instead
-    of the first argument's name. `required`: it needs the first word.
+    of the first argument's name. `required`: it needs the first word. `collect`: makes the value of
+    the last argument from the words that remain.
     """
 
     verb: str
@@ -191,6 +192,7 @@ class Slash:
     reply: Callable[[Any], str | None] | None = None
     shown: str | None = None
     required: bool = False
+    collect: Callable[[Sequence[str]], Any] | None = None
 
     def does(self, call: Mapping[str, Any]) -> bool:
         """Whether the command does the same as a call with these arguments."""

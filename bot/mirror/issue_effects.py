@@ -132,6 +132,13 @@ async def _create_task(tx: Tx, row: IssueRow, sender: Sender | None) -> None:
     """Create the task of an open issue that carries the repository's task label."""
     if _is_closed(row) or not await _has_task_label(tx, row):
         return
+    task = await make_task(tx, row)
+    if task is not None:
+        await _announce_new(tx, task, await actor_of(tx, row, sender, ("opened", *LABELLING)))
+
+
+async def make_task(tx: Tx, row: IssueRow) -> FullTask | None:
+    """Make the issue a task, without its event. None if it was deleted meanwhile."""
     task_id = await tasks.create(
         tx,
         row["installation_id"],
@@ -142,9 +149,7 @@ async def _create_task(tx: Tx, row: IssueRow, sender: Sender | None) -> None:
         outsider=await _outsider(tx, row),
         **task_labels.task_fields(json_text.value(row["labels"])),
     )
-    task = await tasks.get(tx, row["installation_id"], task_id)
-    if task is not None:
-        await _announce_new(tx, task, await actor_of(tx, row, sender, ("opened", *LABELLING)))
+    return await tasks.get(tx, row["installation_id"], task_id)
 
 
 async def _announce_new(tx: Tx, task: FullTask, actor: str) -> None:

@@ -45,8 +45,9 @@ from bot.operations.tasks import (
     tasks,
     usage_reports,
 )
-from bot.operations.workflows import approvals, drafts, saving
+from bot.operations.workflows import approvals, drafts, saving, starting
 from bot.operations.workflows import files as workflow_files
+from bot.operations.workflows import listing as workflow_listing
 
 OPERATIONS: dict[str, Operation] = {
     each.name: each
@@ -74,6 +75,9 @@ OPERATIONS: dict[str, Operation] = {
         explanation.explain_task,
         task_plan.get_plan,
         approvals.approve_task,
+        starting.start_workflow,
+        workflow_listing.get_workflow,
+        workflow_listing.list_workflows,
         task_spend.get_spend,
         task_graph.get_graph,
         task_counts.count_tasks,

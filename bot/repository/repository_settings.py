@@ -148,6 +148,7 @@ class Permissions(Group):
     release: ToDecide = "write"
     resume: ToDecide = "write"
     retry: ToDecide = "write"
+    run: ToDecide = "write"
     unblock: ToDecide = "write"
     # Each gate says itself who may decide it.
     approve: Permission = "read"

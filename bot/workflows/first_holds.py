@@ -7,12 +7,11 @@ keep: gates, steps that run only under a condition, and those for which there is
 from collections.abc import Mapping, Sequence
 
 from bot.kernel.sentences import code
+from bot.workflows import gates, hold_texts
 from bot.workflows.definition import Definition, Step
 from bot.workflows.expansion import ExpandedStep
 
 LABEL = "label:"
-# How many names a sentence has.
-MOST_NAMED = 5
 
 
 def of(definition: Definition, steps: Sequence[ExpandedStep]) -> dict[str, str]:
@@ -26,14 +25,8 @@ def of(definition: Definition, steps: Sequence[ExpandedStep]) -> dict[str, str]:
         if places:
             places -= 1
         else:
-            held[each.key] = no_place(definition.parallel)
+            held[each.key] = hold_texts.no_place(definition.parallel)
     return held
-
-
-def no_place(most: int) -> str:
-    steps = "1 step" if most == 1 else f"{most} steps"
-    are = "is" if most == 1 else "are"
-    return f"waits for a place: at most {steps} of this workflow {are} open at once"
 
 
 def _undone_by(definition: Definition) -> Mapping[str, list[str]]:
@@ -47,31 +40,13 @@ def _undone_by(definition: Definition) -> Mapping[str, list[str]]:
 
 def _why(step: Step, undone_by: Mapping[str, list[str]]) -> str | None:
     if step.id in undone_by:
-        failing = _some(undone_by[step.id], " or ")
+        failing = " or ".join(map(code, undone_by[step.id]))
         return f"waits for {failing} to fail: this step runs only then"
     if step.approve is not None:
-        return f"waits for an approval by {approvers(step)}"
+        return gates.hold_reason(step.approve)
     if step.condition == "failure":
         return "waits for a failure of a step before it: it runs only then"
     if step.condition.startswith(LABEL):
         label = code(step.condition.removeprefix(LABEL))
         return f"waits for its turn: it runs only if the parent issue has the label {label}"
     return None
-
-
-def approvers(step: Step) -> str:
-    """Who approves the gate, in words."""
-    gate = step.approve
-    if gate is None:
-        return ""
-    by = gate.by
-    who = by if isinstance(by, str) else _some([f"@{each}" for each in by], " or ")
-    able = f" with {_some(gate.capability, ' and ')}" if gate.capability else ""
-    return f"{gate.quorum} {who}{able}" if gate.quorum > 1 else f"{who}{able}"
-
-
-def _some(names: Sequence[str], last: str) -> str:
-    shown = [code(each) for each in names[:MOST_NAMED]]
-    more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
-    parts = [*shown, *more]
-    return last.join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -37,6 +37,8 @@ class RepositoryRow(Mirrored):
     full_name_key: Annotated[str, Text(250)]
     private: Flag
     archived: Flag
+    # Whether issues are switched on in it.
+    has_issues: Annotated[Flag, Default("1")]
     default_branch: Annotated[str, Text(255)]
     # Whether the installation still covers it; `installation_repositories` has no guard.
     selected: Annotated[Flag, Default("1")]

@@ -129,6 +129,7 @@ TABLES = (
         WorkflowRow,
         Index("ix_workflows_parent", "installation_id", "parent_task_id", "created_at"),
         Index("ix_workflows_state", "installation_id", "state", "created_at", "id"),
+        Index("ix_workflows_in", "installation_id", "repository_id", "state", "created_at", "id"),
         Index("ix_workflows_ended", "installation_id", "ended_at"),
         # A slot of a schedule starts one workflow.
         Index(

@@ -3,12 +3,20 @@
 from collections.abc import Collection
 from typing import TypedDict
 
-from store.engine import json_text, sql
+from store.engine import json_text, reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
+from store.mirror.stored_repositories import PRESENT, VISIBLE
 from store.tables.workflows import WorkflowDefinitionRow
 
 COLUMNS = tuple(WorkflowDefinitionRow.__annotations__)
 KEY = ("installation_id", "repository_id", "name")
+
+
+class NamedDefinition(WorkflowDefinitionRow):
+    """A definition with the name of its repository."""
+
+    full_name: str
 
 
 async def put(tx: Tx, row: WorkflowDefinitionRow) -> None:
@@ -65,6 +73,28 @@ async def of_installation(
     )
     given = {} if repositories is None else {"rs": tuple(repositories)}
     return await tx.all(q, i=installation_id, n=limit, **given)
+
+
+async def page(
+    tx: Tx, installation_id: int, repositories: Reach, after: tuple[int, str], limit: int
+) -> list[NamedDefinition]:
+    """Those in repositories that actors may see, in the order of their keys."""
+    rows: list[NamedDefinition] = await tx.all(
+        "SELECT d.*, r.full_name FROM workflow_definitions d JOIN repositories r "
+        "ON r.installation_id = d.installation_id AND r.id = d.repository_id "
+        f"WHERE d.installation_id = :i AND {VISIBLE} AND {PRESENT} "
+        "AND (d.repository_id > :r OR (d.repository_id = :r AND d.name > :n))"
+        f"{reach.within(repositories, 'd.repository_id')} "
+        "ORDER BY d.repository_id, d.name LIMIT :limit",
+        i=installation_id,
+        r=after[0],
+        n=after[1],
+        limit=limit,
+        **reach.parameters(repositories),
+    )
+    for row in rows:
+        _decode(row)
+    return rows
 
 
 async def remove(tx: Tx, installation_id: int, repository_id: int, name: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from store.engine import json_text, sql
 from store.engine.transaction import Tx
-from store.tables.workflows import WorkflowStepRow
+from store.tables.workflows import StepState, WorkflowStepRow
 
 COLUMNS = tuple(WorkflowStepRow.__annotations__)
 # The steps of a workflow stand in the queue as if it created one each so often. So the many ready
@@ -72,6 +72,22 @@ async def overdue(tx: Tx, limit: int) -> list[WorkflowStepRow]:
     """Open steps of all installations whose time is over."""
     q = "SELECT * FROM workflow_steps WHERE deadline_at <= :now ORDER BY deadline_at LIMIT :n"
     return _rows(await tx.all(q, now=await tx.now(), n=limit))
+
+
+async def counts(
+    tx: Tx, installation_id: int, workflow_ids: Collection[str]
+) -> dict[str, dict[StepState, int]]:
+    """How many steps of each workflow are in each state."""
+    rows = await tx.all(
+        "SELECT workflow_id, state, COUNT(*) AS n FROM workflow_steps WHERE installation_id = :i "
+        "AND workflow_id IN :ids GROUP BY workflow_id, state",
+        i=installation_id,
+        ids=sorted(workflow_ids),
+    )
+    found: dict[str, dict[StepState, int]] = {}
+    for row in rows:
+        found.setdefault(row["workflow_id"], {})[row["state"]] = row["n"]
+    return found
 
 
 async def change(tx: Tx, step: WorkflowStepRow, **values: Any) -> WorkflowStepRow:

@@ -1,14 +1,25 @@
 """Workflows that were started."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from store.engine import json_text, sql
+from store.engine import json_text, reach, sql
+from store.engine.reach import Reach
 from store.engine.transaction import Tx
-from store.tables.workflows import WorkflowRow
+from store.tables.workflows import WorkflowRow, WorkflowState
 
 COLUMNS = tuple(WorkflowRow.__annotations__)
 ENCODED = ("definition", "inputs")
+
+
+@dataclass(frozen=True)
+class Sought:
+    """The filters of a list. `repositories`: those within reach."""
+
+    states: Sequence[WorkflowState]
+    repository_id: int | None = None
+    repositories: Reach = None
 
 
 async def add(tx: Tx, row: WorkflowRow) -> None:
@@ -40,6 +51,48 @@ async def change(tx: Tx, workflow: WorkflowRow, **values: Any) -> WorkflowRow:
     changed: Any = {**workflow, **values, "updated_at": now}
     row: WorkflowRow = changed
     return row
+
+
+async def page(
+    tx: Tx, installation_id: int, sought: Sought, after: tuple[int, str] | None, limit: int
+) -> list[WorkflowRow]:
+    """Those sought, the newest first, from after this time of start and id."""
+    found = [
+        row
+        for state in sought.states
+        for row in await _page_of(tx, installation_id, sought, state, after, limit)
+    ]
+    found.sort(key=lambda row: (row["created_at"], row["id"]), reverse=True)
+    return found[:limit]
+
+
+async def _page_of(
+    tx: Tx,
+    installation_id: int,
+    sought: Sought,
+    state: WorkflowState,
+    after: tuple[int, str] | None,
+    limit: int,
+) -> list[WorkflowRow]:
+    """Each state by the index, so that no query sorts all workflows."""
+    within = reach.within(sought.repositories, "repository_id")
+    index = "ix_workflows_state" if sought.repository_id is None else "ix_workflows_in"
+    here = "" if sought.repository_id is None else " AND repository_id = :r"
+    later = " AND (created_at < :at OR (created_at = :at AND id < :id))" if after else ""
+    given = {"at": after[0], "id": after[1]} if after else {}
+    place = {} if sought.repository_id is None else {"r": sought.repository_id}
+    rows = await tx.all(
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'workflows', index)} "
+        f"WHERE installation_id = :i{here} AND state = :s{later}{within} "
+        "ORDER BY created_at DESC, id DESC LIMIT :n",
+        i=installation_id,
+        s=state,
+        n=limit,
+        **given,
+        **place,
+        **reach.parameters(sought.repositories),
+    )
+    return _rows(rows)
 
 
 async def of_parent(

@@ -23,10 +23,10 @@ from tests.support.server_in_process import Surface
 
 # A token is four characters of the compact JSON of `tools/list`.
 MOST_TOKENS: dict[Role, int] = {
-    "observer": 3700,
-    "tester": 5820,
-    "developer": 8270,
-    "tech-lead": 9070,
+    "observer": 3900,
+    "tester": 6050,
+    "developer": 8700,
+    "tech-lead": 9500,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.

@@ -72,7 +72,7 @@ class World:
 
 # Ids and secrets that a call makes.
 MADE_ID = re.compile(
-    r"\b(?:[a-z]_[0-9a-hjkmnp-tv-z]{20}|hubbub_\w+_[\w-]+|actions-plain-[0-9a-z]{6})\b"
+    r"\b(?:[a-z]{1,2}_[0-9a-hjkmnp-tv-z]{20}|hubbub_\w+_[\w-]+|actions-plain-[0-9a-z]{6})\b"
 )
 CURSOR = re.compile(r'"((?:next_|events_)?cursor)": "([\w-]+)"')
 

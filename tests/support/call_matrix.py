@@ -175,6 +175,7 @@ FOREIGN: dict[str, Values] = {
     "get_agent_result.agent_id": _run_agents,
     "get_agent_status.agent_id": _run_agents,
     "terminate_agent.agent_id": _run_agents,
+    "get_workflow.workflow": lambda s: [s.id("f", n) for n in (0, 1)],
     "gather_results.tasks": _tasks,
     "gather_results.agents": _run_agents,
     "gather_results.runs": _runs,
@@ -297,6 +298,8 @@ MORE: dict[str, tuple[str, ...]] = {
 OWN: dict[str, Callable[[Side], dict[str, Any]]] = {
     "assign_task": lambda s: {"task": s.name(1), "agent_id": OTHER},
     "gather_results": lambda s: {"tasks": [s.name(2)]},
+    "get_workflow": lambda s: {"workflow": s.id("f", 0)},
+    "start_workflow": lambda s: {"name": "plain", "repository": s.full_name},
     "get_agent_result": lambda s: {"run_id": s.id("r", 1)},
     "get_agent_status": lambda s: {"run_id": s.id("r", 1)},
     "github_get_diff": lambda s: {"task": s.name(7)},
@@ -334,6 +337,7 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "snapshot_contexts.task": ("context_ids",),
     "spawn_agent.task": ("repository",),
     "terminate_agent.agent_id": ("run_id",),
+    "start_workflow.task": ("repository",),
 }
 
 

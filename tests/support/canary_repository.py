@@ -50,6 +50,7 @@ async def fill(tx: Tx, side: Side, keys: Keys) -> None:
     await _code(tx, side)
     await _traffic(tx, side)
     await _writes(tx, side)
+    await _workflows(tx, side)
     await _messages(tx, side)
     await _contexts(tx, side, keys)
     await _runs(tx, side)
@@ -321,6 +322,42 @@ async def _writes(tx: Tx, side: Side) -> None:
             sending_at=now,
         )
     await insert(tx, side, "planned_relations", task_id=side.id("t", 4), write_id=side.id("w", 0))
+
+
+def _definition(side: Side) -> dict[str, Any]:
+    step = {"id": "one", "title": side.text("title"), "body": side.text("body")}
+    return {"inputs": {"what": {"default": side.word}}, "steps": [step]}
+
+
+async def _workflows(tx: Tx, side: Side) -> None:
+    """A definition, and two workflows of it on one task: one runs, one has ended."""
+    name = "plain" if side.is_ours else side.word
+    definition = _definition(side)
+    await insert(tx, side, "workflow_definitions", name=name, definition=definition, problem=None)
+    for n, state in enumerate(("running", "completed")):
+        id_ = side.id("f", n)
+        await insert(
+            tx,
+            side,
+            "workflows",
+            id=id_,
+            name=name,
+            definition=definition,
+            inputs={"what": side.word},
+            parent_task_id=side.id("t", 1),
+            started_by=OTHER,
+            state=state,
+        )
+        await insert(
+            tx,
+            side,
+            "workflow_steps",
+            workflow_id=id_,
+            step="one",
+            task_id=side.id("t", 2 + n),
+            definition=definition["steps"][0],
+            state="open",
+        )
 
 
 async def _messages(tx: Tx, side: Side) -> None:

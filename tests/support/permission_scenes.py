@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from bot.notifications import targets
 from bot.notifications.rules import Rules
 from bot.notifications.targets import Address
+from tests.support import workflows
 from tests.support.gates import make_gate
 from tests.support.story import Agent, Workspace
 
@@ -336,6 +337,18 @@ async def gate(scene: Scene) -> str:
     return scene.workspace.name(issue)
 
 
+async def workflow(s: Scene) -> Given:
+    """A workflow that can be started, of the scene's own name."""
+    name = f"flow-{s.name}"[:60]
+    await workflows.define(s.workspace, name=name)
+    return {**R, "name": name, "inputs": {"feature": "x"}}
+
+
+async def begun_workflow(s: Scene) -> Given:
+    made = await s.owner.call("start_workflow", **await workflow(s))
+    return {"workflow": made["id"]}
+
+
 SHA = "0" * 40
 SCENES: dict[str, Make] = {
     "register_agent": of_owner(name="x"),
@@ -356,6 +369,9 @@ SCENES: dict[str, Make] = {
     "terminate_agent": started,
     "create_task": fresh(**R, title="Create {}"),
     "create_tasks": fixed(**R, tasks=[{"id": "a", "title": "Plan"}], duplicate_ok=True),
+    "start_workflow": workflow,
+    "get_workflow": begun_workflow,
+    "list_workflows": fixed(),
     "assign_task": other,
     "change_task": of("task", Scene.task, priority="high"),
     "claim_task": of("task", Scene.task),

@@ -7,6 +7,7 @@ from typing import Any
 from bot.identity.actors import Actor
 from bot.inbox import processing
 from fixtures.github import Issue, Pull
+from tests.support import workflows
 from tests.support.gates import make_gate
 from tests.support.rows_visited import CountingStore
 from tests.support.story import Agent, Workspace
@@ -14,6 +15,8 @@ from tests.support.tenant import Tenant
 
 # A message of `tests.support.tenant`.
 DEAD_LETTER = "m_00000000001000000021"
+# A workflow there, whose step is the task of the same number.
+WORKFLOW = "wf_0000000001000000003"
 SETTINGS = ".github/hubbub.yml"
 TEMPLATES = "templates:\n  fixer:\n    workflow: agent.yml\n"
 CODE = {"src/a.py": "a = 1\nb = 2\n", "README.md": "Read me\n"}
@@ -99,6 +102,7 @@ async def scene_of(
     given = {"template": "fixer", "repository": "acme/rocket", "prompt": "Begin"}
     run = await lead.call("spawn_agent", **given)
     write = await me.write("github_comment_issue", issue=name, body="The left one.")
+    await workflows.define(workspace)
     (row,) = await workspace.rows("SELECT target FROM writes WHERE id = :w", w=write["write_id"])
     (task,) = await workspace.rows("SELECT id FROM tasks WHERE number = :n", n=mine.number)
     events = await me.call("wait_for_events", topics=["tasks"])
@@ -231,6 +235,17 @@ CALLS: dict[str, Does] = {
         "me", "gather_results", tasks=["$mine", "$free"], agents=["ada"], runs=["$run_id"]
     ),
     "create_task": call("me", "create_task", repository="acme/rocket", title="Paint it"),
+    "start_workflow": call(
+        "me",
+        "start_workflow",
+        name="feature",
+        repository="acme/rocket",
+        inputs={"feature": "sails"},
+    ),
+    "get_workflow": call("me", "get_workflow", workflow=WORKFLOW),
+    "list_workflows": call("me", "list_workflows"),
+    "list_workflows, ended": call("me", "list_workflows", state="ended"),
+    "list_workflows, startable": call("me", "list_workflows", state="startable"),
     "create_tasks": call(
         "me", "create_tasks", repository="acme/rocket", tasks=[{"id": "a", "title": "Paint it"}]
     ),

@@ -9,8 +9,52 @@ from fixtures.github import Issue
 from store.engine import ids
 from store.engine.transaction import Tx
 from store.tasks import tasks
-from store.workflows import needs, steps, workflows
+from store.workflows import definitions, needs, steps, workflows
 from tests.support.story import Agent, Workspace
+
+FEATURE = """
+description: Build a feature
+inputs:
+  feature: {description: What to build}
+  components: {type: list, default: [api, page]}
+steps:
+  - id: design
+    title: Design ${{ inputs.feature }}
+    body: Write down how ${{ inputs.feature }} works.
+  - id: build
+    each: components
+    title: Build ${{ item }}
+    body: Build the ${{ item }} of ${{ inputs.feature }}.
+    needs: [design]
+  - id: release
+    title: Release it
+    body: Tag it.
+    needs: [build]
+"""
+
+
+async def define(
+    workspace: Workspace, text: str = FEATURE, name: str = "feature", problem: str | None = None
+) -> None:
+    """Put a valid definition of the repository into the database, as if its file was read."""
+    parsed = definition_file.parse(text.encode())
+
+    async def put(tx: Tx) -> None:
+        await definitions.put(
+            tx,
+            {
+                "installation_id": workspace.installation.id,
+                "repository_id": workspace.repository.id,
+                "name": name,
+                "sha": "0" * 40,
+                "definition": parsed.model_dump(mode="json", exclude_defaults=True),
+                "problem": problem,
+                "problem_sha": "1" * 40 if problem else None,
+                "read_at": await tx.now(),
+            },
+        )
+
+    await workspace.store.write(put)
 
 
 class Played:
@@ -202,3 +246,17 @@ async def start(workspace: Workspace, text: str, **inputs: Any) -> Played:
     workflow_id = await workspace.store.write(work)
     await workspace.settle()
     return Played(workspace, workflow_id, by_key["parent-of-all"])
+
+
+async def begin(workspace: Workspace, agent: Agent, text: str = FEATURE, **inputs: Any) -> Played:
+    """Define a workflow, and start it by the operation."""
+    await define(workspace, text)
+    made = await agent.call(
+        "start_workflow",
+        name="feature",
+        repository=workspace.repository.full_name,
+        inputs=inputs,
+    )
+    await workspace.settle()
+    row = await Played(workspace, made["id"], "").workflow()
+    return Played(workspace, made["id"], row["parent_task_id"])

@@ -62,6 +62,8 @@ def repository(
         "full_name_key": full_name.casefold()[:250],
         "private": int(bool(at(value, "private"))),
         "archived": int(bool(at(value, "archived"))),
+        # Short forms of a repository do not say it.
+        "has_issues": int(at(value, "has_issues") is not False),
         "default_branch": text(at(value, "default_branch"), 255) or "main",
     }
     updated = time(at(value, "updated_at"))

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from bot.agents import presence
 from bot.errors import Refused
 from bot.github import rate_limit_store, rate_limits
+from bot.identity.actors import BOT
 from bot.kernel.operation import Answer, Context
 from bot.operations.github import clean_texts
 from bot.operations.github.targets import Place
@@ -183,7 +184,8 @@ async def check_room(ctx: Context, more: int = 1) -> None:
         return
     quota = ctx.shared.rates.quotas["queued_writes"]
     queued = await writes.count_of(ctx.tx, ctx.installation_id, ctx.actor.name)
-    if quota.agent is not None and queued + more > quota.agent:
+    is_bot = ctx.actor.name == BOT
+    if quota.agent is not None and queued + more > quota.agent and not is_bot:
         raise await _no_room(ctx, "agent", quota.agent, queued, more)
     if quota.installation is None or queued + more <= (quota.agent or 0) * SMALL_SHARE:
         return

@@ -38,11 +38,16 @@ class End:
 
 @dataclass
 class Plan:
-    """`given` and `relations` by the name of the task in the call, `ends` by their key."""
+    """`given` and `relations` by the name of the task in the call, `ends` by their key.
+
+    `held`: why tasks begin on hold.
+    """
 
     ctx: Context
     where: RepositoryRow
     given: Mapping[str, PlannedTask]
+    held: Mapping[str, str] = field(default_factory=dict)
+    may_repeat_titles: bool = False
     relations: dict[str, Relations] = field(default_factory=dict)
     ends: dict[str, End] = field(default_factory=dict)
 
@@ -59,7 +64,8 @@ class Plan:
 async def check(plan: Plan, *, duplicate_ok: bool) -> None:
     """Raise Refused for what cannot be made. Afterwards the plan has its relations and ends."""
     await _find_ends(plan)
-    _check_titles_differ(plan)
+    if not plan.may_repeat_titles:
+        _check_titles_differ(plan)
     given = plan.given.values()
     if not duplicate_ok:
         await duplicate_tasks.check_new(plan.ctx, plan.where, [each.title for each in given])

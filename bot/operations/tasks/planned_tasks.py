@@ -41,3 +41,9 @@ class PlannedTask(BaseModel):
         list[Annotated[TaskRef, UNDESCRIBED]], Field(max_length=MOST_DEPENDENCIES)
     ] = []
     parent: Annotated[TaskRef | None, UNDESCRIBED] = None
+
+
+class PlannedStep(PlannedTask):
+    """A step of a workflow, or its parent. Keys of steps are longer than names in a call."""
+
+    id: Annotated[str, Field(min_length=1, max_length=60)]

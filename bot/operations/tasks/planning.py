@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.agents import presence
+from bot.identity.actors import BOT
 from bot.kernel.operation import Context
 from bot.operations.github import clean_texts, writing
 from bot.operations.github.writing import Queued
@@ -41,13 +42,19 @@ class Link:
 
 
 async def make(
-    ctx: Context, where: RepositoryRow, given: Mapping[str, PlannedTask], *, duplicate_ok: bool
+    ctx: Context,
+    where: RepositoryRow,
+    given: Mapping[str, PlannedTask],
+    *,
+    duplicate_ok: bool,
+    held: Mapping[str, str] | None = None,
 ) -> dict[str, Made]:
     """Make these tasks, by their names in the call. Raise Refused, before anything is queued.
 
-    `duplicate_ok`: also those with the title of a task that was made today.
+    `duplicate_ok`: also those with the title of a task that was made today. `held`: why tasks of
+    a workflow are on hold from the beginning. Several tasks of a workflow may have one title.
     """
-    plan = Plan(ctx, where, given)
+    plan = Plan(ctx, where, given, held or {}, may_repeat_titles=held is not None)
     await presence.check_may_work(ctx.tx, ctx.actor)
     await plan_checks.check(plan, duplicate_ok=duplicate_ok)
     links = [link for key in given for link in _links(plan, key)]
@@ -114,6 +121,7 @@ async def _queue_issue(plan: Plan, key: str) -> tuple[Made, str]:
         repository_id=where["id"],
         title=texts["title"],
         **_fields(each),
+        **_hold(plan.held.get(key)),
     )
     settings = await repository_settings.of(ctx.tx, ctx.installation_id, where["id"])
     labels = list(dict.fromkeys([settings.task_label, *each.labels]))
@@ -140,6 +148,11 @@ def _fields(each: PlannedTask) -> dict[str, Any]:
         **by_label,
         "capabilities": sorted(needs),
     }
+
+
+def _hold(why: str | None) -> dict[str, Any]:
+    """The columns of a task that nobody may begin before Hubbub ends its hold."""
+    return {} if why is None else {"held": 1, "held_by": BOT, "held_why": why}
 
 
 async def _queue_relation(plan: Plan, link: Link, made: Mapping[str, Made]) -> str:

@@ -871,6 +871,7 @@ CREATE TABLE repositories (
   full_name_key VARCHAR(250) NOT NULL,
   private INTEGER NOT NULL,
   archived INTEGER NOT NULL,
+  has_issues INTEGER NOT NULL DEFAULT 1,
   default_branch VARCHAR(255) NOT NULL,
   selected INTEGER NOT NULL DEFAULT 1,
   gone_at BIGINT,
@@ -1259,6 +1260,7 @@ CREATE TABLE workflows (
   PRIMARY KEY (installation_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_workflows_ended ON workflows (installation_id, ended_at);
+CREATE INDEX ix_workflows_in ON workflows (installation_id, repository_id, state, created_at, id);
 CREATE INDEX ix_workflows_parent ON workflows (installation_id, parent_task_id, created_at);
 CREATE UNIQUE INDEX ix_workflows_slot ON workflows (installation_id, repository_id, name, schedule_slot);
 CREATE INDEX ix_workflows_state ON workflows (installation_id, state, created_at, id);

@@ -1,0 +1,43 @@
+"""The inputs of a workflow as a command has them: `key=value "key=with spaces"`. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from bot.errors import Refused
+from bot.kernel.sentences import code
+
+QUOTES = "\"'"
+# How a refusal shows what to write.
+FORM = 'key=value, or "key=with spaces"'
+
+
+def collect(words: Sequence[str]) -> dict[str, str]:
+    """The values by key. Raise Refused."""
+    found: dict[str, str] = {}
+    for word in _whole_words(words):
+        key, sign, value = word.partition("=")
+        if not (key and sign):
+            raise Refused(
+                "invalid_arguments", f"{code(word)} is no input of a workflow. Write {FORM}."
+            )
+        if key in found:
+            raise Refused("invalid_arguments", f"the input {code(key)} is there twice.")
+        found[key] = value
+    return found
+
+
+def _whole_words(words: Sequence[str]) -> Iterator[str]:
+    """The words, with those of `key="with spaces"` as one."""
+    ahead = iter(words)
+    for word in ahead:
+        key, sign, value = word.partition("=")
+        if not (sign and value[:1] in QUOTES and value):
+            yield word
+            continue
+        quote, parts = value[0], [value[1:]]
+        while not parts[-1].endswith(quote):
+            if (following := next(ahead, None)) is None:
+                raise Refused(
+                    "invalid_arguments", f"the quotation mark after {code(key + '=')} has no end."
+                )
+            parts.append(following)
+        yield f"{key}={' '.join(parts)[:-1]}"

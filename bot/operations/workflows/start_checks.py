@@ -1,0 +1,85 @@
+"""What keeps a workflow from being started, beside its inputs and its parent."""
+
+from bot.errors import Refused
+from bot.identity.actors import BOT
+from bot.kernel.operation import Context
+from bot.kernel.sentences import code
+from bot.repository import repository_settings
+from bot.tasks import lookup
+from bot.tasks.plans import MOST_SUB_ISSUES
+from bot.workflows.first_rows import Start
+from store.agents import agents
+from store.mirror import relations
+from store.tables.mirror import RepositoryRow
+from store.tasks.tasks import FullTask
+
+
+def check_repository(where: RepositoryRow) -> None:
+    """Raise Refused if GitHub would refuse every issue there."""
+    if where["archived"]:
+        raise Refused(
+            "not_startable",
+            f"{where['full_name']} is archived, so no issue can be opened there. Unarchive it "
+            "first.",
+        )
+    if not where["has_issues"]:
+        raise Refused(
+            "not_startable",
+            f"{where['full_name']} has no issues: they are switched off in its settings on "
+            "GitHub. Switch them on first.",
+        )
+
+
+async def check_named(ctx: Context, start: Start) -> None:
+    """Raise Refused if a step names an agent or a template that does not exist."""
+    settings = await repository_settings.of(ctx.tx, ctx.installation_id, start.repository_id)
+    for each in start.steps:
+        template, agent = each.step.template, each.step.agent
+        if template is not None and template not in settings.templates:
+            known = ", ".join(map(code, sorted(settings.templates))) or "none"
+            raise Refused(
+                "unknown_template",
+                f"step {code(each.key)}: there is no template {code(template)}; the templates "
+                f"are {known}.",
+            )
+        if agent is not None and await agents.get(ctx.tx, ctx.installation_id, agent) is None:
+            raise Refused(
+                "unknown_agent",
+                f"step {code(each.key)}: no agent {code(agent)} has registered. Register it, or "
+                "leave `agent` out.",
+            )
+
+
+async def check_size(ctx: Context, start: Start, parent: FullTask | None) -> None:
+    """Raise Refused if the parent would have too many sub-issues, or the outbox too many writes."""
+    there = await _sub_issues(ctx, parent) if parent else 0
+    if there + len(start.steps) > MOST_SUB_ISSUES:
+        name = lookup.name(parent) if parent else "The issue"
+        raise Refused(
+            "too_many",
+            f"{name} has {there} sub-issues, and the workflow has {len(start.steps)} steps. "
+            f"GitHub allows {MOST_SUB_ISSUES} sub-issues. Start it on a new issue.",
+            most=MOST_SUB_ISSUES,
+        )
+    quota = ctx.shared.rates.quotas["queued_writes"].agent
+    needed = sum(2 + len(each.needs) for each in start.steps) + (parent is None)
+    if quota is not None and needed > quota and not _is_free(ctx):
+        raise Refused(
+            "too_many",
+            f"The workflow takes {needed} changes on GitHub to start, and an agent may have "
+            f"{quota} in the queue. Ask a person to start it with `/run {start.name}`, or the "
+            "operator for a greater quota `queued_writes`.",
+            most=quota,
+        )
+
+
+def _is_free(ctx: Context) -> bool:
+    """Whether the quota of one agent does not count for the caller."""
+    return ctx.actor.is_person or ctx.actor.name == BOT
+
+
+async def _sub_issues(ctx: Context, parent: FullTask) -> int:
+    if parent["issue_id"] is None:
+        return 0
+    here = (ctx.tx, ctx.installation_id)
+    return len(await relations.sources(*here, "parent", parent["issue_id"]))

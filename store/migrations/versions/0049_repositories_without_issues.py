@@ -1,0 +1,10 @@
+"""Whether a repository has issues, and workflows by repository."""
+
+from store.engine.migrate import run_statements
+
+revision = "0049"
+down_revision = "0048"
+
+
+def upgrade() -> None:
+    run_statements(revision)
