@@ -2,8 +2,8 @@
 
 from store.engine.migrate import run_statements
 
-revision = "0049"
-down_revision = "0048"
+revision = "0048"
+down_revision = "0047"
 
 
 def upgrade() -> None:
