@@ -88,6 +88,7 @@ RULES: dict[str, Rule] = {
     "get_agent_status": _everything("observer"),
     "get_agent_result": _everything("observer"),
     "gather_results": _everything("observer"),
+    "check_workflow": _everything("developer"),
     "terminate_agent": _own(
         "observer",
         others="tech-lead",

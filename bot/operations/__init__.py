@@ -45,7 +45,7 @@ from bot.operations.tasks import (
     tasks,
     usage_reports,
 )
-from bot.operations.workflows import approvals, drafts, saving, starting
+from bot.operations.workflows import approvals, checks, drafts, saving, starting
 from bot.operations.workflows import files as workflow_files
 from bot.operations.workflows import listing as workflow_listing
 
@@ -108,6 +108,7 @@ OPERATIONS: dict[str, Operation] = {
         boards.github_move_card,
         builds.github_report_check,
         overrides.override_check,
+        checks.check_workflow,
         builds.github_run_workflow,
         builds.github_cancel_workflow,
         file_lists.github_list_files,

@@ -25,8 +25,8 @@ from tests.support.server_in_process import Surface
 MOST_TOKENS: dict[Role, int] = {
     "observer": 3900,
     "tester": 6050,
-    "developer": 8700,
-    "tech-lead": 9500,
+    "developer": 8800,
+    "tech-lead": 9600,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.

@@ -457,6 +457,7 @@ SCENES: dict[str, Make] = {
     "get_insights": fixed(),
     "list_workflow_files": fixed(),
     "get_workflow_file": fixed(**R, name="release"),
+    "check_workflow": fixed(text=WORKFLOW),
     "edit_workflow": fixed(text=WORKFLOW),
     "save_workflow": fresh(**R, name="release-{}", text=WORKFLOW),
     "list_notification_targets": fixed(),

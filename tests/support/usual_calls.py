@@ -372,6 +372,7 @@ CALLS: dict[str, Does] = {
     "get_insights": by_person("get_insights"),
     "list_workflow_files": by_person("list_workflow_files"),
     "get_workflow_file": by_person("get_workflow_file", repository="acme/rocket", name="release"),
+    "check_workflow": call("me", "check_workflow", text=WORKFLOW),
     "edit_workflow": by_person("edit_workflow", text=WORKFLOW),
     "save_workflow": by_person(
         "save_workflow", repository="acme/rocket", name="release", text=WORKFLOW
