@@ -88,7 +88,10 @@ async def drop_oldest(tx: Tx, table: str, installation_id: int, before: int, lim
 
 
 async def drop_messages(tx: Tx, installation_id: int, before: int, limit: int) -> int:
-    """Drop the oldest messages that expired before a time. Their receipts are dropped first."""
+    """Drop the oldest messages that expired before a time. Their receipts are dropped first.
+
+    With a question goes its consultation.
+    """
     rows = await tx.all(
         "SELECT id, expires_at FROM messages WHERE installation_id = :i "
         "AND expires_at IS NOT NULL ORDER BY id LIMIT :n",
@@ -103,6 +106,9 @@ async def drop_messages(tx: Tx, installation_id: int, before: int, limit: int) -
     )
     dropped = await tx.run(statement, i=installation_id, old=old, n=limit)
     if dropped < limit:
+        for table, column in (("consultation_answers", "consultation_id"), ("consultations", "id")):
+            q = f"DELETE FROM {table} WHERE installation_id = :i AND {column} IN :old"
+            await tx.run(q, i=installation_id, old=old)
         q = "DELETE FROM messages WHERE installation_id = :i AND id IN :old"
         dropped += await tx.run(q, i=installation_id, old=old)
     return dropped

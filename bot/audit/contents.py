@@ -12,10 +12,11 @@ from store.engine.transaction import Row
 
 # Arguments whose texts name something, or come from a short list of words.
 REFERENCES = """
-access action agent_id assignees base blocked_by branch capabilities capability conclusion
-context_id context_ids event head holder issue label labels lease merge message_id milestone
-parent parent_id priority pull_request reaction reason ref repository reviewers role sha size
-snapshot_id state status task thread_id to type unblocked_by visibility workflow write_id
+accept access action agent_id agents assignees base blocked_by branch capabilities capability
+conclusion consultation context_id context_ids event head holder issue label labels lease merge
+message_id milestone parent parent_id priority pull_request reaction reason ref repository
+reviewers role sha size snapshot_id state status task thread_id to type unblocked_by visibility
+workflow write_id
 """
 SHOWN = frozenset(REFERENCES.split())
 # The arguments that say what a call is about, the first one that is there.
@@ -25,6 +26,7 @@ SUBJECTS = (
     "pull_request",
     "context_id",
     "message_id",
+    "consultation",
     "write_id",
     "agent_id",
     "repository",

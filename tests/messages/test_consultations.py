@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from bot.background.retention import DAY, RetentionTimes
+from bot.background.retention import step as forget
 from tests.support.office import Office, bodies, leaves
 from tests.support.story import Agent
 
@@ -286,3 +288,20 @@ async def test_a_vote_at_the_moment_of_the_end_counts_or_is_refused(office: Offi
         found = await look(cyd, question)
         assert found["state"] == "undecided"
         assert found["votes"] == {"a": int(isinstance(voted, dict)), "b": 0}
+
+
+async def test_a_consultation_is_dropped_with_its_question(office: Office) -> None:
+    await office.run(
+        "INSERT INTO installations (installation_id, account, account_id, account_type, "
+        "repository_selection, permissions, version) "
+        "VALUES (:i, 'acme', 1, 'Organization', 'all', '{}', '')"
+    )
+    ada, bob, _ = await team(office)
+    question = (await ask(ada, agents=["bob"]))["consultation"]
+    await reply(bob, "ada", question)
+    await office.time_passes(100 * DAY / 1_000_000)
+    keeping = RetentionTimes(deliveries=DAY, history=90 * DAY, grace=DAY)
+    while await forget(office.store, office.dispatcher.shared.keys, keeping, {}):
+        pass
+    for table in ("messages", "receipts", "consultations", "consultation_answers"):
+        assert await office.rows(f"SELECT * FROM {table} WHERE installation_id = :i") == [], table

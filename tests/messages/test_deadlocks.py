@@ -141,6 +141,5 @@ async def test_a_claim_closes_a_circle(workspace: Workspace) -> None:
     await ada.call("release_task", task=second, fence=fence)
     while await expiry.step(workspace.store):
         pass
-    i = workspace.installation.id
-    found = await workspace.rows("SELECT * FROM wait_circles WHERE installation_id = :i", i=i)
-    assert found == []
+    q = "SELECT * FROM wait_circles WHERE installation_id = :i"
+    assert await workspace.rows(q) == []

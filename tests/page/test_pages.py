@@ -279,3 +279,25 @@ async def test_a_reader_sees_tasks_but_not_what_agents_wrote_to_each_other(
     assert "Note &lt;" not in page
     assert "plan &lt;" not in page
     assert "Put on hold" not in page
+
+
+async def test_the_messages_of_a_task_show_what_came_of_a_vote(server: LoginServer) -> None:
+    workspace = server.workspace
+    await workspace.task()
+    await workspace.settle()
+    ada, bob = await workspace.agent("ada"), await workspace.agent("bob")
+    asked = await ada.call(
+        "consult_agents",
+        question="Which valve?",
+        task="acme/rocket#1",
+        agents=["bob"],
+        options=["left", "right"],
+    )
+    browser = await signed_in(server)
+    page = await text_of(browser, f"{HERE}/tasks/acme/rocket/1")
+    assert "Vote of 1 agent, open: left 0, right 0; 1 must agree." in page
+    given = {"to": "ada", "reply_to": asked["consultation"]}
+    await bob.call("send_message", body="left: it leaks", **given)
+    page = await text_of(browser, f"{HERE}/tasks/acme/rocket/1")
+    assert f"The vote {asked['consultation']} of ada is decided for left: left 1, right 0." in page
+    assert "left: it leaks" in page

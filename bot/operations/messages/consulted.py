@@ -88,7 +88,8 @@ async def _outcome(ctx: Context, row: ConsultationRow) -> str:
     if row["state"] != "open":
         return rules.over(row, answers)
     asked = len(await consultations.askees(ctx.tx, ctx.installation_id, row["id"]))
+    whom = f"{asked} agent{'' if asked == 1 else 's'}"
     if row["options"]:
         votes = rules.votes_text(rules.count(row, answers))
-        return f"Vote of {asked} agents, open: {votes}; {row['quorum']} must agree."
-    return f"Question to {asked} agents, open: {len(answers)} answered."
+        return f"Vote of {whom}, open: {votes}; {row['quorum']} must agree."
+    return f"Question to {whom}, open: {len(answers)} answered."
