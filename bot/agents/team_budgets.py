@@ -131,7 +131,7 @@ async def mark_team(
     return [each["id"] for each in found]
 
 
-async def left(tx: Tx, installation_id: int, agent_id: str) -> tuple[int | None, int | None]:
+async def rest_of(tx: Tx, installation_id: int, agent_id: str) -> tuple[int | None, int | None]:
     """The tokens and the cost that the agent may still spend; None: no limit."""
     chain = await hierarchy.above(tx, installation_id, agent_id)
     rows = (await agent_budgets.of_agents(tx, installation_id, chain)).values()

@@ -45,6 +45,8 @@ KINDS: dict[str, str] = {
     "spend_cap": "reported spend reached a cap, until the cap is raised or its day ends",
     "team_budget": "the budget of an agent and all agents below it is used up, until it is raised "
     "or the agent leaves",
+    "move_code_reused": "somebody used the code of a move a second time from elsewhere, until "
+    "three days after the code ended",
     "budget_exhausted": "one of GitHub's limits is used up, until GitHub resets it",
     "delivery_dead": "a webhook could not be processed, until it is replayed",
     "check_failed": "Hubbub's check fails on an open pull request, until it passes or the pull "

@@ -177,6 +177,16 @@ def _team_budget_words(row: Trouble) -> Words:
     return Words(title, title, "Raise it with update_agent, or let them finish what they hold.")
 
 
+def _code_words(row: Trouble) -> Words:
+    title = f"A code that moves {row['agent']} was used again from elsewhere, and was refused."
+    return Words(
+        title,
+        title,
+        "If nobody of you did that, revoke the tokens of the agent: somebody else has its code.",
+        "urgent",
+    )
+
+
 def _budget_words(row: Trouble) -> Words:
     title = f"GitHub's limit {row['subject']} is used up until {minute(row['amount'] or 0)}."
     return Words(title, title, "Nothing is lost: Hubbub goes on by itself. Fewer agents help.")
@@ -251,6 +261,7 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     ),
     "spend_cap": _cap_words,
     "team_budget": _team_budget_words,
+    "move_code_reused": _code_words,
     "budget_exhausted": _budget_words,
     "delivery_dead": _delivery_words,
     "check_failed": _check_words,

@@ -1,6 +1,7 @@
 """`hubbub token`: tokens of agents."""
 
 import re
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from bot.identity import credentials as secret
 from bot.identity import invitations
 from bot.identity.actors import OPERATOR, SLUG, why_no_agent
 from bot.identity.credentials import Grant
+from bot.identity.invitations import Redeemed
 from bot.outbox import token_revocation
 from bot.settings import Settings, WrongSettings
 from bot.times import SECOND, span, stamp
@@ -81,14 +83,16 @@ async def invite(loaded: Settings, wanted: Wanted, uses: int) -> None:
 
 async def redeem(loaded: Settings, code: str) -> None:
     """Print the API key that the code makes. At HUBBUB_URL, or on the database."""
+    client_key = f"{socket.gethostname()} {secret.id_of(code)}"
     if loaded.url:
-        made = server_requests.post(loaded.url, "/enrol", {"code": code})
+        given = {"code": code, "client_key": client_key}
+        made = server_requests.post(loaded.url, "/enrol", given)
     else:
         async with open_session(loaded, remote=True) as session:
 
-            async def work(tx: Tx) -> tuple[str, Grant, int] | None:
+            async def work(tx: Tx) -> Redeemed | None:
                 tx.origin = local_origin.of()
-                return await invitations.redeem(tx, session.keys, code)
+                return await invitations.redeem(tx, session.keys, code, client_key)
 
             found = await session.store.write(work)
         made = invitations.answer(found)
@@ -97,6 +101,8 @@ async def redeem(loaded: Settings, code: str) -> None:
         f"this is the token of {made['agent_id']} as {made['role']}, until {made['expires_at']}. "
         "It is shown only once: set it as HUBBUB_TOKEN."
     )
+    if cursor := made.get("events_cursor"):
+        warn(f"wait_for_events goes on from the cursor {cursor}")
 
 
 async def _grant(tx: Tx, wanted: Wanted) -> Grant:

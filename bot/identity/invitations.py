@@ -5,9 +5,11 @@ without one; the person who wrote the command gets the code after a login.
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from bot.errors import Refused
 from bot.identity import credentials as secret
+from bot.identity import moves
 from bot.identity.credentials import Grant, grant_of
 from bot.identity.keyring import Keys
 from bot.identity.people import people_roles
@@ -68,15 +70,27 @@ async def is_known(tx: Tx, keys: Keys, code: str) -> bool:
     return await secret.find(tx, keys, code, "invitation") is not None
 
 
-async def redeem(tx: Tx, keys: Keys, code: str) -> tuple[str, Grant, int] | None:
-    """The API key that the code makes, for whom it is, and when it expires in microseconds.
+class Redeemed(NamedTuple):
+    """What a code gave. `expires_at`: microseconds. `cursor`: of events, after a move."""
+
+    token: str
+    grant: Grant
+    expires_at: int
+    cursor: str = ""
+
+
+async def redeem(tx: Tx, keys: Keys, code: str, client_key: str = "") -> Redeemed | None:
+    """The API key that the code makes, for whom it is, and when it expires.
 
     None if the code is unknown, used up, expired or revoked, or if the person who invites no longer
-    has the role.
+    has the role. `client_key`: see `bot.identity.moves`.
     """
     row = await secret.find(tx, keys, code, "invitation")
     if row is None or not await people_roles.still_grants(tx, grant_of(row)):
         return None
+    if moves.is_move(row):
+        moved = await moves.exchange(tx, keys, row, client_key)
+        return Redeemed(*moved, moves.cursor_of(row)) if moved else None
     if not await credentials.use(tx, row["id"]):
         return None
     grant = replace(grant_of(row), name=f"invited by {row['created_by']}"[:200])
@@ -84,20 +98,20 @@ async def redeem(tx: Tx, keys: Keys, code: str) -> tuple[str, Grant, int] | None
     tx.origin = replace(tx.origin, actor=grant.actor, credential=row["id"])
     expires_at = await tx.now() + int(row["data"]["key_s"]) * SECOND
     key = await secret.add(tx, keys, "api_key", grant, expires_at=expires_at, family=row["id"])
-    return key, grant, expires_at
+    return Redeemed(key, grant, expires_at)
 
 
-def answer(redeemed: tuple[str, Grant, int] | None) -> dict[str, str]:
+def answer(redeemed: Redeemed | None) -> dict[str, str]:
     """What the sender of the code gets. Raise Refused."""
     if redeemed is None:
         raise Refused(
             "unauthenticated",
             "This invitation is unknown, used up or expired. Ask a tech-lead for another one.",
         )
-    token, grant, expires_at = redeemed
-    return {
-        "token": token,
-        "agent_id": grant.actor,
-        "role": grant.role,
-        "expires_at": stamp(expires_at),
+    made = {
+        "token": redeemed.token,
+        "agent_id": redeemed.grant.actor,
+        "role": redeemed.grant.role,
+        "expires_at": stamp(redeemed.expires_at),
     }
+    return made | ({"events_cursor": redeemed.cursor} if redeemed.cursor else {})

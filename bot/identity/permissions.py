@@ -76,6 +76,7 @@ RULES: dict[str, Rule] = {
     "manage_agent": _own("observer", others="tech-lead", is_=BELOW),
     "manage_agent.resume": _own("observer", others="tech-lead", is_="agents that it paused"),
     "invite_agent": _everything("tech-lead", people="developer"),
+    "move_agent": _own("observer", others="tech-lead", is_=BELOW),
     # Agent runs
     "spawn_agent": _own(
         "developer",

@@ -7,12 +7,13 @@ from typing import Protocol
 from cachetools import TTLCache
 
 from bot.errors import Refused
-from bot.identity import access_tokens, credentials
+from bot.identity import access_tokens, credentials, moves
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.identity.people import people_roles
 from bot.identity.revocations import LOOK_EVERY_S, Revocations
 from store.engine.transaction import Store
+from store.identity import credentials as rows
 
 # How long a process remembers a token that it has checked. Revocations are heard at once.
 KEPT_S = 300
@@ -71,7 +72,7 @@ class Tokens:
             self._known[token] = known
         if self.revocations.has(known.actor.credential) or has_ended(known, now):
             del self._known[token]
-            raise Refused("unauthenticated", UNKNOWN_TOKEN)
+            raise await self._refusal(known.actor.credential)
         if known.actor.is_person:
             return replace(await self._person(known.actor), until=known.actor.until)
         return known.actor
@@ -107,6 +108,17 @@ class Tokens:
         expired = actor.until is not None and actor.until <= self.revocations.now()
         return expired or self.is_revoked(actor)
 
+    async def _refusal(self, credential_id: str, token: str | None = None) -> Refused:
+        """Why the token does not work. `token`: one that nobody has checked yet."""
+        row = await self._store.read(lambda tx: rows.get(tx, credential_id))
+        if (
+            row is not None
+            and token is not None
+            and not credentials.is_signed(self._keys, row, token)
+        ):
+            row = None  # a stranger learns nothing
+        return Refused("unauthenticated", moves.words(row) or UNKNOWN_TOKEN)
+
     async def _verify(self, token: str, now: int) -> Verified:
         if len(token) > LONGEST:
             raise Refused("unauthenticated", UNKNOWN_TOKEN)
@@ -117,7 +129,7 @@ class Tokens:
             return Verified(*access_tokens.decode(self._keys, token, self.audiences, now))
         row = await self._store.read(lambda tx: credentials.find(tx, self._keys, token, "api_key"))
         if row is None:
-            raise Refused("unauthenticated", UNKNOWN_TOKEN)
+            raise await self._refusal(credentials.id_of(token), token)
         return Verified(credentials.actor_of(row), row["expires_at"])
 
 

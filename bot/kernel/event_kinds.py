@@ -115,6 +115,7 @@ KINDS: dict[str, EventKind] = {
     ),
     "agent.resumed": EventKind("the agent may work again", ("note", "with")),
     "agent.left": EventKind("the agent was unregistered", ("note", "with")),
+    "agent.moved": EventKind("the agent goes on in another system", ("to", "by")),
     "agent.revoked": EventKind("the agent's last token was revoked", ("parent", "released")),
     "agent.deadlocked": EventKind(
         "agents wait for each other in a circle; each of them sees one", ("circle", "agents", "why")

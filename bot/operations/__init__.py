@@ -8,6 +8,7 @@ from bot.operations.agents import (
     fleet,
     gathering,
     invitations,
+    moving,
     registration,
     spawned_runs,
 )
@@ -58,6 +59,7 @@ OPERATIONS: dict[str, Operation] = {
         directory.list_agents,
         control.manage_agent,
         invitations.invite_agent,
+        moving.move_agent,
         spawned_runs.spawn_agent,
         spawned_runs.get_agent_status,
         spawned_runs.get_agent_result,

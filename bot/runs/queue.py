@@ -56,7 +56,7 @@ async def _ready(tx: Tx, installation_id: int, repository_id: int) -> list[Agent
     named = {each["task_id"] for each in waiting if each["task_id"]}
     held = await tasks.on_hold(tx, installation_id, named)
     names = [each["agent_id"] for each in waiting]
-    paused = await agents.paused(tx, installation_id, names) if names else set()
+    paused = await agents.paused_among(tx, installation_id, names) if names else set()
     return [
         each for each in waiting if each["task_id"] not in held and each["agent_id"] not in paused
     ]

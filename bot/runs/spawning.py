@@ -105,7 +105,9 @@ async def _limits(tx: Tx, basis: Basis, wanted: RunRequest) -> Limits:
     """The limits of the new run. Raise Refused if what is above it has nothing left."""
     given = limits.of_template(basis.template.limits, basis.depth)
     own = given.within(Limits(wanted.minutes, wanted.children, None, wanted.tokens, wanted.cost))
-    tokens, cost = await team_budgets.left(tx, basis.repository["installation_id"], wanted.asked_by)
+    tokens, cost = await team_budgets.rest_of(
+        tx, basis.repository["installation_id"], wanted.asked_by
+    )
     own = own.within(Limits(tokens=tokens, cost=cost))
     if basis.parent is None:
         return own

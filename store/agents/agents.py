@@ -125,7 +125,7 @@ async def roles(tx: Tx, installation_id: int, agent_ids: Collection[str]) -> dic
     return {row["id"]: row["role"] for row in rows}
 
 
-async def paused(tx: Tx, installation_id: int, agent_ids: Collection[str]) -> set[str]:
+async def paused_among(tx: Tx, installation_id: int, agent_ids: Collection[str]) -> set[str]:
     """Those of these agents that are paused."""
     q = "SELECT id FROM agents WHERE installation_id = :i AND id IN :ids AND paused_at IS NOT NULL"
     rows = await tx.all(q, i=installation_id, ids=sorted(agent_ids))

@@ -202,6 +202,17 @@ def _team_budgets(dialect: Dialect) -> str:
     )
 
 
+def _reused_codes(dialect: Dialect) -> str:
+    """Codes of moves that somebody else tried to use again."""
+    return (
+        "SELECT c.id AS subject, c.actor AS agent, c.advanced_at AS since, NULL AS detail, "
+        f"c.generation AS amount, NULL AS level, {NOWHERE}, {OF_NO_TASK} "
+        f"FROM {sql.by_index(dialect, 'credentials c', 'ix_credentials_ends')} "
+        "WHERE c.installation_id = :i AND c.expires_at >= :recent AND c.kind = 'invitation' "
+        "AND c.generation > 0"
+    )
+
+
 def _dead_agents(dialect: Dialect) -> str:
     """Agents that have not called since their last lease expired."""
     newest = (
@@ -341,6 +352,7 @@ SOURCES: dict[str, Source] = {
     "write_dead": _writes("dead", "w.since >= :recent"),
     "spend_cap": _spend_caps,
     "team_budget": _team_budgets,
+    "move_code_reused": _reused_codes,
     "budget_exhausted": _budgets,
     "delivery_dead": _deliveries,
     "check_failed": _checks,
@@ -350,7 +362,14 @@ SOURCES: dict[str, Source] = {
 }
 # Everybody in the installation may see these.
 OF_NO_REPOSITORY = (
-    *("deadlock", "agent_died", "team_budget", "budget_exhausted", "flag_fell_back"),
+    *(
+        "deadlock",
+        "agent_died",
+        "team_budget",
+        "move_code_reused",
+        "budget_exhausted",
+        "flag_fell_back",
+    ),
     *("notification_dead", "target_stopped"),
 )
 

@@ -137,6 +137,30 @@ async def of_actor(tx: Tx, installation_id: int, actor: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
+async def bearers_of(tx: Tx, installation_id: int, actor: str) -> list[CredentialRow]:
+    """The actor's live tokens and sessions, the one that was used last first."""
+    rows = await tx.all(
+        f"SELECT * FROM credentials WHERE installation_id = :i AND actor = :a AND {BEARERS} "
+        f"AND {LIVE} ORDER BY COALESCE(last_used_at, created_at) DESC, id",
+        i=installation_id,
+        a=actor,
+        now=await tx.now(),
+    )
+    return [_decode(row) for row in rows]
+
+
+async def codes_of(tx: Tx, installation_id: int, actor: str) -> list[str]:
+    """The ids of the codes that are still open to get a token of the actor, also used ones."""
+    rows = await tx.all(
+        "SELECT id FROM credentials WHERE installation_id = :i AND actor = :a "
+        f"AND kind = 'invitation' AND {LIVE} ORDER BY id",
+        i=installation_id,
+        a=actor,
+        now=await tx.now(),
+    )
+    return [row["id"] for row in rows]
+
+
 async def sessions_until(tx: Tx, installation_id: int, until: int) -> list[CredentialRow]:
     """The live sessions that end by this time."""
     table = sql.by_index(tx.dialect, "credentials", "ix_credentials_ends")

@@ -23,10 +23,10 @@ from tests.support.server_in_process import Surface
 
 # A token is four characters of the compact JSON of `tools/list`.
 MOST_TOKENS: dict[Role, int] = {
-    "observer": 3900,
-    "tester": 6050,
-    "developer": 8800,
-    "tech-lead": 9600,
+    "observer": 4050,
+    "tester": 6200,
+    "developer": 8950,
+    "tech-lead": 9750,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.

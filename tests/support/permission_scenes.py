@@ -12,6 +12,7 @@ from bot.notifications import targets
 from bot.notifications.rules import Rules
 from bot.notifications.targets import Address
 from tests.support import workflows
+from tests.support.api_keys import add_api_key
 from tests.support.gates import make_gate
 from tests.support.story import Agent, Workspace
 
@@ -124,6 +125,13 @@ Make: TypeAlias = Callable[[Scene], Awaitable[Given]]
 
 async def update_parent(s: Scene) -> Given:
     return {"agent_id": await s.child(s.owner), "parent_id": ""}
+
+
+async def move(s: Scene) -> Given:
+    i, keys, who = s.workspace.installation.id, s.workspace.dispatcher.shared.keys, s.owner
+    name = who.actor.name
+    await s.workspace.store.write(lambda tx: add_api_key(tx, keys, i, name, "observer"))
+    return {"agent_id": name}
 
 
 async def update_budget(s: Scene) -> Given:
@@ -362,6 +370,7 @@ SCENES: dict[str, Make] = {
     "manage_agent": of_owner(action="pause"),
     "manage_agent.resume": resume,
     "invite_agent": fresh(agent_id="new-{}"),
+    "move_agent": move,
     "spawn_agent": spawn,
     "get_agent_status": started,
     "get_agent_result": started,

@@ -8,6 +8,7 @@ from bot.identity.actors import Actor
 from bot.inbox import processing
 from fixtures.github import Issue, Pull
 from tests.support import workflows
+from tests.support.api_keys import add_api_key
 from tests.support.gates import make_gate
 from tests.support.rows_visited import CountingStore
 from tests.support.story import Agent, Workspace
@@ -215,6 +216,12 @@ async def list_targets(scene: Scene) -> None:
     await person.call("list_notification_targets")
 
 
+async def move(scene: Scene) -> None:
+    i, keys = scene.workspace.installation.id, scene.workspace.dispatcher.shared.keys
+    await scene.workspace.store.write(lambda tx: add_api_key(tx, keys, i, "ada", "developer"))
+    await scene.lead.call("move_agent", agent_id="ada")
+
+
 # Each operation with typical arguments.
 CALLS: dict[str, Does] = {
     "register_agent": call("me", "register_agent", agent_id="me", name="Me"),
@@ -225,6 +232,7 @@ CALLS: dict[str, Does] = {
     "list_agents, testers": call("lead", "list_agents", limit=4, role="tester"),
     "manage_agent": call("lead", "manage_agent", agent_id="me", action="pause"),
     "invite_agent": call("lead", "invite_agent", agent_id="newcomer"),
+    "move_agent": move,
     "spawn_agent": call(
         "lead", "spawn_agent", template="fixer", repository="acme/rocket", prompt="Go on"
     ),

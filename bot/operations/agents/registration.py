@@ -10,7 +10,7 @@ from bot.identity import permissions
 from bot.identity.actors import NO_AGENTS
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.messages import newcomers
-from bot.operations.agents import run_results
+from bot.operations.agents import resuming, run_results
 from bot.operations.agents.arguments import AgentId, Name, Parent, State, System
 from bot.operations.agents.views import Health, OneAgent, Registered, known_agent, one_agent
 from bot.operations.tasks.access import visible_task
@@ -66,7 +66,7 @@ async def register_agent(
         where, role = ctx.installation_id, ctx.actor.role
         await newcomers.deliver_missed(ctx.tx, where, agent_id, role, has)
     registered = await one_agent(ctx, agent_id)
-    return Registered(agent=registered.agent, events_cursor=now)
+    return Registered(agent=registered.agent, events_cursor=now, **await resuming.held_now(ctx))
 
 
 def _without_none(**columns: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What answers show of agents."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +15,7 @@ from bot.times import stamp
 from store.agents import agents
 from store.agents.agents import Status
 from store.tables.agents import AgentRow
+from store.tables.tasks import TaskState
 
 # The most tasks that an answer shows of each agent in a list, and of a single agent. The second is
 # also the most children.
@@ -63,8 +65,36 @@ class OneAgent(Answer):
     )
 
 
+class LeaseNow(BaseModel):
+    """A task that the agent holds, with what it needs to go on."""
+
+    task: str
+    fence: int
+    state: TaskState
+    expires_at: str | None = Field(None, exclude_if=lambda at: at is None)
+    checkpoint: Any = Field(None, exclude_if=lambda state: state is None)
+
+
 class Registered(OneAgent):
+    # Checkpoints are encrypted in the database.
+    sealed: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"checkpoint": True, "leases": {"__all__": {"checkpoint"}}}
+    )
+
     events_cursor: str = Field(description="wait_for_events continues from it")
+    leases: list[LeaseNow] = Field(
+        [],
+        description="what you hold: go on with these fences",
+        exclude_if=lambda leases: not leases,
+    )
+    checkpoint: Any = Field(
+        None, description="yours for no task", exclude_if=lambda state: state is None
+    )
+    left_out: list[str] = Field(
+        [],
+        description="tasks whose checkpoints do not fit here: get_agent has them",
+        exclude_if=lambda left_out: not left_out,
+    )
 
 
 class AgentInFull(OneAgent):
