@@ -9,6 +9,7 @@ import structlog
 from bot.fetch.delivery_log import WINDOW
 from bot.runs import schedules
 from bot.times import SECOND
+from bot.workflows import schedules as workflow_schedules
 from store import clock
 from store.engine import key_values
 from store.engine.transaction import Store, Tx
@@ -41,6 +42,7 @@ class ClockWatch:
                 log.warning("times were in the future", table=each.table, time=each.column, rows=n)
         await self.store.write(_mend_survey)
         await self.store.write(schedules.mend)
+        await self.store.write(workflow_schedules.mend)
 
 
 async def _mend_survey(tx: Tx) -> None:

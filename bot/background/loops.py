@@ -18,6 +18,7 @@ from bot.background import (
     retention,
     sealing,
     spend_review,
+    workflow_starts,
 )
 from bot.background.clock_watch import ClockWatch
 from bot.background.request_scheduler import Sender
@@ -179,7 +180,8 @@ class Loops:
         return 0
 
     async def advance_runs(self) -> int:
-        return await agent_runs.step(self.store, self.shared.caps.currency)
+        started = await workflow_starts.step(self.store, self.shared)
+        return started + await agent_runs.step(self.store, self.shared.caps.currency)
 
     async def follow_boards(self) -> int:
         """Only the first step looks for boards that an older version left behind."""

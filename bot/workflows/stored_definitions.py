@@ -9,7 +9,7 @@ from bot.identity.actors import BOT
 from bot.kernel.yaml_file import Unreadable
 from bot.repository import workflow_paths
 from bot.times import SECOND
-from bot.workflows import file_checks
+from bot.workflows import file_checks, schedules
 from store.audit import records
 from store.engine.transaction import Tx
 from store.mirror.code_objects import Here
@@ -42,6 +42,7 @@ async def put(
         "read_at": read_at,
     }
     await definitions.put(tx, changed)
+    await schedules.keep(tx, here, name, found)
     if sha != row["sha"]:
         await _record(tx, here, "workflow_file.changed", name, committer, {"file": sha})
     if row["problem"] is not None:
@@ -78,6 +79,7 @@ async def remove(tx: Tx, here: Here, name: str) -> None:
     if row is None:
         return
     await definitions.remove(tx, *here, name)
+    await schedules.keep(tx, here, name, None)
     await _record(tx, here, "workflow_file.removed", name, "", {})
     if row["problem"] is not None:
         await _report(tx, here, "", is_new=False)

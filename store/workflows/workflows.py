@@ -123,6 +123,18 @@ async def running_of_parents(
     return _rows(rows)
 
 
+async def last_scheduled(
+    tx: Tx, installation_id: int, repository_id: int, name: str
+) -> WorkflowRow | None:
+    """The newest workflow of this name that a schedule started."""
+    q = (
+        f"SELECT * FROM {sql.by_index(tx.dialect, 'workflows', 'ix_workflows_slot')} "
+        "WHERE installation_id = :i AND repository_id = :r AND name = :n "
+        "AND schedule_slot IS NOT NULL ORDER BY schedule_slot DESC LIMIT 1"
+    )
+    return _decode(await tx.one(q, i=installation_id, r=repository_id, n=name))
+
+
 def _encode(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: json_text.text(v) if k in ENCODED else v for k, v in values.items()}
 

@@ -56,3 +56,109 @@ async def test_a_workflow_becomes_an_issue_with_its_steps_and_what_they_wait_for
         ("workflow.started", made["id"]),
         ("workflow.step_opened", made["id"]),
     ]
+
+
+START = {"name": "feature", "repository": R, "inputs": {"feature": "login"}}
+
+
+async def counts(workspace: Workspace) -> list[int]:
+    """How many rows there are of what a start makes."""
+    found = []
+    for table in ("tasks", "writes", "workflows", "workflow_steps", "workflow_needs", "contexts"):
+        q = f"SELECT COUNT(*) AS n FROM {table} WHERE installation_id = :i"
+        found.append((await workspace.rows(q))[0]["n"])
+    return found
+
+
+async def test_a_call_that_is_repeated_with_its_key_starts_one_workflow(
+    workspace: Workspace,
+) -> None:
+    await define(workspace)
+    ada = await workspace.agent("ada")
+    first = await ada.call("start_workflow", **START, key="once")
+    again = await ada.call("start_workflow", **START, key="once")
+    assert first["id"] == again["id"]
+    assert (await counts(workspace))[2:5] == [1, 4, 4]
+
+
+async def test_what_is_refused_changes_nothing_and_says_what_to_do(workspace: Workspace) -> None:
+    await define(workspace)
+    await define(workspace, MANY, "many")
+    ada = await workspace.agent("ada")
+    issue = await workspace.task()
+    task = workspace.name(issue)
+    await ada.call("start_workflow", name="feature", task=task, inputs={"feature": "x"})
+    await workspace.settle()
+    closed = await workspace.task("Closed")
+    workspace.person.close(closed)
+    await workspace.settle()
+    before = await counts(workspace)
+    for given, code, words in (
+        ({"name": "featur", "repository": R}, "unknown_workflow", "Did you mean `feature`?"),
+        ({"name": "feature", "repository": R}, "invalid_arguments", "feature is missing"),
+        ({**START, "inputs": {"feature": "x", "y": 1}}, "invalid_arguments", "y is unknown"),
+        ({**START, "inputs": {"feature": "x", "components": "a"}}, "invalid_arguments", "list"),
+        ({"name": "feature"}, "invalid_arguments", "Pass `repository`"),
+        ({**START, "repository": "acme/none"}, "unknown_repository", "acme/none"),
+        ({**START, "task": task, "repository": None}, "workflow_running", "runs on"),
+        ({**START, "task": workspace.name(closed)}, "not_startable", "completed"),
+        ({"name": "many", "task": task}, "too_many", "GitHub allows 100 sub-issues"),
+        ({"name": "many", "repository": R}, "too_many", "`/run many`"),
+    ):
+        arguments = {name: each for name, each in given.items() if each is not None}
+        refused = await ada.refusal("start_workflow", **arguments)
+        assert (refused.code, words in refused.message) == (code, True), refused.message
+    assert await counts(workspace) == before
+
+
+MANY = """
+inputs:
+  parts: {type: list, default: [a]}
+steps:
+""" + "".join(
+    f"  - {{id: s{n}, title: Do {n}, body: Do it, needs: [{f's{n - 1}' if n else ''}]}}\n"
+    for n in range(98)
+)
+
+
+async def test_repositories_that_take_no_issues_and_broken_files(workspace: Workspace) -> None:
+    await define(workspace)
+    ada, person = await workspace.agent("ada"), workspace.person
+    person.disable_issues(workspace.repository)
+    person.push(workspace.repository, "main", {"a": "b"})
+    await workspace.settle()
+    refused = await ada.refusal("start_workflow", **START)
+    assert refused.code == "not_startable"
+    assert "has no issues: they are switched off" in refused.message
+    person.enable_issues(workspace.repository)
+    person.push(workspace.repository, "main", {"a": "c"})
+    person.archive(workspace.repository)
+    await workspace.settle()
+    refused = await ada.refusal("start_workflow", **START)
+    assert "is archived" in refused.message
+    person.unarchive(workspace.repository)
+    await define(workspace, problem="line 3: steps: is missing")
+    await workspace.settle()
+    made = await ada.call("start_workflow", **START)
+    assert "the last valid one was started. line 3: steps: is missing" in made["hint"]
+
+
+async def test_run_in_a_comment_makes_the_issue_the_parent(workspace: Workspace) -> None:
+    await define(workspace)
+    issue = workspace.person.open_issue(workspace.repository, "Sail faster")
+    await workspace.settle()
+    workspace.person.comment(issue, '/run feature feature="two words" "components=the api, hull"')
+    await workspace.settle()
+    assert "Started `wf_" in issue.comments[-1].body
+    assert "Agents can begin with `design`." in issue.comments[-1].body
+    children = [each for each in workspace.repository.issues.values() if each.parent is issue]
+    assert [each.title for each in children] == [
+        "Design two words",
+        "Build the api",
+        "Build hull",
+        "Release it",
+    ]
+    assert "agent-task" in {each.name for each in issue.labels}
+    workspace.person.comment(issue, "/run feature feature")
+    await workspace.settle()
+    assert "`feature` is no input of a workflow" in issue.comments[-1].body

@@ -5,18 +5,21 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from bot.comments import workflow_texts
+from bot.identity.actors import BOT
 from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef, operation
 from bot.operations.tasks import planning
 from bot.operations.tasks.planned_tasks import PlannedStep, PlannedTask
 from bot.operations.tasks.planning import Made
 from bot.operations.workflows import definitions, input_words, parents, start_checks
 from bot.tasks import lookup
+from bot.times import minute
 from bot.workflows import (
     expansion,
     first_holds,
     first_rows,
     input_values,
     parent_text,
+    shared_values,
     workflow_log,
 )
 from bot.workflows.expansion import ExpandedStep
@@ -24,6 +27,7 @@ from bot.workflows.first_rows import Start
 from store.tables.mirror import RepositoryRow
 from store.tables.workflows import WorkflowDefinitionRow, WorkflowRow
 from store.tasks.tasks import FullTask
+from store.workflows import workflows
 
 WorkflowName = Annotated[
     str, Field(min_length=1, max_length=100, description="its file's name, without .yml")
@@ -103,6 +107,7 @@ def _start(
         steps=expansion.expand(definition, given),
         by=ctx.actor.name,
         given=given,
+        when=minute(ctx.now) if ctx.actor.name == BOT else "",
     )
 
 
@@ -120,6 +125,9 @@ async def begin(
     ids = {key: each.task_id for key, each in made.items()}
     parent_id = parent["id"] if parent else ids[PARENT]
     workflow = await first_rows.add(ctx.tx, ctx.installation_id, start, parent_id, ids)
+    steps = [ids[each.key] for each in start.steps]
+    context_id = await shared_values.create(ctx, workflow, steps)
+    workflow = await workflows.change(ctx.tx, workflow, context_id=context_id)
     await workflow_log.record(ctx.tx, workflow, "workflow.started", ctx.actor.name, slot=start.slot)
     # What can begin at once is decided like all that follows, in this transaction.
     ctx.tx.changed_tasks.add((ctx.installation_id, parent_id))

@@ -11,6 +11,8 @@ from bot.operations.tasks import blockers, task_titles
 from bot.tasks import lookup
 from bot.tasks.states import CLAIMABLE
 from bot.times import stamp
+from bot.workflows import shared_values
+from bot.workflows.shared_values import Document
 from store.mirror import stored_repositories
 from store.tables.workflows import WorkflowNeedRow, WorkflowRow, WorkflowState, WorkflowStepRow
 from store.tasks import tasks
@@ -76,6 +78,7 @@ class WorkflowLine(BaseModel):
 class WorkflowView(WorkflowLine):
     inputs: dict[str, Any] = {}
     context: str | None = Field(None, description="the id of its context")
+    context_problem: str | None = Field(None, exclude_if=lambda why: why is None)
     steps: list[StepView]
 
 
@@ -88,7 +91,7 @@ class Parts:
     needs: Sequence[WorkflowNeedRow]
     tasks: Mapping[str, FullTask]
     blocked: Mapping[str, Sequence[str]]
-    outputs: Mapping[str, Mapping[str, Any]]
+    document: Document
 
 
 async def view(ctx: Context, workflow: WorkflowRow) -> WorkflowView:
@@ -99,6 +102,7 @@ async def view(ctx: Context, workflow: WorkflowRow) -> WorkflowView:
         **vars(line),
         inputs=workflow["inputs"],
         context=workflow["context_id"],
+        context_problem=parts.document.problem,
         steps=[_step(parts, each) for each in parts.steps],
     )
 
@@ -115,7 +119,7 @@ async def _parts(ctx: Context, workflow: WorkflowRow) -> Parts:
         needs=await stored_needs.of_workflow(*here, workflow["id"]),
         tasks={row["id"]: row for row in rows},
         blocked=await blockers.blockers(ctx, rows),
-        outputs={},
+        document=await shared_values.read(ctx, workflow),
     )
 
 
@@ -164,8 +168,8 @@ def _step(parts: Parts, row: WorkflowStepRow) -> StepView:
         waits_for=[each for each in waits if each not in ended] if state == "waiting" else [],
         condition=row["definition"].get("if", "success"),
         attempts=row["attempts"],
-        outputs=dict(parts.outputs.get(row["step"], {})),
-        why=_why(task, state),
+        outputs=parts.document.outputs.get(row["step"], {}),
+        why=_why(task, state) or _missing_outputs(row, parts.document),
     )
 
 
@@ -192,3 +196,8 @@ def _why(task: FullTask | None, state: ShownState) -> str | None:
     if state in DONE:
         return task["decision"]
     return task["held_why"] if task["held"] else None
+
+
+def _missing_outputs(row: WorkflowStepRow, document: Document) -> str | None:
+    lacking = shared_values.missing(row, document)
+    return f"completed without its outputs {', '.join(lacking)}" if lacking else None
