@@ -292,7 +292,7 @@ KINDS: dict[str, Kind] = {
 # These bring texts. A command waits for them if two texts of its source have one time.
 TEXTS = ("issue", "comment", "pull_request", "reviews", "review_comments")
 # A command waits for these.
-AWAITED_BY_COMMANDS = (*TEXTS, "settings")
+AWAITED_BY_COMMANDS = (*TEXTS, "settings", "workflow_files", "workflow_file")
 
 
 async def apply_absence(tx: Tx, read: PendingReadRow, *, is_deleted: bool) -> None:

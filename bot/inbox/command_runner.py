@@ -16,6 +16,7 @@ from bot.inbox.command_answers import STEERING, Reply
 from bot.inbox.command_finder import HELP, MOST, SIMILAR, TOO_MANY, VERBS, is_written
 from bot.kernel.operation import Operation, Shared, Slash
 from bot.kernel.sentences import code
+from bot.mirror import reads
 from bot.mirror.tables import TABLES
 from bot.repository import repository_settings
 from bot.repository.repository_settings import allows
@@ -31,6 +32,8 @@ from store.tables.inbox import CommandRow
 # A command that arrives later, by repair, does not run: its author may want something else now.
 LATEST = 24 * 3600 * SECOND
 RETRY_AFTER = 30 * SECOND
+# The reads of one repository whose answers may change what a command does.
+SETTINGS_READS = ("settings", "workflow_files")
 # How long a command waits for an answer of GitHub, if later ones of its issue wait and if none do.
 PATIENCE = 600 * SECOND
 PATIENCE_ALONE = 3600 * SECOND
@@ -143,13 +146,17 @@ async def _must_wait(tx: Tx, row: CommandRow, text: WrittenText | None) -> bool:
 
 
 async def _are_settings_unread(tx: Tx, row: CommandRow) -> bool:
-    """Whether a read of the repository's settings waits, which may change what the command does.
+    """Whether a read of settings or workflow files waits, which may change what the command does.
 
     A read that failed is not waited for: the last settings are in force while GitHub is away.
     """
-    subject = str(row["repository_id"])
-    read = await pending_reads.get(tx, row["installation_id"], "settings", subject)
-    return read is not None and read["state"] == "queued" and not read["attempts"]
+    i, repository_id = row["installation_id"], row["repository_id"]
+    for kind in SETTINGS_READS:
+        read = await pending_reads.get(tx, i, kind, str(repository_id))
+        if read is not None and read["state"] == "queued" and not read["attempts"]:
+            return True
+    files = reads.WORKFLOW_FILES_OF.format(repository_id)
+    return await pending_reads.is_new_below(tx, i, "workflow_file", files)
 
 
 async def _wait_for_github(tx: Tx, row: CommandRow, now: int) -> None:

@@ -203,12 +203,17 @@ def blob(repository_id: int, sha: str) -> Read:
     return Read("blob", f"{repository_id} {sha}", {"repository_id": repository_id, "sha": sha})
 
 
+# What the subjects of the reads of files on the default branch begin with.
+WORKFLOW_FILES_OF = "{}/"
+
+
 def workflow_file(repository_id: int, sha: str, *, name: str = "", committer: str = "") -> Read:
     """A workflow file's content. With `name`, the file is on the default branch."""
     arguments: Arguments = {"repository_id": repository_id, "sha": sha}
     if name:
         arguments |= {"name": name, "committer": committer}
-    return Read("workflow_file", f"{repository_id} {name or sha}", arguments)
+        return Read("workflow_file", WORKFLOW_FILES_OF.format(repository_id) + name, arguments)
+    return Read("workflow_file", f"{repository_id} {sha}", arguments)
 
 
 def comparison(repository_id: int, base: str, head: str) -> Read:

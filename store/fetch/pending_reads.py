@@ -113,6 +113,16 @@ async def is_queued(tx: Tx, installation_id: int, kind: str, subject: str) -> bo
     return await tx.one(q, i=installation_id, k=kind, s=subject) is not None
 
 
+async def is_new_below(tx: Tx, installation_id: int, kind: str, prefix: str) -> bool:
+    """Whether a read is queued that was not tried yet, and whose subject begins like this."""
+    q = (
+        "SELECT subject FROM pending_reads WHERE installation_id = :i AND kind = :k "
+        "AND subject >= :first AND subject < :last AND state = 'queued' AND attempts = 0 LIMIT 1"
+    )
+    last = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+    return await tx.one(q, i=installation_id, k=kind, first=prefix, last=last) is not None
+
+
 async def get(tx: Tx, installation_id: int, kind: str, subject: str) -> PendingReadRow | None:
     """The read, queued or answered, with the error of its last try."""
     q = "SELECT * FROM pending_reads WHERE installation_id = :i AND kind = :k AND subject = :s"

@@ -158,3 +158,15 @@ async def test_one_answer_without_a_file_keeps_the_definition(workspace: Workspa
     workspace.github.fault("GET", f"/contents/{FOLDER}$", "404")
     await folder_again(workspace)
     assert await titles(workspace) == {"feature": "Build", "release": "Build"}
+
+
+@ON_SQLITE
+async def test_a_command_waits_for_workflow_files_that_were_pushed_before_it(
+    workspace: Workspace,
+) -> None:
+    issue = await workspace.task()
+    workspace.person.push(workspace.repository, "main", {FEATURE: RIGHT})
+    workspace.person.comment(issue, "/run feature")
+    await workspace.settle()
+    rows = await workspace.rows("SELECT name, state FROM workflows WHERE installation_id = :i")
+    assert rows == [{"name": "feature", "state": "running"}]
