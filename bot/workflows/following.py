@@ -63,7 +63,7 @@ async def _follow_steps(tx: Tx, loaded: Loaded, parent: int, listed: int | None)
     """Add, take out and put back steps. Return whether any changed."""
     found = await relations.sources(tx, loaded.installation_id, "parent", parent)
     ids = [each["mirrored_id"] for each in found if each["mirrored_id"] is not None]
-    edits = graph_edits.steps_to_change(await _known(tx, loaded), Drawn(listed, ids), parent)
+    edits = graph_edits.steps_to_change(await _stored_steps(tx, loaded), Drawn(listed, ids), parent)
     changes = [await _change_step(tx, loaded, each) for each in edits]
     return any(changes)
 
@@ -87,7 +87,7 @@ async def _change_step(tx: Tx, loaded: Loaded, edit: Edit) -> bool:
 
 async def _follow_needs(tx: Tx, loaded: Loaded, listed: int | None) -> bool:
     """Add and drop needs. Return whether any changed."""
-    known = await _known(tx, loaded)
+    known = await _stored_steps(tx, loaded)
     issues = [each.issue for each in known if each.issue is not None]
     found = await relations.blockers_of(tx, loaded.installation_id, issues)
     shown = Drawn(
@@ -122,7 +122,7 @@ def _need(loaded: Loaded, step: str, needed: str) -> WorkflowNeedRow:
     }
 
 
-async def _known(tx: Tx, loaded: Loaded) -> list[Known]:
+async def _stored_steps(tx: Tx, loaded: Loaded) -> list[Known]:
     ids = [each["task_id"] for each in loaded.steps.values()]
     waiting = await planned_relations.waiting_among(tx, loaded.installation_id, ids)
     return [_step(loaded, key, waiting) for key in loaded.steps]
