@@ -1,7 +1,7 @@
 """The MCP prompts. Hosts show each as a command that a person starts with a word or two."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import mcp_types as types
@@ -9,7 +9,10 @@ from mcp.shared.exceptions import MCPError
 
 from bot.identity import permissions
 from bot.identity.actors import Actor
+from bot.workflows.strategies import STRATEGIES, Subject, instructions
 
+# The prompts of the strategies, by which an agent plans its task, begin with it.
+PLAN = "plan_"
 # Characters of an argument.
 LONGEST = 1000
 Given: TypeAlias = Mapping[str, str]
@@ -24,10 +27,12 @@ class Prompt:
     description: str
     operation: str
     arguments: Mapping[str, str]
-    text: Callable[[Actor, Given], str]
+    text: Callable[[Actor, Given, Sequence[str]], str]
+    # Its text names files of the repository.
+    needs_files: bool = False
 
 
-def _claim_next(actor: Actor, given: Given) -> str:
+def _claim_next(actor: Actor, given: Given, _paths: Sequence[str]) -> str:
     filters = " and ".join(f'`{name}` "{value}"' for name, value in given.items())
     return (
         "Take the next task and work on it.\n"
@@ -46,7 +51,7 @@ def _claim_next(actor: Actor, given: Given) -> str:
     )
 
 
-def _hand_over(actor: Actor, given: Given) -> str:
+def _hand_over(actor: Actor, given: Given, _paths: Sequence[str]) -> str:
     task = given.get("task") or "the task that you hold"
     note = f" Say in it: {given['note']}" if given.get("note") else ""
     return (
@@ -61,7 +66,7 @@ def _hand_over(actor: Actor, given: Given) -> str:
     )
 
 
-def _status(actor: Actor, given: Given) -> str:
+def _status(actor: Actor, given: Given, _paths: Sequence[str]) -> str:
     if task := given.get("task"):
         return (
             f"Tell me how {task} stands, in at most ten lines. Call `get_task` and `explain_task`, "
@@ -73,6 +78,26 @@ def _status(actor: Actor, given: Given) -> str:
         f"{actor.name}, `list_tasks` with `state` ready, `list_agents`, `get_budget`, and "
         "`get_messages` with `state` peek. Say what you hold and how far it is, who else works on "
         "what, what is ready, what waits for people, and what is queued for GitHub. Change nothing."
+    )
+
+
+def _plan(name: str) -> Prompt:
+    """The prompt of a strategy."""
+    guide = STRATEGIES[name](Subject())
+
+    def text(_actor: Actor, given: Given, paths: Sequence[str]) -> str:
+        subject = Subject(paths=paths)
+        task = given.get("task")
+        return instructions(name, replace(subject, task=task) if task else subject)
+
+    return Prompt(
+        name=f"{PLAN}{name}",
+        title=guide.title,
+        description=f"Propose steps for a task. Use it when {guide.when}.",
+        operation="propose_plan",
+        arguments={"task": "owner/repo#12; default: the task that the agent holds"},
+        text=text,
+        needs_files=True,
     )
 
 
@@ -109,6 +134,7 @@ PROMPTS = {
             arguments={"task": "owner/repo#12; default: everything"},
             text=_status,
         ),
+        *map(_plan, STRATEGIES),
     )
 }
 
@@ -133,8 +159,19 @@ def _may_see(actor: Actor, prompt: Prompt) -> bool:
     return permissions.may_call(actor, prompt.operation)
 
 
-def get_prompt(actor: Actor, name: str, arguments: Given) -> types.GetPromptResult:
-    """The message that starts the work. Raise MCPError."""
+def needs_files(name: str, arguments: Given) -> bool:
+    """Whether the text of the prompt can name files, of the task in its arguments."""
+    prompt = PROMPTS.get(name)
+    return prompt is not None and prompt.needs_files and bool(arguments.get("task", "").strip())
+
+
+def get_prompt(
+    actor: Actor, name: str, arguments: Given, paths: Sequence[str] = ()
+) -> types.GetPromptResult:
+    """The message that starts the work. Raise MCPError.
+
+    `paths`: the files of the task's repository that are known.
+    """
     prompt = PROMPTS.get(name)
     if prompt is None or not _may_see(actor, prompt):
         seen = ", ".join(each.name for each in visible_prompts(actor))
@@ -147,7 +184,7 @@ def get_prompt(actor: Actor, name: str, arguments: Given) -> types.GetPromptResu
                 f"{name} takes {', '.join(prompt.arguments)}, each with at most {LONGEST} "
                 f"characters; {each[:100]!r} does not fit.",
             )
-    content = types.TextContent(text=prompt.text(actor, given))
+    content = types.TextContent(text=prompt.text(actor, given, paths))
     return types.GetPromptResult(
         description=prompt.description,
         messages=[types.PromptMessage(role="user", content=content)],

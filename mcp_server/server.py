@@ -15,6 +15,7 @@ from bot.identity.actors import Actor
 from bot.kernel import argument_errors
 from bot.kernel.operation import Operation
 from bot.operations import OPERATIONS
+from bot.operations.workflows import known_files
 from bot.secret_formats import mask
 from mcp_server import prompts, resources, tool_answers
 from mcp_server.authentication import Asking, Identified, require_actor
@@ -111,7 +112,13 @@ class Handlers:
         self, context: Asking, params: types.GetPromptRequestParams
     ) -> types.GetPromptResult:
         actor = await self._actor(context)
-        return prompts.get_prompt(actor, params.name, params.arguments or {})
+        arguments = params.arguments or {}
+        paths: list[str] = []
+        if prompts.needs_files(params.name, arguments):
+            ref = arguments["task"].strip()
+            store = self.dispatcher.executor.store
+            paths = await store.read(lambda tx: known_files.paths(tx, actor, ref))
+        return prompts.get_prompt(actor, params.name, arguments, paths)
 
     async def _actor(self, context: Asking) -> Actor:
         return await require_actor(self.identified, context)

@@ -126,6 +126,7 @@ RULES: dict[str, Rule] = {
     "get_task_history": PEOPLE,
     # As with contexts: what agents write to each other is for those who may change the task.
     "get_task_messages": Rule(None, None, None, people="developer"),
+    "propose_plan": _own("developer", is_="tasks that it holds", narrows=True),
     # The gate says who may decide it, and the settings who may decide about a plan.
     "approve_task": _everything("tester", people="observer", narrows=True),
     # Messages

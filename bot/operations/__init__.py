@@ -46,7 +46,7 @@ from bot.operations.tasks import (
     tasks,
     usage_reports,
 )
-from bot.operations.workflows import approvals, checks, drafts, saving, starting
+from bot.operations.workflows import approvals, checks, drafts, proposals, saving, starting
 from bot.operations.workflows import files as workflow_files
 from bot.operations.workflows import listing as workflow_listing
 
@@ -76,6 +76,7 @@ OPERATIONS: dict[str, Operation] = {
         tasks.list_tasks,
         explanation.explain_task,
         task_plan.get_plan,
+        proposals.propose_plan,
         approvals.approve_task,
         starting.start_workflow,
         workflow_listing.get_workflow,

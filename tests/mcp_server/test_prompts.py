@@ -18,6 +18,7 @@ from tests.support.mcp_clients import ERAS, bridged, connect
 from tests.support.server_in_process import Surface, serving
 
 INSTALLATION = 4711
+PLANS = ["plan_by_component", "plan_by_layer", "plan_test_first", "plan_by_file"]
 LEAD = Actor(INSTALLATION, "ada", "tech-lead")
 # What is in code in a prompt beside names of operations: their arguments.
 ARGUMENTS = {name for each in OPERATIONS.values() for name in each.arguments.model_fields}
@@ -43,7 +44,7 @@ def text_of(result: Any) -> str:
     [
         ("observer", ["status"]),
         ("tester", ["status"]),
-        ("developer", ["claim-next", "hand-over", "status"]),
+        ("developer", ["claim-next", "hand-over", "status", *PLANS]),
     ],
 )
 async def test_an_agent_sees_the_prompts_that_its_role_can_carry_out(

@@ -339,6 +339,10 @@ async def notification_target(s: Scene) -> Given:
     return {"target": s.name, "action": "pause"}
 
 
+async def propose(scene: Scene) -> Given:
+    return {**await scene.held(), "steps": [{"id": "a", "title": "Do it", "body": "Do it."}]}
+
+
 async def gate(scene: Scene) -> str:
     """A gate that agents decide, and that waits for more than one vote."""
     issue = await make_gate(scene.workspace, {"by": "agents", "quorum": 10})
@@ -395,6 +399,7 @@ SCENES: dict[str, Make] = {
     "get_plan": of("task", Scene.task),
     "get_spend": of("task", Scene.task),
     "approve_task": of("task", gate),
+    "propose_plan": propose,
     "send_message": tell,
     "send_message.reply_to": reply,
     "get_messages": fixed(),

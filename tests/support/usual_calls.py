@@ -289,6 +289,13 @@ CALLS: dict[str, Does] = {
     "get_plan": call("me", "get_plan", task="$mine"),
     "get_spend": call("me", "get_spend", task="$mine"),
     "approve_task": vote,
+    "propose_plan": call(
+        "me",
+        "propose_plan",
+        task="$mine",
+        fence="$fence",
+        steps=[{"id": "a", "title": "Paint it", "body": "Paint it blue."}],
+    ),
     "send_message": call("me", "send_message", to="ada", body="The left one.", task="$mine"),
     "send_message to a role": call("me", "send_message", to="role:tech-lead", body="Done."),
     "get_messages": call("me", "get_messages", limit=4),

@@ -10,6 +10,7 @@ from bot.operations.arguments import Note
 from bot.operations.github import clean_texts
 from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.status import close_issue
+from bot.operations.workflows import plan_decisions
 from bot.tasks import lifecycle, lookup
 from bot.times import SECOND
 from bot.workflows import gates, open_gates
@@ -69,6 +70,16 @@ async def approve_task(
     gate = await open_gates.of_task(ctx.tx, row)
     if gate is not None:
         answer = await _vote(ctx, row, gate, note, approve=approve)
+    elif (plan := await plan_proposals.waiting(ctx.tx, ctx.installation_id, row["id"])) is not None:
+        workflow = await plan_decisions.decide(ctx, row, plan, note, approve=approve)
+        answer = Approved(
+            task=lookup.name(row),
+            about="plan",
+            decision="approved" if approve else "rejected",
+            approvals=int(approve),
+            needed=1,
+            workflow=workflow,
+        )
     else:
         raise await _nothing_waits(ctx, row)
     return answer.model_copy(update={"cleaned": cleaned})
