@@ -289,7 +289,6 @@ MORE: dict[str, tuple[str, ...]] = {
     "github_comment_issue": ("body",),
     "release_task": ("fence",),
     "report_usage": ("input_tokens",),
-    "consult_agents": ("question", "agents"),
     "snapshot_contexts": ("context_ids",),
     "spawn_agent": ("repository", "prompt"),
     "update_task_status": ("fence",),
