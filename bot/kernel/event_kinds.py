@@ -89,6 +89,9 @@ KINDS: dict[str, EventKind] = {
         "the plan was approved, and became a workflow", ("plan", "workflow", "note")
     ),
     "task.plan_rejected": EventKind("the plan was rejected", ("plan", "note")),
+    "task.plan_changed": EventKind(
+        "the task, or the plan below it, changed while agents held tasks below it", ("what", "why")
+    ),
     "task.spend": EventKind(
         "the reported spend on the task came near its cap, or reached it", SPEND
     ),

@@ -379,6 +379,12 @@ def _team(event: Happening) -> Sequence[str]:
     return event.team
 
 
+def _change_of_plan(event: Happening) -> str:
+    by = "" if event.actor == BOT else f" (by {event.who})"
+    what = f"{event.name}, which your task is a part of, {event.data.get('what')}{by}{event.why}"
+    return f"{with_full_stop(what)} get_plan shows the plan. Ask whether your task is still wanted."
+
+
 def _team_budget(event: Happening) -> str:
     return (
         f"The budget of {event.name} for itself and all agents below, {event.data.get('limit')}, "
@@ -441,6 +447,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "task.vote_asked": (Rule("vote_asked", _agents_asked, _ask_for_vote),),
     "task.plan_approved": (Rule("plan_approved", _holder, _approval_of_plan),),
     "task.plan_rejected": (Rule("plan_rejected", _holder, _rejection_of_plan),),
+    "task.plan_changed": (Rule("plan_changed", _team, _change_of_plan),),
     "task.spend": (Rule("spend", _holder_and_reporter, _spend),),
     "agent.spend": (Rule("spend", _itself, _spend),),
     "message.decided": (Rule("consultation", _addressee, _sentence),),
@@ -457,6 +464,7 @@ COVERED_BY = {"comment": "answered", "sent_back": "changes_requested"}
 # Unseen notices about the same subject that a newer one of another kind makes pointless.
 REPLACES = {
     "check_failed": ("check_failed",),
+    "plan_changed": ("plan_changed",),
     "pull_allowed": ("pull_blocked",),
     "plan_approved": ("plan_rejected",),
     "hold_ended": ("hold",),

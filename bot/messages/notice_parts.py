@@ -44,6 +44,7 @@ URGENCY = (
     "check_failed",
     "pull_blocked",
     "pull_allowed",
+    "plan_changed",
     "edited",
     "pushed",
     "write_failed",

@@ -21,9 +21,10 @@ from bot.mirror import (
     text_edits,
     transfers,
 )
-from bot.mirror.changes import Branch, Changes, Sender
+from bot.mirror.changes import Branch, Changes, Relation, Sender
 from bot.mirror.tables import TABLES, MirroredTable
 from bot.pulls import checks
+from bot.tasks import plan_notices
 from store.engine.transaction import Row, Tx
 from store.fetch import backfills
 from store.identity import credentials
@@ -220,9 +221,11 @@ async def _run_effects(
 async def _put_unguarded(tx: Tx, installation_id: int, changes: Changes) -> None:
     """Put what has no `updated_at` on GitHub: the last delivery holds until a read corrects it."""
     for relation in changes.relations_added:
+        await _tell_of_relation(tx, installation_id, changes, relation, is_added=True)
         changed = await relations.put(tx, installation_id, asdict(relation))
         await issue_effects.update_dependants(tx, installation_id, changed)
     for gone in changes.relations_removed:
+        await _tell_of_relation(tx, installation_id, changes, gone, is_added=False)
         ends = (gone.source_id, gone.target_id)
         changed = await relations.remove(tx, installation_id, gone.kind, *ends)
         await issue_effects.update_dependants(tx, installation_id, changed)
@@ -243,6 +246,29 @@ async def _put_unguarded(tx: Tx, installation_id: int, changes: Changes) -> None
         await people_roles.forget(
             tx, installation_id, stale.repository_id, stale.login, stale.person_id
         )
+
+
+async def _tell_of_relation(
+    tx: Tx,
+    installation_id: int,
+    changes: Changes,
+    relation: Relation,
+    *,
+    is_added: bool,
+) -> None:
+    """Tell the holders of a plan what a person changed there, once.
+
+    GitHub sends two webhooks for each relation. What agents change is told when they do it.
+    """
+    sender = changes.sender
+    if sender is None or sender.login.endswith("[bot]"):
+        return
+    kind, ends = relation.kind, (relation.source_id, relation.target_id)
+    known = await relations.targets(tx, installation_id, kind, ends[0])
+    if is_added == (ends[1] in {each["other_id"] for each in known}):
+        return
+    actor = f"@{sender.login}"
+    await plan_notices.tell_of_relation(tx, installation_id, kind, *ends, actor)
 
 
 async def _put_branch(tx: Tx, installation_id: int, branch: Branch) -> None:

@@ -10,7 +10,14 @@ from bot.kernel.notice_rules import ENDED_BY_CLAIM
 from bot.kernel.sentences import shorten
 from bot.pulls import checks
 from bot.repository import repository_settings
-from bot.tasks import board_sync, lookup, publishing, task_decisions, task_events
+from bot.tasks import (
+    board_sync,
+    lookup,
+    plan_notices,
+    publishing,
+    task_decisions,
+    task_events,
+)
 from bot.tasks.priorities import PRIORITIES
 from bot.tasks.sizes import SIZES
 from bot.tasks.states import CLAIMABLE, LEGAL, OPEN
@@ -67,6 +74,7 @@ async def record(tx: Tx, task: FullTask, kind: str, actor: str, **data: object) 
     `task` is the row before the step.
     """
     await _append(tx, task, kind, actor, data)
+    await plan_notices.tell_below(tx, task, kind, actor, data.get("why"))
     if kind in SETTLED_AFTER:
         tx.changed_tasks.add((task["installation_id"], task["id"]))
     if kind == PROGRESS:

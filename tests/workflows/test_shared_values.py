@@ -22,6 +22,8 @@ async def designed(workspace: Workspace) -> tuple[Played, Agent]:
     flow = await start(workspace, OUTPUTS, feature="users")
     ada = await workspace.agent("ada")
     await flow.do(ada, "design", outputs=API)
+    (done,) = (await ada.call("gather_results", tasks=[await flow.name("design")]))["done"]
+    assert done["outputs"] == API
     return flow, ada
 
 

@@ -6,7 +6,7 @@ from bot.github import payloads
 from bot.github.payloads import Json, at
 from bot.mirror import reads
 from bot.mirror.changes import Changes, Relation
-from bot.mirror.webhooks.event import Event
+from bot.mirror.webhooks.event import Event, sender_of
 
 # The payload's keys for the two ends of a relation, source first.
 ENDS: dict[str, tuple[Literal["parent", "blocked_by"], str, str]] = {
@@ -40,9 +40,10 @@ def _changes(event: Event, name: str, wanted: tuple[reads.Read, ...]) -> Changes
         ends[1]["name"],
         ends[1]["state"],
     )
+    sender = sender_of(event)
     if event.action.endswith("_removed"):
-        return Changes(relations_removed=(relation,), reads=wanted)
-    return Changes(relations_added=(relation,), reads=wanted)
+        return Changes(relations_removed=(relation,), reads=wanted, sender=sender)
+    return Changes(relations_added=(relation,), reads=wanted, sender=sender)
 
 
 def _end(event: Event, word: str) -> dict[str, Json]:

@@ -1,6 +1,7 @@
 """What became of one task or agent, in few tokens."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -9,6 +10,7 @@ from bot.kernel.sentences import shorten
 from bot.operations.agents import run_access, run_results
 from bot.operations.agents.views import MOST_HELD, agent_views, known_agent
 from bot.operations.tasks.access import visible_task
+from bot.operations.workflows import step_blocks
 from bot.runs.states import ENDS
 from bot.tasks import lookup
 from bot.tasks.states import OPEN
@@ -40,6 +42,7 @@ class Finished(_Named):
         None, description=f"its first {LONGEST} characters", exclude_if=_is_empty
     )
     why: str | None = Field(None, description="why it failed or ended", exclude_if=_is_empty)
+    outputs: dict[str, Any] = Field({}, description="of a workflow's step", exclude_if=_is_empty)
     pull_requests: list[int] = Field([], exclude_if=_is_empty)
     commits: list[str] = Field([], exclude_if=_is_empty)
 
@@ -67,7 +70,11 @@ class Found:
 async def of_task(ctx: Context, ref: str) -> Found:
     """Raise Refused."""
     row = await visible_task(ctx, ref)
-    return Found(row["id"], done=_end_of(row)) if _has_ended(row) else _missing(row)
+    if not _has_ended(row):
+        return _missing(row)
+    done = _end_of(row)
+    done.outputs = await step_blocks.outputs_of(ctx, row)
+    return Found(row["id"], done=done)
 
 
 def _has_ended(row: FullTask) -> bool:

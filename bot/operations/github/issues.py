@@ -28,7 +28,7 @@ from bot.operations.tasks import creators, ownership
 from bot.operations.tasks.access import is_holder, visible_repository
 from bot.operations.workflows import undecided
 from bot.repository import repository_settings
-from bot.tasks import issue_state, lifecycle, lookup, plans, task_labels
+from bot.tasks import issue_state, lifecycle, lookup, plan_notices, plans, task_labels
 from bot.tasks.states import OPEN
 from store.engine import ids, json_text
 from store.engine.transaction import Row
@@ -127,6 +127,9 @@ async def github_update_issue(
         queued.append(
             await queue(ctx, issue_changes.KIND, where, on_issue(where, number), arguments, task)
         )
+    if parent is not None or blocked_by is not None:
+        here = (ctx.tx, ctx.installation_id)
+        await plan_notices.tell_of_graph(*here, row["id"], ctx.actor.name)
     if parent is not None:
         queued += await set_parent(ctx, where, row, parent, task)
     if blocked_by is not None:

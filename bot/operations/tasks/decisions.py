@@ -26,7 +26,14 @@ from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, Task, task_view
 from bot.operations.workflows import undecided
 from bot.repository import narrowing, repository_settings
-from bot.tasks import issue_state, label_changes, lifecycle, lookup, task_labels
+from bot.tasks import (
+    issue_state,
+    label_changes,
+    lifecycle,
+    lookup,
+    plan_notices,
+    task_labels,
+)
 from bot.tasks.capabilities import Capability, missing_capabilities
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.tasks.sizes import SIZES, Size
@@ -451,6 +458,9 @@ async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) ->
         # In a circle of blockers, nothing would wait for the gate.
         await undecided.check_waits(ctx, row["issue_id"])
     arguments = {"number": row["number"], "issue_id": issue["id"]}
+    if row["issue_id"] is not None:
+        here = (ctx.tx, ctx.installation_id)
+        await plan_notices.tell_of_graph(*here, row["issue_id"], ctx.actor.name)
     return await queue(ctx, kind, where, on_issue(where, row["number"]), arguments)
 
 

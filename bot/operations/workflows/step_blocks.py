@@ -53,6 +53,17 @@ async def of_task(ctx: Context, task: FullTask) -> StepBlock | None:
     )
 
 
+async def outputs_of(ctx: Context, task: FullTask) -> dict[str, Any]:
+    """The outputs of the task's step; nothing if it is no step."""
+    here = (ctx.tx, ctx.installation_id)
+    row = await steps.of_task(*here, task["id"])
+    workflow = await workflows.get(*here, row["workflow_id"]) if row else None
+    if row is None or workflow is None:
+        return {}
+    document = await shared_values.read(ctx, workflow)
+    return _short(dict(document.outputs.get(row["step"], {})))
+
+
 def _short(values: dict[str, Any]) -> dict[str, Any]:
     """The values; of a long one its beginning, as a text."""
     return {name: _beginning(value) for name, value in values.items()}
