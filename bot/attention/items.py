@@ -32,6 +32,8 @@ KINDS: dict[str, str] = {
     "never registered, has left or is paused, until it comes or the step is open to all, after a "
     "day",
     "deadlock": "agents wait for each other in a circle, until one of the waits ends",
+    "context_damaged": "a version of a running workflow's context was found damaged, until the "
+    "workflow ends; at most three days",
     "agent_died": "an agent's lease expired and the agent has not called since, until it calls, "
     "is paused or leaves; at most three days",
     "run_failed": "an agent run failed, until another run for its task begins or the task ends; at "

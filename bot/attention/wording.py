@@ -107,6 +107,16 @@ def _away_words(row: Trouble) -> Words:
     )
 
 
+def _damage_words(row: Trouble) -> Words:
+    return Words(
+        f"The context of the workflow {row['detail']} on {_task(row)} is damaged.",
+        "The context of a workflow is damaged.",
+        f"Look at {row['subject']}: restore an older version, or retry the steps whose outputs are "
+        "missing with retry_workflow.",
+        _of_task(row),
+    )
+
+
 def _death_words(row: Trouble) -> Words:
     last = minute(row["amount"] or row["since"])
     title = f"{row['agent']} has not called since {last}, and its lease expired."
@@ -241,6 +251,7 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     "task_stuck": _stuck_words,
     "step_agent_away": _away_words,
     "deadlock": _deadlock_words,
+    "context_damaged": _damage_words,
     "agent_died": _death_words,
     "run_failed": _run_words(
         "failed", "Look at the workflow run in GitHub Actions, then /retry the task."

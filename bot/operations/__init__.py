@@ -47,6 +47,7 @@ from bot.operations.tasks import (
     usage_reports,
 )
 from bot.operations.workflows import approvals, checks, drafts, proposals, saving, starting
+from bot.operations.workflows import ends as workflow_ends
 from bot.operations.workflows import files as workflow_files
 from bot.operations.workflows import listing as workflow_listing
 
@@ -82,6 +83,8 @@ OPERATIONS: dict[str, Operation] = {
         workflow_listing.get_workflow,
         workflow_listing.list_workflows,
         checks.check_workflow,
+        workflow_ends.cancel_workflow,
+        workflow_ends.retry_workflow,
         task_spend.get_spend,
         task_graph.get_graph,
         task_counts.count_tasks,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot.comments import orphaned_pulls
 from bot.identity.actors import BOT
 from bot.kernel.sentences import code, shorten
 from bot.tasks import issue_state, lifecycle
@@ -72,7 +73,7 @@ async def _change(tx: Tx, loaded: Loaded, key: str, **values: Any) -> None:
     loaded.steps[key] = await steps.change(tx, loaded.steps[key], **values)
 
 
-async def _refresh(tx: Tx, loaded: Loaded, key: str) -> FullTask | None:
+async def refresh(tx: Tx, loaded: Loaded, key: str) -> FullTask | None:
     """Lock the step's task, and read it again."""
     task_id = loaded.steps[key]["task_id"]
     task = await tasks.lock(tx, loaded.installation_id, task_id)
@@ -91,15 +92,15 @@ async def _log(tx: Tx, loaded: Loaded, what: str, key: str, **data: Any) -> None
 
 async def _open(tx: Tx, loaded: Loaded, key: str) -> None:
     """Let the step begin. The context has the version that a retry restores."""
-    task, gate = await _refresh(tx, loaded, key), loaded.step(key).approve
+    task, gate = await refresh(tx, loaded, key), loaded.step(key).approve
     if gate is not None:
-        await _hold_task(tx, loaded, key, gates.hold_reason(gate))
+        await hold_task(tx, loaded, key, gates.hold_reason(gate))
     elif task is not None and hold_texts.is_of_workflow(task):
         await lifecycle.resume(tx, task, BOT)
     version = await context_version(tx, loaded)
     here = (tx, loaded.workflow, loaded.steps[key])
     loaded.steps[key] = await opening.open_step(*here, context_version=version)
-    await _refresh(tx, loaded, key)
+    await refresh(tx, loaded, key)
     await _announce_gate(tx, loaded, key)
 
 
@@ -107,8 +108,8 @@ async def _reopen(tx: Tx, loaded: Loaded, key: str) -> None:
     """Let a step go on whose task somebody retried. A gate asks for votes again."""
     await _change(tx, loaded, key, state="open", ended_at=None)
     if (gate := loaded.step(key).approve) is not None:
-        await _refresh(tx, loaded, key)
-        await _hold_task(tx, loaded, key, gates.hold_reason(gate))
+        await refresh(tx, loaded, key)
+        await hold_task(tx, loaded, key, gates.hold_reason(gate))
         await _announce_gate(tx, loaded, key)
 
 
@@ -148,7 +149,7 @@ def reason(task: FullTask | None) -> str | None:
 async def _retry(tx: Tx, loaded: Loaded, key: str, attempt: int) -> None:
     deadline = _deadline(loaded, key, await tx.now())
     await _change(tx, loaded, key, attempts=attempt, deadline_at=deadline)
-    task = await _refresh(tx, loaded, key)
+    task = await refresh(tx, loaded, key)
     if task is None or task["state"] in OPEN:
         return
     because = reason(task)
@@ -157,7 +158,7 @@ async def _retry(tx: Tx, loaded: Loaded, key: str, attempt: int) -> None:
         f", because it failed: {because}" if because else ""
     )
     await lifecycle.move(tx, task, "pending", BOT, why)
-    await _refresh(tx, loaded, key)
+    await refresh(tx, loaded, key)
 
 
 async def _skip(tx: Tx, loaded: Loaded, key: str, why: str) -> None:
@@ -170,10 +171,10 @@ async def end_task(
     tx: Tx, loaded: Loaded, key: str, state: TaskState, why: str, actor: str = BOT
 ) -> None:
     """End the step's task, and close its issue."""
-    task = await _refresh(tx, loaded, key)
+    task = await refresh(tx, loaded, key)
     if task is not None:
         await end(tx, task, state, why, actor)
-        await _refresh(tx, loaded, key)
+        await refresh(tx, loaded, key)
 
 
 async def end(tx: Tx, task: FullTask, state: TaskState, why: str, actor: str = BOT) -> None:
@@ -183,6 +184,8 @@ async def end(tx: Tx, task: FullTask, state: TaskState, why: str, actor: str = B
     if task["number"] is None:
         await relations_again.cancel_new_issue(tx, task)
     await lifecycle.move(tx, task, state, actor, why)
+    if state == "cancelled":
+        await orphaned_pulls.flag(tx, task)
     after = await tasks.get(tx, task["installation_id"], task["id"])
     if after is not None:
         await issue_state.follow(tx, after)
@@ -190,18 +193,18 @@ async def end(tx: Tx, task: FullTask, state: TaskState, why: str, actor: str = B
 
 async def _hold(tx: Tx, loaded: Loaded, key: str, why: str) -> None:
     await _change(tx, loaded, key, state="waiting", deadline_at=None)
-    await _refresh(tx, loaded, key)
-    await _hold_task(tx, loaded, key, why)
+    await refresh(tx, loaded, key)
+    await hold_task(tx, loaded, key, why)
 
 
-async def _hold_task(tx: Tx, loaded: Loaded, key: str, why: str) -> None:
+async def hold_task(tx: Tx, loaded: Loaded, key: str, why: str) -> None:
     """Put the task on hold, or give the hold of its workflow another reason."""
     task = loaded.task(key)
     if task is None or task["state"] not in OPEN:
         return
     if (not task["held"] or hold_texts.is_of_workflow(task)) and task["held_why"] != why:
         await lifecycle.hold(tx, task, BOT, why)
-        await _refresh(tx, loaded, key)
+        await refresh(tx, loaded, key)
 
 
 async def _release(tx: Tx, loaded: Loaded, key: str, need: str) -> None:

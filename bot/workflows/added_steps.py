@@ -6,7 +6,7 @@ from bot.comments import authorship
 from bot.identity.actors import BOT, TRUSTED
 from bot.tasks import lifecycle, task_labels
 from bot.tasks.states import OPEN
-from bot.workflows import workflow_log
+from bot.workflows import shared_values, workflow_log
 from bot.workflows.definition import MOST_STEPS
 from bot.workflows.flows import Loaded
 from store.engine import json_text
@@ -32,6 +32,9 @@ async def add(tx: Tx, loaded: Loaded, issue_id: int) -> bool:
     row = _row(loaded, _key(loaded, issue["number"]), task)
     await steps.add(tx, [row])
     loaded.steps[row["step"]] = row
+    if loaded.workflow["context_id"]:
+        here = (tx, loaded.installation_id, loaded.workflow["context_id"])
+        await shared_values.let_read(*here, task["id"])
     about = {"step": row["step"], "task": task["id"]}
     await workflow_log.record(tx, loaded.workflow, "workflow.step_added", BOT, **about)
     return True

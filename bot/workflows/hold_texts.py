@@ -34,3 +34,7 @@ def undo_in_order() -> str:
 
 def done_again(needs: Sequence[str]) -> str:
     return f"waits for {' and '.join(map(code, needs))} to be done again"
+
+
+def only_after_failure() -> str:
+    return "waits for a failure: this step runs only then"

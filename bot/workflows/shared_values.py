@@ -15,6 +15,7 @@ from bot.identity.keyring import Broken
 from bot.kernel.operation import Context
 from store.contexts import contexts, grants
 from store.engine import ids
+from store.engine.transaction import Tx
 from store.tables.workflows import WorkflowRow, WorkflowStepRow
 
 # Of one output, as JSON.
@@ -54,21 +55,21 @@ async def create(ctx: Context, workflow: WorkflowRow, task_ids: Iterable[str]) -
     first = Document(dict(workflow["inputs"]))
     await versions.add(ctx, context_id, 1, first.content(), "started")
     for task_id in (workflow["parent_task_id"], *task_ids):
-        await let_read(ctx, context_id, task_id)
+        await let_read(ctx.tx, ctx.installation_id, context_id, task_id)
     return context_id
 
 
-async def let_read(ctx: Context, context_id: str, task_id: str) -> None:
+async def let_read(tx: Tx, installation_id: int, context_id: str, task_id: str) -> None:
     """Let the holder of the task read the document."""
     await grants.grant(
-        ctx.tx,
+        tx,
         {
-            "installation_id": ctx.installation_id,
+            "installation_id": installation_id,
             "context_id": context_id,
             "grantee": f"task:{task_id}",
             "access": "read",
             "granted_by": BOT,
-            "granted_at": ctx.now,
+            "granted_at": await tx.now(),
         },
     )
 

@@ -213,6 +213,26 @@ def _reused_codes(dialect: Dialect) -> str:
     )
 
 
+def _damaged_contexts(dialect: Dialect) -> str:
+    """Contexts of running workflows of which a version was found damaged."""
+    damage = (
+        "SELECT MAX(e.at) FROM events e WHERE e.installation_id = :i AND e.subject = w.context_id "
+        "AND e.kind = 'context.broken'"
+    )
+    running = (
+        f"SELECT w.context_id, w.name, w.parent_task_id, ({damage}) AS since "
+        f"FROM {sql.by_index(dialect, 'workflows w', 'ix_workflows_state')} "
+        "WHERE w.installation_id = :i AND w.state = 'running' "
+        f"ORDER BY w.created_at DESC LIMIT {WINDOW}"
+    )
+    return (
+        f"SELECT w.context_id AS subject, NULL AS agent, w.since, w.name AS detail, {NO_FIGURES}, "
+        f"{IN_PLACE}, {OF_TASK} FROM ({running}) w "
+        "JOIN tasks t ON t.installation_id = :i AND t.id = w.parent_task_id "
+        f"{_join('repositories', 't.repository_id')} WHERE w.since >= :recent"
+    )
+
+
 def _dead_agents(dialect: Dialect) -> str:
     """Agents that have not called since their last lease expired."""
     newest = (
@@ -344,6 +364,7 @@ SOURCES: dict[str, Source] = {
     "task_stuck": _stuck_tasks,
     "step_agent_away": _steps_of_absent_agents,
     "deadlock": _deadlocks,
+    "context_damaged": _damaged_contexts,
     "agent_died": _dead_agents,
     "run_failed": _runs("failed"),
     "run_not_started": _runs("not_started"),

@@ -24,9 +24,19 @@ async def of_workflow(tx: Tx, installation_id: int, workflow_id: str) -> list[Wo
 
 async def release(tx: Tx, need: WorkflowNeedRow) -> None:
     """`step` no longer waits for `needs`."""
+    await _set(tx, need, "released")
+
+
+async def restore(tx: Tx, need: WorkflowNeedRow) -> None:
+    """`step` waits for `needs` again."""
+    await _set(tx, need, "present")
+
+
+async def _set(tx: Tx, need: WorkflowNeedRow, state: str) -> None:
     await tx.run(
-        "UPDATE workflow_needs SET state = 'released' WHERE installation_id = :i "
+        "UPDATE workflow_needs SET state = :state WHERE installation_id = :i "
         "AND workflow_id = :w AND step = :s AND needs = :n",
+        state=state,
         i=need["installation_id"],
         w=need["workflow_id"],
         s=need["step"],

@@ -355,7 +355,7 @@ STORIES: list[tuple[str, Begins, str, str]] = [
 
 # Their stories are in tests/notifications and in tests/workflows.
 ELSEWHERE = {"notification_dead", "target_stopped", "move_code_reused"}
-IN_WORKFLOWS = {"step_agent_away"}
+IN_WORKFLOWS = {"step_agent_away", "context_damaged"}
 
 
 def test_each_kind_has_its_story() -> None:

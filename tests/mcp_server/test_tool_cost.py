@@ -25,8 +25,8 @@ from tests.support.server_in_process import Surface
 MOST_TOKENS: dict[Role, int] = {
     "observer": 4050,
     "tester": 6200,
-    "developer": 8950,
-    "tech-lead": 9750,
+    "developer": 9050,
+    "tech-lead": 9850,
 }
 MOST_INSTRUCTIONS = 250
 # Of an argument's description.

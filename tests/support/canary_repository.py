@@ -356,7 +356,7 @@ async def _workflows(tx: Tx, side: Side) -> None:
             step="one",
             task_id=side.id("t", 2 + n),
             definition=definition["steps"][0],
-            state="open",
+            state="open" if state == "running" else state,
         )
 
 

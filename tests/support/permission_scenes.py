@@ -361,6 +361,14 @@ async def begun_workflow(s: Scene) -> Given:
     return {"workflow": made["id"]}
 
 
+async def cancelled_workflow(s: Scene) -> Given:
+    found = await begun_workflow(s)
+    await s.workspace.settle()
+    await s.boss.call("cancel_workflow", **found)
+    await s.workspace.settle()
+    return found
+
+
 SHA = "0" * 40
 SCENES: dict[str, Make] = {
     "register_agent": of_owner(name="x"),
@@ -384,6 +392,8 @@ SCENES: dict[str, Make] = {
     "create_tasks": fixed(**R, tasks=[{"id": "a", "title": "Plan"}], duplicate_ok=True),
     "start_workflow": workflow,
     "get_workflow": begun_workflow,
+    "cancel_workflow": begun_workflow,
+    "retry_workflow": cancelled_workflow,
     "list_workflows": fixed(),
     "assign_task": other,
     "change_task": of("task", Scene.task, priority="high"),

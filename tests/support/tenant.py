@@ -407,8 +407,8 @@ ROWS: dict[str, Expressions] = {
         "step": "'a'",
         "task_id": TASK,
         "place": "0",
-        "definition": "'{}'",
-        "state": "'open'",
+        "definition": '\'{"id": "a", "title": "A", "body": "B"}\'',
+        "state": _by(3, "'completed'", r1="'open'"),
     },
     "spending": {
         "hour": ":hour - :size + k",

@@ -16,8 +16,8 @@ from tests.support.tenant import Tenant
 
 # A message of `tests.support.tenant`.
 DEAD_LETTER = "m_00000000001000000021"
-# A workflow there, whose step is the task of the same number.
-WORKFLOW = "wf_0000000001000000003"
+# A workflow there, whose step is the task of the same number, and one that runs.
+WORKFLOW, RUNNING = "wf_0000000001000000003", "wf_0000000001000000001"
 SETTINGS = ".github/hubbub.yml"
 TEMPLATES = "templates:\n  fixer:\n    workflow: agent.yml\n"
 CODE = {"src/a.py": "a = 1\nb = 2\n", "README.md": "Read me\n"}
@@ -251,6 +251,8 @@ CALLS: dict[str, Does] = {
         inputs={"feature": "sails"},
     ),
     "get_workflow": call("me", "get_workflow", workflow=WORKFLOW),
+    "cancel_workflow": call("lead", "cancel_workflow", workflow=RUNNING, note="Enough"),
+    "retry_workflow": call("lead", "retry_workflow", workflow=WORKFLOW, step="a"),
     "list_workflows": call("me", "list_workflows"),
     "list_workflows, ended": call("me", "list_workflows", state="ended"),
     "list_workflows, startable": call("me", "list_workflows", state="startable"),

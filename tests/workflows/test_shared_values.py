@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
+from bot.identity.actors import Actor
 from tests.support.story import Agent, Workspace
 from tests.support.workflows import Played, start
 
@@ -125,3 +126,15 @@ async def test_a_damaged_context_is_said_and_its_last_readable_version_is_used(
     assert claimed["step"]["problem"] == (
         "version 2 of the workflow's context is damaged; this is version 1"
     )
+    lead = Agent(
+        workspace.dispatcher,
+        Actor(
+            workspace.installation.id,
+            "@ada",
+            "tech-lead",
+            roles={workspace.repository.id: "tech-lead"},
+        ),
+    )
+    listed = await lead.call("list_attention")
+    (item,) = [each for each in listed["items"] if each["kind"] == "context_damaged"]
+    assert item["title"].startswith("The context of the workflow feature on acme/rocket#")

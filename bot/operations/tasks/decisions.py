@@ -24,7 +24,7 @@ from bot.operations.tasks import task_runs, task_titles
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, Task, task_view
-from bot.operations.workflows import undecided
+from bot.operations.workflows import ends, undecided
 from bot.repository import narrowing, repository_settings
 from bot.tasks import (
     issue_state,
@@ -370,6 +370,8 @@ def _check_not_superseded(ctx: Context, row: FullTask) -> None:
 
 
 async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
+    if await ends.retry_of_parent(ctx, row, note):
+        return []
     if row["state"] in OPEN:
         raise Refused(
             "illegal_transition",

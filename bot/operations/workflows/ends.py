@@ -1,0 +1,128 @@
+"""Cancelling a workflow, and retrying one that ended."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bot.errors import Refused
+from bot.identity import permissions
+from bot.identity.permissions import Condition
+from bot.kernel.operation import Answer, Context, operation
+from bot.operations.arguments import Note
+from bot.operations.github import clean_texts
+from bot.operations.tasks.access import check_role
+from bot.repository import narrowing
+from bot.workflows import cancelling, flows, retrying
+from bot.workflows.flows import Loaded
+from store.mirror import stored_repositories
+from store.tables.workflows import WorkflowRow, WorkflowState
+from store.tasks.tasks import FullTask
+from store.workflows import workflows
+
+WorkflowId = Annotated[str, Field(max_length=40, description="its id: wf_…")]
+
+
+class EndedWorkflow(Answer):
+    workflow: str
+    state: WorkflowState
+    undoing: list[str] = Field(
+        [], description="the steps that undo what it did", exclude_if=lambda names: not names
+    )
+
+
+class RetriedWorkflow(Answer):
+    workflow: str
+    state: WorkflowState
+    again: list[str] = Field(description="the steps that are done again")
+
+
+@operation(presence="at_work")
+async def cancel_workflow(
+    ctx: Context,
+    workflow: WorkflowId,
+    compensate: Annotated[  # noqa: FBT002 - callers name their arguments
+        bool, Field(description="begin the steps that undo what was done")
+    ] = True,
+    note: Annotated[Note | None, Field(description="the reason")] = None,
+) -> EndedWorkflow:
+    """Cancel a workflow: its steps end, their issues are closed, and holders are told."""
+    loaded = await _loaded(ctx, workflow)
+    state = loaded.workflow["state"]
+    if state not in ("running", "failed"):
+        raise Refused(
+            "illegal_transition",
+            f"{workflow} is {state} already. Nothing was changed.",
+            state=state,
+            legal=[],
+        )
+    texts, _ = clean_texts.for_card({"note": note})
+    why = texts.get("note") or "it was cancelled"
+    await cancelling.cancel(ctx.tx, loaded, ctx.actor.name, why, compensate=compensate)
+    undone = [key for key, each in flows.flow_of(loaded).steps.items() if each.is_undo]
+    going = [key for key in undone if loaded.steps[key]["state"] in ("open", "waiting")]
+    return EndedWorkflow(workflow=workflow, state=loaded.workflow["state"], undoing=going)
+
+
+@operation(presence="at_work")
+async def retry_workflow(
+    ctx: Context,
+    workflow: WorkflowId,
+    step: Annotated[
+        str | None, Field(max_length=60, description="begin with it; none: what failed")
+    ] = None,
+    note: Annotated[Note | None, Field(description="the reason")] = None,
+) -> RetriedWorkflow:
+    """Do a step again, and all that depends on it, with the context it began with."""
+    loaded = await _loaded(ctx, workflow)
+    texts, _ = clean_texts.for_card({"note": note})
+    again = await retrying.retry(ctx, loaded, step, texts.get("note", ""))
+    return RetriedWorkflow(workflow=workflow, state=loaded.workflow["state"], again=again)
+
+
+async def retry_of_parent(ctx: Context, parent: FullTask, note: str) -> bool:
+    """Retry the newest workflow of this issue. False if it did not fail and was not cancelled."""
+    here = (ctx.tx, ctx.installation_id)
+    newest = next(iter(await workflows.of_parent(*here, parent["id"], 1)), None)
+    if newest is None or newest["state"] not in ("failed", "cancelled"):
+        return False
+    loaded = await flows.load(*here, newest["id"])
+    if loaded is not None:
+        await retrying.retry(ctx, loaded, None, note)
+    return True
+
+
+async def _loaded(ctx: Context, workflow_id: str) -> Loaded:
+    """The locked workflow, if the actor may end and retry it. Raise Refused."""
+    here = (ctx.tx, ctx.installation_id)
+    row = await workflows.get(*here, workflow_id)
+    reach = ctx.actor.known_repositories
+    if row is None or (reach is not None and row["repository_id"] not in reach):
+        raise _unknown(workflow_id)
+    name = await stored_repositories.repository_name(*here, row["repository_id"])
+    check_role(ctx, row["repository_id"], name or "")
+    await narrowing.check(ctx, row["repository_id"], name or "")
+    _check_may_decide(ctx, row)
+    loaded = await flows.load(*here, workflow_id)
+    if loaded is None:
+        raise _unknown(workflow_id)
+    return loaded
+
+
+def _check_may_decide(ctx: Context, row: WorkflowRow) -> None:
+    """Raise Refused unless it is a person, a tech-lead, or who started it."""
+    condition: Condition = "own" if row["started_by"] == ctx.actor.name else "any"
+    where = row["repository_id"]
+    if not permissions.allows(ctx.actor, ctx.operation, condition, repository_id=where):
+        raise Refused(
+            "forbidden",
+            f"{row['started_by']} started {row['id']}. Ask them, or an agent with the role "
+            "tech-lead, or a person who may write to the repository.",
+            **permissions.missing(ctx.actor, ctx.operation, condition),
+        )
+
+
+def _unknown(workflow_id: str) -> Refused:
+    return Refused(
+        "unknown_workflow",
+        f"There is no workflow {workflow_id!r} that you may see. list_workflows lists them.",
+    )
