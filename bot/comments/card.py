@@ -1,9 +1,9 @@
 """The card of a task: the status comment that people read on its issue."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bot.comments import card_boxes, card_gate, card_history, card_next, card_text
+from bot.comments import card_boxes, card_gate, card_history, card_next, card_text, card_workflow
 from bot.comments.card_boxes import Box
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_runs import ShownRun
@@ -110,8 +110,10 @@ class _Read:
 
 async def _read(tx: Tx, task: FullTask) -> _Read:
     pull = await lookup.pull_request(tx, task)
+    workflow = await card_workflow.of_task(tx, task)
     if task["state"] not in OPEN:
-        return _Read(await _result_context(tx, task, pull), None, pull)
+        result = replace(await _result_context(tx, task, pull), workflow=workflow)
+        return _Read(result, None, pull)
     here = (tx, task["installation_id"])
     blockers, children = await ready.waiting_for(*here, task["issue_id"] or 0)
     lease = await leases.get(*here, task["lease_id"]) if task["lease_id"] else None
@@ -140,6 +142,7 @@ async def _read(tx: Tx, task: FullTask) -> _Read:
         run=await _run(tx, task),
         gate=await card_gate.of_task(tx, task),
         plan=await _plan(tx, task),
+        workflow=workflow,
     )
     return _Read(context, lease, pull)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.comments.card_boxes import Box
 from bot.comments.card_gate import ShownGate
 from bot.comments.card_runs import ShownRun
+from bot.comments.card_workflow import ShownWorkflow
 from bot.pulls.review_verdicts import Verdict
 from bot.tasks.merge_readiness import Checks
 from bot.tasks.path_overlap import Overlap
@@ -42,6 +43,8 @@ class CardContext:
     gate: ShownGate | None = None
     # The plan of the holder that waits for an approval.
     plan: PlanProposalRow | None = None
+    # Of which the task is a step or the parent.
+    workflow: ShownWorkflow | None = None
     # The caps that are near or reached, of the task and of its holder.
     caps: Sequence[SpendHoldRow] = ()
 

@@ -5,7 +5,15 @@ The order is for a phone: who must do what comes first, what can wait is folded.
 
 import hashlib
 
-from bot.comments import card_boxes, card_history, card_parts, card_plan, card_pulls, card_runs
+from bot.comments import (
+    card_boxes,
+    card_history,
+    card_parts,
+    card_plan,
+    card_pulls,
+    card_runs,
+    card_workflow,
+)
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_next import next_step
 from bot.comments.replies import STATE_WORDS, block_quote
@@ -24,6 +32,7 @@ def text(task: FullTask, context: CardContext, details: CardDetails, as_of: int)
         _head(task),
         *card_parts.attention(task, context, details.asked),
         *card_plan.lines(context.plan),
+        *card_workflow.lines(context.workflow),
         *(_open_task if is_open else _ended_task)(task, context, details),
         *card_parts.outcomes(details.outcomes),
         card_boxes.lines(details.boxes),
@@ -43,6 +52,7 @@ def digest(task: FullTask, context: CardContext) -> str:
     else:
         lines += card_parts.result(task, context)
     lines += card_runs.phase(context.run) + card_plan.digest(context.plan)
+    lines += card_workflow.digest(context.workflow)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -62,6 +72,8 @@ def _open_task(task: FullTask, context: CardContext, details: CardDetails) -> li
         *card_parts.spend(context),
         *card_parts.overlaps(context),
     ]
+    if card_workflow.is_running_parent(context.workflow) and task["holder"] is None:
+        return ["\n".join(f"- {each}" for each in facts)]
     return [
         *card_parts.ownership(task, details.lease),
         f"**Next:** {next_step(task, context, details)}",

@@ -5,7 +5,7 @@ from typing import Any
 from bot.comments import orphaned_pulls
 from bot.identity.actors import BOT
 from bot.kernel.sentences import code, shorten
-from bot.tasks import issue_state, lifecycle
+from bot.tasks import issue_state, lifecycle, publishing
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from bot.workflows import (
@@ -40,12 +40,22 @@ from store.tasks.tasks import FullTask
 from store.workflows import needs, steps, workflows
 
 LONGEST_WHY = 600
+# Between two edits of the card of the parent, for the ends of its steps.
+SHOW_EVERY = 60 * SECOND
 
 
 async def go_on(tx: Tx, loaded: Loaded) -> None:
     """Do what is to be done in the workflow now."""
     for action in decide(flow_of(loaded)):
         await carry_out(tx, loaded, action)
+    await _show_progress(tx, loaded)
+
+
+async def _show_progress(tx: Tx, loaded: Loaded) -> None:
+    """Show the steps on the card of the parent, but not at each of several ends in a minute."""
+    parent = await tasks.get(tx, loaded.installation_id, loaded.workflow["parent_task_id"])
+    if parent is not None:
+        await publishing.show(tx, parent, makes_card=True, spacing=SHOW_EVERY)
 
 
 async def carry_out(tx: Tx, loaded: Loaded, action: Action) -> None:

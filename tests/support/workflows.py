@@ -1,5 +1,6 @@
 """Workflows in tests: start one from the text of its file, and play its steps."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 from bot.identity.actors import BOT, Actor
@@ -260,3 +261,21 @@ async def begin(workspace: Workspace, agent: Agent, text: str = FEATURE, **input
     await workspace.settle()
     row = await Played(workspace, made["id"], "").workflow()
     return Played(workspace, made["id"], row["parent_task_id"])
+
+
+@dataclass(frozen=True)
+class Writes:
+    """How many writes reached GitHub for each step, with a share of the parent's, and by kind."""
+
+    each: float
+    kinds: dict[str, int]
+
+
+async def writes_per_step(workspace: Workspace, steps_made: int) -> Writes:
+    """Those that were sent in the installation since its beginning."""
+    rows = await workspace.rows(
+        "SELECT kind, COUNT(*) AS n FROM writes WHERE installation_id = :i AND state = 'sent' "
+        "GROUP BY kind ORDER BY kind"
+    )
+    kinds = {row["kind"]: row["n"] for row in rows}
+    return Writes(sum(kinds.values()) / steps_made, kinds)

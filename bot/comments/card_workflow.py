@@ -1,0 +1,118 @@
+"""The part of the card about the workflow of which the task is a step, or the parent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.comments.replies import STATE_WORDS
+from bot.kernel.sentences import code
+from store.engine.transaction import Tx
+from store.tables.workflows import WorkflowRow, WorkflowStepRow
+from store.tasks import tasks
+from store.tasks.tasks import FullTask
+from store.workflows import steps, workflows
+
+WORDS = {"open": "can begin", "skipped": "skipped", "removed": "taken out", **STATE_WORDS}
+# Steps that a card lists.
+MOST_STEPS = 40
+
+
+@dataclass(frozen=True)
+class ShownStep:
+    """`number`: of its issue, if it is in the repository of the card."""
+
+    key: str
+    number: int | None
+    words: str
+    holder: str | None
+
+
+@dataclass(frozen=True)
+class ShownWorkflow:
+    """`step`: which one the task is; None: it is the parent, and `steps` are all of them."""
+
+    id: str
+    name: str
+    state: str
+    step: str | None = None
+    parent: int | None = None
+    steps: Sequence[ShownStep] = ()
+
+
+async def of_task(tx: Tx, task: FullTask) -> ShownWorkflow | None:
+    here = (tx, task["installation_id"])
+    mine = await steps.of_task(*here, task["id"])
+    if mine is not None:
+        row = await workflows.get(*here, mine["workflow_id"])
+        return row and await _as_step(tx, task, row, mine["step"])
+    newest = await workflows.of_parent(*here, task["id"], limit=1)
+    return await _as_parent(tx, task, newest[0]) if newest else None
+
+
+async def _as_step(tx: Tx, task: FullTask, row: WorkflowRow, step: str) -> ShownWorkflow:
+    parent = await tasks.get(tx, row["installation_id"], row["parent_task_id"])
+    is_here = parent is not None and parent["repository_id"] == task["repository_id"]
+    number = parent["number"] if parent and is_here else None
+    return ShownWorkflow(row["id"], row["name"], row["state"], step=step, parent=number)
+
+
+async def _as_parent(tx: Tx, task: FullTask, row: WorkflowRow) -> ShownWorkflow:
+    here = (tx, row["installation_id"])
+    found = await steps.of_workflow(*here, row["id"])
+    known = await tasks.of_ids(*here, [each["task_id"] for each in found])
+    shown = [_shown(task, each, known.get(each["task_id"])) for each in found]
+    return ShownWorkflow(row["id"], row["name"], row["state"], steps=shown)
+
+
+def _shown(parent: FullTask, row: WorkflowStepRow, task: FullTask | None) -> ShownStep:
+    is_here = task is not None and task["repository_id"] == parent["repository_id"]
+    state = row["state"]
+    if state in ("waiting", "open") and task and task["state"] in ("in_progress", "in_review"):
+        words = STATE_WORDS[task["state"]]
+    elif state == "open" and row["definition"].get("approve"):
+        words = "waits for an approval"
+    else:
+        words = WORDS.get(state, state)
+    number = task["number"] if task and is_here else None
+    return ShownStep(row["step"], number, words, task["holder"] if task else None)
+
+
+def lines(workflow: ShownWorkflow | None) -> list[str]:
+    """The parts of the card."""
+    if workflow is None:
+        return []
+    if workflow.step is not None:
+        of = f", #{workflow.parent}" if workflow.parent else ""
+        return [f"Step {code(workflow.step)} of the workflow {code(workflow.name)}{of}."]
+    done = sum(each.words in DONE for each in workflow.steps)
+    head = (
+        f"Workflow {code(workflow.name)}, {workflow.state}: {done} of {len(workflow.steps)} steps "
+        "have ended."
+    )
+    if workflow.state == "running":
+        head += " Hubbub closes this issue when all have."
+    return [head, _table(workflow.steps)]
+
+
+def is_running_parent(workflow: ShownWorkflow | None) -> bool:
+    """Whether Hubbub ends the task itself, when all steps have ended."""
+    return workflow is not None and workflow.step is None and workflow.state == "running"
+
+
+def digest(workflow: ShownWorkflow | None) -> list[str]:
+    """What people act on: how many steps have ended, and whether the workflow has."""
+    return [] if workflow is None or workflow.step is not None else lines(workflow)[:1]
+
+
+DONE = frozenset({"completed", "failed", "cancelled", "skipped", "taken out"})
+
+
+def _table(shown: Sequence[ShownStep]) -> str:
+    rows = [
+        f"| {code(each.key)} | {f'#{each.number}' if each.number else ''} | {each.words} | "
+        f"{code(each.holder) if each.holder else ''} |"
+        for each in shown[:MOST_STEPS]
+    ]
+    more = len(shown) - MOST_STEPS
+    if more > 0:
+        rows.append(f"| {more} more | | | |")
+    return "\n".join(["| step | issue | state | by |", "|---|---|---|---|", *rows])

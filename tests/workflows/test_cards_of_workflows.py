@@ -1,0 +1,43 @@
+"""Cards say which step of which workflow a task is, and how far the workflow is."""
+
+import pytest
+
+from tests.outbox.test_own_writes import card
+from tests.support.story import Workspace
+from tests.support.workflows import begin, writes_per_step
+
+# Requests for one step from its issue to its end, with those for the whole workflow.
+MOST_WRITES = 8
+
+
+async def test_cards_show_the_workflow_and_its_steps(workspace: Workspace) -> None:
+    ada = await workspace.agent("ada")
+    played = await begin(workspace, ada, feature="login")
+    await played.claim(ada, "design")
+    await workspace.settle()
+    parent = await played.issue("parent")
+    design = card(await played.issue("design"))
+    assert f"Step `design` of the workflow `feature`, #{parent.number}." in design
+    await played.report(ada, "design", "completed")
+    await workspace.settle()
+    shown = card(parent)
+    assert "Workflow `feature`, running: 1 of 4 steps have ended. Hubbub" in shown
+    number = (await played.issue("build-1")).number
+    assert f"| `build-1` | #{number} | can begin |" in shown
+    for key in ("build-1", "build-2", "release"):
+        await played.do(ada, key)
+    assert "Workflow `feature`, completed: 4 of 4 steps have ended." in card(parent)
+
+
+@pytest.mark.parametrize("parts", [4])
+async def test_a_step_takes_few_writes_from_its_start_to_its_end(
+    workspace: Workspace, parts: int
+) -> None:
+    ada = await workspace.agent("ada")
+    names = [f"part {n}" for n in range(parts)]
+    played = await begin(workspace, ada, feature="login", components=names)
+    for key in await played.states():
+        await played.do(ada, key)
+    assert (await played.workflow())["state"] == "completed"
+    found = await writes_per_step(workspace, parts + 2)
+    assert found.each <= MOST_WRITES, found.kinds
