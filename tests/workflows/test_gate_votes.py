@@ -15,6 +15,7 @@ from tests.outbox.test_copied_marks import other_app
 from tests.support.engines import ON_SQLITE
 from tests.support.gates import make_gate
 from tests.support.story import Agent, Workspace
+from tests.support.workflows import define
 
 REVIEW = {"by": "agents", "capability": "review", "quorum": 2}
 
@@ -252,3 +253,50 @@ async def test_commands_of_apps_do_not_count(workspace: Workspace) -> None:
     app.comment(issue, "/approve")
     await workspace.settle()
     assert await task_of(workspace, issue) == ("pending", True)
+
+
+GATED = """
+steps:
+  - id: build
+    title: Build it
+    body: Build it.
+  - id: approve
+    title: Approve it
+    approve: maintainers
+    needs: [build]
+  - id: release
+    title: Release it
+    body: Tag it.
+    needs: [approve]
+"""
+
+
+async def test_a_workflow_waits_at_its_gate_asks_again_after_a_rejection_and_goes_on(
+    workspace: Workspace,
+) -> None:
+    await define(workspace, GATED, "gated")
+    ada = await workspace.agent("ada")
+    await ada.call("start_workflow", name="gated", repository="acme/rocket")
+    await workspace.settle()
+    found = {each.title: each for each in workspace.repository.issues.values()}
+    gate, release = found["Approve it"], found["Release it"]
+    assert await attention(workspace) == []
+    mine = {"task": workspace.name(found["Build it"])}
+    mine["fence"] = (await ada.call("claim_task", **mine))["fence"]
+    await ada.call("update_task_status", **mine, status="completed")
+    await workspace.settle()
+    assert [kind for kind, _ in await attention(workspace)] == ["gate"]
+    assert verbs(gate) == ["/approve", "/reject"]
+    workspace.person.comment(gate, "/reject Not yet")
+    await workspace.settle()
+    assert await task_of(workspace, gate) == ("failed", False)
+    workspace.person.comment(gate, "/retry")
+    await workspace.settle()
+    assert await task_of(workspace, gate) == ("pending", True)
+    refused = await ada.refusal("claim_task", task=workspace.name(release))
+    assert refused.code in ("blocked", "not_claimable", "on_hold")
+    workspace.person.comment(gate, "/approve")
+    await workspace.settle()
+    assert (await task_of(workspace, gate))[0] == "completed"
+    claimed = await ada.call("claim_task", task=workspace.name(release))
+    assert claimed["task"]["state"] == "in_progress"
