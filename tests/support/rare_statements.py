@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.cli.secret_rotation import KINDS
 from store import clock, figures, retention
+from store.agents import agent_budgets, agents
 from store.backup import target
 from store.engine.origins import SERVER, Origin
 from store.engine.sql import Dialect
@@ -25,8 +26,9 @@ from store.mirror import (
     threads,
 )
 from store.outbox import issue_changes, sender_leases
+from store.runs import runs
 from store.tables import TABLES
-from store.tasks import tasks
+from store.tasks import plan_holders, tasks
 
 SEALED = [each.where for each in KINDS]
 # An installation, and a repository or any other id.
@@ -91,6 +93,13 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: backfills.progress(tx, INSTALLATION),
     backfills.unfinished_repositories,
     lambda tx: backfills.unfinished_repositories(tx, INSTALLATION),
+    lambda tx: agent_budgets.of_agents(tx, INSTALLATION, ["ada"]),
+    lambda tx: agent_budgets.of_agents(tx, INSTALLATION, ["ada"], lock=True),
+    lambda tx: agent_budgets.used_up(tx, INSTALLATION, ["ada"]),
+    lambda tx: agents.team(tx, INSTALLATION, "ada", 5),
+    lambda tx: credentials.bearers_of(tx, INSTALLATION, "ada"),
+    lambda tx: plan_holders.below(tx, INSTALLATION, 3),
+    lambda tx: runs.asked_by(tx, INSTALLATION, ["ada"]),
     lambda tx: credentials.change(tx, "key", name="a name"),
     *(lambda tx, each=each: sealed_rows.counts(tx, each) for each in SEALED),
     *(lambda tx, each=each: sealed_rows.lock_batch(tx, each, "id", 0, 5) for each in SEALED),

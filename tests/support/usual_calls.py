@@ -70,6 +70,8 @@ async def live_in(workspace: Workspace, store: CountingStore) -> Scene:
     person.push(repository, "main", CODE | {SETTINGS: TEMPLATES})
     lead = await workspace.agent("lead", "tech-lead")
     me, ada = await workspace.agent("me"), await workspace.agent("ada")
+    keys, i = workspace.dispatcher.shared.keys, workspace.installation.id
+    await workspace.store.write(lambda tx: add_api_key(tx, keys, i, "ada", "developer"))
     mine, free, other = [
         await workspace.task(f"Mend the {each}", "It smokes. " * 50)
         for each in ("pump", "valve", "sail")
@@ -216,12 +218,6 @@ async def list_targets(scene: Scene) -> None:
     await person.call("list_notification_targets")
 
 
-async def move(scene: Scene) -> None:
-    i, keys = scene.workspace.installation.id, scene.workspace.dispatcher.shared.keys
-    await scene.workspace.store.write(lambda tx: add_api_key(tx, keys, i, "ada", "developer"))
-    await scene.lead.call("move_agent", agent_id="ada")
-
-
 # Each operation with typical arguments.
 CALLS: dict[str, Does] = {
     "register_agent": call("me", "register_agent", agent_id="me", name="Me"),
@@ -232,7 +228,7 @@ CALLS: dict[str, Does] = {
     "list_agents, testers": call("lead", "list_agents", limit=4, role="tester"),
     "manage_agent": call("lead", "manage_agent", agent_id="me", action="pause"),
     "invite_agent": call("lead", "invite_agent", agent_id="newcomer"),
-    "move_agent": move,
+    "move_agent": call("lead", "move_agent", agent_id="ada"),
     "spawn_agent": call(
         "lead", "spawn_agent", template="fixer", repository="acme/rocket", prompt="Go on"
     ),
