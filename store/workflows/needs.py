@@ -10,8 +10,8 @@ COLUMNS = tuple(WorkflowNeedRow.__annotations__)
 
 
 async def add(tx: Tx, rows: Sequence[WorkflowNeedRow]) -> None:
-    for row in rows:
-        await tx.run(sql.insert("workflow_needs", COLUMNS), **row)
+    if rows:
+        await tx.many(sql.insert("workflow_needs", COLUMNS), [{**row} for row in rows])
 
 
 async def of_workflow(tx: Tx, installation_id: int, workflow_id: str) -> list[WorkflowNeedRow]:

@@ -15,9 +15,8 @@ SPACING = 5 * 60 * 1_000_000
 
 async def add(tx: Tx, rows: Sequence[WorkflowStepRow]) -> None:
     """Add steps of one workflow, and give their tasks places in the queue of ready tasks."""
-    for row in rows:
-        encoded = {**row, "definition": json_text.text(row["definition"])}
-        await tx.run(sql.insert("workflow_steps", COLUMNS), **encoded)
+    encoded = [{**row, "definition": json_text.text(row["definition"])} for row in rows]
+    await tx.many(sql.insert("workflow_steps", COLUMNS), encoded)
     if not rows:
         return
     await tx.run(
