@@ -29,7 +29,7 @@ NOT_MEASURED = {
     "manage_notification_target",
 }
 
-WORKFLOW = "steps:\n- id: build\n  title: Build it\n  body: Make it work\n"
+DRAFT = "steps:\n- id: build\n  title: Build it\n  body: Make it work\n"
 
 
 @dataclass
@@ -385,10 +385,10 @@ CALLS: dict[str, Does] = {
     "get_insights": by_person("get_insights"),
     "list_workflow_files": by_person("list_workflow_files"),
     "get_workflow_file": by_person("get_workflow_file", repository="acme/rocket", name="release"),
-    "check_workflow": call("me", "check_workflow", text=WORKFLOW),
-    "edit_workflow": by_person("edit_workflow", text=WORKFLOW),
+    "check_workflow": call("me", "check_workflow", text=DRAFT),
+    "edit_workflow": by_person("edit_workflow", text=DRAFT),
     "save_workflow": by_person(
-        "save_workflow", repository="acme/rocket", name="release", text=WORKFLOW
+        "save_workflow", repository="acme/rocket", name="release", text=DRAFT
     ),
     "list_audit since a time": by_person("list_audit", since="2027-01-01"),
 }
