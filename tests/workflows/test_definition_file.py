@@ -19,7 +19,12 @@ from bot.workflows.expansion import expand
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 PAGE = (DOCS / "workflows.md").read_text()
 SCHEMA = DOCS / "workflow.schema.json"
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+# The page also shows other files, which have no steps.
+EXAMPLES = [
+    each
+    for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    if re.search(r"^steps:$", each, re.MULTILINE)
+]
 
 WHOLE = """\
 description: Build a feature
