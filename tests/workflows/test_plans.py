@@ -1,9 +1,11 @@
 """Plans that agents propose: approved, rejected, replaced, withdrawn and refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bot.operations.workflows import known_files
 from fixtures.github import Issue, Person
 from tests.comments.test_card_boxes import card_of, verbs
 from tests.inbox.test_commands import reactions
@@ -208,3 +210,20 @@ async def test_two_people_who_approve_at_once_make_the_tasks_once(workspace: Wor
     await workspace.settle()
     assert len(workspace.repository.issues) == 3
     assert len(await proposals(workspace)) == 1
+
+
+async def test_the_prompts_name_the_files_that_hubbub_has_read(workspace: Workspace) -> None:
+    files = {"src/api/a.py": "a = 1\n", "tests/test_a.py": "\n", "README.md": "Read me\n"}
+    workspace.person.push(workspace.repository, "main", files)
+    ada, _, mine = await held(workspace)
+    await ada.call("github_list_files", repository="acme/rocket")
+    await workspace.settle()
+    found = await workspace.store.read(
+        lambda tx: known_files.paths(tx, ada.actor, str(mine["task"]))
+    )
+    assert "README.md" in found
+    elsewhere = replace(ada.actor, repositories=frozenset({1}))
+    nothing = await workspace.store.read(
+        lambda tx: known_files.paths(tx, elsewhere, str(mine["task"]))
+    )
+    assert nothing == []
