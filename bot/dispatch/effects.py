@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bot.kernel.operation import Answer
 from store import events
-from store.engine import json_text, sequences
+from store.engine import ids, json_text, sequences
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
 
@@ -41,6 +42,8 @@ class Effects:
     answer: Answer
     events: list[ExpectedEvent]
     writes: list[ExpectedWrite]
+    # The ids that the call makes are other ones each time.
+    new_ids: re.Pattern[str] = re.compile(r"(?!)")
 
     @property
     def digest(self) -> str:
@@ -48,11 +51,17 @@ class Effects:
         lists = {name: len(each) for name, each in vars(self.answer).items() if _is_list(each)}
         lists.pop("notices", None)
         parts = [
-            sorted([each.kind, each.task or ""] for each in self.events),
-            sorted([each.kind, each.repository or "", each.target] for each in self.writes),
+            sorted([each.kind, self._without_new(each.task or "")] for each in self.events),
+            sorted(
+                [each.kind, each.repository or "", self._without_new(each.target)]
+                for each in self.writes
+            ),
             sorted(lists.items()),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _without_new(self, text: str) -> str:
+        return self.new_ids.sub("new", text)
 
 
 def _is_list(value: Any) -> bool:
@@ -77,6 +86,7 @@ async def effects_of(tx: Tx, i: int, answer: Answer) -> Effects:
             if not each["kind"].startswith("inbox.")
         ],
         [await _write(tx, i, each) for each in queued],
+        ids.made_at(await tx.now()),
     )
 
 

@@ -48,7 +48,6 @@ from bot.operations.tasks import (
 )
 from bot.operations.workflows import approvals, checks, drafts, proposals, saving, starting
 from bot.operations.workflows import ends as workflow_ends
-from bot.operations.workflows import files as workflow_files
 from bot.operations.workflows import listing as workflow_listing
 
 OPERATIONS: dict[str, Operation] = {
@@ -138,7 +137,6 @@ OPERATIONS: dict[str, Operation] = {
         deliveries.replay_delivery,
         audit.list_audit,
         insights.get_insights,
-        workflow_files.list_workflow_files,
         drafts.get_workflow_file,
         drafts.edit_workflow,
         saving.save_workflow,

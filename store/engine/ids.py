@@ -1,6 +1,7 @@
 """Ids of our own that sort by age: a letter for the kind, then time, a count and chance."""
 
 import itertools
+import re
 import secrets
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -8,6 +9,12 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
 # Ids of one transaction have one time, and the count keeps them in order.
 MADE = itertools.count(secrets.randbits(23))
+
+
+def made_at(now: int) -> re.Pattern[str]:
+    """The ids that were made at this time, which is the same in a whole transaction."""
+    prefix = "".join(PAIRS[(now << 40) >> shift & 1023] for shift in range(90, 30, -10))
+    return re.compile(rf"[a-z]+_{prefix}[{ALPHABET}]{{8}}")
 
 
 def new(kind: str, now: int) -> str:

@@ -1,8 +1,5 @@
 """The definitions of workflows: the files of a repository, as they were read last."""
 
-from collections.abc import Collection
-from typing import TypedDict
-
 from store.engine import json_text, reach, sql
 from store.engine.reach import Reach
 from store.engine.transaction import Tx
@@ -46,33 +43,6 @@ async def of_repository(
     )
     rows: list[WorkflowDefinitionRow] = await tx.all(q, i=installation_id, r=repository_id)
     return [_decode(row) for row in rows]
-
-
-class Listed(TypedDict):
-    """A definition without its content."""
-
-    repository_id: int
-    full_name: str
-    name: str
-    problem: str | None
-    is_valid: int
-
-
-async def of_installation(
-    tx: Tx, installation_id: int, repositories: Collection[int] | None, limit: int
-) -> list[Listed]:
-    """Those of all repositories, or of these, by their names. `is_valid`: a version of it was."""
-    some = "" if repositories is None else "AND d.repository_id IN :rs "
-    if repositories is not None and not repositories:
-        return []
-    q = (
-        "SELECT d.repository_id, r.full_name, d.name, d.problem, "
-        "d.sha IS NOT NULL AS is_valid FROM workflow_definitions d "
-        "JOIN repositories r ON r.installation_id = d.installation_id AND r.id = d.repository_id "
-        f"WHERE d.installation_id = :i {some}ORDER BY r.full_name, d.name LIMIT :n"
-    )
-    given = {} if repositories is None else {"rs": tuple(repositories)}
-    return await tx.all(q, i=installation_id, n=limit, **given)
 
 
 async def page(

@@ -50,6 +50,7 @@ class World:
             "number": str(self.story.pump.number),
             "task": self.story.task_id,
             "context": self.story.context_id,
+            "workflow": self.story.workflow_id,
         }
         filled = {each.path: VARIABLE.sub(lambda m: values[m[1]], each.path) for each in PAGES}
         return {path: f"{HERE}/{part}".rstrip("/") for path, part in filled.items()}
@@ -129,6 +130,39 @@ async def test_a_person_watches_work_as_it_happens_on_sqlite(world: World) -> No
         await agent.call("update_task_status", task=name, fence=fence, status="completed")
         await workspace.settle()
         await expect(row).to_contain_text("completed")
+        assert await page.evaluate("window.kept"), "the page was loaded again"
+
+
+async def test_a_workflow_is_started_and_watched_as_it_happens_on_sqlite(world: World) -> None:
+    workspace = world.story.workspace
+    async with open_window(world.browser, world.url, world.cookies) as window:
+        page = window.page
+        await window.open(f"{HERE}/workflows")
+        await page.get_by_role("link", name="Start feature of acme/rocket").click()
+        await page.get_by_label("feature: What to build (required)").fill("the door")
+        await page.get_by_role("button", name="Show the effect").click()
+        await page.get_by_role("button", name="Start the workflow").click()
+        await expect(page.get_by_text("Done: Start the workflow.")).to_be_visible()
+        await workspace.settle()
+        running = page.get_by_role("table").first.get_by_role("row")
+        await expect(running).to_have_count(3)
+        await running.nth(1).get_by_role("link").first.click()
+        await page.wait_for_url("**/workflows/wf_*")
+        await page.evaluate("window.kept = true")
+        design = page.get_by_role("row").filter(has=page.get_by_role("link", name="design"))
+        await expect(design).to_contain_text("Design the door")
+        agent = await workspace.agent("dan")
+        name = await design.get_by_role("link").first.get_attribute("href")
+        assert name
+        task = "#".join(name.rsplit("/tasks/")[1].rsplit("/", 1))
+        fence = (await agent.call("claim_task", task=task))["fence"]
+        await expect(design).to_contain_text("in progress")
+        await expect(page.locator(".workflow a").first).to_contain_text("dan")
+        await agent.call("send_message", to="bob", body="Which door?", task=task)
+        await expect(page.get_by_text("Which door?")).to_be_visible()
+        await agent.call("update_task_status", task=task, fence=fence, status="completed")
+        await workspace.settle()
+        await expect(design).to_contain_text("completed")
         assert await page.evaluate("window.kept"), "the page was loaded again"
 
 
@@ -221,6 +255,7 @@ async def test_the_pictures_of_the_page_are_drawn_on_sqlite(world: World) -> Non
         ("overview", HERE, "dark"),
         ("task", task, "dark"),
         ("graph", f"{HERE}/graph", "light"),
+        ("workflow", f"{HERE}/workflows/{world.story.workflow_id}", "light"),
     ]
     for name, address, scheme in shown:
         async with open_window(world.browser, world.url, world.cookies, scheme=scheme) as window:

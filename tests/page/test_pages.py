@@ -10,6 +10,7 @@ from fixtures.github import Issue
 from tests.support.login import Browser, LoginServer
 from tests.support.page import HERE, links, signed_in, text_of
 from tests.support.story import Agent, Workspace
+from tests.support.workflows import FEATURE, define
 from webhooks.page.routes import PAGES
 from webhooks.page.views.contexts import changed_lines
 
@@ -46,6 +47,12 @@ async def busy(workspace: Workspace) -> tuple[Agent, Issue]:
     return agent, issue
 
 
+async def start_workflow(workspace: Workspace, agent: Agent) -> None:
+    await define(workspace, FEATURE.replace("Build a feature", f'"{EVIL}"'))
+    given = {"name": "feature", "repository": "acme/rocket", "inputs": {"feature": EVIL}}
+    await agent.call("start_workflow", **given)
+
+
 async def all_pages(browser: Browser) -> dict[str, str]:
     """Every page that the links of the first one lead to, by its address without the query."""
     found: dict[str, str] = {}
@@ -64,7 +71,8 @@ async def all_pages(browser: Browser) -> dict[str, str]:
 
 async def test_plain_links_lead_to_every_page_and_no_text_is_markup(server: LoginServer) -> None:
     workspace, browser = server.workspace, await signed_in(server)
-    await busy(workspace)
+    agent, _ = await busy(workspace)
+    await start_workflow(workspace, agent)
     pages = await all_pages(browser)
     patterns = [
         re.compile(f"{HERE}/{re.sub(r'{[a-z]+}', '[^/]+', each.path)}".rstrip("/"))
@@ -89,7 +97,8 @@ async def test_plain_links_lead_to_every_page_and_no_text_is_markup(server: Logi
 
 async def test_every_fragment_is_the_same_alone_as_in_its_page(server: LoginServer) -> None:
     workspace, browser = server.workspace, await signed_in(server)
-    await busy(workspace)
+    agent, _ = await busy(workspace)
+    await start_workflow(workspace, agent)
     seen = 0
     for address, text in (await all_pages(browser)).items():
         for name, where in re.findall(r'<section id="(\w+)"[^>]*data-hx-get="([^"]+)"', text):

@@ -117,4 +117,4 @@ async def open_window(
     page.on("pageerror", lambda each: complaints.append(str(each)))
     yield Window(page, context, complaints, url)
     await context.close()
-    assert complaints == []
+    assert complaints == [], complaints

@@ -157,7 +157,6 @@ FOREIGN: dict[str, Values] = {
     "steps": lambda s: [{"id": "one", "title": s.word, "body": s.name(1)}],
     "edits": lambda s: [{"do": "set_top", "key": s.word, "value": s.name(1)}],
     "get_workflow_file.name": lambda s: [s.word],
-    "list_workflow_files.name": lambda s: [s.word],
     "save_workflow.name": lambda s: [s.word],
     "save_workflow.base": lambda s: [s.sha],
     "text": lambda s: [f"description: {s.word}", s.name(1)],

@@ -6,6 +6,7 @@ from bot.background import budget_sampling
 from fixtures.github import Issue
 from store.inbox import deliveries
 from tests.support.story import Agent, Workspace
+from tests.support.workflows import define
 
 CODE = {"pump.py": "PRESSURE = 3\n", "README.md": "A rocket\n"}
 # Samples of the budget, and what an agent does between two of them.
@@ -25,6 +26,7 @@ class PageStory:
     context_id: str
     guid: str
     task_id: str
+    workflow_id: str
 
 
 async def play(workspace: Workspace) -> PageStory:
@@ -72,7 +74,19 @@ async def play(workspace: Workspace) -> PageStory:
     (row,) = await workspace.rows(
         "SELECT id FROM tasks WHERE installation_id = :i AND number = :n", n=pump.number
     )
-    return PageStory(workspace, ada, plan, pump, hull, fence, context_id, guid, row["id"])
+    workflow_id = await _workflow(workspace, bob)
+    return PageStory(
+        workspace, ada, plan, pump, hull, fence, context_id, guid, row["id"], workflow_id
+    )
+
+
+async def _workflow(workspace: Workspace, bob: Agent) -> str:
+    """A workflow whose first step somebody works on."""
+    await define(workspace)
+    given = {"name": "feature", "repository": "acme/rocket", "inputs": {"feature": "the hatch"}}
+    made = await bob.call("start_workflow", **given)
+    await workspace.settle()
+    return str(made["id"])
 
 
 async def _work(workspace: Workspace, ada: Agent, bob: Agent, pump: Issue) -> tuple[int, str]:

@@ -479,7 +479,6 @@ SCENES: dict[str, Make] = {
     "list_audit": fixed(),
     "list_attention": fixed(),
     "get_insights": fixed(),
-    "list_workflow_files": fixed(),
     "get_workflow_file": fixed(**R, name="release"),
     "check_workflow": fixed(text=WORKFLOW),
     "edit_workflow": fixed(text=WORKFLOW),

@@ -383,7 +383,6 @@ CALLS: dict[str, Does] = {
     "list_audit of an actor": by_person("list_audit", actor="me"),
     "list_audit of an operation": by_person("list_audit", action="claim_task"),
     "get_insights": by_person("get_insights"),
-    "list_workflow_files": by_person("list_workflow_files"),
     "get_workflow_file": by_person("get_workflow_file", repository="acme/rocket", name="release"),
     "check_workflow": call("me", "check_workflow", text=DRAFT),
     "edit_workflow": by_person("edit_workflow", text=DRAFT),

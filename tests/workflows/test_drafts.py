@@ -113,7 +113,7 @@ async def test_only_people_who_may_write_save_and_agents_never_do(workspace: Wor
     refused = await reader.refusal("save_workflow", **NAME, text=TEXT)
     assert refused.code == "forbidden"
     agent = Agent(workspace.dispatcher, Actor(workspace.installation.id, "ada", "tech-lead"))
-    for name in ("save_workflow", "edit_workflow", "get_workflow_file", "list_workflow_files"):
+    for name in ("save_workflow", "edit_workflow", "get_workflow_file"):
         assert (await agent.refusal(name, **NAME, text=TEXT)).code in (
             "forbidden",
             "invalid_arguments",

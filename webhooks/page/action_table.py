@@ -30,6 +30,8 @@ class Action:
     about: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
     is_dangerous: bool = False
+    # It also has a field for each input of the workflow that it names.
+    has_inputs: bool = False
 
 
 TASK, AGENT, TARGET = ("task",), ("agent_id",), ("target",)
@@ -87,6 +89,23 @@ ACTIONS: dict[str, Action] = {
         {"action": "remove"},
         TARGET,
         is_dangerous=True,
+    ),
+    "start-workflow": Action(
+        "Start the workflow",
+        "start_workflow",
+        {},
+        ("repository", "name"),
+        (Field("task", "Parent issue, or none for a new one"),),
+        has_inputs=True,
+    ),
+    "approve": Action("Approve", "approve_task", {"approve": True}, TASK, (WHY,)),
+    "reject": Action("Reject", "approve_task", {"approve": False}, TASK, (WHY,), is_dangerous=True),
+    "save-workflow": Action(
+        "Save as a pull request",
+        "save_workflow",
+        {},
+        ("repository", "name", "base", "commit", "text"),
+        (Field("title", "Title of the pull request"), Field("body", "Why", "text")),
     ),
     "restore": Action(
         "Make this version the newest", "restore_context", {}, ("context_id", "version")

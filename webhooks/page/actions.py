@@ -15,14 +15,17 @@ from bot.kernel.operation import Answer
 from webhooks.app_keys import DISPATCHER
 from webhooks.bodies import BODIES
 from webhooks.login import is_local
-from webhooks.page import answers, form_tokens, pages
-from webhooks.page.action_table import ACTIONS, Action
+from webhooks.page import answers, form_tokens, pages, workflow_inputs
+from webhooks.page.action_table import ACTIONS, Action, Field
 from webhooks.page.pages import Menu
 from webhooks.page.visit import Visit
 
-# Bytes of a form: the text of a comment, when each of its letters is escaped.
-LARGEST = 512 * 1024
-MOST_FIELDS = 20
+# Bytes of a form: the text of a comment or of a file, when each of its letters is escaped.
+LARGEST = 1024 * 1024
+# The form of the builder has many fields.
+MOST_FIELDS = 200
+# Texts in which spaces and line breaks at the ends count.
+WHOLE = frozenset({"text"})
 KEY = re.compile(r"[0-9a-f]{32}")
 # Fields of every answer, which say nothing about the effect.
 COMMON = frozenset(Answer.model_fields)
@@ -30,18 +33,23 @@ COMMON = frozenset(Answer.model_fields)
 
 @dataclass(frozen=True)
 class Form:
-    """`given`: the arguments of the operation. `back`: the page from which the person came."""
+    """`given`: the arguments of the operation. `back`: the page from which the person came.
+
+    `texts`: what the person filled in; `fields`: with those of a workflow's inputs.
+    """
 
     name: str
     action: Action
     given: dict[str, Any]
     back: str
+    texts: dict[str, str]
+    fields: tuple[Field, ...]
 
 
 async def ask(visit: Visit, menu: Menu) -> web.Response:
     """The form. If there is nothing to fill in, the preview at once."""
-    form = _form(visit, dict(visit.request.query))
-    if form.action.fields:
+    form = await _form(visit, dict(visit.request.query))
+    if form.fields:
         return _show(visit, menu, form, None)
     return await _preview(visit, menu, form)
 
@@ -49,7 +57,7 @@ async def ask(visit: Visit, menu: Menu) -> web.Response:
 async def act(visit: Visit, menu: Menu) -> web.Response:
     """The preview; or, with the token of a preview, the operation itself."""
     sent = await _read(visit.request)
-    form, token = _form(visit, sent), sent.get("token")
+    form, token = await _form(visit, sent), sent.get("token")
     if token is None:
         return await _preview(visit, menu, form)
     key, agreed = sent.get("key", ""), sent.get("agreed", "")
@@ -71,17 +79,28 @@ async def act(visit: Visit, menu: Menu) -> web.Response:
     return answers.see_other(f"{form.back}{separator}done={form.name}")
 
 
-def _form(visit: Visit, sent: dict[str, str]) -> Form:
+async def _form(visit: Visit, sent: dict[str, str]) -> Form:
     """Raise Refused for an action that does not exist."""
     name = visit.part("action")
     action = ACTIONS.get(name)
     if action is None:
         raise Refused("bad_request", f"There is no action {name!r}. Go back to the page before.")
-    names = (*action.about, *(each.name for each in action.fields))
-    texts = {each: sent[each].strip() for each in names if sent.get(each, "").strip()}
+    inputs = await workflow_inputs.of(visit, sent) if action.has_inputs else {}
+    fields = (*workflow_inputs.fields(inputs), *action.fields)
+    names = (*action.about, *(each.name for each in fields))
+    texts = {
+        each: sent[each] if each in WHOLE else sent[each].strip()
+        for each in names
+        if sent.get(each, "").strip()
+    }
     back = sent.get("back", "")
-    given = {**action.given, **{name: _value(name, text) for name, text in texts.items()}}
-    return Form(name, action, given, back if is_local(back) else visit.link())
+    own = {each: texts[each] for each in texts if not each.startswith(workflow_inputs.PREFIX)}
+    given = {
+        **action.given,
+        **{each: _value(each, text) for each, text in own.items()},
+        **workflow_inputs.arguments(inputs, texts),
+    }
+    return Form(name, action, given, back if is_local(back) else visit.link(), texts, fields)
 
 
 def _value(name: str, text: str) -> Any:

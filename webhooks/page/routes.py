@@ -20,6 +20,7 @@ from webhooks.page import (
 from webhooks.page.views import (
     audit,
     budget,
+    builder,
     contexts,
     deliveries,
     fleet,
@@ -30,6 +31,7 @@ from webhooks.page.views import (
     overview,
     task,
     tasks,
+    workflows,
 )
 from webhooks.page.visit import ACCOUNTS, Visit
 
@@ -54,11 +56,13 @@ class Page:
         return f"{self.view.__name__}.html"
 
 
+EDIT = Page("workflows/edit", builder.builder, "New workflow", in_menu=False)
 PAGES = (
     Page("", overview.overview, "Overview"),
     Page("tasks", tasks.tasks, "Tasks"),
     Page("board", tasks.board, "Board"),
     Page("graph", graph.graph, "Graph"),
+    Page("workflows", workflows.workflows, "Workflows", needs="list_workflows"),
     Page("agents", fleet.fleet, "Agents"),
     Page("contexts", contexts.contexts, "Contexts"),
     Page("outbox", outbox.outbox, "Outbox"),
@@ -72,6 +76,8 @@ PAGES = (
     ),
     Page("insights", insights.insights, "Insights", needs="get_insights"),
     Page("audit", audit.audit, "Audit", needs="list_audit"),
+    EDIT,
+    Page("workflows/{workflow}", workflows.workflow, "Workflow", in_menu=False),
     Page("agents/{agent}", fleet.agent, "Agent", in_menu=False),
     Page("tasks/{task}", task.task, "Task", in_menu=False),
     Page("tasks/{owner}/{repository}/{number}", task.task, "Task", in_menu=False),
@@ -87,6 +93,8 @@ def add_routes(app: web.Application) -> None:
         app.router.add_get(address, _handler(each, menu))
     app.router.add_get(f"{ACCOUNTS}/{{account}}/do/{{action}}", _action(actions.ask, menu))
     app.router.add_post(f"{ACCOUNTS}/{{account}}/do/{{action}}", _action(actions.act, menu))
+    address = f"{ACCOUNTS}/{{account}}/workflows/edit"
+    app.router.add_post(address, _handler(EDIT, menu, builder.change))
     app[updates.STREAMS] = updates.Streams()
     app[shared_answers.SHARED] = shared_answers.new_cache()
     # The answer to HEAD must have no body, and a stream is nothing else.
@@ -108,10 +116,10 @@ def _action(
     return handle
 
 
-def _handler(page: Page, menu: pages.Menu) -> Handler:
+def _handler(page: Page, menu: pages.Menu, view: View | None = None) -> Handler:
     async def show(request: web.Request) -> web.StreamResponse:
         async def make(visit: Visit) -> web.Response:
-            values = {"title": page.title, **await page.view(visit)}
+            values = {"title": page.title, **await (view or page.view)(visit)}
             return pages.show(visit, page.template, values, menu, page.path)
 
         return await pages.answer(request, make)
