@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from bot.workflows import effects
 from store.engine.database import open_store
 from tests.conftest import sqlite_copy
 from tests.support.api_keys import add_api_key
@@ -63,7 +64,7 @@ async def world(
     """One browser, one server and one workspace for all tests here."""
     clock = Clock()
     url = sqlite_copy(migrated_sqlite_file, tmp_path_factory.mktemp("page") / "page.db")
-    store = await open_store(url, clock)
+    store = await open_store(url, clock, before_commit=effects.follow)
     async with (
         open_workspace(store, clock, openapi) as workspace,
         open_login_server(workspace) as server,
@@ -163,7 +164,13 @@ async def test_a_workflow_is_started_and_watched_as_it_happens_on_sqlite(world: 
         await agent.call("update_task_status", task=task, fence=fence, status="completed")
         await workspace.settle()
         await expect(design).to_contain_text("completed")
+        build = page.get_by_role("row").filter(has=page.get_by_role("link", name="build-1"))
+        await expect(build).to_contain_text("ready")
         assert await page.evaluate("window.kept"), "the page was loaded again"
+        await page.get_by_role("link", name="Cancel the workflow").click()
+        await page.get_by_role("button", name="Show the effect").click()
+        await page.get_by_role("button", name="Cancel the workflow").click()
+        await expect(page.get_by_text("Done: Cancel the workflow.")).to_be_visible()
 
 
 async def test_an_action_shows_its_effect_before_it_runs_on_sqlite(world: World) -> None:

@@ -98,6 +98,17 @@ ACTIONS: dict[str, Action] = {
         (Field("task", "Parent issue, or none for a new one"),),
         has_inputs=True,
     ),
+    "cancel-workflow": Action(
+        "Cancel the workflow",
+        "cancel_workflow",
+        {},
+        ("workflow",),
+        (WHY,),
+        is_dangerous=True,
+    ),
+    "retry-workflow": Action(
+        "Retry the workflow", "retry_workflow", {}, ("workflow", "step"), (WHY,)
+    ),
     "approve": Action("Approve", "approve_task", {"approve": True}, TASK, (WHY,)),
     "reject": Action("Reject", "approve_task", {"approve": False}, TASK, (WHY,), is_dangerous=True),
     "save-workflow": Action(

@@ -42,7 +42,7 @@ async def workflow(visit: Visit) -> dict[str, Any]:
         "width": graph_layout.WIDTH,
         "height": graph_layout.HEIGHT,
         "messages": await _messages(visit, found.steps),
-        "may_change": visit.may("start_workflow"),
+        "may_change": visit.may("cancel_workflow"),
     }
 
 
