@@ -49,12 +49,12 @@ def _starts(loaded: Loaded, step: str | None) -> list[str]:
         if loaded.workflow["state"] == "cancelled":
             found += [key for key in loaded.steps if _ended_with_workflow(loaded, key)]
         if not found:
-            raise _refused(loaded, "no step failed. Pass `step` to do one again")
+            raise _refusal(loaded, "no step failed. Pass `step` to do one again")
     else:
         _check(loaded, step)
         found = list(dict.fromkeys([step, *found]))
     if not (usable := [key for key in found if _has_issue(loaded, key)]):
-        raise _refused(loaded, "its steps never got issues. Start it again")
+        raise _refusal(loaded, "its steps never got issues. Start it again")
     return usable
 
 
@@ -75,12 +75,12 @@ def _check(loaded: Loaded, step: str) -> None:
             steps=list(loaded.steps),
         )
     if row["state"] not in ENDED:
-        raise _refused(loaded, f"step {step} has not ended, so there is nothing to retry")
+        raise _refusal(loaded, f"step {step} has not ended, so there is nothing to retry")
     if row["state"] == "removed" or not _has_issue(loaded, step):
-        raise _refused(loaded, f"step {step} has no issue in the workflow any more")
+        raise _refusal(loaded, f"step {step} has no issue in the workflow any more")
 
 
-def _refused(loaded: Loaded, why: str) -> Refused:
+def _refusal(loaded: Loaded, why: str) -> Refused:
     workflow = loaded.workflow
     return Refused(
         "illegal_transition",

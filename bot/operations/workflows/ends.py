@@ -45,8 +45,8 @@ async def cancel_workflow(
     ] = True,
     note: Annotated[Note | None, Field(description="the reason")] = None,
 ) -> EndedWorkflow:
-    """Cancel a workflow: its steps end, their issues are closed, and holders are told."""
-    loaded = await _loaded(ctx, workflow)
+    """Cancel a workflow: its steps end, their issues are closed, and holders get a notice."""
+    loaded = await _load(ctx, workflow)
     state = loaded.workflow["state"]
     if state not in ("running", "failed"):
         raise Refused(
@@ -73,7 +73,7 @@ async def retry_workflow(
     note: Annotated[Note | None, Field(description="the reason")] = None,
 ) -> RetriedWorkflow:
     """Do a step again, and all that depends on it, with the context it began with."""
-    loaded = await _loaded(ctx, workflow)
+    loaded = await _load(ctx, workflow)
     texts, _ = clean_texts.for_card({"note": note})
     again = await retrying.retry(ctx, loaded, step, texts.get("note", ""))
     return RetriedWorkflow(workflow=workflow, state=loaded.workflow["state"], again=again)
@@ -91,7 +91,7 @@ async def retry_of_parent(ctx: Context, parent: FullTask, note: str) -> bool:
     return True
 
 
-async def _loaded(ctx: Context, workflow_id: str) -> Loaded:
+async def _load(ctx: Context, workflow_id: str) -> Loaded:
     """The locked workflow, if the actor may end and retry it. Raise Refused."""
     here = (ctx.tx, ctx.installation_id)
     row = await workflows.get(*here, workflow_id)
