@@ -26,12 +26,14 @@ from store.identity import credentials
 from store.inbox import commands, deliveries, missed_deliveries
 from store.inbox.deliveries import Delivery
 from store.messages import (
+    consultations,
     dead_letters,
     due_notices,
     late_readers,
     mailbox,
     messages,
     stored_notices,
+    wait_circles,
 )
 from store.mirror import (
     freshness,
@@ -195,6 +197,21 @@ QUERIES: dict[str, Query] = {
     "cancel what others do": lambda tx, s: write_cancellation.cancel_succeeded(
         tx, s.i, [s.tenant.task_id], {}
     ),
+    "overdue consultations": lambda tx, _: consultations.overdue(tx, 50),
+    "consultations without agents": lambda tx, _: consultations.without_agent(tx, 50),
+    "circles that broke": lambda tx, _: wait_circles.with_broken(tx, 50),
+    "broken circles": lambda tx, s: wait_circles.ids_of_broken(tx, s.i, 50),
+    "circles of agents": lambda tx, s: wait_circles.living(tx, s.i, 50),
+    "what an agent waits for": lambda tx, s: wait_circles.of_agents(tx, s.i, ["me"]),
+    "waits because of an issue": lambda tx, s: wait_circles.between_issues(tx, s.i, [ISSUE]),
+    "drop a circle": lambda tx, s: wait_circles.drop(tx, s.i, "d_3"),
+    "who is in a circle": lambda tx, s: wait_circles.is_in_circle(tx, s.i, "me"),
+    "who may see a repository": lambda tx, s: credentials.that_reach(tx, s.i, ["me"], s.r),
+    "end a consultation": lambda tx, s: consultations.end(tx, s.i, "m_3", "answered", "me"),
+    "withdraw a question": lambda tx, s: consultations.withdraw_unread(tx, s.i, "m_3"),
+    "unseen answers": lambda tx, s: consultations.has_unseen(tx, s.i, "m_3"),
+    "mark answers as seen": lambda tx, s: consultations.mark_seen(tx, s.i, "m_3"),
+    "who got a question": lambda tx, s: consultations.busy_with(tx, s.i, "m_3"),
     "who has expired messages": lambda tx, _: dead_letters.with_expired_receipts(tx, 100),
     "expired messages": lambda tx, s: dead_letters.lock_expired_receipts(tx, s.i, 100),
     "messages to announce": lambda tx, s: mailbox.messages_to_announce(tx, s.i, "me", 5),

@@ -460,6 +460,22 @@ ROWS: dict[str, Expressions] = {
         "ended_at": AT,
         "told_at": AT,
     },
+    "consultations": {
+        "id": "'m_0000000000' || (1000000000 + k)",
+        "asker": f"CASE WHEN k % 3 = 0 THEN :me ELSE {AGENT} END",
+        "state": "'answered'",
+        "outcome": AGENT,
+        "created_at": AT,
+        "expires_at": AT,
+        "ended_at": AT,
+    },
+    "consultation_answers": {
+        "consultation_id": "'m_0000000000' || (1000000000 + k)",
+        "agent_id": AGENT,
+        "message_id": "'m_0000000000' || (1000000001 + k)",
+        "at": AT,
+        "seen_at": AT,
+    },
     "notices": {
         # Hubbub keeps the newest 50 of an agent.
         "agent_id": f"CASE WHEN :size - k < 50 THEN :me ELSE {AGENT} END",
