@@ -62,7 +62,8 @@ async def _follow(tx: Tx, installation_id: int, workflow_id: str, listed: Listed
 async def _follow_steps(tx: Tx, loaded: Loaded, parent: int, listed: int | None) -> bool:
     """Add, take out and put back steps. Return whether any changed."""
     found = await relations.sources(tx, loaded.installation_id, "parent", parent)
-    ids = [each["mirrored_id"] for each in found if each["mirrored_id"] is not None]
+    # An issue that the mirror does not have yet may be a step that moved to another repository.
+    ids = [each["other_id"] for each in found]
     edits = graph_edits.steps_to_change(await _stored_steps(tx, loaded), Drawn(listed, ids), parent)
     changes = [await _change_step(tx, loaded, each) for each in edits]
     return any(changes)
@@ -104,11 +105,10 @@ async def _follow_needs(tx: Tx, loaded: Loaded, listed: int | None) -> bool:
 
 
 def _by_issue(found: Iterable[Awaited]) -> dict[int, frozenset[int]]:
-    """The blockers that the mirror has, by the issue that waits for them."""
+    """The blockers, by the issue that waits for them."""
     ids: dict[int, set[int]] = defaultdict(set)
     for each in found:
-        if each["mirrored_id"] is not None:
-            ids[each["waits_id"]].add(each["mirrored_id"])
+        ids[each["waits_id"]].add(each["other_id"])
     return {issue: frozenset(blockers) for issue, blockers in ids.items()}
 
 
