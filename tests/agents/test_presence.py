@@ -27,6 +27,10 @@ ONLY_AT_WORK = {
     "assign_task",
     "change_task",
     "terminate_agent",
+    "move_agent",
+    "approve_task",
+    "cancel_workflow",
+    "retry_workflow",
 } | {each.name for each in WRITING if each.reaches_github}
 CALLS = {each.name: IN_WORKSPACE[each.name] for each in WRITING}
 
