@@ -59,11 +59,11 @@ async def _as_parent(tx: Tx, task: FullTask, row: WorkflowRow) -> ShownWorkflow:
     here = (tx, row["installation_id"])
     found = await steps.of_workflow(*here, row["id"])
     known = await tasks.of_ids(*here, [each["task_id"] for each in found])
-    shown = [_shown(task, each, known.get(each["task_id"])) for each in found]
+    shown = [_step_view(task, each, known.get(each["task_id"])) for each in found]
     return ShownWorkflow(row["id"], row["name"], row["state"], steps=shown)
 
 
-def _shown(parent: FullTask, row: WorkflowStepRow, task: FullTask | None) -> ShownStep:
+def _step_view(parent: FullTask, row: WorkflowStepRow, task: FullTask | None) -> ShownStep:
     is_here = task is not None and task["repository_id"] == parent["repository_id"]
     state = row["state"]
     if state in ("waiting", "open") and task and task["state"] in ("in_progress", "in_review"):

@@ -67,6 +67,7 @@ def _can_be_released(place: CommandPlace) -> bool:
 FITS: Mapping[str, Fits] = {
     "claim": lambda place: place.is_free and not place.is_on_hold,
     "release": _can_be_released,
+    "run": lambda place: not place.is_pull and (place.task is None or place.is_open),
     "assign": lambda place: place.is_free,
     "hold": lambda place: place.is_open and not place.is_on_hold,
     "resume": lambda place: place.is_on_hold,

@@ -10,7 +10,7 @@ from tests.support.story import Workspace
 
 # Commands that make sense wherever there is a task, for somebody who may do everything.
 ALWAYS = {"status", "why", "agents", "invite", "help"}
-OF_OPEN = {"priority", "block", "cancel", "done"}
+OF_OPEN = {"run", "priority", "block", "cancel", "done"}
 
 
 def last_reply(place: Issue | Pull) -> str:
@@ -90,7 +90,7 @@ async def test_help_shows_only_what_the_permission_allows(workspace: Workspace) 
 async def test_help_where_there_is_no_task_says_why_it_is_short(workspace: Workspace) -> None:
     plain = workspace.person.open_issue(workspace.repository, "No task")
     text = await help_here(workspace, plain)
-    assert shown(text) == {"agents", "invite", "help"}
+    assert shown(text) == {"agents", "invite", "run", "help"}
     assert text.startswith("This issue is not a task. Add the label `agent-task` to make it one.")
     workspace.person.push(workspace.repository, "fix", {"a.py": "1\n"}, base="main")
     pull = workspace.person.open_pull(workspace.repository, title="By a person", head="fix")
