@@ -103,6 +103,20 @@ async def test_a_file_that_was_changed_meanwhile_is_not_overwritten(workspace: W
     assert await workspace.rows("SELECT id FROM writes WHERE installation_id = :i") == []
 
 
+async def test_a_file_keeps_the_line_breaks_of_windows(workspace: Workspace) -> None:
+    windows = TEXT.replace("\n", "\r\n")
+    workspace.person.push(workspace.repository, "main", {PATH: windows})
+    await workspace.settle()
+    me = person(workspace)
+    file = await opened(workspace, me)
+    assert file["text"] == windows
+    sent = {"text": f"{TEXT}# more\n", "base": file["sha"], "commit": file["commit"]}
+    saved = await me.call("save_workflow", **NAME, **sent)
+    await workspace.settle()
+    head = workspace.repository.branches[saved["branch"]]
+    assert workspace.repository.commits[head].files[PATH] == f"{windows}# more\r\n"
+
+
 async def test_a_file_with_problems_is_not_saved(workspace: Workspace) -> None:
     refused = await person(workspace).refusal("save_workflow", **NAME, text="steps: []\n")
     assert f"{PATH} has problems, so it was not saved: line 1" in refused.message

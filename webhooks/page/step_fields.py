@@ -136,11 +136,11 @@ def input_value(sent: Mapping[str, str], name: str, old: Any) -> dict[str, Any]:
         values[key] = each
     default = values.get("default")
     if isinstance(default, str):
-        values["default"] = typed(default, values.get("type") or "text")
+        values["default"] = as_input(default, values.get("type") or "text")
     return {key: each for key, each in values.items() if each is not None}
 
 
-def typed(text: str, kind: str) -> Any:
+def as_input(text: str, kind: str) -> Any:
     """A text as the value of an input. What does not fit stays a text, so that it is refused."""
     if kind == "list":
         return names_in(text)

@@ -37,7 +37,7 @@ def _field(name: str, given: InputView) -> Field:
 def arguments(inputs: Mapping[str, InputView], texts: Mapping[str, str]) -> dict[str, Any]:
     """What the operation gets: each input in its type."""
     found = {
-        name: step_fields.typed(texts[f"{PREFIX}{name}"], each.type)
+        name: step_fields.as_input(texts[f"{PREFIX}{name}"], each.type)
         for name, each in inputs.items()
         if f"{PREFIX}{name}" in texts
     }

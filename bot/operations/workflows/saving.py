@@ -45,9 +45,10 @@ async def save_workflow(
     """Propose a workflow file as a pull request."""
     where = await visible_repository(ctx, repository)
     path = path_of(name)
-    content = _with_line_breaks(text)
+    there = await _file(ctx, where, path)
+    content = _with_line_breaks(text, there)
     _check_valid(content, path)
-    old = await _current(ctx, where, name, path)
+    old = git_objects.blob_sha(there) if there is not None else await _sha_read(ctx, where, name)
     _check_unchanged(path, old, base, content)
     branch = await _free_branch(ctx, where, name)
     target = on_branch(where, branch)
@@ -63,9 +64,12 @@ async def save_workflow(
     return SavedWorkflow(writes=[opened, committed, proposed], path=path, branch=branch)
 
 
-def _with_line_breaks(text: str) -> str:
-    """A file ends with a line break."""
-    return text if text.endswith("\n") else f"{text}\n"
+def _with_line_breaks(text: str, old: bytes | None) -> str:
+    """A file ends with a line break. Browsers lose those of Windows, which a file had before."""
+    text = text if text.endswith("\n") else f"{text}\n"
+    if old is None or b"\r\n" not in old:
+        return text
+    return text.replace("\r\n", "\n").replace("\n", "\r\n")
 
 
 def _check_valid(text: str, path: str) -> None:
@@ -77,14 +81,16 @@ def _check_valid(text: str, path: str) -> None:
         )
 
 
-async def _current(ctx: Context, where: RepositoryRow, name: str, path: str) -> str | None:
-    """The SHA of the file on the default branch, as far as Hubbub knows."""
+async def _file(ctx: Context, where: RepositoryRow, path: str) -> bytes | None:
+    """The file on the default branch. None if there is none, or if it was not read yet."""
     here = (ctx.installation_id, where["id"])
     head = await branches.get(ctx.tx, *here, where["default_branch"])
-    content = await code.file_at(ctx.tx, here, head["sha"], path) if head else None
-    if content is not None:
-        return git_objects.blob_sha(content)
-    row = await definitions.get(ctx.tx, *here, name)
+    return await code.file_at(ctx.tx, here, head["sha"], path) if head else None
+
+
+async def _sha_read(ctx: Context, where: RepositoryRow, name: str) -> str | None:
+    """The SHA of the file when it was read for the last time."""
+    row = await definitions.get(ctx.tx, ctx.installation_id, where["id"], name)
     return row and (row["problem_sha"] or row["sha"])
 
 
