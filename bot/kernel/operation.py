@@ -35,14 +35,16 @@ Key: TypeAlias = Annotated[
 ADDRESS = re.compile(r"https?://[^/\s]+/([^/\s]+/[^/\s]+)/(?:issues|pull)/(\d+)(?:[/?#].*)?")
 
 
-def _reference(ref: str) -> str:
+def issue_reference(ref: str) -> str:
     found = ADDRESS.fullmatch(ref)
     return f"{found[1]}#{found[2]}" if found else ref
 
 
 # How callers name a task.
 TaskRef: TypeAlias = Annotated[
-    str, Field(description="owner/repo#12 or a task id", max_length=300), AfterValidator(_reference)
+    str,
+    Field(description="owner/repo#12 or a task id", max_length=300),
+    AfterValidator(issue_reference),
 ]
 RepositoryName: TypeAlias = Annotated[str, Field(description="owner/repo", max_length=250)]
 WaitSeconds: TypeAlias = Annotated[

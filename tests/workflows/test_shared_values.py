@@ -138,3 +138,21 @@ async def test_a_damaged_context_is_said_and_its_last_readable_version_is_used(
     listed = await lead.call("list_attention")
     (item,) = [each for each in listed["items"] if each["kind"] == "context_damaged"]
     assert item["title"].startswith("The context of the workflow feature on acme/rocket#")
+
+
+GATED = """
+steps:
+  - {id: design, title: Design it, body: Think., outputs: [api, port]}
+  - {id: approve, title: Approve it, approve: writers, needs: [design]}
+  - {id: build, title: Build it, body: Work., needs: [approve]}
+"""
+
+
+async def test_a_gate_between_two_steps_hides_no_outputs(workspace: Workspace) -> None:
+    flow = await start(workspace, GATED)
+    ada = await workspace.agent("ada")
+    await flow.do(ada, "design", outputs=API)
+    workspace.person.comment(await flow.issue("approve"), "/approve")
+    await workspace.settle()
+    claimed = await flow.claim(ada, "build")
+    assert claimed["step"]["needs"] == {"design": API}

@@ -163,3 +163,15 @@ async def test_run_in_a_comment_makes_the_issue_the_parent(workspace: Workspace)
     workspace.person.comment(issue, "/run feature feature")
     await workspace.settle()
     assert any("`feature` is no input of a workflow" in each.body for each in issue.comments)
+
+
+async def test_a_workflow_is_found_by_its_parent_too(workspace: Workspace) -> None:
+    await define(workspace)
+    ada = await workspace.agent("ada")
+    issue = await workspace.task()
+    task = workspace.name(issue)
+    made = await ada.call("start_workflow", name="feature", task=task, inputs={"feature": "x"})
+    assert (await ada.call("get_workflow", workflow=task))["workflow"]["id"] == made["id"]
+    other = await workspace.task()
+    refused = await ada.refusal("get_workflow", workflow=workspace.name(other))
+    assert refused.code == "unknown_workflow"

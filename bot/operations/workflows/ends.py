@@ -11,6 +11,7 @@ from bot.kernel.operation import Answer, Context, operation
 from bot.operations.arguments import Note
 from bot.operations.github import clean_texts
 from bot.operations.tasks.access import check_role
+from bot.operations.workflows.access import WorkflowRef, unknown_workflow, visible_workflow
 from bot.repository import narrowing
 from bot.workflows import cancelling, flows, retrying
 from bot.workflows.flows import Loaded
@@ -18,8 +19,6 @@ from store.mirror import stored_repositories
 from store.tables.workflows import WorkflowRow, WorkflowState
 from store.tasks.tasks import FullTask
 from store.workflows import workflows
-
-WorkflowId = Annotated[str, Field(max_length=40, description="its id: wf_…")]
 
 
 class EndedWorkflow(Answer):
@@ -39,7 +38,7 @@ class RetriedWorkflow(Answer):
 @operation(presence="at_work")
 async def cancel_workflow(
     ctx: Context,
-    workflow: WorkflowId,
+    workflow: WorkflowRef,
     compensate: Annotated[  # noqa: FBT002 - callers name their arguments
         bool, Field(description="begin the steps that undo what was done")
     ] = True,
@@ -60,13 +59,15 @@ async def cancel_workflow(
     await cancelling.cancel(ctx.tx, loaded, ctx.actor.name, why, compensate=compensate)
     undone = [key for key, each in flows.flow_of(loaded).steps.items() if each.is_undo]
     going = [key for key in undone if loaded.steps[key]["state"] in ("open", "waiting")]
-    return EndedWorkflow(workflow=workflow, state=loaded.workflow["state"], undoing=going)
+    return EndedWorkflow(
+        workflow=loaded.workflow["id"], state=loaded.workflow["state"], undoing=going
+    )
 
 
 @operation(presence="at_work")
 async def retry_workflow(
     ctx: Context,
-    workflow: WorkflowId,
+    workflow: WorkflowRef,
     step: Annotated[
         str | None, Field(max_length=60, description="begin with it; none: what failed")
     ] = None,
@@ -76,7 +77,9 @@ async def retry_workflow(
     loaded = await _load(ctx, workflow)
     texts, _ = clean_texts.for_card({"note": note})
     again = await retrying.retry(ctx, loaded, step, texts.get("note", ""))
-    return RetriedWorkflow(workflow=workflow, state=loaded.workflow["state"], again=again)
+    return RetriedWorkflow(
+        workflow=loaded.workflow["id"], state=loaded.workflow["state"], again=again
+    )
 
 
 async def retry_of_parent(ctx: Context, parent: FullTask, note: str) -> bool:
@@ -91,20 +94,17 @@ async def retry_of_parent(ctx: Context, parent: FullTask, note: str) -> bool:
     return True
 
 
-async def _load(ctx: Context, workflow_id: str) -> Loaded:
+async def _load(ctx: Context, ref: str) -> Loaded:
     """The locked workflow, if the actor may end and retry it. Raise Refused."""
     here = (ctx.tx, ctx.installation_id)
-    row = await workflows.get(*here, workflow_id)
-    reach = ctx.actor.known_repositories
-    if row is None or (reach is not None and row["repository_id"] not in reach):
-        raise _unknown(workflow_id)
+    row = await visible_workflow(ctx, ref)
     name = await stored_repositories.repository_name(*here, row["repository_id"])
     check_role(ctx, row["repository_id"], name or "")
     await narrowing.check(ctx, row["repository_id"], name or "")
     _check_may_decide(ctx, row)
-    loaded = await flows.load(*here, workflow_id)
+    loaded = await flows.load(*here, row["id"])
     if loaded is None:
-        raise _unknown(workflow_id)
+        raise unknown_workflow(ref)
     return loaded
 
 
@@ -119,10 +119,3 @@ def _check_may_decide(ctx: Context, row: WorkflowRow) -> None:
             "tech-lead, or a person who may write to the repository.",
             **permissions.missing(ctx.actor, ctx.operation, condition),
         )
-
-
-def _unknown(workflow_id: str) -> Refused:
-    return Refused(
-        "unknown_workflow",
-        f"There is no workflow {workflow_id!r} that you may see. list_workflows lists them.",
-    )

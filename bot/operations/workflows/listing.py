@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode, wrong_cursor
 from bot.operations.tasks.access import visible_repository
 from bot.operations.workflows import definitions, views
+from bot.operations.workflows.access import WorkflowRef, visible_workflow
 from bot.operations.workflows.views import WorkflowLine, WorkflowView
 from bot.tasks import lookup
 from bot.workflows.definition import Definition
@@ -19,7 +19,6 @@ from store.workflows import workflows
 from store.workflows.definitions import NamedDefinition
 from store.workflows.workflows import Sought
 
-WorkflowId = Annotated[str, Field(max_length=40, description="its id: wf_…")]
 ENDED: tuple[WorkflowState, ...] = ("completed", "failed", "cancelled")
 
 
@@ -55,22 +54,9 @@ class Workflows(Answer):
 
 
 @operation(reads_only=True)
-async def get_workflow(ctx: Context, workflow: WorkflowId) -> OneWorkflow:
+async def get_workflow(ctx: Context, workflow: WorkflowRef) -> OneWorkflow:
     """Return a workflow: its steps, who holds them, and what each waits for."""
     return OneWorkflow(workflow=await views.view(ctx, await visible_workflow(ctx, workflow)))
-
-
-async def visible_workflow(ctx: Context, workflow_id: str, *, lock: bool = False) -> WorkflowRow:
-    """A workflow within the actor's reach, or the newest one of a parent task. Raise Refused."""
-    here = (ctx.tx, ctx.installation_id)
-    row = await (workflows.lock if lock else workflows.get)(*here, workflow_id)
-    reach = ctx.actor.known_repositories
-    if row is None or (reach is not None and row["repository_id"] not in reach):
-        raise Refused(
-            "unknown_workflow",
-            f"There is no workflow {workflow_id!r} that you may see. list_workflows lists them.",
-        )
-    return row
 
 
 @operation(reads_only=True)

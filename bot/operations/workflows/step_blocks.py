@@ -1,12 +1,14 @@
 """What the holder of a step's task needs of its workflow."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Context
 from bot.workflows import shared_values
+from store.tables.workflows import WorkflowNeedRow
 from store.tasks.tasks import FullTask
 from store.workflows import needs, steps, workflows
 
@@ -36,12 +38,8 @@ async def of_task(ctx: Context, task: FullTask) -> StepBlock | None:
     if row is None or workflow is None:
         return None
     document = await shared_values.read(ctx, workflow)
-    before = [
-        each["needs"]
-        for each in await needs.of_workflow(*here, workflow["id"])
-        if each["step"] == row["step"]
-    ]
-    given = {key: document.outputs[key] for key in before if key in document.outputs}
+    before = _before(row["step"], await needs.of_workflow(*here, workflow["id"]))
+    given = {key: document.outputs[key] for key in sorted(before & document.outputs.keys())}
     return StepBlock(
         workflow=workflow["id"],
         step=row["step"],
@@ -62,6 +60,16 @@ async def outputs_of(ctx: Context, task: FullTask) -> dict[str, Any]:
         return {}
     document = await shared_values.read(ctx, workflow)
     return _short(dict(document.outputs.get(row["step"], {})))
+
+
+def _before(step: str, edges: Sequence[WorkflowNeedRow]) -> set[str]:
+    """The steps that it needs, and what those need: a gate between two steps hides nothing."""
+    found: set[str] = set()
+    ahead = {step}
+    while ahead:
+        ahead = {each["needs"] for each in edges if each["step"] in ahead} - found
+        found |= ahead
+    return found
 
 
 def _short(values: dict[str, Any]) -> dict[str, Any]:

@@ -161,11 +161,11 @@ KINDS = {
         fits_prepared=lambda data: all(isinstance(at(data, name), list) for name in SETS),
         overwrites="given",
     ),
+    # By GitHub's description of its API, to add a sub-issue notifies nobody; to remove one does.
     "sub_issue": Kind(
         "issues: write",
         rest("POST", SUB_ISSUES, _child_body),
         number_result,
-        notifies=True,
         stored_values=stored_ends,
         unless=_gone_end,
         lacks=_lacking_end,
