@@ -9,7 +9,7 @@ from mcp.shared.exceptions import MCPError
 
 from bot.identity import permissions
 from bot.identity.actors import Actor
-from bot.workflows.strategies import STRATEGIES, Subject, instructions
+from bot.workflows.plans.strategies import STRATEGIES, Subject, instructions
 
 # The prompts of the strategies, by which an agent plans its task, begin with it.
 PLAN = "plan_"

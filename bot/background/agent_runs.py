@@ -6,7 +6,7 @@ from bot.background import run_steps
 from bot.background.attempts import attempt
 from bot.errors import Refused
 from bot.runs import queue, schedules
-from bot.workflows import step_runs
+from bot.workflows.offers import step_runs
 from store.engine.transaction import Store
 from store.runs import run_queue, run_schedules
 from store.runs.run_queue import RepositoryKey

@@ -9,7 +9,7 @@ import structlog
 from bot.fetch.delivery_log import WINDOW
 from bot.runs import schedules
 from bot.times import SECOND
-from bot.workflows import schedules as workflow_schedules
+from bot.workflows.definitions import schedules as workflow_schedules
 from store import clock
 from store.engine import key_values
 from store.engine.transaction import Store, Tx

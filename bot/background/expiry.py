@@ -5,7 +5,8 @@ from functools import partial
 from bot.background.attempts import attempt
 from bot.messages import consultations, deadlocks, delivery
 from bot.tasks import lifecycle
-from bot.workflows import reservations, timeouts
+from bot.workflows.execution import timeouts
+from bot.workflows.offers import reservations
 from store.engine.transaction import Store, Tx, Work
 from store.messages import dead_letters, wait_circles
 from store.messages.consultations import Due

@@ -11,7 +11,7 @@ from bot.kernel.notice_rules import Happening
 from bot.kernel.operation import Shared
 from bot.operations.workflows.starting import StartedWorkflow, start_workflow
 from bot.times import stamp
-from bot.workflows import schedules
+from bot.workflows.definitions import schedules
 from store.engine.transaction import Store, Tx
 from store.mirror import stored_repositories
 from store.tables.workflows import WorkflowScheduleRow

@@ -7,7 +7,7 @@ from bot.cli.output import say
 from bot.kernel.yaml_file import Unreadable
 from bot.repository import workflow_paths
 from bot.settings import WrongSettings
-from bot.workflows import definition_file, shipped
+from bot.workflows.definitions import definition_file, shipped
 
 
 def check(files: Sequence[Path]) -> int:

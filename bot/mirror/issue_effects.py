@@ -12,7 +12,8 @@ from bot.repository import repository_settings
 from bot.tasks import issue_state, label_changes, lifecycle, task_events, task_labels
 from bot.tasks.states import OPEN
 from bot.times import SECOND
-from bot.workflows import following, open_gates
+from bot.workflows.gates import open_gates
+from bot.workflows.reconciliation import following
 from store.engine import json_text
 from store.engine.transaction import Row, Tx
 from store.mirror import (

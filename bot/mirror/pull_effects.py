@@ -15,7 +15,7 @@ from bot.repository import repository_settings
 from bot.tasks import lifecycle, publishing, pull_ties
 from bot.tasks.states import OPEN
 from bot.times import SECOND
-from bot.workflows import open_gates
+from bot.workflows.gates import open_gates
 from store import events
 from store.engine.transaction import Tx
 from store.mirror import head_checks, pulls, stored_repositories

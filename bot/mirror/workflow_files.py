@@ -2,7 +2,7 @@
 
 from bot.mirror import reads
 from bot.pulls import workflow_files
-from bot.workflows import file_checks
+from bot.workflows.definitions import file_checks
 from store.engine.transaction import Tx
 from store.mirror import code_objects, pulls
 from store.tables.mirror import PullRequestRow

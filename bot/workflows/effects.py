@@ -2,7 +2,8 @@
 
 from collections.abc import Set as AbstractSet
 
-from bot.workflows import advance, offers
+from bot.workflows.execution import advance
+from bot.workflows.offers import offers
 from store.engine.transaction import TaskKey, Tx
 
 

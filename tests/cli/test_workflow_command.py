@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bot.workflows import shipped
+from bot.workflows.definitions import shipped
 from tests.support.command_line import hubbub
 
 WRONG = "steps:\n  - {id: a, title: A, body: x, needs: [b]}\n  - {id: b, title: B}\n"

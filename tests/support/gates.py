@@ -4,8 +4,8 @@ from typing import Any
 
 from bot.identity.actors import BOT
 from bot.tasks import lifecycle
-from bot.workflows import gates, open_gates
-from bot.workflows.definition import Definition
+from bot.workflows.definitions.definition import Definition
+from bot.workflows.gates import gates, open_gates
 from fixtures.github import Issue
 from store.engine import ids
 from store.engine.transaction import Tx

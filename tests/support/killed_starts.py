@@ -27,13 +27,13 @@ MODULES = (
     "bot.operations.workflows.parents",
     "bot.operations.workflows.start_checks",
     "bot.operations.tasks.planning",
-    "bot.workflows.first_rows",
-    "bot.workflows.shared_values",
-    "bot.workflows.workflow_log",
-    "bot.workflows.advance",
-    "bot.workflows.flows",
-    "bot.workflows.actions",
-    "bot.workflows.opening",
+    "bot.workflows.starting.first_rows",
+    "bot.workflows.execution.shared_values",
+    "bot.workflows.execution.workflow_log",
+    "bot.workflows.execution.advance",
+    "bot.workflows.execution.flows",
+    "bot.workflows.execution.actions",
+    "bot.workflows.execution.opening",
 )
 CALL = {"name": "feature", "repository": "acme/rocket", "inputs": {"feature": "x"}}
 KEY = "killed"
@@ -90,7 +90,7 @@ def points(url: str, installation_id: int, now: int) -> list[str]:
             names = found.read().split()
         os.waitpid(child, 0)
         return list(dict.fromkeys(names))
-    last = "bot.workflows.advance.follow"
+    last = "bot.workflows.execution.advance.follow"
 
     def note(at: str) -> None:
         os.write(writer, f"{at}\n".encode())

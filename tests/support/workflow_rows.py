@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.workflows.definition_file import parse
-from bot.workflows.expansion import expand
+from bot.workflows.definitions.definition_file import parse
+from bot.workflows.definitions.expansion import expand
 from fixtures.github import Issue
 from store.engine.transaction import Tx
 from store.tables.workflows import WorkflowNeedRow, WorkflowRow, WorkflowStepRow

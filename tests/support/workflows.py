@@ -5,7 +5,9 @@ from typing import Any, cast
 
 from bot.identity.actors import BOT, Actor
 from bot.kernel.operation import Context
-from bot.workflows import advance, definition_file, expansion, first_holds, shared_values
+from bot.workflows.definitions import definition_file, expansion
+from bot.workflows.execution import advance, shared_values
+from bot.workflows.starting import first_holds
 from fixtures.github import Issue
 from store.engine import ids
 from store.engine.transaction import Tx

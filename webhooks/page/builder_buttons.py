@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.errors import Refused
 from bot.operations.workflows.drafts import DraftView
-from bot.workflows.draft import DraftStep
+from bot.workflows.editing.draft import DraftStep
 from webhooks.page import step_fields
 from webhooks.page.step_fields import FILE_FIELDS, STEP_FIELDS, Edits
 

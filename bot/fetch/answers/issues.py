@@ -11,7 +11,7 @@ from bot.mirror import issue_effects, reads, silent_changes, writer
 from bot.mirror.changes import Changes, Transfer
 from bot.mirror.rows import issue_rows
 from bot.mirror.webhooks.relations import issue_name, repository_of
-from bot.workflows import following
+from bot.workflows.reconciliation import following
 from store.engine.transaction import Tx
 from store.mirror import (
     dependency_cycles,

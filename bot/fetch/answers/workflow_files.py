@@ -9,7 +9,7 @@ from bot.mirror import code, reads
 from bot.pulls import checks
 from bot.pulls.workflow_files import files_in
 from bot.repository import workflow_paths
-from bot.workflows import definition_file, file_checks, stored_definitions
+from bot.workflows.definitions import definition_file, file_checks, stored_definitions
 from store.engine.transaction import Tx
 from store.mirror import code_objects, task_pulls
 from store.tables.workflows import WorkflowDefinitionRow

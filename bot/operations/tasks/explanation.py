@@ -18,7 +18,7 @@ from bot.repository import narrowing
 from bot.tasks import capped_work, eligibility, lookup
 from bot.tasks.eligibility import Dependencies, Reason
 from bot.tasks.states import CLAIMABLE
-from bot.workflows import offer_text
+from bot.workflows.offers import offer_text
 from store.agents import agents
 from store.tables.agents import AgentRow
 from store.tasks.tasks import FullTask

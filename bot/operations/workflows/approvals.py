@@ -13,8 +13,8 @@ from bot.operations.tasks.status import close_issue
 from bot.operations.workflows import plan_decisions
 from bot.tasks import lifecycle, lookup
 from bot.times import SECOND
-from bot.workflows import gates, open_gates
-from bot.workflows.open_gates import OpenGate
+from bot.workflows.gates import gates, open_gates
+from bot.workflows.gates.open_gates import OpenGate
 from store.tasks.tasks import FullTask
 from store.workflows import plan_proposals
 

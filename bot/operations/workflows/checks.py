@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.yaml_file import Unreadable
-from bot.workflows import definition_file
-from bot.workflows.definition import Definition, Step
+from bot.workflows.definitions import definition_file
+from bot.workflows.definitions.definition import Definition, Step
 
 FileText = Annotated[str, Field(max_length=definition_file.RULES.longest, description="YAML")]
 

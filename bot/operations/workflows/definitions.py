@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.kernel.sentences import code
-from bot.workflows.definition import Definition
+from bot.workflows.definitions.definition import Definition
 from store.tables.mirror import RepositoryRow
 from store.tables.workflows import WorkflowDefinitionRow
 from store.workflows import definitions

@@ -15,10 +15,10 @@ from bot.operations.code.entries import NOTHING, CommitAnswer, at_path, frame
 from bot.operations.code.lookup import Lookup, WhenRead
 from bot.operations.tasks.access import visible_repository
 from bot.repository import workflow_paths
-from bot.workflows import draft
-from bot.workflows.draft import Draft, DraftStep, Problem
-from bot.workflows.edited_values import CannotEdit, Values
-from bot.workflows.edits import AnyEdit
+from bot.workflows.editing import draft
+from bot.workflows.editing.draft import Draft, DraftStep, Problem
+from bot.workflows.editing.edited_values import CannotEdit, Values
+from bot.workflows.editing.edits import AnyEdit
 
 LONGEST = 256 * 1024
 MOST_EDITS = 50

@@ -13,8 +13,8 @@ from bot.operations.github import clean_texts
 from bot.operations.tasks.access import check_role
 from bot.operations.workflows.access import WorkflowRef, unknown_workflow, visible_workflow
 from bot.repository import narrowing
-from bot.workflows import cancelling, flows, retrying
-from bot.workflows.flows import Loaded
+from bot.workflows.execution import cancelling, flows, retrying
+from bot.workflows.execution.flows import Loaded
 from store.mirror import stored_repositories
 from store.tables.workflows import WorkflowRow, WorkflowState
 from store.tasks.tasks import FullTask

@@ -11,7 +11,7 @@ from bot.operations.workflows import definitions, views
 from bot.operations.workflows.access import WorkflowRef, visible_workflow
 from bot.operations.workflows.views import WorkflowLine, WorkflowView
 from bot.tasks import lookup
-from bot.workflows.definition import Definition
+from bot.workflows.definitions.definition import Definition
 from store.tables.workflows import WorkflowRow, WorkflowState
 from store.workflows import definitions as stored_definitions
 from store.workflows import steps as stored_steps

@@ -8,9 +8,10 @@ from bot.operations.workflows import parents, start_checks, starting
 from bot.repository import repository_settings
 from bot.repository.settings_file import PATH
 from bot.tasks import lifecycle, lookup
-from bot.workflows import expansion, plan_steps
-from bot.workflows.definition import Definition
-from bot.workflows.first_rows import Start
+from bot.workflows.definitions import expansion
+from bot.workflows.definitions.definition import Definition
+from bot.workflows.plans import plan_steps
+from bot.workflows.starting.first_rows import Start
 from store.tables.approvals import PlanProposalRow
 from store.tasks.tasks import FullTask
 from store.workflows import plan_proposals

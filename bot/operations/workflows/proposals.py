@@ -12,8 +12,8 @@ from bot.operations.tasks.access import held_task
 from bot.operations.workflows import plan_decisions
 from bot.repository import repository_settings
 from bot.tasks import lifecycle, lookup
-from bot.workflows import plan_steps, strategies
-from bot.workflows.definition import MOST_STEPS, Definition
+from bot.workflows.definitions.definition import MOST_STEPS, Definition
+from bot.workflows.plans import plan_steps, strategies
 from store.engine import ids
 from store.tables.approvals import PlanProposalRow
 from store.tasks.tasks import FullTask

@@ -13,7 +13,7 @@ from bot.operations.github.targets import on_branch
 from bot.operations.github.writing import Writes, queue
 from bot.operations.tasks.access import visible_repository
 from bot.operations.workflows.drafts import DraftText, FileName, path_of
-from bot.workflows import draft
+from bot.workflows.editing import draft
 from store.mirror import branches
 from store.outbox import writes
 from store.tables.mirror import RepositoryRow

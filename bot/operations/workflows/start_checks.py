@@ -7,7 +7,7 @@ from bot.kernel.sentences import code
 from bot.repository import repository_settings
 from bot.tasks import lookup
 from bot.tasks.plans import MOST_SUB_ISSUES
-from bot.workflows.first_rows import Start
+from bot.workflows.starting.first_rows import Start
 from store.agents import agents
 from store.mirror import relations
 from store.tables.mirror import RepositoryRow

@@ -13,17 +13,11 @@ from bot.operations.tasks.planning import Made
 from bot.operations.workflows import definitions, input_words, parents, start_checks
 from bot.tasks import lookup
 from bot.times import minute
-from bot.workflows import (
-    expansion,
-    first_holds,
-    first_rows,
-    input_values,
-    parent_text,
-    shared_values,
-    workflow_log,
-)
-from bot.workflows.expansion import ExpandedStep
-from bot.workflows.first_rows import Start
+from bot.workflows.definitions import expansion, input_values
+from bot.workflows.definitions.expansion import ExpandedStep
+from bot.workflows.execution import shared_values, workflow_log
+from bot.workflows.starting import first_holds, first_rows, parent_text
+from bot.workflows.starting.first_rows import Start
 from store.tables.mirror import RepositoryRow
 from store.tables.workflows import WorkflowDefinitionRow, WorkflowRow
 from store.tasks.tasks import FullTask

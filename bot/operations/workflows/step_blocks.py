@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Context
-from bot.workflows import shared_values
+from bot.workflows.execution import shared_values
 from store.tables.workflows import WorkflowNeedRow
 from store.tasks.tasks import FullTask
 from store.workflows import needs, steps, workflows

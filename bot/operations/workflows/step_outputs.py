@@ -6,7 +6,7 @@ from typing import Any
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.tasks import lookup
-from bot.workflows import shared_values
+from bot.workflows.execution import shared_values
 from store.tasks.tasks import FullTask
 from store.workflows import steps, workflows
 

@@ -4,7 +4,7 @@ from bot.errors import Refused
 from bot.kernel import remedies
 from bot.kernel.operation import Context
 from bot.tasks import lookup
-from bot.workflows import gates, open_gates
+from bot.workflows.gates import gates, open_gates
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
 

@@ -11,8 +11,8 @@ from bot.operations.tasks import blockers, task_titles
 from bot.tasks import lookup
 from bot.tasks.states import CLAIMABLE
 from bot.times import stamp
-from bot.workflows import shared_values
-from bot.workflows.shared_values import Document
+from bot.workflows.execution import shared_values
+from bot.workflows.execution.shared_values import Document
 from store.mirror import stored_repositories
 from store.tables.workflows import WorkflowNeedRow, WorkflowRow, WorkflowState, WorkflowStepRow
 from store.tasks import tasks

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot.errors import Refused
 from bot.operations.workflows.drafts import DraftView
-from bot.workflows.draft import DraftStep
+from bot.workflows.editing.draft import DraftStep
 from webhooks.bodies import BODIES
 from webhooks.page import builder_buttons, graph_layout, step_fields, workflow_drawing
 from webhooks.page.visit import Visit

@@ -1,0 +1,201 @@
+"""What is wrong between the steps of a definition: names, circles, keys that exclude each other.
+
+Pure. Each problem has its path in the definition, so that a file can say its line.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice, pairwise
+from typing import TypeAlias
+
+from bot.tasks import plans
+from bot.workflows.definitions import input_values, references
+from bot.workflows.definitions.definition import Definition, Step
+
+Where: TypeAlias = tuple[str, ...]
+Problem: TypeAlias = tuple[Where, str]
+
+NOT_OF_A_GATE = ("outputs", "role", "capability", "agent", "template", "size", "retry")
+NOT_OF_A_COMPENSATION = ("needs", "if", "each", "approve")
+TEXTS = ("title", "body")
+# Names that a problem lists.
+MOST_NAMES = 10
+# References in one text. A longer text is no task.
+MOST_REFERENCES = 100
+
+
+def problems(definition: Definition) -> list[Problem]:
+    """All of them. A definition without any can be started."""
+    return [
+        *_of_inputs(definition),
+        *_of_schedule(definition),
+        *_of_ids(definition),
+        *(
+            each
+            for n, step in enumerate(definition.steps)
+            for each in _of_step(definition, n, step)
+        ),
+        *_of_compensations(definition),
+        *_of_circle(definition),
+    ]
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more or "none"
+
+
+# --- Inputs --------------------------------------------------------------------------------------
+
+
+def _of_inputs(definition: Definition) -> Iterator[Problem]:
+    for name, given in definition.inputs.items():
+        where = ("inputs", name)
+        if given.default is None and given.required is False:
+            yield where, "needs a default, because it is not required"
+        if given.default is not None and given.required:
+            yield (*where, "required"), "must be left out, because there is a default"
+        if given.default is not None and (why := input_values.problem(given, given.default)):
+            yield (*where, "default"), why
+
+
+def _of_schedule(definition: Definition) -> Iterator[Problem]:
+    missing = [name for name, each in definition.inputs.items() if each.is_required]
+    if definition.schedule and missing:
+        yield ("schedule",), f"needs a default for each input; without: {_names(missing)}"
+
+
+# --- One step ------------------------------------------------------------------------------------
+
+
+def _of_ids(definition: Definition) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    lists = [each.id for each in definition.steps if each.each]
+    for n, step in enumerate(definition.steps):
+        if step.id in first:
+            yield ("steps", str(n), "id"), f"is the id of an earlier step too: {step.id}"
+        first.setdefault(step.id, n)
+        for each in lists:
+            if re.fullmatch(rf"{re.escape(each)}-[0-9]+", step.id):
+                yield ("steps", str(n), "id"), f"is also the name of a task of step {each}"
+
+
+def _of_step(definition: Definition, n: int, step: Step) -> Iterator[Problem]:
+    where = ("steps", str(n))
+    for part, why in (
+        *_of_needs(definition, step),
+        *_of_keys(step),
+        *_of_each(definition, step),
+        *_of_texts(definition, step),
+        *_of_gate(step),
+    ):
+        yield (*where, *part), why
+
+
+def _of_needs(definition: Definition, step: Step) -> Iterator[Problem]:
+    known = [each.id for each in definition.steps]
+    for n, need in enumerate(step.needs):
+        if need not in known:
+            yield ("needs", str(n)), f"names no step: {need}; the steps are {_names(known)}"
+
+
+def _of_keys(step: Step) -> Iterator[Problem]:
+    given = step.model_fields_set
+    if step.approve is None and not step.body.strip():
+        yield ((), "has no body; say what to do")
+    if step.approve is not None:
+        for key in (each for each in NOT_OF_A_GATE if each in given):
+            yield (key,), "is not for a gate, because nobody works on it"
+    if step.agent and step.template:
+        yield ("template",), "cannot stand with agent; use one of them"
+
+
+def _of_each(definition: Definition, step: Step) -> Iterator[Problem]:
+    if step.each is None:
+        return
+    given = definition.inputs.get(step.each)
+    if given is None:
+        yield ("each",), f"names no input; the inputs are {_names([*definition.inputs])}"
+    elif given.type != "list":
+        yield ("each",), f"needs an input with type: list; {step.each} is a {given.type}"
+
+
+def _of_texts(definition: Definition, step: Step) -> Iterator[Problem]:
+    for key in TEXTS:
+        found = list(islice(references.references(getattr(step, key)), MOST_REFERENCES + 1))
+        if len(found) > MOST_REFERENCES:
+            yield (key,), f"has more than {MOST_REFERENCES} references"
+        for written, inside in found[:MOST_REFERENCES]:
+            if why := _of_reference(definition, step, written, inside):
+                yield (key, written), why
+    for key in ("labels", "condition"):
+        if references.OPENING in str(getattr(step, key)):
+            yield ("if" if key == "condition" else key,), "takes no ${{ }}"
+
+
+def _of_reference(definition: Definition, step: Step, written: str, inside: str) -> str | None:
+    shown = " ".join(written.split())[:60]
+    if not written.endswith("}}"):
+        return "has ${{ without }} after it"
+    if inside == references.ITEM:
+        return None if step.each else f"{shown} needs each in this step"
+    name = references.input_name(inside)
+    if name is None:
+        return f"{shown} is unknown; {references.ALLOWED}"
+    known = [*definition.inputs]
+    return None if name in known else f"{shown} names no input; the inputs are {_names(known)}"
+
+
+def _of_gate(step: Step) -> Iterator[Problem]:
+    gate = step.approve
+    if gate is None:
+        return
+    if gate.capability and gate.by != "agents":
+        yield ("approve", "capability"), "is only for by: agents"
+    if isinstance(gate.by, list) and gate.quorum > len(gate.by):
+        yield ("approve", "quorum"), f"is more than the {len(gate.by)} who may approve"
+
+
+# --- Between steps -------------------------------------------------------------------------------
+
+
+def _of_compensations(definition: Definition) -> Iterator[Problem]:
+    by_id = {each.id: each for each in definition.steps}
+    targets = definition.compensations
+    for n, step in enumerate(definition.steps):
+        where = ("steps", str(n))
+        if step.compensation and step.compensation not in by_id:
+            known = _names([*by_id])
+            why = f"names no step: {step.compensation}; the steps are {known}"
+            yield (*where, "on_failure", "compensate"), why
+        for need in {*step.needs} & targets:
+            why = f"names {need}, which runs only after a failure"
+            yield (*where, "needs", str(step.needs.index(need))), why
+        if step.id in targets:
+            yield from ((where + part, why) for part, why in _of_compensation(step))
+
+
+def _of_compensation(step: Step) -> Iterator[Problem]:
+    """Of a step that another one names in `compensate`."""
+    given = {("if" if key == "condition" else key) for key in step.model_fields_set}
+    for key in (each for each in NOT_OF_A_COMPENSATION if each in given):
+        yield (key,), "is not for a step that compensates; it runs after the failure"
+    if step.compensation:
+        yield ("on_failure",), "cannot compensate a step that compensates itself"
+
+
+def _of_circle(definition: Definition) -> Iterator[Problem]:
+    known = Counter(each.id for each in definition.steps)
+    edges = {(each.id, need) for each in definition.steps for need in each.needs if need in known}
+    path = plans.cycle(edges, [each.id for each in definition.steps])
+    if path:
+        n = next(n for n, each in enumerate(definition.steps) if each.id == path[0])
+        waits = [f"{a} needs {b}" for a, b in pairwise(path)]
+        yield ("steps", str(n), "needs"), f"is a circle: {_first_and_last(waits)}"
+
+
+def _first_and_last(waits: list[str]) -> str:
+    left_out = len(waits) - MOST_NAMES
+    shown = waits if left_out <= 0 else [*waits[: MOST_NAMES - 1], f"{left_out} more", waits[-1]]
+    return ", ".join(shown)

@@ -1,0 +1,401 @@
+"""How a workflow goes on, from the states of its steps. Pure.
+
+`decide` returns what to do, and `apply` what the steps are after it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+from bot.workflows.execution import hold_texts
+from store.tables.tasks import TaskState
+from store.tables.workflows import StepState, WorkflowState
+
+ENDED: frozenset[StepState] = frozenset({"completed", "failed", "skipped", "cancelled", "removed"})
+# Its issue is closed then, or no longer in the way.
+DONE = ENDED - {"failed"}
+# What its task's end makes of a step.
+ENDS: dict[TaskState, StepState] = {
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+LABEL = "label:"
+
+
+@dataclass(frozen=True)
+class FlowStep:
+    """A step, as decisions need it. `held`: Hubbub keeps its task on hold for the workflow.
+
+    `compensation`: the step that undoes it. `is_undo`: it is such a step of another one.
+    """
+
+    key: str
+    state: StepState = "waiting"
+    task: TaskState | None = "pending"
+    needs: tuple[str, ...] = ()
+    released: frozenset[str] = frozenset()
+    condition: str = "success"
+    on_failure: Literal["stop", "continue", "compensate"] = "stop"
+    compensation: str | None = None
+    is_undo: bool = False
+    is_gate: bool = False
+    retry: int = 0
+    attempts: int = 0
+    has_opened: bool = False
+    held: bool = False
+    holder: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def is_recovery(self) -> bool:
+        """Whether it may begin after the workflow has stopped."""
+        return self.is_undo or self.condition in ("failure", "always")
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A workflow: its steps in the order of the file. `parallel`: how many may be open at once."""
+
+    steps: Mapping[str, FlowStep]
+    state: WorkflowState = "running"
+    parallel: int = 10
+    labels: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class End:
+    """The step's task has ended."""
+
+    step: str
+    state: StepState
+
+
+@dataclass(frozen=True)
+class Reopen:
+    """The step's task is open again although the step had ended."""
+
+    step: str
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The step's task failed, and is tried again."""
+
+    step: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Open:
+    """The step can begin."""
+
+    step: str
+
+
+@dataclass(frozen=True)
+class Skip:
+    step: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The step must not begin, although its needs do not keep it."""
+
+    step: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """The step begins although this need of it did not succeed."""
+
+    step: str
+    need: str
+
+
+@dataclass(frozen=True)
+class Restart:
+    """A workflow that failed goes on, because somebody retried the step."""
+
+    step: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    pass
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The workflow failed, because these steps failed."""
+
+    steps: tuple[str, ...] = field(default=())
+
+
+Action: TypeAlias = End | Reopen | Retry | Open | Skip | Hold | Release | Restart | Finish | Fail
+
+
+def decide(flow: Flow) -> list[Action]:
+    """What to do now, in order. Nothing more follows until a task changes."""
+    found: list[Action] = []
+    while actions := _next(flow):
+        found += actions
+        flow = apply(flow, actions)
+    return found
+
+
+def _next(flow: Flow) -> list[Action]:
+    """The first of what there is to do. Each may change what the others have to do."""
+    for choose in (_follow_tasks, _follow_opened, _skip_and_open, _make_room, _end):
+        if actions := list(choose(flow)):
+            return actions
+    return []
+
+
+def failures(flow: Flow) -> tuple[str, ...]:
+    """The failed steps that stop the workflow."""
+    return tuple(
+        key
+        for key, each in flow.steps.items()
+        if each.state == "failed" and each.on_failure != "continue"
+    )
+
+
+def _follow_tasks(flow: Flow) -> Iterator[Action]:
+    """Steps whose tasks ended, or are open again."""
+    for key, each in flow.steps.items():
+        ended = ENDS.get(each.task) if each.task else "removed"
+        if each.has_ended:
+            if each.state in ("skipped", "removed") or ended == each.state:
+                continue
+            if flow.state == "failed" and each.state == "failed":
+                yield Restart(key)
+            if ended is not None:
+                yield End(key, ended)
+            elif flow.state in ("running", "failed"):
+                yield Reopen(key)
+        elif ended == "failed" and _may_retry(flow, each):
+            yield Retry(key, each.attempts + 1)
+        elif ended is not None:
+            yield End(key, ended)
+
+
+def _may_retry(flow: Flow, each: FlowStep) -> bool:
+    goes_on = flow.state == "running" and not failures(flow)
+    return each.attempts < each.retry and (goes_on or each.is_undo)
+
+
+def _follow_opened(flow: Flow) -> Iterator[Action]:
+    """Steps that somebody began although they had to wait: their word wins."""
+    for key, each in flow.steps.items():
+        if each.state == "waiting" and each.task in ("in_progress", "in_review"):
+            yield Open(key)
+
+
+def _skip_and_open(flow: Flow) -> Iterator[Action]:
+    """The next step that is skipped or begins, if there is one."""
+    if flow.state == "cancelled":
+        yield from _undo_next(flow)
+        return
+    if flow.state != "running":
+        return
+    stopped = bool(failures(flow))
+    for key, each in flow.steps.items():
+        if each.state != "waiting" or each.is_undo:
+            continue
+        if not all(_is_over(flow, need) for need in each.needs):
+            continue
+        if why := _why_skipped(flow, each):
+            yield Skip(key, why)
+            return
+        if _may_open(flow, each, stopped=stopped) and _has_place(flow, each):
+            yield from _open(flow, each)
+            return
+    yield from _undo_failed(flow)
+
+
+def _why_skipped(flow: Flow, each: FlowStep) -> str | None:
+    """Why a step whose needs are over never begins."""
+    if each.condition == "failure" and _all_ended(flow, each) and not _failed_above(flow, each):
+        return "no step before it failed"
+    if each.condition.startswith(LABEL) and not failures(flow):
+        label = each.condition.removeprefix(LABEL)
+        return None if label in flow.labels else f"the parent issue has no label `{label}`"
+    return None
+
+
+def _may_open(flow: Flow, each: FlowStep, *, stopped: bool) -> bool:
+    """Whether a step whose needs are over may begin."""
+    if each.condition == "failure":
+        return _failed_above(flow, each)
+    return not stopped or each.condition == "always"
+
+
+def _all_ended(flow: Flow, each: FlowStep) -> bool:
+    return all(flow.steps[need].has_ended for need in each.needs)
+
+
+def _is_over(flow: Flow, key: str) -> bool:
+    """Whether nothing more happens to the step: it ended, or the workflow stopped before it."""
+    each = flow.steps[key]
+    return each.has_ended or _never_begins(flow, key)
+
+
+def _never_begins(flow: Flow, key: str) -> bool:
+    """Whether the step waits although the workflow has stopped."""
+    each = flow.steps[key]
+    if each.state != "waiting" or not failures(flow):
+        return False
+    if not each.is_recovery:
+        return True
+    if each.condition == "failure" and not _failed_above(flow, each):
+        return any(_never_begins(flow, need) for need in each.needs)
+    return False
+
+
+def _failed_above(flow: Flow, each: FlowStep) -> bool:
+    """Whether a step that it needs, or that one of those needs, has failed."""
+    ahead, seen = list(each.needs), set(each.needs)
+    while ahead:
+        above = flow.steps[ahead.pop()]
+        if above.state == "failed":
+            return True
+        ahead += [need for need in above.needs if need not in seen]
+        seen.update(above.needs)
+    return False
+
+
+def _open(flow: Flow, each: FlowStep) -> Iterator[Action]:
+    """Begin the step. Needs whose issues stay open would keep it waiting: they are released."""
+    yield from (Release(each.key, need) for need in each.needs if _blocks(flow, each, need))
+    yield Open(each.key)
+
+
+def _blocks(flow: Flow, each: FlowStep, need: str) -> bool:
+    """Whether GitHub shows this need as an open blocker. Issues of failed tasks stay open."""
+    return flow.steps[need].state not in DONE and need not in each.released
+
+
+def _undo_failed(flow: Flow) -> Iterator[Action]:
+    """Begin the steps that undo what failed steps did."""
+    for each in flow.steps.values():
+        undo = flow.steps.get(each.compensation or "")
+        if each.state == "failed" and undo and undo.state == "waiting":
+            yield Open(undo.key)
+            return
+
+
+def _undo_next(flow: Flow) -> Iterator[Action]:
+    """In a cancelled workflow: undo what was begun, the last step first, one after the other."""
+    wanted = undo_order(flow)
+    if any(flow.steps[key].state == "open" for key in wanted):
+        return
+    yield from (Open(key) for key in wanted[:1] if flow.steps[key].state == "waiting")
+
+
+def undo_order(flow: Flow) -> list[str]:
+    """The steps that undo what was begun and have not ended, the first one first."""
+    begun = [each for each in flow.steps.values() if each.has_opened and each.compensation]
+    named = [str(each.compensation) for each in reversed(begun) if each.state != "removed"]
+    return [
+        key for key in dict.fromkeys(named) if key in flow.steps and not flow.steps[key].has_ended
+    ]
+
+
+def _takes_place(each: FlowStep) -> bool:
+    """Whether it counts among the open steps. A gate waits for a word and not for an agent."""
+    return each.state == "open" and not each.is_gate
+
+
+def _has_place(flow: Flow, each: FlowStep) -> bool:
+    return each.is_gate or sum(map(_takes_place, flow.steps.values())) < flow.parallel
+
+
+def _make_room(flow: Flow) -> Iterator[Action]:
+    """Hold steps that nothing on GitHub keeps from beginning, and that must wait."""
+    stopping = failures(flow) if flow.state in ("running", "failed") else ()
+    for key, each in flow.steps.items():
+        if each.has_ended or each.holder or each.task not in ("pending", "assigned"):
+            continue
+        if each.held and not (each.is_gate and each.state == "open"):
+            continue
+        if each.state == "open":
+            if stopping and not each.is_recovery:
+                yield Hold(key, hold_texts.after_stop(stopping))
+        elif flow.state == "cancelled" and each.is_undo:
+            yield Hold(key, hold_texts.undo_in_order())
+        elif not (each.is_undo or any(_blocks(flow, each, need) for need in each.needs)):
+            if stopping:
+                yield Hold(key, hold_texts.after_stop(stopping))
+            elif flow.state == "running":
+                yield Hold(key, hold_texts.no_place(flow.parallel))
+
+
+def _end(flow: Flow) -> Iterator[Action]:
+    """End the workflow when nothing more can happen in it."""
+    if flow.state != "running":
+        return
+    steps = flow.steps.values()
+    stopping = failures(flow)
+    if stopping:
+        if not any(_still_recovers(flow, each) for each in steps):
+            yield Fail(stopping)
+        return
+    if all(each.has_ended or (each.is_undo and each.state == "waiting") for each in steps):
+        for each in steps:
+            if not each.has_ended:
+                yield Skip(each.key, "nothing had to be undone")
+        yield Finish()
+
+
+def _still_recovers(flow: Flow, each: FlowStep) -> bool:
+    """Whether the step is part of what goes on after a failure."""
+    if not each.is_recovery or each.has_ended:
+        return False
+    if each.state == "open":
+        return True
+    return not each.is_undo and not _never_begins(flow, each.key)
+
+
+def apply(flow: Flow, actions: Sequence[Action]) -> Flow:
+    """The workflow after the actions."""
+    for action in actions:
+        flow = _apply(flow, action)
+    return flow
+
+
+def _apply(flow: Flow, action: Action) -> Flow:
+    if isinstance(action, Finish):
+        return replace(flow, state="completed")
+    if isinstance(action, Fail):
+        return replace(flow, state="failed")
+    if isinstance(action, Restart):
+        return replace(flow, state="running")
+    step = _after(flow.steps[action.step], action)
+    return replace(flow, steps={**flow.steps, action.step: step})
+
+
+def _after(each: FlowStep, action: Action) -> FlowStep:
+    """The step after an action on it."""
+    changes: dict[str, Any] = {}
+    match action:
+        case End(_, state):
+            changes = {"state": state, "held": False}
+        case Reopen():
+            changes = {"state": "open", "has_opened": True}
+        case Retry(_, attempt):
+            changes = {"attempts": attempt, "task": "pending"}
+        case Open():
+            changes = {"state": "open", "has_opened": True, "held": each.is_gate}
+        case Skip():
+            changes = {"state": "skipped", "task": "cancelled", "held": False}
+        case Hold():
+            changes = {"state": "waiting", "held": True}
+        case Release(_, need):
+            changes = {"released": each.released | {need}}
+    return replace(each, **changes)

@@ -1,0 +1,26 @@
+"""Ends a step whose time is over: that counts as a failure."""
+
+from bot.identity.actors import BOT
+from bot.tasks import lifecycle
+from bot.tasks.states import OPEN
+from bot.workflows.definitions.definition import Step
+from store.engine.transaction import Tx
+from store.tables.workflows import WorkflowStepRow
+from store.tasks import tasks
+from store.workflows import steps, workflows
+
+
+async def end(tx: Tx, late: WorkflowStepRow) -> bool:
+    """Fail the step's task, and take it from its holder. False if another process did."""
+    here = (tx, late["installation_id"])
+    task = await tasks.lock(*here, late["task_id"])
+    await workflows.lock(*here, late["workflow_id"])
+    row = await steps.lock(*here, late["workflow_id"], late["step"])
+    if row is None or row["deadline_at"] is None or row["deadline_at"] > await tx.now():
+        return False
+    await steps.change(tx, row, deadline_at=None)
+    if task is None or task["state"] not in OPEN:
+        return False
+    timeout = Step.model_validate(row["definition"]).timeout
+    await lifecycle.move(tx, task, "failed", BOT, f"its time of {timeout} is over")
+    return True
