@@ -6,12 +6,16 @@ from bot.kernel.operation import Context
 from bot.kernel.sentences import code
 from bot.repository import repository_settings
 from bot.tasks import lookup
+from bot.tasks.capabilities import missing_capabilities
 from bot.tasks.plans import MOST_SUB_ISSUES
 from bot.workflows.starting.first_rows import Start
 from store.agents import agents
 from store.mirror import relations
 from store.tables.mirror import RepositoryRow
 from store.tasks.tasks import FullTask
+
+# Agents whose capabilities are looked at.
+MOST_AGENTS = 500
 
 
 def check_repository(where: RepositoryRow) -> None:
@@ -48,6 +52,22 @@ async def check_named(ctx: Context, start: Start) -> None:
                 f"step {code(each.key)}: no agent {code(agent)} has registered. Register it, or "
                 "leave `agent` out.",
             )
+
+
+async def lacking_capabilities(ctx: Context, start: Start) -> str | None:
+    """A sentence about steps that no agent can do now, because an agent may register later."""
+    able = [each for each in start.steps if each.step.capability]
+    needs = {tuple(each.step.capability): each.key for each in reversed(able)}
+    team = await agents.at_work(ctx.tx, ctx.installation_id, MOST_AGENTS) if needs else []
+    if len(team) == MOST_AGENTS:
+        return None
+    for needed, key in reversed(needs.items()):
+        if not any(not missing_capabilities(each["capabilities"], needed) for each in team):
+            return (
+                f"No agent at work has registered {', '.join(map(code, needed))}, which step "
+                f"{code(key)} needs."
+            )
+    return None
 
 
 async def check_size(ctx: Context, start: Start, parent: FullTask | None) -> None:

@@ -83,7 +83,8 @@ async def start_workflow(
     start = _start(ctx, where, row, inputs)
     await start_checks.check_named(ctx, start)
     workflow, made = await begin(ctx, where, start, parent)
-    return _answer(start, workflow, parent, made, _hint(row))
+    hints = (_hint(row), await start_checks.lacking_capabilities(ctx, start))
+    return _answer(start, workflow, parent, made, " ".join(filter(None, hints)) or None)
 
 
 def _start(

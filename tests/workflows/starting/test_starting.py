@@ -175,3 +175,20 @@ async def test_a_workflow_is_found_by_its_parent_too(workspace: Workspace) -> No
     other = await workspace.task()
     refused = await ada.refusal("get_workflow", workflow=workspace.name(other))
     assert refused.code == "unknown_workflow"
+
+
+async def test_a_start_says_which_capability_no_agent_has(workspace: Workspace) -> None:
+    await define(workspace, NEEDS_RUST)
+    ada = await workspace.agent("ada", "developer", "python")
+    made = await ada.call("start_workflow", name="feature", repository=R)
+    assert made["hint"] == "No agent at work has registered `rust:2`, which step `port` needs."
+    await workspace.agent("bob", "developer", "rust:3")
+    made = await ada.call("start_workflow", name="feature", repository=R)
+    assert "hint" not in made
+
+
+NEEDS_RUST = """
+steps:
+  - {id: plan, title: Plan it, body: Think., capability: python}
+  - {id: port, title: Port it, body: Work., capability: "rust:2", needs: [plan]}
+"""
