@@ -5,6 +5,8 @@ from difflib import get_close_matches
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.kernel.sentences import code
+from bot.kernel.yaml_file import Unreadable
+from bot.workflows.definitions import stored_values
 from bot.workflows.definitions.definition import Definition
 from store.tables.mirror import RepositoryRow
 from store.tables.workflows import WorkflowDefinitionRow
@@ -35,7 +37,18 @@ def path(name: str) -> str:
 
 
 def parse(row: WorkflowDefinitionRow) -> Definition:
-    return Definition.model_validate(row["definition"])
+    """Raise Refused if this version of Hubbub does not accept what an older one stored."""
+    try:
+        return stored_values.definition(row["definition"] or {})
+    except Unreadable as exc:
+        raise Refused(
+            "not_startable",
+            f"{path(row['name'])} cannot be started: {outdated(exc)}. Change the file.",
+        ) from exc
+
+
+def outdated(exc: Unreadable) -> str:
+    return f"this version of Hubbub does not accept it: {exc}"
 
 
 async def _unknown(ctx: Context, where: RepositoryRow, name: str) -> Refused:

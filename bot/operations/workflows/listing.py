@@ -6,11 +6,13 @@ from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode, wrong_cursor
+from bot.kernel.yaml_file import Unreadable
 from bot.operations.tasks.access import visible_repository
 from bot.operations.workflows import definitions, views
 from bot.operations.workflows.access import WorkflowRef, visible_workflow
 from bot.operations.workflows.views import WorkflowLine, WorkflowView
 from bot.tasks import lookup
+from bot.workflows.definitions import stored_values
 from bot.workflows.definitions.definition import Definition
 from store.tables.workflows import WorkflowRow, WorkflowState
 from store.workflows import definitions as stored_definitions
@@ -126,7 +128,11 @@ async def _startable(ctx: Context, only: int | None, limit: int, cursor: str | N
 
 
 def _definition(row: NamedDefinition) -> DefinitionView:
-    found = definitions.parse(row) if row["definition"] is not None else None
+    found, problem = None, row["problem"]
+    try:
+        found = stored_values.definition(row["definition"]) if row["definition"] else None
+    except Unreadable as exc:
+        problem = problem or definitions.outdated(exc)
     return DefinitionView(
         name=row["name"],
         repository=row["full_name"],
@@ -134,7 +140,7 @@ def _definition(row: NamedDefinition) -> DefinitionView:
         inputs=_inputs(found) if found else {},
         steps=len(found.steps) if found else 0,
         schedule=found.schedule if found else None,
-        problem=row["problem"],
+        problem=problem,
     )
 
 

@@ -3,12 +3,13 @@
 from bot.errors import Refused
 from bot.identity.actors import is_at_least
 from bot.kernel.operation import Context
+from bot.kernel.yaml_file import Unreadable
 from bot.operations.github.targets import repository_of
 from bot.operations.workflows import parents, start_checks, starting
 from bot.repository import repository_settings
 from bot.repository.settings_file import PATH
 from bot.tasks import lifecycle, lookup
-from bot.workflows.definitions import expansion
+from bot.workflows.definitions import expansion, stored_values
 from bot.workflows.definitions.definition import Definition
 from bot.workflows.plans import plan_steps
 from bot.workflows.starting.first_rows import Start
@@ -33,7 +34,7 @@ async def decide(
 
 async def carry_out(ctx: Context, row: FullTask, plan: PlanProposalRow, note: str = "") -> str:
     """Make the tasks of a plan. Return the workflow. Raise Refused."""
-    start = await start_of(ctx, row, Definition.model_validate(plan["definition"]))
+    start = await start_of(ctx, row, _definition(plan))
     workflow, _ = await starting.begin(ctx, await repository_of(ctx, row), start, row)
     await plan_proposals.decide(
         ctx.tx, plan, "approved", ctx.actor.name, note, workflow_id=workflow["id"]
@@ -41,6 +42,18 @@ async def carry_out(ctx: Context, row: FullTask, plan: PlanProposalRow, note: st
     about = {"plan": plan["id"], "workflow": workflow["id"]}
     await _record(ctx, row, "task.plan_approved", note, **about)
     return workflow["id"]
+
+
+def _definition(plan: PlanProposalRow) -> Definition:
+    """Raise Refused if this version of Hubbub does not accept what an older one stored."""
+    try:
+        return stored_values.definition(plan["definition"])
+    except Unreadable as exc:
+        raise Refused(
+            "not_startable",
+            f"This version of Hubbub does not accept the plan: {exc}. Reject it, so that the "
+            "agent proposes another one. Nothing was changed.",
+        ) from exc
 
 
 async def start_of(ctx: Context, row: FullTask, definition: Definition) -> Start:

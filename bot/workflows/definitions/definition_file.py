@@ -39,6 +39,12 @@ def parse(data: bytes) -> Definition:
     return found
 
 
+def problems_of_stored(exc: ValidationError, given: Any) -> list[str]:
+    """What is wrong with a definition that has no file any more, as it was read from one."""
+    wrong = [_of_model(each, given) for each in yaml_file.problems_of(exc, {(): 0}, _group_at)]
+    return [f"{'.'.join(where)}: {reason}" for _, where, reason in sorted(set(wrong))]
+
+
 def too_long(size: int) -> Unreadable:
     return yaml_file.too_long(size, RULES)
 

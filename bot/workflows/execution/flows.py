@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bot.workflows.definitions import stored_values
 from bot.workflows.definitions.definition import Step
 from bot.workflows.execution import hold_texts
 from bot.workflows.execution.decisions import Flow, FlowStep
@@ -31,7 +32,7 @@ class Loaded:
 
     def step(self, key: str) -> Step:
         """The step of the file."""
-        return Step.model_validate(self.steps[key]["definition"])
+        return stored_values.step(self.steps[key]["definition"])
 
     def task(self, key: str) -> FullTask | None:
         return self.tasks.get(self.steps[key]["task_id"])

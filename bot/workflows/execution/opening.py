@@ -4,7 +4,8 @@ from typing import Any
 
 from bot.identity.actors import BOT
 from bot.times import SECOND
-from bot.workflows.definitions.definition import Step, seconds
+from bot.workflows.definitions import stored_values
+from bot.workflows.definitions.definition import seconds
 from bot.workflows.execution import workflow_log
 from store.engine.transaction import Tx
 from store.tables.workflows import WorkflowRow, WorkflowStepRow
@@ -15,7 +16,7 @@ async def open_step(
     tx: Tx, workflow: WorkflowRow, row: WorkflowStepRow, **values: Any
 ) -> WorkflowStepRow:
     """Open a step whose needs are over, and record it. The caller has ended its task's hold."""
-    now, step = await tx.now(), Step.model_validate(row["definition"])
+    now, step = await tx.now(), stored_values.step(row["definition"])
     deadline = now + seconds(step.timeout) * SECOND if step.timeout else None
     changed = await steps.change(
         tx,

@@ -3,7 +3,7 @@
 from bot.identity.actors import BOT
 from bot.tasks import lifecycle
 from bot.tasks.states import OPEN
-from bot.workflows.definitions.definition import Step
+from bot.workflows.definitions import stored_values
 from store.engine.transaction import Tx
 from store.tables.workflows import WorkflowStepRow
 from store.tasks import tasks
@@ -21,6 +21,7 @@ async def end(tx: Tx, late: WorkflowStepRow) -> bool:
     await steps.change(tx, row, deadline_at=None)
     if task is None or task["state"] not in OPEN:
         return False
-    timeout = Step.model_validate(row["definition"]).timeout
-    await lifecycle.move(tx, task, "failed", BOT, f"its time of {timeout} is over")
+    timeout = stored_values.step(row["definition"]).timeout
+    which = f"its time of {timeout}" if timeout else "its time"
+    await lifecycle.move(tx, task, "failed", BOT, f"{which} is over")
     return True

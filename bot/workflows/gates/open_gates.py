@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bot.identity.actors import BOT, Actor
 from bot.tasks import publishing, task_events
 from bot.tasks.states import OPEN
+from bot.workflows.definitions import stored_values
 from bot.workflows.definitions.definition import Gate
 from bot.workflows.gates import gates
 from bot.workflows.gates.gates import Decision, Vote, Voter
@@ -47,7 +48,7 @@ async def of_task(tx: Tx, task: FullTask) -> OpenGate | None:
     step = await steps.of_task(tx, task["installation_id"], task["id"])
     if step is None or not (approve := step["definition"].get("approve")):
         return None
-    return OpenGate(step, Gate.model_validate(approve), await _votes(tx, step))
+    return OpenGate(step, stored_values.gate(approve), await _votes(tx, step))
 
 
 async def _votes(tx: Tx, step: WorkflowStepRow) -> list[Vote]:

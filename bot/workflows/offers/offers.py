@@ -9,8 +9,7 @@ from collections.abc import Set as AbstractSet
 from bot.identity.actors import BOT
 from bot.tasks import lifecycle
 from bot.times import SECOND
-from bot.workflows.definitions import definition
-from bot.workflows.definitions.definition import Definition, Step
+from bot.workflows.definitions import definition, stored_values
 from bot.workflows.offers import applicants, ranking
 from bot.workflows.offers.applicants import Opening
 from bot.workflows.offers.ranking import CRITERIA, Ranked
@@ -39,11 +38,11 @@ async def offer(tx: Tx, changed: AbstractSet[TaskKey]) -> None:
 
 
 async def _offer_step(tx: Tx, row: WorkflowStepRow) -> None:
-    here, step = (tx, row["installation_id"]), Step.model_validate(row["definition"])
+    here, step = (tx, row["installation_id"]), stored_values.step(row["definition"])
     workflow = await workflows.get(*here, row["workflow_id"])
     if workflow is None or workflow["state"] != "running":
         return
-    policy = Definition.model_validate(workflow["definition"]).policy
+    policy = stored_values.policy(workflow["definition"])
     if not (step.agent or step.template or policy.prefer or policy.reserve):
         return
     task = await _ready_task(tx, row)

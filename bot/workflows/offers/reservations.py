@@ -1,7 +1,7 @@
 """Reservations of steps end as all others do, but the agent that a step names keeps it."""
 
 from bot.tasks import lifecycle
-from bot.workflows.definitions.definition import Step
+from bot.workflows.definitions import stored_values
 from bot.workflows.offers import offers
 from store.engine.transaction import Tx
 from store.tasks import tasks
@@ -25,7 +25,7 @@ async def _goes_on(tx: Tx, task: FullTask) -> bool:
     """Whether it is of the agent that a step of a running workflow names, and that is here."""
     here = (tx, task["installation_id"])
     step = await steps.of_task(*here, task["id"])
-    if step is None or Step.model_validate(step["definition"]).agent != task["assigned_to"]:
+    if step is None or stored_values.step(step["definition"]).agent != task["assigned_to"]:
         return False
     workflow = await workflows.get(*here, step["workflow_id"])
     is_running = workflow is not None and workflow["state"] == "running"

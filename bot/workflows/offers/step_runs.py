@@ -7,7 +7,7 @@ from bot.runs.run_rows import RunRequest
 from bot.tasks import lifecycle
 from bot.tasks.states import CLAIMABLE
 from bot.times import MINUTE, minute
-from bot.workflows.definitions.definition import Step
+from bot.workflows.definitions import stored_values
 from bot.workflows.execution import hold_texts
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
@@ -30,7 +30,7 @@ async def start(tx: Tx, row: WorkflowStepRow, currency: str) -> bool:
     if task["held"] and task["held_by"] == BOT:
         await lifecycle.resume(tx, task, BOT)
         task = await tasks.lock(tx, task["installation_id"], task["id"]) or task
-    template = Step.model_validate(step["definition"]).template or ""
+    template = stored_values.step(step["definition"]).template or ""
     wanted = RunRequest(template, BOT, currency)
     await spawning.spawn(tx, where, task, wanted)
     return True
@@ -44,7 +44,7 @@ async def put_off(tx: Tx, row: WorkflowStepRow, refused: Refused) -> None:
     step, task, _ = found
     again = await tx.now() + AGAIN_AFTER
     await steps.change(tx, step, spawn_at=again)
-    template = Step.model_validate(step["definition"]).template
+    template = stored_values.step(step["definition"]).template
     reason = refused.message.removesuffix(" Nothing was changed.").rstrip(".")
     why = f"no run of {template} could start: {reason}; Hubbub tries again at {minute(again)}"
     if task["held"] and task["held_by"] == BOT:
