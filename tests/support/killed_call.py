@@ -1,4 +1,4 @@
-"""A process that calls an operation and is killed at one of its statements, as by kill -9."""
+"""Processes that call an operation, each killed at another of its statements, as by kill -9."""
 
 import asyncio
 import json
@@ -85,18 +85,36 @@ class KillingStore:
         return await self.inner.write(killing)
 
 
-async def main() -> None:
-    """Print how many statements the call took, if it came to its end."""
-    asked = json.loads(sys.argv[1])
+async def call(asked: dict[str, Any], at: int) -> int:
+    """Call it. Return how many statements it took, if it came to its end."""
     clock = int(asked["clock"])
     opened = await open_store(asked["url"], lambda: clock, before_commit=effects.follow)
-    store: Any = KillingStore(opened, asked["at"])
+    counting = KillingStore(opened, at)
+    store: Any = counting
     dispatcher = Dispatcher(store, Shared(Keys(asked["secret"])))
     actor = Actor(asked["installation_id"], asked["agent"], asked["role"])
     await dispatcher.call(actor, asked["operation"], asked["arguments"])
-    print(store.statements)  # noqa: T201 - the test reads it
     await store.close()
+    return counting.statements
+
+
+def main() -> None:
+    """Call it in processes that are killed at statements ever farther apart, until one ends.
+
+    It prints each statement, and waits for a line until it goes on. At last it prints how many
+    statements the call took.
+    """
+    asked, at, step = json.loads(sys.argv[1]), 1, 1
+    while child := os.fork():
+        status = os.waitpid(child, 0)[1]
+        if not os.WIFSIGNALED(status):
+            sys.exit(os.waitstatus_to_exitcode(status))
+        print("killed", at, flush=True)  # noqa: T201 - the test reads it
+        sys.stdin.readline()
+        step = step * 3
+        at += step
+    print("ended", asyncio.run(call(asked, at)), flush=True)  # noqa: T201 - the test reads it
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

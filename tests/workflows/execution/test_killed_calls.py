@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -21,11 +22,12 @@ steps:
 FEWEST = 50
 
 
-async def call_in_process(workspace: Workspace, url: str, at: int, **call: Any) -> int | None:
-    """The statements of the call by a process of its own. None if it was killed."""
+async def call_in_processes(
+    workspace: Workspace, url: str, unchanged: Callable[[str], Awaitable[None]], **call: Any
+) -> int:
+    """Check after each process that is killed. Return how many statements the call took."""
     asked = {
         "url": url,
-        "at": at,
         "clock": workspace.clock(),
         "secret": workspace.dispatcher.shared.keys._secret.decode(),
         "installation_id": workspace.installation.id,
@@ -35,10 +37,19 @@ async def call_in_process(workspace: Workspace, url: str, at: int, **call: Any) 
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.support.killed_call", json.dumps(asked)),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    said, _ = await process.communicate()
-    return int(said.splitlines()[-1]) if process.returncode == 0 else None
+    assert process.stdin
+    assert process.stdout
+    found = ""
+    async for line in process.stdout:
+        how, found = line.decode().split()
+        if how == "killed":
+            await unchanged(found)
+            process.stdin.write(b"\n")
+    assert await process.wait() == 0
+    return int(found)
 
 
 @pytest.mark.parametrize("operation", ["cancel_workflow", "retry_workflow"])
@@ -53,14 +64,11 @@ async def test_a_killed_call_leaves_no_half_of_the_workflow(
         await flow.claim(ada, "make")
     call = {"operation": operation, "arguments": {"workflow": flow.id}}
     before = await content(workspace)
-    at, step = 1, 1
-    while True:
-        found = await call_in_process(workspace, store_url, at, **call)
-        if found is not None:
-            break
+
+    async def unchanged(at: str) -> None:
         assert await content(workspace) == before, at
-        step = step * 4
-        at += step
+
+    found = await call_in_processes(workspace, store_url, unchanged, **call)
     assert found > FEWEST
     states = await flow.states()
     if operation == "cancel_workflow":

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bot.attention import items
+from bot.times import SECOND
 from tests.support import agent_runs
 from tests.support.story import Agent, Workspace
 from tests.support.workflow_rows import Started, begin
@@ -44,6 +45,13 @@ async def reserved(workspace: Workspace, started: Started, step: str) -> str | N
     return found
 
 
+async def time_passes_until(workspace: Workspace, column: str, table: str, *, seconds: int) -> None:
+    """Until so many seconds after the time in the only row that has one."""
+    q = f"SELECT {column} AS at FROM {table} WHERE installation_id = :i AND {column} IS NOT NULL"
+    (row,) = await workspace.rows(q)
+    await workspace.time_passes(row["at"] / SECOND - workspace.clock.now() + seconds)
+
+
 async def needs_person(workspace: Workspace) -> list[str]:
     i = workspace.installation.id
     found = await workspace.store.read(lambda tx: items.open_items(tx, i))
@@ -71,7 +79,7 @@ async def test_a_ready_step_is_kept_for_the_best_agent_and_then_open_to_all(
     assert "other" not in text
     refused = await poor.refusal("claim_task", task=started.name("build"))
     assert refused.code == "reserved"
-    await workspace.time_passes(119)
+    await time_passes_until(workspace, "until_at", "step_offers", seconds=-1)
     assert (await poor.refusal("claim_task", task=started.name("build"))).code == "reserved"
     await workspace.time_passes(2)
     assert await reserved(workspace, started, "build") is None
@@ -186,7 +194,7 @@ async def test_a_run_that_limits_refuse_is_tried_again_and_the_task_says_why(
     assert "no run of fixer could start: " in text
     assert "Hubbub tries again at " in text
     await agent_runs.set_templates(workspace)
-    await workspace.time_passes(299)
+    await time_passes_until(workspace, "spawn_at", "workflow_steps", seconds=-1)
     assert await agent_runs.stored_runs(workspace, "state") == []
     await workspace.time_passes(2)
     assert await agent_runs.stored_runs(workspace, "state") == [("dispatched",)]
