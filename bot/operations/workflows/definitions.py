@@ -6,13 +6,13 @@ from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.kernel.sentences import code
 from bot.kernel.yaml_file import Unreadable
+from bot.repository.workflow_paths import FOLDER, path_of
 from bot.workflows.definitions import stored_values
 from bot.workflows.definitions.definition import Definition
 from store.tables.mirror import RepositoryRow
 from store.tables.workflows import WorkflowDefinitionRow
 from store.workflows import definitions
 
-FOLDER = ".github/hubbub/workflows"
 # Names that an error lists.
 MOST_NAMED = 20
 
@@ -26,14 +26,10 @@ async def find(ctx: Context, where: RepositoryRow, name: str) -> WorkflowDefinit
     if row["definition"] is None:
         raise Refused(
             "not_startable",
-            f"{path(plain)} of {where['full_name']} is not valid, so it cannot be started: "
+            f"{path_of(plain)} of {where['full_name']} is not valid, so it cannot be started: "
             f"{row['problem']}",
         )
     return row
-
-
-def path(name: str) -> str:
-    return f"{FOLDER}/{name}.yml"
 
 
 def parse(row: WorkflowDefinitionRow) -> Definition:
@@ -43,7 +39,7 @@ def parse(row: WorkflowDefinitionRow) -> Definition:
     except Unreadable as exc:
         raise Refused(
             "not_startable",
-            f"{path(row['name'])} cannot be started: {outdated(exc)}. Change the file.",
+            f"{path_of(row['name'])} cannot be started: {outdated(exc)}. Change the file.",
         ) from exc
 
 

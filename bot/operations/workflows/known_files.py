@@ -13,7 +13,7 @@ MOST_PATHS, MOST_LEVELS = 500, 6
 
 
 async def paths(tx: Tx, actor: Actor, ref: str) -> list[str]:
-    """Those at the head of the default branch. None if the actor may not see the task."""
+    """Those at the head of the default branch. Empty if the actor may not see the task."""
     installation_id = actor.installation_id
     try:
         task = await lookup.find(tx, installation_id, ref, reach=actor.known_repositories)

@@ -14,6 +14,7 @@ from bot.operations.workflows.views import WorkflowLine, WorkflowView
 from bot.tasks import lookup
 from bot.workflows.definitions import stored_values
 from bot.workflows.definitions.definition import Definition
+from bot.workflows.execution.decisions import ENDED as ENDED_STEPS
 from store.tables.workflows import WorkflowRow, WorkflowState
 from store.workflows import definitions as stored_definitions
 from store.workflows import steps as stored_steps
@@ -97,7 +98,7 @@ async def _lines(ctx: Context, rows: list[WorkflowRow]) -> list[WorkflowLine]:
     found = []
     for row in rows:
         of_states = counts.get(row["id"], {})
-        done = sum(n for each, n in of_states.items() if each in views.DONE)
+        done = sum(n for each, n in of_states.items() if each in ENDED_STEPS)
         name = names.get(row["parent_task_id"])
         found.append(await views.line(ctx, row, name, done, sum(of_states.values())))
     return found

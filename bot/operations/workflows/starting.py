@@ -11,6 +11,7 @@ from bot.operations.tasks import planning
 from bot.operations.tasks.planned_tasks import PlannedStep, PlannedTask
 from bot.operations.tasks.planning import Made
 from bot.operations.workflows import definitions, input_words, parents, start_checks
+from bot.repository.workflow_paths import path_of
 from bot.tasks import lookup
 from bot.times import minute
 from bot.workflows.definitions import expansion, input_values
@@ -158,7 +159,7 @@ def _hint(row: WorkflowDefinitionRow) -> str | None:
     if row["problem"] is None:
         return None
     return (
-        f"The newest version of {definitions.path(row['name'])} is not valid, so the last valid "
+        f"The newest version of {path_of(row['name'])} is not valid, so the last valid "
         f"one was started. {row['problem']}"
     )
 

@@ -12,6 +12,7 @@ from bot.tasks import lookup
 from bot.tasks.states import CLAIMABLE
 from bot.times import stamp
 from bot.workflows.execution import shared_values
+from bot.workflows.execution.decisions import ENDED
 from bot.workflows.execution.shared_values import Document
 from store.mirror import stored_repositories
 from store.tables.workflows import WorkflowNeedRow, WorkflowRow, WorkflowState, WorkflowStepRow
@@ -32,8 +33,6 @@ ShownState: TypeAlias = Literal[
     "cancelled",
     "removed",
 ]
-# A step in one of these does not change any more.
-DONE = frozenset({"completed", "failed", "skipped", "cancelled", "removed"})
 
 
 class StepView(BaseModel):
@@ -126,7 +125,7 @@ async def _parts(ctx: Context, workflow: WorkflowRow) -> Parts:
 async def _line(ctx: Context, parts: Parts) -> WorkflowLine:
     parent = parts.tasks.get(parts.workflow["parent_task_id"])
     name = parent and lookup.name(parent)
-    done = sum(each["state"] in DONE for each in parts.steps)
+    done = sum(each["state"] in ENDED for each in parts.steps)
     return await line(ctx, parts.workflow, name, done, len(parts.steps))
 
 
@@ -154,7 +153,7 @@ async def line(
 def _step(parts: Parts, row: WorkflowStepRow) -> StepView:
     task = parts.tasks.get(row["task_id"])
     mine = [each for each in parts.needs if each["step"] == row["step"]]
-    ended = {each["step"] for each in parts.steps if each["state"] in DONE}
+    ended = {each["step"] for each in parts.steps if each["state"] in ENDED}
     state = shown_state(row, task, parts.blocked.get(row["task_id"], ()))
     waits = [each["needs"] for each in mine if each["state"] == "present"]
     return StepView(
@@ -193,7 +192,7 @@ def shown_state(
 def _why(task: FullTask | None, state: ShownState) -> str | None:
     if task is None:
         return None
-    if state in DONE:
+    if state in ENDED:
         return task["decision"]
     return task["held_why"] if task["held"] else None
 

@@ -30,6 +30,8 @@ LONGEST_TITLE, LONGEST_BODY = 256, 60_000
 LONGEST_INPUT = 10_000
 MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 LONGEST_DAYS = 90
+# Conditions that ask for a label of the parent issue begin with it.
+LABEL = "label:"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from bot.kernel.sentences import code, shorten
 from bot.tasks import issue_state, lifecycle, publishing
 from bot.tasks.states import OPEN
 from bot.times import SECOND
-from bot.workflows.definitions.definition import seconds
-from bot.workflows.execution import hold_texts, opening, relations_again, workflow_log
+from bot.workflows.execution import hold_texts, opening, relations_again, timeouts, workflow_log
 from bot.workflows.execution.decisions import (
     Action,
     End,
@@ -124,11 +123,6 @@ async def _announce_gate(tx: Tx, loaded: Loaded, key: str) -> None:
         await open_gates.announce(tx, task, gate, loaded.steps[key])
 
 
-def _deadline(loaded: Loaded, key: str, now: int) -> int | None:
-    timeout = loaded.step(key).timeout
-    return now + seconds(timeout) * SECOND if timeout else None
-
-
 async def context_version(tx: Tx, loaded: Loaded) -> int | None:
     """The version that the workflow's context has now."""
     if (context_id := loaded.workflow["context_id"]) is None:
@@ -151,7 +145,7 @@ def reason(task: FullTask | None) -> str | None:
 
 
 async def _retry(tx: Tx, loaded: Loaded, key: str, attempt: int) -> None:
-    deadline = _deadline(loaded, key, await tx.now())
+    deadline = timeouts.deadline(loaded.step(key), await tx.now())
     await _change(tx, loaded, key, attempts=attempt, deadline_at=deadline)
     task = await refresh(tx, loaded, key)
     if task is None or task["state"] in OPEN:

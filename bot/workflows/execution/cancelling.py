@@ -1,7 +1,7 @@
 """Cancels a workflow, and lets the steps begin that undo what it did."""
 
 from bot.tasks.states import CLAIMABLE
-from bot.workflows.execution import actions, decisions, flows
+from bot.workflows.execution import actions, decisions, flows, hold_texts
 from bot.workflows.execution.decisions import ENDED
 from bot.workflows.execution.flows import Loaded
 from store.engine.transaction import Tx
@@ -31,7 +31,7 @@ async def cancel_step(
         return
     ended = {"state": "cancelled", "ended_at": await tx.now(), "deadline_at": None}
     loaded.steps[key] = await steps.change(tx, row, **ended)
-    text = f"its workflow {loaded.workflow['name']} ended: {why}"
+    text = hold_texts.ended_with_workflow(loaded.workflow["name"], why)
     await actions.end_task(tx, loaded, key, "cancelled", text, actor)
 
 

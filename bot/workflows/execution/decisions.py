@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from bot.workflows.definitions.definition import LABEL
 from bot.workflows.execution import hold_texts
 from store.tables.tasks import TaskState
 from store.tables.workflows import StepState, WorkflowState
@@ -20,7 +21,6 @@ ENDS: dict[TaskState, StepState] = {
     "failed": "failed",
     "cancelled": "cancelled",
 }
-LABEL = "label:"
 
 
 @dataclass(frozen=True)

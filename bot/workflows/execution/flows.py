@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bot.workflows.definitions import stored_values
-from bot.workflows.definitions.definition import Step
+from bot.workflows.definitions.definition import LABEL, Step
 from bot.workflows.execution import hold_texts
 from bot.workflows.execution.decisions import Flow, FlowStep
 from store.engine import json_text
@@ -59,7 +59,7 @@ async def _labels(
 ) -> frozenset[str]:
     """The labels of the parent issue, if a step asks for one."""
     conditions = [str(each["definition"].get("if", "")) for each in rows.values()]
-    if not any(each.startswith("label:") for each in conditions):
+    if not any(each.startswith(LABEL) for each in conditions):
         return frozenset()
     parent = await tasks.get(tx, workflow["installation_id"], workflow["parent_task_id"])
     if parent is None or parent["number"] is None:

@@ -7,7 +7,9 @@ from bot.kernel.sentences import code
 from store.tasks.tasks import FullTask
 
 # Every sentence begins with one of these; holds of stuck tasks and of failed relations do not.
-BEGINNINGS = ("waits for ", "its workflow ")
+# Decisions about tasks that ended with their workflow begin with the second one too.
+WAITS, OF_WORKFLOW = "waits for ", "its workflow "
+BEGINNINGS = (WAITS, OF_WORKFLOW)
 
 
 def is_of_workflow(task: FullTask) -> bool:
@@ -25,7 +27,7 @@ def no_place(most: int) -> str:
 
 def after_stop(failed: Sequence[str]) -> str:
     which = " and ".join(map(code, failed))
-    return f"its workflow stopped, because {which} failed"
+    return f"{OF_WORKFLOW}stopped, because {which} failed"
 
 
 def undo_in_order() -> str:
@@ -38,3 +40,8 @@ def done_again(needs: Sequence[str]) -> str:
 
 def only_after_failure() -> str:
     return "waits for a failure: this step runs only then"
+
+
+def ended_with_workflow(name: str, why: str) -> str:
+    """The decision about a task that was cancelled with its workflow."""
+    return f"{OF_WORKFLOW}{name} ended: {why}"

@@ -3,10 +3,8 @@
 from typing import Any
 
 from bot.identity.actors import BOT
-from bot.times import SECOND
 from bot.workflows.definitions import stored_values
-from bot.workflows.definitions.definition import seconds
-from bot.workflows.execution import workflow_log
+from bot.workflows.execution import timeouts, workflow_log
 from store.engine.transaction import Tx
 from store.tables.workflows import WorkflowRow, WorkflowStepRow
 from store.workflows import steps
@@ -17,13 +15,12 @@ async def open_step(
 ) -> WorkflowStepRow:
     """Open a step whose needs are over, and record it. The caller has ended its task's hold."""
     now, step = await tx.now(), stored_values.step(row["definition"])
-    deadline = now + seconds(step.timeout) * SECOND if step.timeout else None
     changed = await steps.change(
         tx,
         row,
         state="open",
         opened_at=now,
-        deadline_at=deadline,
+        deadline_at=timeouts.deadline(step, now),
         **values,
     )
     about = {"step": row["step"], "task": row["task_id"], "attempt": changed["attempts"] + 1}

@@ -14,7 +14,7 @@ from store.workflows import workflows
 
 
 async def follow(tx: Tx, installation_id: int, task_ids: Collection[str]) -> None:
-    """End the workflows of parents that ended. Others begin: their parent is new."""
+    """End the workflows whose parent ended. A new parent is open: its workflow begins."""
     for each in await workflows.running_of_parents(tx, installation_id, task_ids):
         loaded = await flows.load(tx, installation_id, each["id"])
         parent = await tasks.get(tx, installation_id, each["parent_task_id"])

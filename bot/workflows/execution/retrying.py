@@ -16,9 +16,6 @@ from store.tasks import tasks
 from store.tasks.tasks import FullTask
 from store.workflows import needs, steps
 
-# How the decision begins about a task that ended with its workflow.
-WITH_WORKFLOW = "its workflow "
-
 
 async def retry(ctx: Context, loaded: Loaded, step: str | None, note: str) -> list[str]:
     """Begin again with the step, or the steps that ended the workflow. Raise Refused.
@@ -93,7 +90,7 @@ def _refusal(loaded: Loaded, why: str) -> Refused:
 def _ended_with_workflow(loaded: Loaded, key: str) -> bool:
     task = loaded.task(key)
     decision = (task["decision"] or "") if task else ""
-    return loaded.steps[key]["state"] == "cancelled" and WITH_WORKFLOW in decision
+    return loaded.steps[key]["state"] == "cancelled" and hold_texts.OF_WORKFLOW in decision
 
 
 def _with_dependants(loaded: Loaded, starts: Collection[str]) -> list[str]:

@@ -1,13 +1,20 @@
-"""Ends a step whose time is over: that counts as a failure."""
+"""Until when a step may take. Ending it after that counts as a failure."""
 
 from bot.identity.actors import BOT
 from bot.tasks import lifecycle
 from bot.tasks.states import OPEN
+from bot.times import SECOND
 from bot.workflows.definitions import stored_values
+from bot.workflows.definitions.definition import Step, seconds
 from store.engine.transaction import Tx
 from store.tables.workflows import WorkflowStepRow
 from store.tasks import tasks
 from store.workflows import steps, workflows
+
+
+def deadline(step: Step, now: int) -> int | None:
+    """When the time of a step is over that begins now."""
+    return now + seconds(step.timeout) * SECOND if step.timeout else None
 
 
 async def end(tx: Tx, late: WorkflowStepRow) -> bool:

@@ -1,16 +1,18 @@
 """What people changed in the graph of a workflow on GitHub. Pure.
 
-`decide` compares the steps and their needs with the relations of the issues. So it does not matter
-in which order, or how often, GitHub tells of a change, and our own relations change nothing.
+The steps and their needs are compared with the relations of the issues. So it does not matter in
+which order, or how often, GitHub tells of a change, and Hubbub's own relations change nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from bot.workflows.execution.decisions import ENDED
 from store.tables.workflows import StepState
 
-ENDED: frozenset[StepState] = frozenset({"completed", "failed", "skipped", "cancelled"})
+# A step that was taken out may come back.
+FINAL = ENDED - {"removed"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def steps_to_change(steps: Sequence[Known], drawn: Drawn, parent: int) -> list[E
     there = set(drawn.sub_issues)
     found: list[Edit] = []
     for each in steps:
-        if each.issue is None or each.state in ENDED:
+        if each.issue is None or each.state in FINAL:
             continue
         if each.state == "removed":
             found += [PutBack(each.key)] if each.issue in there else []
@@ -118,7 +120,7 @@ def _is_drawn(present: Mapping[str, Known], step: str, needed: str, drawn: Drawn
         return False
     if one.issue is None or other.issue is None or not one.is_settled:
         return True
-    if one.state in ENDED:
+    if one.state in FINAL:
         return True  # nothing about it changes any more
     if other.issue in drawn.circles.get(one.issue, ()):
         return False
@@ -128,7 +130,7 @@ def _is_drawn(present: Mapping[str, Known], step: str, needed: str, drawn: Drawn
 def _drawn_between(present: Mapping[str, Known], drawn: Drawn) -> Iterator[tuple[str, str]]:
     by_issue = {each.issue: each.key for each in present.values() if each.issue is not None}
     for each in present.values():
-        if each.issue is None or each.state in ENDED:
+        if each.issue is None or each.state in FINAL:
             continue
         for blocker in sorted(drawn.blockers.get(each.issue, ())):
             if blocker in by_issue:

@@ -7,12 +7,10 @@ keep: gates, steps that run only under a condition, and those for which there is
 from collections.abc import Mapping, Sequence
 
 from bot.kernel.sentences import code
-from bot.workflows.definitions.definition import Definition, Step
+from bot.workflows.definitions.definition import LABEL, Definition, Step
 from bot.workflows.definitions.expansion import ExpandedStep
 from bot.workflows.execution import hold_texts
 from bot.workflows.gates import gates
-
-LABEL = "label:"
 
 
 def of(definition: Definition, steps: Sequence[ExpandedStep]) -> dict[str, str]:
