@@ -14,7 +14,7 @@ from bot.operations.workflows.views import WorkflowLine, WorkflowView
 from bot.tasks import lookup
 from bot.workflows.definitions import stored_values
 from bot.workflows.definitions.definition import Definition
-from bot.workflows.execution.decisions import ENDED as ENDED_STEPS
+from bot.workflows.execution.flow_state import ENDED as ENDED_STEPS
 from store.tables.workflows import WorkflowRow, WorkflowState
 from store.workflows import definitions as stored_definitions
 from store.workflows import steps as stored_steps

@@ -12,7 +12,7 @@ from bot.tasks import lookup
 from bot.tasks.states import CLAIMABLE
 from bot.times import stamp
 from bot.workflows.execution import shared_values
-from bot.workflows.execution.decisions import ENDED
+from bot.workflows.execution.flow_state import ENDED
 from bot.workflows.execution.shared_values import Document
 from store.mirror import stored_repositories
 from store.tables.workflows import WorkflowNeedRow, WorkflowRow, WorkflowState, WorkflowStepRow

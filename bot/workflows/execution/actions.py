@@ -9,7 +9,8 @@ from bot.tasks import issue_state, lifecycle, publishing
 from bot.tasks.states import OPEN
 from bot.times import SECOND
 from bot.workflows.execution import hold_texts, opening, relations_again, timeouts, workflow_log
-from bot.workflows.execution.decisions import (
+from bot.workflows.execution.decisions import decide
+from bot.workflows.execution.flow_actions import (
     Action,
     End,
     Fail,
@@ -21,7 +22,6 @@ from bot.workflows.execution.decisions import (
     Restart,
     Retry,
     Skip,
-    decide,
 )
 from bot.workflows.execution.flows import Loaded, flow_of
 from bot.workflows.gates import gates, open_gates

@@ -2,7 +2,7 @@
 
 from bot.tasks.states import CLAIMABLE
 from bot.workflows.execution import actions, decisions, flows, hold_texts
-from bot.workflows.execution.decisions import ENDED
+from bot.workflows.execution.flow_state import ENDED
 from bot.workflows.execution.flows import Loaded
 from store.engine.transaction import Tx
 from store.tasks import tasks

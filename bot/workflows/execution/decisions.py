@@ -1,143 +1,33 @@
-"""How a workflow goes on, from the states of its steps. Pure.
+"""How a workflow goes on, from the states of its steps. Pure."""
 
-`decide` returns what to do, and `apply` what the steps are after it.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from collections.abc import Iterator
 
 from bot.workflows.definitions.definition import LABEL
 from bot.workflows.execution import hold_texts
+from bot.workflows.execution.flow_actions import (
+    Action,
+    End,
+    Fail,
+    Finish,
+    Hold,
+    Open,
+    Release,
+    Reopen,
+    Restart,
+    Retry,
+    Skip,
+    apply,
+)
+from bot.workflows.execution.flow_state import NOT_BLOCKING, Flow, FlowStep
 from store.tables.tasks import TaskState
-from store.tables.workflows import StepState, WorkflowState
+from store.tables.workflows import StepState
 
-ENDED: frozenset[StepState] = frozenset({"completed", "failed", "skipped", "cancelled", "removed"})
-# Its issue is closed then, or no longer in the way.
-DONE = ENDED - {"failed"}
 # What its task's end makes of a step.
 ENDS: dict[TaskState, StepState] = {
     "completed": "completed",
     "failed": "failed",
     "cancelled": "cancelled",
 }
-
-
-@dataclass(frozen=True)
-class FlowStep:
-    """A step, as decisions need it. `held`: Hubbub keeps its task on hold for the workflow.
-
-    `compensation`: the step that undoes it. `is_undo`: it is such a step of another one.
-    """
-
-    key: str
-    state: StepState = "waiting"
-    task: TaskState | None = "pending"
-    needs: tuple[str, ...] = ()
-    released: frozenset[str] = frozenset()
-    condition: str = "success"
-    on_failure: Literal["stop", "continue", "compensate"] = "stop"
-    compensation: str | None = None
-    is_undo: bool = False
-    is_gate: bool = False
-    retry: int = 0
-    attempts: int = 0
-    has_opened: bool = False
-    held: bool = False
-    holder: str | None = None
-
-    @property
-    def has_ended(self) -> bool:
-        return self.state in ENDED
-
-    @property
-    def is_recovery(self) -> bool:
-        """Whether it may begin after the workflow has stopped."""
-        return self.is_undo or self.condition in ("failure", "always")
-
-
-@dataclass(frozen=True)
-class Flow:
-    """A workflow: its steps in the order of the file. `parallel`: how many may be open at once."""
-
-    steps: Mapping[str, FlowStep]
-    state: WorkflowState = "running"
-    parallel: int = 10
-    labels: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class End:
-    """The step's task has ended."""
-
-    step: str
-    state: StepState
-
-
-@dataclass(frozen=True)
-class Reopen:
-    """The step's task is open again although the step had ended."""
-
-    step: str
-
-
-@dataclass(frozen=True)
-class Retry:
-    """The step's task failed, and is tried again."""
-
-    step: str
-    attempt: int
-
-
-@dataclass(frozen=True)
-class Open:
-    """The step can begin."""
-
-    step: str
-
-
-@dataclass(frozen=True)
-class Skip:
-    step: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Hold:
-    """The step must not begin, although its needs do not keep it."""
-
-    step: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Release:
-    """The step begins although this need of it did not succeed."""
-
-    step: str
-    need: str
-
-
-@dataclass(frozen=True)
-class Restart:
-    """A workflow that failed goes on, because somebody retried the step."""
-
-    step: str
-
-
-@dataclass(frozen=True)
-class Finish:
-    pass
-
-
-@dataclass(frozen=True)
-class Fail:
-    """The workflow failed, because these steps failed."""
-
-    steps: tuple[str, ...] = field(default=())
-
-
-Action: TypeAlias = End | Reopen | Retry | Open | Skip | Hold | Release | Restart | Finish | Fail
 
 
 def decide(flow: Flow) -> list[Action]:
@@ -278,7 +168,7 @@ def _open(flow: Flow, each: FlowStep) -> Iterator[Action]:
 
 def _blocks(flow: Flow, each: FlowStep, need: str) -> bool:
     """Whether GitHub shows this need as an open blocker. Issues of failed tasks stay open."""
-    return flow.steps[need].state not in DONE and need not in each.released
+    return flow.steps[need].state not in NOT_BLOCKING and need not in each.released
 
 
 def _undo_failed(flow: Flow) -> Iterator[Action]:
@@ -360,42 +250,3 @@ def _still_recovers(flow: Flow, each: FlowStep) -> bool:
     if each.state == "open":
         return True
     return not each.is_undo and not _never_begins(flow, each.key)
-
-
-def apply(flow: Flow, actions: Sequence[Action]) -> Flow:
-    """The workflow after the actions."""
-    for action in actions:
-        flow = _apply(flow, action)
-    return flow
-
-
-def _apply(flow: Flow, action: Action) -> Flow:
-    if isinstance(action, Finish):
-        return replace(flow, state="completed")
-    if isinstance(action, Fail):
-        return replace(flow, state="failed")
-    if isinstance(action, Restart):
-        return replace(flow, state="running")
-    step = _after(flow.steps[action.step], action)
-    return replace(flow, steps={**flow.steps, action.step: step})
-
-
-def _after(each: FlowStep, action: Action) -> FlowStep:
-    """The step after an action on it."""
-    changes: dict[str, Any] = {}
-    match action:
-        case End(_, state):
-            changes = {"state": state, "held": False}
-        case Reopen():
-            changes = {"state": "open", "has_opened": True}
-        case Retry(_, attempt):
-            changes = {"attempts": attempt, "task": "pending"}
-        case Open():
-            changes = {"state": "open", "has_opened": True, "held": each.is_gate}
-        case Skip():
-            changes = {"state": "skipped", "task": "cancelled", "held": False}
-        case Hold():
-            changes = {"state": "waiting", "held": True}
-        case Release(_, need):
-            changes = {"released": each.released | {need}}
-    return replace(each, **changes)

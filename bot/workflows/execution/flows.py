@@ -6,7 +6,7 @@ from typing import Any, Literal
 from bot.workflows.definitions import stored_values
 from bot.workflows.definitions.definition import LABEL, Step
 from bot.workflows.execution import hold_texts
-from bot.workflows.execution.decisions import Flow, FlowStep
+from bot.workflows.execution.flow_state import Flow, FlowStep
 from store.engine import json_text
 from store.engine.transaction import Tx
 from store.mirror import stored_issues

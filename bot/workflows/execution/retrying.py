@@ -9,7 +9,8 @@ from bot.kernel.sentences import code
 from bot.tasks import issue_state, lifecycle
 from bot.tasks.states import CLAIMABLE, OPEN
 from bot.workflows.execution import actions, hold_texts, relations_again, shared_values
-from bot.workflows.execution.decisions import ENDED, failures
+from bot.workflows.execution.decisions import failures
+from bot.workflows.execution.flow_state import ENDED
 from bot.workflows.execution.flows import Loaded, flow_of
 from store.engine.transaction import Tx
 from store.tasks import tasks

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from bot.workflows.execution.decisions import ENDED
+from bot.workflows.execution.flow_state import ENDED
 from store.tables.workflows import StepState
 
 # A step that was taken out may come back.

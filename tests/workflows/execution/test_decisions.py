@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.workflows.execution import hold_texts
-from bot.workflows.execution.decisions import (
+from bot.workflows.execution.decisions import decide, failures, undo_order
+from bot.workflows.execution.flow_actions import (
     Action,
     End,
     Fail,
     Finish,
-    Flow,
-    FlowStep,
     Hold,
     Open,
     Release,
@@ -23,10 +22,8 @@ from bot.workflows.execution.decisions import (
     Retry,
     Skip,
     apply,
-    decide,
-    failures,
-    undo_order,
 )
+from bot.workflows.execution.flow_state import Flow, FlowStep
 from store.tables.tasks import TaskState
 
 
