@@ -46,8 +46,15 @@ from bot.operations.tasks import (
     tasks,
     usage_reports,
 )
-from bot.operations.workflows import approvals, checks, drafts, proposals, saving, starting
-from bot.operations.workflows import ends as workflow_ends
+from bot.operations.workflows import (
+    approvals,
+    cancel_and_retry,
+    checks,
+    drafts,
+    proposals,
+    saving,
+    starting,
+)
 from bot.operations.workflows import listing as workflow_listing
 
 OPERATIONS: dict[str, Operation] = {
@@ -82,8 +89,8 @@ OPERATIONS: dict[str, Operation] = {
         workflow_listing.get_workflow,
         workflow_listing.list_workflows,
         checks.check_workflow,
-        workflow_ends.cancel_workflow,
-        workflow_ends.retry_workflow,
+        cancel_and_retry.cancel_workflow,
+        cancel_and_retry.retry_workflow,
         task_spend.get_spend,
         task_graph.get_graph,
         task_counts.count_tasks,

@@ -26,7 +26,7 @@ from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Queued, Writes, nothing_to_change, queue, write
 from bot.operations.tasks import creators, ownership
 from bot.operations.tasks.access import is_holder, visible_repository
-from bot.operations.workflows import undecided
+from bot.operations.workflows import gate_checks
 from bot.repository import repository_settings
 from bot.tasks import issue_state, lifecycle, lookup, plan_notices, plans, task_labels
 from bot.tasks.states import OPEN
@@ -109,7 +109,7 @@ async def github_update_issue(
         ctx, where, row, state, labels, loses=bool(lost_parents or lost_blockers)
     )
     if decides or state is not None:
-        await undecided.check_no_gate_of_issue(ctx, row["id"])
+        await gate_checks.check_no_gate_of_issue(ctx, row["id"])
     await _check_still_waits(ctx, row, lost_blockers, blocked_by)
     task = held or await _check_may_change(ctx, row["id"], decides=decides)
     for each in lost_parents:  # a parent's task no longer waits for this issue
@@ -144,9 +144,9 @@ async def _check_still_waits(
 ) -> None:
     """Raise Refused if an agent takes a gate out of the way, or puts one into a circle."""
     for each in lost:
-        await undecided.check_waits(ctx, each["mirrored_id"])
+        await gate_checks.check_waits(ctx, each["mirrored_id"])
     if wanted is not None:
-        await undecided.check_waits(ctx, row["id"])
+        await gate_checks.check_waits(ctx, row["id"])
 
 
 async def _check_no_planned(ctx: Context, row: IssueRow) -> None:

@@ -24,7 +24,7 @@ from bot.operations.tasks import task_runs, task_titles
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, Task, task_view
-from bot.operations.workflows import ends, undecided
+from bot.operations.workflows import cancel_and_retry, gate_checks
 from bot.repository import narrowing, repository_settings
 from bot.tasks import (
     issue_state,
@@ -231,7 +231,7 @@ async def change_task(
         )
     _check_hold(ctx, row, hold=hold, state=state)
     if hold is not None or state is not None:
-        await undecided.check_no_gate(ctx, row)
+        await gate_checks.check_no_gate(ctx, row)
     queued = await _set_fields(ctx, row, fields)
     if hold is not None:
         await _set_hold(ctx, row, why, on=hold)
@@ -370,7 +370,7 @@ def _check_not_superseded(ctx: Context, row: FullTask) -> None:
 
 
 async def _retry(ctx: Context, row: FullTask, note: str) -> list[Queued]:
-    if await ends.retry_of_parent(ctx, row, note):
+    if await cancel_and_retry.retry_of_parent(ctx, row, note):
         return []
     if row["state"] in OPEN:
         raise Refused(
@@ -455,10 +455,10 @@ async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) ->
     where = await repository_of(ctx, row)
     if kind == "blocked_by_removal":
         await check_no_planned(ctx, row)
-        await undecided.check_waits(ctx, issue["id"])
+        await gate_checks.check_waits(ctx, issue["id"])
     else:
         # In a circle of blockers, nothing would wait for the gate.
-        await undecided.check_waits(ctx, row["issue_id"])
+        await gate_checks.check_waits(ctx, row["issue_id"])
     arguments = {"number": row["number"], "issue_id": issue["id"]}
     if row["issue_id"] is not None:
         here = (ctx.tx, ctx.installation_id)

@@ -8,7 +8,7 @@ from bot.kernel.sentences import code, shorten
 from bot.tasks import issue_state, lifecycle, publishing
 from bot.tasks.states import OPEN
 from bot.times import SECOND
-from bot.workflows.execution import hold_texts, opening, relations_again, timeouts, workflow_log
+from bot.workflows.execution import hold_texts, opening, step_relations, timeouts, workflow_log
 from bot.workflows.execution.decisions import decide
 from bot.workflows.execution.flow_actions import (
     Action,
@@ -180,7 +180,7 @@ async def end(tx: Tx, task: FullTask, state: TaskState, why: str, actor: str = B
     if task["state"] not in OPEN:
         return
     if task["number"] is None:
-        await relations_again.cancel_new_issue(tx, task)
+        await step_relations.cancel_new_issue(tx, task)
     await lifecycle.move(tx, task, state, actor, why)
     if state == "cancelled":
         await orphaned_pulls.flag(tx, task)
@@ -212,7 +212,7 @@ async def _release(tx: Tx, loaded: Loaded, key: str, need: str) -> None:
     row["state"] = "released"
     task, other = loaded.task(key), loaded.task(need)
     if task is not None and other is not None:
-        await relations_again.remove(tx, task, other)
+        await step_relations.remove(tx, task, other)
 
 
 async def _change_workflow(tx: Tx, loaded: Loaded, action: Action) -> None:

@@ -8,7 +8,7 @@ from bot.kernel.operation import Context
 from bot.kernel.sentences import code
 from bot.tasks import issue_state, lifecycle
 from bot.tasks.states import CLAIMABLE, OPEN
-from bot.workflows.execution import actions, hold_texts, relations_again, shared_values
+from bot.workflows.execution import actions, hold_texts, shared_values, step_relations
 from bot.workflows.execution.decisions import failures
 from bot.workflows.execution.flow_state import ENDED
 from bot.workflows.execution.flows import Loaded, flow_of
@@ -150,7 +150,7 @@ async def _restore_relations(tx: Tx, loaded: Loaded, again: Sequence[str]) -> No
             continue
         await needs.restore(tx, row)
         row["state"] = "present"
-        await relations_again.restore(tx, task, other)
+        await step_relations.restore(tx, task, other)
 
 
 async def _reopen_parent(ctx: Context, loaded: Loaded, why: str) -> None:

@@ -13,7 +13,14 @@ from bot.tasks import lifecycle
 from bot.workflows.execution import advance, flows, hold_texts, workflow_log
 from bot.workflows.execution.flows import Loaded
 from bot.workflows.reconciliation import added_steps, graph_edits
-from bot.workflows.reconciliation.graph_edits import Add, AddNeed, Drawn, Edit, Known, PutBack
+from bot.workflows.reconciliation.graph_edits import (
+    Add,
+    AddNeed,
+    Edit,
+    GitHubGraph,
+    PutBack,
+    StoredStep,
+)
 from store.engine.transaction import Tx
 from store.mirror import relations
 from store.mirror.relations import Awaited
@@ -65,7 +72,9 @@ async def _follow_steps(tx: Tx, loaded: Loaded, parent: int, listed: int | None)
     found = await relations.sources(tx, loaded.installation_id, "parent", parent)
     # An issue that the mirror does not have yet may be a step that moved to another repository.
     ids = [each["other_id"] for each in found]
-    edits = graph_edits.steps_to_change(await _stored_steps(tx, loaded), Drawn(listed, ids), parent)
+    edits = graph_edits.steps_to_change(
+        await _stored_steps(tx, loaded), GitHubGraph(listed, ids), parent
+    )
     changes = [await _change_step(tx, loaded, each) for each in edits]
     return any(changes)
 
@@ -92,7 +101,7 @@ async def _follow_needs(tx: Tx, loaded: Loaded, listed: int | None) -> bool:
     known = await _stored_steps(tx, loaded)
     issues = [each.issue for each in known if each.issue is not None]
     found = await relations.blockers_of(tx, loaded.installation_id, issues)
-    shown = Drawn(
+    shown = GitHubGraph(
         listed,
         blockers=_by_issue(each for each in found if not each["cyclic"]),
         circles=_by_issue(each for each in found if each["cyclic"] and each["state"] == "open"),
@@ -123,13 +132,13 @@ def _need(loaded: Loaded, step: str, needed: str) -> WorkflowNeedRow:
     }
 
 
-async def _stored_steps(tx: Tx, loaded: Loaded) -> list[Known]:
+async def _stored_steps(tx: Tx, loaded: Loaded) -> list[StoredStep]:
     ids = [each["task_id"] for each in loaded.steps.values()]
     waiting = await planned_relations.waiting_among(tx, loaded.installation_id, ids)
     return [_step(loaded, key, waiting) for key in loaded.steps]
 
 
-def _step(loaded: Loaded, key: str, waiting: Collection[str]) -> Known:
+def _step(loaded: Loaded, key: str, waiting: Collection[str]) -> StoredStep:
     row, task = loaded.steps[key], loaded.task(key)
     issue = task["issue_id"] if task else None
-    return Known(key, issue, row["state"], is_settled=row["task_id"] not in waiting)
+    return StoredStep(key, issue, row["state"], is_settled=row["task_id"] not in waiting)

@@ -16,7 +16,7 @@ FINAL = ENDED - {"removed"}
 
 
 @dataclass(frozen=True)
-class Known:
+class StoredStep:
     """A step as it is stored. `issue`: None before GitHub has it.
 
     `is_settled`: GitHub has all relations that Hubbub wants to make for it.
@@ -29,12 +29,12 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class GitHubGraph:
     """What the mirror has: the sub-issues of the parent, and the blockers of each step's issue.
 
-    `listed`: the issue whose sub-issues, or whose blockers, GitHub has listed just now. What is
-    lacking elsewhere may only not be read yet. `circles`: blockers that keep nobody waiting,
-    because they wait themselves for the issue.
+    `listed`: the issue whose sub-issues, or whose blockers, GitHub has listed just now. What other
+    issues lack was perhaps not read yet. `circles`: blockers that keep nobody waiting, because
+    they wait for the issue themselves.
     """
 
     listed: int | None
@@ -80,7 +80,7 @@ Edit: TypeAlias = TakeOut | PutBack | Add
 NeedEdit: TypeAlias = AddNeed | DropNeed
 
 
-def steps_to_change(steps: Sequence[Known], drawn: Drawn, parent: int) -> list[Edit]:
+def steps_to_change(steps: Sequence[StoredStep], drawn: GitHubGraph, parent: int) -> list[Edit]:
     """What changed among the steps. `parent`: its issue."""
     there = set(drawn.sub_issues)
     found: list[Edit] = []
@@ -96,7 +96,7 @@ def steps_to_change(steps: Sequence[Known], drawn: Drawn, parent: int) -> list[E
 
 
 def needs_to_change(
-    steps: Sequence[Known], needs: Mapping[tuple[str, str], str], drawn: Drawn
+    steps: Sequence[StoredStep], needs: Mapping[tuple[str, str], str], drawn: GitHubGraph
 ) -> list[NeedEdit]:
     """What changed between the steps. `needs`: the state of each, by the step and what it needs.
 
@@ -113,7 +113,9 @@ def needs_to_change(
     return found
 
 
-def _is_drawn(present: Mapping[str, Known], step: str, needed: str, drawn: Drawn) -> bool:
+def _is_drawn(
+    present: Mapping[str, StoredStep], step: str, needed: str, drawn: GitHubGraph
+) -> bool:
     """Whether GitHub shows the need, or cannot show it yet."""
     one, other = present.get(step), present.get(needed)
     if one is None or other is None:
@@ -127,7 +129,9 @@ def _is_drawn(present: Mapping[str, Known], step: str, needed: str, drawn: Drawn
     return drawn.listed != one.issue or other.issue in drawn.blockers.get(one.issue, ())
 
 
-def _drawn_between(present: Mapping[str, Known], drawn: Drawn) -> Iterator[tuple[str, str]]:
+def _drawn_between(
+    present: Mapping[str, StoredStep], drawn: GitHubGraph
+) -> Iterator[tuple[str, str]]:
     by_issue = {each.issue: each.key for each in present.values() if each.issue is not None}
     for each in present.values():
         if each.issue is None or each.state in FINAL:

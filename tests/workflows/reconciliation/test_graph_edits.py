@@ -3,53 +3,57 @@
 from bot.workflows.reconciliation.graph_edits import (
     Add,
     AddNeed,
-    Drawn,
     DropNeed,
-    Known,
+    GitHubGraph,
     PutBack,
+    StoredStep,
     TakeOut,
     needs_to_change,
     steps_to_change,
 )
 
 PARENT = 9
-STEPS = [Known("a", 1), Known("b", 2)]
+STEPS = [StoredStep("a", 1), StoredStep("b", 2)]
 PRESENT = {("b", "a"): "present"}
 
 
-def drawn(listed: int, **blockers: set[int]) -> Drawn:
+def drawn(listed: int, **blockers: set[int]) -> GitHubGraph:
     ids = {"a": 1, "b": 2}
-    return Drawn(listed, blockers={ids[key]: frozenset(each) for key, each in blockers.items()})
+    return GitHubGraph(
+        listed, blockers={ids[key]: frozenset(each) for key, each in blockers.items()}
+    )
 
 
 def test_the_same_graph_changes_nothing() -> None:
-    assert steps_to_change(STEPS, Drawn(PARENT, (1, 2)), PARENT) == []
+    assert steps_to_change(STEPS, GitHubGraph(PARENT, (1, 2)), PARENT) == []
     assert needs_to_change(STEPS, PRESENT, drawn(2, b={1})) == []
 
 
 def test_sub_issues_become_steps_and_steps_without_a_parent_leave() -> None:
-    assert steps_to_change(STEPS, Drawn(PARENT, (2, 3)), PARENT) == [TakeOut("a"), Add(3)]
+    assert steps_to_change(STEPS, GitHubGraph(PARENT, (2, 3)), PARENT) == [TakeOut("a"), Add(3)]
 
 
 def test_only_a_list_of_the_parent_takes_steps_out() -> None:
-    assert steps_to_change(STEPS, Drawn(2, ()), PARENT) == []
+    assert steps_to_change(STEPS, GitHubGraph(2, ()), PARENT) == []
 
 
 def test_a_step_whose_relations_are_not_made_yet_is_not_taken_out() -> None:
-    steps = [Known("a", 1, is_settled=False), Known("b", None)]
-    assert steps_to_change(steps, Drawn(PARENT, ()), PARENT) == []
-    steps = [Known("a", 1), Known("b", 2, is_settled=False)]
+    steps = [StoredStep("a", 1, is_settled=False), StoredStep("b", None)]
+    assert steps_to_change(steps, GitHubGraph(PARENT, ()), PARENT) == []
+    steps = [StoredStep("a", 1), StoredStep("b", 2, is_settled=False)]
     assert needs_to_change(steps, PRESENT, drawn(2)) == []
 
 
 def test_a_step_that_has_ended_stays() -> None:
-    assert steps_to_change([Known("a", 1, "completed")], Drawn(PARENT, ()), PARENT) == []
-    assert needs_to_change([Known("a", 1), Known("b", 2, "failed")], PRESENT, drawn(2)) == []
+    assert steps_to_change([StoredStep("a", 1, "completed")], GitHubGraph(PARENT, ()), PARENT) == []
+    assert (
+        needs_to_change([StoredStep("a", 1), StoredStep("b", 2, "failed")], PRESENT, drawn(2)) == []
+    )
 
 
 def test_a_step_that_is_there_again_is_put_back() -> None:
-    steps = [Known("a", 1, "removed")]
-    assert steps_to_change(steps, Drawn(PARENT, (1,)), PARENT) == [PutBack("a")]
+    steps = [StoredStep("a", 1, "removed")]
+    assert steps_to_change(steps, GitHubGraph(PARENT, (1,)), PARENT) == [PutBack("a")]
 
 
 def test_needs_follow_the_list_of_the_step_that_waits() -> None:
@@ -65,12 +69,12 @@ def test_what_hubbub_released_stays_released() -> None:
 
 
 def test_a_step_that_was_taken_out_needs_nothing_and_nothing_needs_it() -> None:
-    steps = [Known("a", 1, "removed"), Known("b", 2)]
+    steps = [StoredStep("a", 1, "removed"), StoredStep("b", 2)]
     assert needs_to_change(steps, PRESENT, drawn(9, b={1})) == [DropNeed("b", "a")]
 
 
 def test_a_circle_keeps_nobody_waiting() -> None:
     circle = {1: frozenset({2}), 2: frozenset({1})}
-    shown = Drawn(1, circles=circle)
+    shown = GitHubGraph(1, circles=circle)
     assert needs_to_change(STEPS, PRESENT, shown) == [DropNeed("b", "a")]
     assert needs_to_change(STEPS, {}, shown) == []

@@ -11,8 +11,6 @@ ENDED_EARLY = {
     "message": "The task ended before it had an issue.",
     "details": {},
 }
-
-
 MADE_AGAIN = {**ENDED_EARLY, "message": "The step waits for it again."}
 REMOVAL = "blocked_by_removal"
 
