@@ -34,6 +34,7 @@ REASONS = {kind: f"must be {words}" for words, kinds in MUST.items() for kind in
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must not be empty",
+    "too_few": "must have at least {min_length} entries",
     "too_long": "must have at most {max_length} entries",
 }
 # What agents call the same thing. The operations name each argument for what they take.
@@ -140,6 +141,7 @@ def _reason(place: Place, error: ErrorDetails, model: type[BaseModel]) -> str:
         return error["msg"]
     if kind in REASONS:
         limits = {name: _plain(value) for name, value in error.get("ctx", {}).items()}
+        kind = "too_few" if kind == "too_short" and limits["min_length"] > 1 else kind
         return REASONS[kind].format(**limits)
     return "is wrong: " + error["msg"].removeprefix("Value error, ")
 

@@ -241,6 +241,7 @@ async def test_agents_that_cannot_answer_are_not_asked(office: Office) -> None:
         ({"role": "developer", "agents": ["bob"]}, "Pass only one of"),
         ({"agents": ["ada"]}, "you cannot ask yourself"),
         ({"options": ["a", "A "]}, "each must be another one"),
+        ({"options": ["a"]}, "`options` must have at least 2 entries"),
         ({"options": ["a", "b"], "judge": True}, "A vote is counted"),
         ({"quorum": 2}, "`quorum` needs `options`"),
         ({"options": ["a", "b"], "quorum": 3}, "only 2 agents are asked"),
