@@ -54,6 +54,11 @@ def _runs(side: Side) -> list[str]:
     return [side.id("r", 1), side.id("r", 2)]
 
 
+def _workflows(side: Side) -> list[str]:
+    """Every way to name a workflow: its id, or the issue above its steps."""
+    return [*(side.id("f", n) for n in (0, 1)), *_tasks(side)]
+
+
 def _run_agents(side: Side) -> list[str]:
     return [f"{side.word}-run-1", f"{side.word}-agent"]
 
@@ -164,7 +169,8 @@ FOREIGN: dict[str, Values] = {
     "consultation": lambda s: [s.id("m", 2)],
     "accept": _agents,
     "agents": _agents,
-    "options": lambda s: [s.text("option")],
+    "options": lambda s: [[s.text("option"), "plain"]],
+    "outputs": lambda s: [{s.word: s.name(1)}],
     "write_id": lambda s: [s.id("w", n) for n in range(12)],
     "guid": lambda s: [s.word, f"{s.word}-guid"],
     "target": lambda s: [s.word, s.id("n", 1)],
@@ -175,9 +181,10 @@ FOREIGN: dict[str, Values] = {
     "get_agent_result.agent_id": _run_agents,
     "get_agent_status.agent_id": _run_agents,
     "terminate_agent.agent_id": _run_agents,
-    "get_workflow.workflow": lambda s: [s.id("f", n) for n in (0, 1)],
-    "cancel_workflow.workflow": lambda s: [s.id("f", n) for n in (0, 1)],
-    "retry_workflow.workflow": lambda s: [s.id("f", n) for n in (0, 1)],
+    "get_workflow.workflow": _workflows,
+    "cancel_workflow.workflow": _workflows,
+    "retry_workflow.workflow": _workflows,
+    "retry_workflow.step": lambda s: [s.word],
     "gather_results.tasks": _tasks,
     "gather_results.agents": _run_agents,
     "gather_results.runs": _runs,
@@ -462,7 +469,8 @@ def foreign(operation: Operation, home: Side, side: Side) -> Iterator[Called]:
         if values is None or (choices(annotation) and place[-1] != "owner"):
             continue
         for each in values(side):
-            value = [each] if _is_list(annotation) and place[-1] != "message_id" else each
+            is_one = not isinstance(each, list) and place[-1] != "message_id"
+            value = [each] if _is_list(annotation) and is_one else each
             yield Called(operation.name, place, _with(operation, start, place, value))
 
 

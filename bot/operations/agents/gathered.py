@@ -14,7 +14,6 @@ from bot.operations.workflows import step_blocks
 from bot.runs.states import ENDS
 from bot.tasks import lookup
 from bot.tasks.states import OPEN
-from store.runs import runs
 from store.tables.runs import AgentRunRow
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
@@ -121,7 +120,7 @@ async def of_agent(ctx: Context, agent_id: str) -> Found:
 
     Raise Refused.
     """
-    if await runs.of_agent(ctx.tx, ctx.installation_id, agent_id) is not None:
+    if await run_access.is_visible_run(ctx, agent_id):
         run, _ = await run_access.visible_run(ctx, None, agent_id)
         return await _of_run(ctx, run)
     row = await known_agent(ctx, agent_id)

@@ -38,6 +38,12 @@ async def visible_run(
     return run, where
 
 
+async def is_visible_run(ctx: Context, agent_id: str) -> bool:
+    """Whether this agent is a run that the actor may know of."""
+    run = await _find(ctx, None, agent_id)
+    return run is not None and await _repository(ctx, run["repository_id"]) is not None
+
+
 async def _find(ctx: Context, run_id: str | None, agent_id: str | None) -> AgentRunRow | None:
     here = (ctx.tx, ctx.installation_id)
     if run_id is None:
