@@ -247,7 +247,7 @@ RULES: dict[str, Rule] = {
     "get_insights": Rule(None, None, None, people="tech-lead"),
     "get_workflow_file": PEOPLE,
     "edit_workflow": PEOPLE,
-    "save_workflow": Rule(None, None, None, people="developer", narrows=True),
+    "save_workflow": Rule(None, None, None, people="developer"),
     "list_notification_targets": Rule(None, None, None, people="tech-lead"),
     "manage_notification_target": Rule(None, None, None, people="tech-lead"),
 }

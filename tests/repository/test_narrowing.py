@@ -27,12 +27,18 @@ CALLS: dict[str, dict[str, Any]] = {
     "update_agent": {**T, "checkpoint": {"at": 1}},
     "create_task": {**R, "title": "New"},
     "create_tasks": {**R, "tasks": [{"id": "a", "title": "New"}]},
+    "start_workflow": {**R, "name": "feature"},
+    "cancel_workflow": {"workflow": T["task"]},
+    "retry_workflow": {"workflow": T["task"]},
     "assign_task": {**T, "agent_id": "other"},
     "change_task": {**T, "priority": "high"},
     "claim_task": T,
     "release_task": T,
     "update_task_status": {**T, "status": "in_progress", "fence": 1},
+    "propose_plan": {**T, "fence": 1, "steps": [{"id": "a", "title": "New", "body": "Hm"}]},
+    "approve_task": T,
     "send_message": {**T, "to": "other", "body": "Hm"},
+    "consult_agents": {**T, "question": "Hm?", "agents": ["other"]},
     "create_context": {**T, "name": "Plan", "content": "Hm"},
     "snapshot_contexts": {**T, "name": "Before"},
     "github_create_issue": {**R, "title": "New"},
@@ -47,9 +53,9 @@ CALLS: dict[str, dict[str, Any]] = {
     "github_run_workflow": {**R, "workflow": "agent.yml"},
     "github_cancel_workflow": {**R, "run_id": 1},
 }
-# Arguments that name a task or a repository. A cancellation only takes back what waits, and what a
-# model has cost should be known.
-PLACES = {"task", "issue", "pull_request", "repository"}
+# Arguments that name a task, a workflow or a repository. A cancellation only takes back what waits,
+# and what a model has cost should be known.
+PLACES = {"task", "workflow", "issue", "pull_request", "repository"}
 ALWAYS_ALLOWED = {"cancel_write", "report_usage"}
 
 
@@ -151,6 +157,7 @@ WORDS = {
     "priority": " high",
     "block": " #2",
     "unblock": " #2",
+    "run": " feature",
 }
 
 
