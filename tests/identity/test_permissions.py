@@ -206,6 +206,7 @@ OTHERS = {
     "bot/kernel/remedies.py",
     "bot/messages/notices.py",
     "bot/operations/agents/invitations.py",
+    "bot/operations/agents/moving.py",
     "bot/operations/tasks/access.py",
     "bot/operations/tasks/ready.py",
     "bot/repository/narrowing.py",
