@@ -170,7 +170,9 @@ def _lines(key: str, value: Value, indent: int, *, literal: bool = False) -> lis
 def _new_key(text: str, found: MappingNode, key: str, value: Value, order: Sequence[str]) -> Cut:
     some = yaml_nodes.entries(found)
     if found.flow_style:
-        between = f"{yaml_writing.inline(key, in_flow=True)}: {yaml_writing.inline(value)}"
+        # What is plain in a block may need quotes between braces.
+        name, shown = (yaml_writing.inline(each, in_flow=True) for each in (key, value))
+        between = f"{name}: {shown}"
         if not some:
             return start(found) + 1, start(found) + 1, between
         at = end(text, some[-1][1])

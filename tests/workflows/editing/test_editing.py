@@ -4,7 +4,7 @@ import difflib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -323,6 +323,15 @@ def _can_be_in_file(value: Any) -> bool:
     return not isinstance(value, str) or value.isprintable()
 
 
+def test_a_new_key_between_braces_has_quotes_where_it_needs_them() -> None:
+    new = edit(TEXT, do="set_key", step="undo", key="timeout", value="{2h}, [1d]")
+    assert changed_lines(TEXT, new) == [
+        '-  - {id: undo, title: Undo, body: "x"}',
+        """+  - {id: undo, title: Undo, body: "x", timeout: '{2h}, [1d]'}""",
+    ]
+
+
+@settings(deadline=None)
 @given(st.data())
 def test_any_value_is_written_so_that_it_is_read_the_same(data: st.DataObject) -> None:
     text = TEXT
