@@ -225,8 +225,8 @@ async def _to_ask(
     if not found:
         raise Refused(
             "unknown_agent",
-            f"None of the {len(fitting)} agents that fit has called in the last hour, or may see "
-            "the task. send_message reaches agents that come later.",
+            f"{len(fitting)} agents fit, but none of them can be asked: each was silent for too "
+            "long, or may not see the task. send_message reaches agents that come later.",
         )
     if len(found) > rules.MOST_ASKED:
         raise Refused(
@@ -253,7 +253,7 @@ async def _check_named(ctx: Context, named: list[str], task: FullTask | None) ->
     able = await stored_agents.with_roles(*here, named, _answering_roles())
     if unable := [each for each in named if each not in able]:
         raise Refused(
-            "forbidden", f"The role of {', '.join(unable)} allows no messages, so no answers."
+            "forbidden", f"{', '.join(unable)} cannot answer: their roles may not send messages."
         )
     if task is None:
         return named
@@ -271,9 +271,13 @@ def _checked_options(options: Sequence[str] | None, *, judge: bool) -> list[str]
         return None
     found = [" ".join(each.split()) for each in options]
     if not all(found) or len({each.casefold() for each in found}) < len(found):
-        raise Refused("invalid_arguments", "`options`: each must be another one, and not blank.")
+        raise Refused(
+            "invalid_arguments", "`options`: give each option once, and none that is blank."
+        )
     if judge:
-        raise Refused("invalid_arguments", "A vote is counted, so pass `options` or `judge`.")
+        raise Refused(
+            "invalid_arguments", "Pass `options` or `judge`, not both: votes are counted."
+        )
     return found
 
 

@@ -20,7 +20,7 @@ def collect(words: Sequence[str]) -> dict[str, str]:
                 "invalid_arguments", f"{code(word)} is no input of a workflow. Write {FORM}."
             )
         if key in found:
-            raise Refused("invalid_arguments", f"the input {code(key)} is there twice.")
+            raise Refused("invalid_arguments", f"the input {code(key)} is given twice.")
         found[key] = value
     return found
 
@@ -37,7 +37,8 @@ def _whole_words(words: Sequence[str]) -> Iterator[str]:
         while not parts[-1].endswith(quote):
             if (following := next(ahead, None)) is None:
                 raise Refused(
-                    "invalid_arguments", f"the quotation mark after {code(key + '=')} has no end."
+                    "invalid_arguments",
+                    f"the text after {code(key + '=')} has no closing quotation mark.",
                 )
             parts.append(following)
         yield f"{key}={' '.join(parts)[:-1]}"
