@@ -34,7 +34,7 @@ async def lock(tx: Tx, write: WriteRow) -> None:
 
 
 def _is_planned(write: WriteRow) -> bool:
-    return bool({"number_of", "issue_of"} & write["arguments"].keys())
+    return write["kind"] in KINDS and bool({"number_of", "issue_of"} & write["arguments"].keys())
 
 
 async def apply_success(tx: Tx, write: WriteRow) -> None:

@@ -46,12 +46,17 @@ async def stored_issue(tx: Tx, write: WriteRow) -> dict[str, Any]:
 
 
 # By kind: what the request calls the issue at the other end.
-OTHER_END = {"sub_issue": "sub_issue_id", "blocked_by": "issue_id"}
+OTHER_END = {
+    "sub_issue": "sub_issue_id",
+    "blocked_by": "issue_id",
+    "blocked_by_removal": "issue_id",
+}
 
 
 async def stored_ends(tx: Tx, write: WriteRow) -> dict[str, Any]:
     """The issues of a planned relation, which names tasks: `number_of`, `issue_of`.
 
+    `repository`: where the first one is now, because issues move to other repositories.
     `gone`: a task that gets no issue any more. `lacking`: one that has none yet.
     """
     known: dict[str, Any] = {}
@@ -63,6 +68,8 @@ async def stored_ends(tx: Tx, write: WriteRow) -> dict[str, Any]:
             at_number = name == "number_of"
             field = "number" if at_number else OTHER_END[write["kind"]]
             known[field] = task["number"] if at_number else task["issue_id"]
+            if at_number:
+                known["repository"] = task["full_name"]
         elif task is not None and await _gets_an_issue(tx, task):
             known["lacking"] = task["title"]
         else:
@@ -197,6 +204,9 @@ KINDS = {
         rest("DELETE", f"{BLOCKED_BY}/{{issue_id}}"),
         object_result,
         notifies=True,
+        stored_values=stored_ends,
+        unless=_gone_end,
+        lacks=_lacking_end,
         done=(404, 410),
     ),
 }

@@ -69,7 +69,8 @@ class Sending:
             for name, value in {**self.arguments, **self.known}.items()
             if isinstance(value, str | int)
         }
-        return template.format_map({**names, "repository": self.repository, "owner": self.owner})
+        repository = self.known.get("repository", self.repository)
+        return template.format_map({**names, "repository": repository, "owner": self.owner})
 
     def pick(self, *names: str) -> dict[str, Any]:
         """Those of the named arguments that the write has."""
