@@ -47,7 +47,7 @@ GLOSSARY = {
     "issue": "owner/repo#12 or a task id",
     "pull_request": "owner/repo#12",
     "name": "a name for people",
-    "write_id": "the write's id",
+    "note": "the reason",
     "max_tokens": "the answer's size, in tokens of four bytes",
 }
 # What a filter does is clear from its name.

@@ -25,7 +25,7 @@ from tests.support.server_in_process import Surface
 MOST_TOKENS: dict[Role, int] = {
     "observer": 4050,
     "tester": 6200,
-    "developer": 9050,
+    "developer": 9100,
     "tech-lead": 9850,
 }
 MOST_INSTRUCTIONS = 250

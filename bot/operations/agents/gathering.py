@@ -16,7 +16,7 @@ from bot.operations.agents.gathered import Finished, Found, Missing
 
 # Tasks, agents and runs of one call.
 MOST = 50
-TaskRefs = Annotated[list[TaskRef], Field(max_length=MOST, description="owner/repo#12 or task ids")]
+TaskRefs = Annotated[list[TaskRef], Field(max_length=MOST, description="tasks")]
 AgentIds = Annotated[list[AgentId], Field(max_length=MOST, description="agents, also of runs")]
 RunIds = Annotated[
     list[Annotated[str, Field(max_length=40)]], Field(max_length=MOST, description="agent runs")

@@ -45,7 +45,7 @@ async def move_agent(
 ) -> Moving:
     """Make a one-time code with which an agent goes on in another system.
 
-    Its use ends all other tokens of the agent. Tasks, fences, messages, checkpoints stay.
+    Its use ends all other tokens of the agent. All else stays.
     """
     which = agent_id or ctx.actor.name
     await _check_may_move(ctx, which)

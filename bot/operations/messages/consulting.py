@@ -130,7 +130,7 @@ async def consult_agents(
     question: Annotated[
         str | None, Field(min_length=1, max_length=20_000, description="what to ask")
     ] = None,
-    capability: Annotated[Capability | None, Field(description="whom to ask")] = None,
+    capability: Annotated[Capability | None, Field(description="whom")] = None,
     role: Annotated[Role | None, Field(description="whom")] = None,
     agents: Annotated[
         list[Annotated[str, AGENT]] | None,
@@ -149,7 +149,7 @@ async def consult_agents(
     consultation: Annotated[MessageId | None, Field(description="its id: look, do not ask")] = None,
     accept: Annotated[str | None, Field(max_length=64, description="whose answer you take")] = None,
 ) -> Consultation:
-    """Ask several agents: the first answer counts, or they vote. Or look at a consultation."""
+    """Ask several agents: the first answer counts, or they vote. Or look at one."""
     if ctx.actor.is_person:
         raise Refused(
             "forbidden",

@@ -12,7 +12,7 @@ from store.workflows import workflows
 
 WorkflowRef = Annotated[
     str,
-    Field(max_length=300, description="its id, or its parent owner/repo#12"),
+    Field(max_length=300, description="its id, or parent owner/repo#12"),
     AfterValidator(issue_reference),
 ]
 

@@ -40,11 +40,11 @@ async def cancel_workflow(
     ctx: Context,
     workflow: WorkflowRef,
     compensate: Annotated[  # noqa: FBT002 - callers name their arguments
-        bool, Field(description="begin the steps that undo what was done")
+        bool, Field(description="begin the steps that undo it")
     ] = True,
     note: Annotated[Note | None, Field(description="the reason")] = None,
 ) -> EndedWorkflow:
-    """Cancel a workflow: its steps end, their issues are closed, and holders get a notice."""
+    """Cancel a workflow: its steps end, and their issues are closed."""
     loaded = await _load(ctx, workflow)
     state = loaded.workflow["state"]
     if state not in ("running", "failed"):
@@ -73,7 +73,7 @@ async def retry_workflow(
     ] = None,
     note: Annotated[Note | None, Field(description="the reason")] = None,
 ) -> RetriedWorkflow:
-    """Do a step again, and all that depends on it, with the context it began with."""
+    """Do a step again, and all that depends on it."""
     loaded = await _load(ctx, workflow)
     texts, _ = clean_texts.for_card({"note": note})
     again = await retrying.retry(ctx, loaded, step, texts.get("note", ""))

@@ -52,7 +52,7 @@ async def propose_plan(
     steps: Steps,
     fence: Fence | None = None,
     strategy: Annotated[Strategy | None, Field(description="by which you planned")] = None,
-    note: Annotated[Note, Field(description="why so, for who approves")] = "",
+    note: Annotated[Note, Field(description="the reason")] = "",
 ) -> Proposed:
     """Propose steps for a task that you hold; once approved, they become its sub-issues."""
     row = await held_task(ctx, task, fence)

@@ -68,14 +68,10 @@ async def start_workflow(
     ctx: Context,
     name: WorkflowName,
     repository: RepositoryName | None = None,
-    task: Annotated[
-        TaskRef | None, Field(description="becomes the parent; none: a new issue")
-    ] = None,
-    inputs: Annotated[
-        dict[str, Any], Field(max_length=20, description="values by the names of the inputs")
-    ] = {},  # noqa: B006 - pydantic copies it
+    task: Annotated[TaskRef | None, Field(description="the parent; none: a new issue")] = None,
+    inputs: Annotated[dict[str, Any], Field(max_length=20, description="values by name")] = {},  # noqa: B006 - pydantic copies it
 ) -> StartedWorkflow:
-    """Start a workflow of a repository: its steps become tasks that wait for each other."""
+    """Start a workflow: its steps become tasks, in order."""
     where, parent = await parents.place(ctx, repository, task)
     row = await definitions.find(ctx, where, name)
     start_checks.check_repository(where)
