@@ -106,12 +106,18 @@ async def drop_messages(tx: Tx, installation_id: int, before: int, limit: int) -
     )
     dropped = await tx.run(statement, i=installation_id, old=old, n=limit)
     if dropped < limit:
-        for table, column in (("consultation_answers", "consultation_id"), ("consultations", "id")):
-            q = f"DELETE FROM {table} WHERE installation_id = :i AND {column} IN :old"
-            await tx.run(q, i=installation_id, old=old)
-        q = "DELETE FROM messages WHERE installation_id = :i AND id IN :old"
-        dropped += await tx.run(q, i=installation_id, old=old)
+        dropped += await drop_bare_messages(tx, installation_id, old)
     return dropped
+
+
+async def drop_bare_messages(tx: Tx, installation_id: int, ids: Sequence[str]) -> int:
+    """Drop messages without receipts, with the consultations that they began."""
+    given = {"i": installation_id, "ids": tuple(ids)}
+    for table, column in (("consultation_answers", "consultation_id"), ("consultations", "id")):
+        q = f"DELETE FROM {table} WHERE installation_id = :i AND {column} IN :ids"
+        await tx.run(q, **given)
+    q = "DELETE FROM messages WHERE installation_id = :i AND id IN :ids"
+    return await tx.run(q, **given)
 
 
 async def drop_leases(

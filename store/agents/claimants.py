@@ -18,14 +18,6 @@ GOT = " + ".join(
     f"AND l.holder = a.id AND {part})"
     for part in BEGAN_SINCE
 )
-# Whether it waits for other agents: for an answer, or because what it holds is blocked.
-WAITS = (
-    "(EXISTS (SELECT 1 FROM consultations c WHERE c.installation_id = a.installation_id "
-    "AND c.asker = a.id AND c.state = 'open') OR EXISTS (SELECT 1 FROM tasks t "
-    "JOIN relations r ON r.installation_id = t.installation_id AND r.kind = 'blocked_by' "
-    "AND r.source_id = t.issue_id WHERE t.installation_id = a.installation_id "
-    "AND t.holder = a.id AND t.state IN ('in_progress', 'in_review')))"
-)
 HERE = "FROM agents a WHERE a.installation_id = :i AND a.id = :a"
 
 
@@ -57,11 +49,24 @@ async def get(tx: Tx, installation_id: int, agent_id: str) -> Applicant | None:
     return decode(row) if row else None
 
 
+def _waits(dialect: sql.Dialect) -> str:
+    """SQL: whether it waits for an answer, or because what it holds is blocked."""
+    return (
+        "(EXISTS (SELECT 1 FROM consultations c WHERE c.installation_id = a.installation_id "
+        "AND c.asker = a.id AND c.state = 'open') OR EXISTS (SELECT 1 FROM tasks t "
+        f"{sql.IN_ORDER[dialect]} relations r ON r.installation_id = t.installation_id "
+        "AND r.kind = 'blocked_by' AND r.source_id = t.issue_id "
+        "WHERE t.installation_id = a.installation_id "
+        "AND t.holder = a.id AND t.state IN ('in_progress', 'in_review')))"
+    )
+
+
 async def lock(tx: Tx, installation_id: int, agent_id: str, since: int) -> Claimant | None:
     """Lock the agent until the end of the transaction: nobody pauses it, nor does it claim more.
 
     The counts depend on the agent's row, so the database reads them after it got the lock.
     """
-    q = f"SELECT a.*, {WORKS_ON} AS works_on, ({GOT}) AS claims, {WAITS} AS waits {HERE} FOR UPDATE"
+    waits = _waits(tx.dialect)
+    q = f"SELECT a.*, {WORKS_ON} AS works_on, ({GOT}) AS claims, {waits} AS waits {HERE} FOR UPDATE"
     row = await tx.one(q, i=installation_id, a=agent_id, since=since)
     return decode(row) if row else None

@@ -108,6 +108,10 @@ def _steps_of_absent_agents(dialect: Dialect) -> str:
     return f"{newest(dialect)} AND EXISTS ({offered})"
 
 
+# Of the definition of a step. As a parameter, because Vitess reads double quotes as a name's.
+GATE = '"approve":'
+
+
 def _gates(dialect: Dialect) -> str:
     """Open steps of running workflows that only votes can end."""
     running = (
@@ -121,7 +125,7 @@ def _gates(dialect: Dialect) -> str:
         f"{sql.by_index(dialect, 'workflow_steps s', 'PRIMARY')} ON s.installation_id = :i "
         "AND s.workflow_id = w.id JOIN tasks t ON t.installation_id = :i AND t.id = s.task_id "
         f"{_join('repositories', 't.repository_id')} WHERE s.state = 'open' AND t.held = 1 "
-        f"AND INSTR(s.definition, '\"approve\":') > 0 AND {OPEN_TASK}"
+        f"AND INSTR(s.definition, :gate) > 0 AND {OPEN_TASK}"
     )
 
 
@@ -411,7 +415,7 @@ async def of_kind(
     """
     within = None if kind in OF_NO_REPOSITORY else repositories
     q = SOURCES[kind](tx.dialect) + reach.none_or_within(within, "r.id")
-    given = {"recent": recent, "settled": settled, "now": await tx.now()}
+    given = {"recent": recent, "settled": settled, "now": await tx.now(), "gate": GATE}
     used = {name: value for name, value in given.items() if f":{name}" in q}
     return await tx.all(
         f"{q} ORDER BY since DESC LIMIT {WINDOW}",

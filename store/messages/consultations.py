@@ -96,7 +96,8 @@ async def has_unseen(tx: Tx, installation_id: int, consultation_id: str) -> bool
 async def busy_with(tx: Tx, installation_id: int, message_id: str) -> list[str]:
     """The agents that got the question and may be at work on an answer."""
     rows = await tx.all(
-        "SELECT agent_id FROM receipts WHERE installation_id = :i AND message_id = :m "
+        f"SELECT agent_id FROM {sql.by_index(tx.dialect, 'receipts', 'ix_receipts_message')} "
+        "WHERE installation_id = :i AND message_id = :m "
         "AND (attempts > 0 OR read_at IS NOT NULL) AND state <> 'dead' ORDER BY agent_id",
         i=installation_id,
         m=message_id,

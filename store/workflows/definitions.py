@@ -49,8 +49,9 @@ async def page(
     tx: Tx, installation_id: int, repositories: Reach, after: tuple[int, str], limit: int
 ) -> list[NamedDefinition]:
     """Those in repositories that actors may see, in the order of their keys."""
+    in_order = sql.by_index(tx.dialect, "workflow_definitions d", "PRIMARY")
     rows: list[NamedDefinition] = await tx.all(
-        "SELECT d.*, r.full_name FROM workflow_definitions d JOIN repositories r "
+        f"SELECT d.*, r.full_name FROM {in_order} {sql.IN_ORDER[tx.dialect]} repositories r "
         "ON r.installation_id = d.installation_id AND r.id = d.repository_id "
         f"WHERE d.installation_id = :i AND {VISIBLE} AND {PRESENT} "
         "AND (d.repository_id > :r OR (d.repository_id = :r AND d.name > :n))"
