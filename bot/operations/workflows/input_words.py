@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from bot.errors import Refused
 from bot.kernel.sentences import code
 
-QUOTES = "\"'"
+# Which marks end a text, by the one that begins it. Phones write the curved ones.
+DOUBLE, SINGLE = '"\u201c\u201d\u201e', "'\u2018\u2019"
+ENDS = dict.fromkeys(DOUBLE, DOUBLE) | dict.fromkeys(SINGLE, SINGLE)
 # How a refusal shows what to write.
 FORM = 'key=value, or "key=with spaces"'
 
@@ -30,11 +32,11 @@ def _whole_words(words: Sequence[str]) -> Iterator[str]:
     ahead = iter(words)
     for word in ahead:
         key, sign, value = word.partition("=")
-        if not (sign and value[:1] in QUOTES and value):
+        if not (sign and value and value[0] in ENDS):
             yield word
             continue
-        quote, parts = value[0], [value[1:]]
-        while not parts[-1].endswith(quote):
+        ends, parts = tuple(ENDS[value[0]]), [value[1:]]
+        while not parts[-1].endswith(ends):
             if (following := next(ahead, None)) is None:
                 raise Refused(
                     "invalid_arguments",

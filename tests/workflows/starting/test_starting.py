@@ -1,5 +1,8 @@
 """Starting a workflow: the issues, their relations, the rows, and what is refused."""
 
+import pytest
+
+from bot.operations.workflows import input_words
 from tests.support.story import Workspace
 from tests.support.workflows import Played, define
 
@@ -192,3 +195,21 @@ steps:
   - {id: plan, title: Plan it, body: Think., capability: python}
   - {id: port, title: Port it, body: Work., capability: "rust:2", needs: [plan]}
 """
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        'feature="two words"',
+        "feature='two words'",
+        "feature=\u201ctwo words\u201d",
+        "feature=\u2018two words\u2019",
+        "feature=\u201etwo words\u201c",
+        'feature=\u201dtwo words"',
+    ],
+)
+def test_inputs_of_a_comment_may_have_the_quotation_marks_of_a_phone(typed: str) -> None:
+    assert input_words.collect([*typed.split(), "x=don\u2019t"]) == {
+        "feature": "two words",
+        "x": "don\u2019t",
+    }
