@@ -225,6 +225,23 @@ async def test_a_step_that_takes_too_long_is_taken_from_its_holder(workspace: Wo
     assert await flow.states() == {"build": "failed"}
 
 
+async def test_the_time_of_a_step_begins_again_after_a_hold_by_a_person(
+    workspace: Workspace,
+) -> None:
+    flow = await start(workspace, TIMED.replace(", retry: 1", ""))
+    issue = await flow.issue("build")
+    workspace.person.comment(issue, "/hold until the lawyers agree")
+    await workspace.settle()
+    await workspace.time_passes(3 * 3600)
+    assert await flow.states() == {"build": "open"}
+    workspace.person.comment(issue, "/resume")
+    await workspace.settle()
+    await workspace.time_passes(2 * 3600 - 120)
+    assert await flow.states() == {"build": "open"}
+    await workspace.time_passes(240)
+    assert await flow.states() == {"build": "failed"}
+
+
 GATED = """
 steps:
   - {id: design, title: Design it, body: Work.}
