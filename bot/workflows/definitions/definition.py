@@ -61,6 +61,12 @@ def _are_unique(given: list[str]) -> list[str]:
     return given
 
 
+def _are_unique_labels(given: list[str]) -> list[str]:
+    """GitHub has no two labels that differ only in case."""
+    _are_unique([each.casefold() for each in given])
+    return given
+
+
 def _as_list(given: Any) -> Any:
     """One capability may stand without the brackets of a list."""
     return [given] if isinstance(given, str) else given
@@ -72,6 +78,7 @@ def _gate(given: Any) -> Any:
 
 
 UNIQUE = AfterValidator(_are_unique)
+UNIQUE_LABELS = AfterValidator(_are_unique_labels)
 StepId: TypeAlias = Annotated[
     str,
     Shape(
@@ -103,7 +110,7 @@ Default: TypeAlias = Annotated[
     InputValue,
     OneOf("must be a text, a number, true, false or a list of texts; put a text in quotes"),
 ]
-Logins: TypeAlias = Annotated[list[Login], Field(min_length=1, max_length=20), UNIQUE]
+Logins: TypeAlias = Annotated[list[Login], Field(min_length=1, max_length=20)]
 Approvers: TypeAlias = Annotated[
     Literal["maintainers", "writers", "agents"] | Logins,
     OneOf("must be maintainers, writers, agents or a list of GitHub logins"),
@@ -202,7 +209,7 @@ class Step(Group):
     )
     priority: Priority = "medium"
     size: Size | None = None
-    labels: Annotated[list[Label], Field(max_length=20), UNIQUE] = Field([])
+    labels: Annotated[list[Label], Field(max_length=20), UNIQUE_LABELS] = Field([])
     retry: int = Field(0, ge=0, le=10, description="further attempts after a failure")
     timeout: Duration | None = Field(None, description="from when the step can begin")
     on_failure: OnFailure = "stop"

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from bot.tasks import plans
 from bot.workflows.definitions import input_values, references
-from bot.workflows.definitions.definition import Definition, Step
+from bot.workflows.definitions.definition import MOST_NEEDS, Definition, Step
 
 Where: TypeAlias = tuple[str, ...]
 Problem: TypeAlias = tuple[Where, str]
@@ -36,6 +36,7 @@ def problems(definition: Definition) -> list[Problem]:
             for n, step in enumerate(definition.steps)
             for each in _of_step(definition, n, step)
         ),
+        *_of_needed(definition),
         *_of_compensations(definition),
         *_of_circle(definition),
     ]
@@ -153,11 +154,25 @@ def _of_gate(step: Step) -> Iterator[Problem]:
         return
     if gate.capability and gate.by != "agents":
         yield ("approve", "capability"), "is only for by: agents"
-    if isinstance(gate.by, list) and gate.quorum > len(gate.by):
-        yield ("approve", "quorum"), f"is more than the {len(gate.by)} who may approve"
+    if not isinstance(gate.by, list):
+        return
+    # GitHub ignores the case of logins.
+    times = Counter(each.removeprefix("@").casefold() for each in gate.by)
+    yield from ((("approve", "by"), f"names {each} twice") for each in times if times[each] > 1)
+    if gate.quorum > len(times):
+        yield ("approve", "quorum"), f"is more than the {len(times)} who may approve"
 
 
 # --- Between steps -------------------------------------------------------------------------------
+
+
+def _of_needed(definition: Definition) -> Iterator[Problem]:
+    """Steps whose issue would block more issues than GitHub allows."""
+    needed = Counter(need for each in definition.steps for need in each.needs)
+    for n, step in enumerate(definition.steps):
+        if (most := needed[step.id]) > MOST_NEEDS:
+            why = f"is needed by {most} steps, and GitHub lets an issue block {MOST_NEEDS}"
+            yield ("steps", str(n), "id"), f"{why}; put a step between"
 
 
 def _of_compensations(definition: Definition) -> Iterator[Problem]:

@@ -256,6 +256,24 @@ WRONG: dict[str, tuple[str, str]] = {
         step("body: x", "if: inputs.a == 1"),
         "line 5: steps.build.if: must be success, failure, always or label:NAME",
     ),
+    # One voter is one vote, so this gate could never be passed.
+    "a login that differs only in case": (
+        step("approve: {by: [Mona, mona], quorum: 1}"),
+        "line 4: steps.build.approve.by: names mona twice",
+    ),
+    "a label that differs only in case": (
+        step("body: x", "labels: [Bug, bug]"),
+        "line 5: steps.build.labels: names bug twice",
+    ),
+    # GitHub would refuse some of the relations, and each start.
+    "a step that too many others need": (
+        step("body: x")
+        + "".join(f"  - {{id: s{n}, title: S, body: x, needs: [build]}}\n" for n in range(51)),
+        (
+            "line 2: steps.build.id: is needed by 51 steps, and GitHub lets an issue block 50; "
+            "put a step between"
+        ),
+    ),
     "a time-out without a unit": (
         step("body: x", "timeout: 90"),
         "line 5: steps.build.timeout: must be minutes, hours or days, for example 30m, 2h or 1d",
