@@ -22,11 +22,13 @@ from bot.workflows.execution.flow_actions import (
     Restart,
     Retry,
     Skip,
+    Wait,
 )
 from bot.workflows.execution.flows import Loaded, flow_of
 from bot.workflows.gates import gates, open_gates
 from store.contexts import contexts
 from store.engine.transaction import Tx
+from store.outbox import writes
 from store.tables.tasks import TaskState
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
@@ -66,6 +68,8 @@ async def carry_out(tx: Tx, loaded: Loaded, action: Action) -> None:
             await _skip(tx, loaded, key, why)
         case Hold(key, why):
             await _hold(tx, loaded, key, why)
+        case Wait(key):
+            await _wait(tx, loaded, key)
         case Release(key, need):
             await _release(tx, loaded, key, need)
         case _:
@@ -117,9 +121,13 @@ async def _reopen(tx: Tx, loaded: Loaded, key: str) -> None:
 
 
 async def _announce_gate(tx: Tx, loaded: Loaded, key: str) -> None:
-    """Show and tell that a gate can be decided, if the step is one."""
+    """Show and tell that a gate can be decided, if the step is one.
+
+    Votes from before were about work that has been done again since.
+    """
     task, gate = loaded.task(key), loaded.step(key).approve
     if task is not None and gate is not None:
+        await open_gates.forget_votes(tx, loaded.steps[key])
         await open_gates.announce(tx, task, gate, loaded.steps[key])
 
 
@@ -193,6 +201,14 @@ async def _hold(tx: Tx, loaded: Loaded, key: str, why: str) -> None:
     await _change(tx, loaded, key, state="waiting", deadline_at=None)
     await refresh(tx, loaded, key)
     await hold_task(tx, loaded, key, why)
+
+
+async def _wait(tx: Tx, loaded: Loaded, key: str) -> None:
+    """Take an open gate back. Its task stays on hold, and its card no longer asks."""
+    await _change(tx, loaded, key, state="waiting", deadline_at=None)
+    task = await refresh(tx, loaded, key)
+    if task is not None:
+        await publishing.show(tx, task, lane=writes.PEOPLE)
 
 
 async def hold_task(tx: Tx, loaded: Loaded, key: str, why: str) -> None:

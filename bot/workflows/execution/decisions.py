@@ -16,6 +16,7 @@ from bot.workflows.execution.flow_actions import (
     Restart,
     Retry,
     Skip,
+    Wait,
     apply,
 )
 from bot.workflows.execution.flow_state import NOT_BLOCKING, Flow, FlowStep
@@ -41,7 +42,14 @@ def decide(flow: Flow) -> list[Action]:
 
 def _next(flow: Flow) -> list[Action]:
     """The first of what there is to do. Each may change what the others have to do."""
-    for choose in (_follow_tasks, _follow_opened, _skip_and_open, _make_room, _end):
+    for choose in (
+        _follow_tasks,
+        _follow_opened,
+        _close_gates,
+        _skip_and_open,
+        _make_room,
+        _end,
+    ):
         if actions := list(choose(flow)):
             return actions
     return []
@@ -85,6 +93,16 @@ def _follow_opened(flow: Flow) -> Iterator[Action]:
     for key, each in flow.steps.items():
         if each.state == "waiting" and each.task in ("in_progress", "in_review"):
             yield Open(key)
+
+
+def _close_gates(flow: Flow) -> Iterator[Action]:
+    """Gates whose needs are no longer over: nobody should approve what is not done."""
+    if flow.state != "running":
+        return
+    for key, each in flow.steps.items():
+        is_open = each.is_gate and each.state == "open"
+        if is_open and not all(_is_over(flow, need) for need in each.needs):
+            yield Wait(key)
 
 
 def _skip_and_open(flow: Flow) -> Iterator[Action]:

@@ -53,6 +53,13 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """A gate that could be decided waits again: a step that it needs is open again."""
+
+    step: str
+
+
+@dataclass(frozen=True)
 class Release:
     """The step begins although this need of it did not succeed."""
 
@@ -79,7 +86,9 @@ class Fail:
     steps: tuple[str, ...] = field(default=())
 
 
-Action: TypeAlias = End | Reopen | Retry | Open | Skip | Hold | Release | Restart | Finish | Fail
+Action: TypeAlias = (
+    End | Reopen | Retry | Open | Skip | Hold | Wait | Release | Restart | Finish | Fail
+)
 
 
 def apply(flow: Flow, actions: Sequence[Action]) -> Flow:
@@ -116,6 +125,8 @@ def _after(each: FlowStep, action: Action) -> FlowStep:
             changes = {"state": "skipped", "task": "cancelled", "held": False}
         case Hold():
             changes = {"state": "waiting", "held": True}
+        case Wait():
+            changes = {"state": "waiting"}
         case Release(_, need):
             changes = {"released": each.released | {need}}
     return replace(each, **changes)

@@ -58,7 +58,7 @@ async def _votes(tx: Tx, step: WorkflowStepRow) -> list[Vote]:
 
 
 async def forget_votes(tx: Tx, step: WorkflowStepRow) -> None:
-    """After the decision: if the gate is tried again, it begins without votes."""
+    """After the decision, and when a gate opens: it begins without votes."""
     await gate_votes.forget(tx, step["installation_id"], step["workflow_id"], step["step"])
 
 

@@ -21,6 +21,7 @@ from bot.workflows.execution.flow_actions import (
     Restart,
     Retry,
     Skip,
+    Wait,
     apply,
 )
 from bot.workflows.execution.flow_state import Flow, FlowStep
@@ -323,3 +324,27 @@ def test_each_hold_says_that_it_is_of_a_workflow(name: str) -> None:
 )
 def test_a_hold_says_how_many_steps_are_open(most: int, text: str) -> None:
     assert hold_texts.no_place(most) == text
+
+
+def test_a_gate_waits_again_while_a_step_that_it_needs_is_done_again() -> None:
+    made = ended(flow(step("a"), step("ok", "a", is_gate=True, held=True)), ("a", "completed"))
+    assert states(made)["ok"] == "open"
+    again = with_task(made, "a", "pending")
+    assert decide(again) == [Reopen("a"), Wait("ok")]
+    assert states(ended(again, ("a", "completed")))["ok"] == "open"
+
+
+def test_always_runs_after_what_was_skipped() -> None:
+    made = flow(
+        step("a"),
+        step("mend", "a", condition="failure"),
+        step("tell", "mend", condition="always"),
+        step("last", "tell"),
+    )
+    made = ended(made, ("a", "completed"), ("tell", "completed"))
+    assert states(made) == {
+        "a": "completed",
+        "mend": "skipped",
+        "tell": "completed",
+        "last": "open",
+    }

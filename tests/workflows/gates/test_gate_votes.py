@@ -15,7 +15,7 @@ from tests.outbox.test_copied_marks import other_app
 from tests.support.engines import ON_SQLITE
 from tests.support.gates import make_gate
 from tests.support.story import Agent, Workspace
-from tests.support.workflows import define
+from tests.support.workflows import define, start
 
 REVIEW = {"by": "agents", "capability": "review", "quorum": 2}
 
@@ -300,3 +300,38 @@ async def test_a_workflow_waits_at_its_gate_asks_again_after_a_rejection_and_goe
     assert (await task_of(workspace, gate))[0] == "completed"
     claimed = await ada.call("claim_task", task=workspace.name(release))
     assert claimed["task"]["state"] == "in_progress"
+
+
+TWO = GATED.replace("approve: maintainers", "approve: {by: maintainers, quorum: 2}")
+
+
+async def test_a_vote_about_work_that_is_done_again_does_not_count(workspace: Workspace) -> None:
+    flow = await start(workspace, TWO)
+    ada, lead = await workspace.agent("ada"), await workspace.agent("lea", "tech-lead")
+    await flow.do(ada, "build")
+    gate, mona = await flow.issue("approve"), somebody(workspace, "mona", "maintain")
+    workspace.person.comment(gate, "/approve")
+    await workspace.settle()
+    workspace.person.reopen(await flow.issue("build"))
+    await workspace.settle()
+    assert (await flow.states())["approve"] == "waiting"
+    assert await attention(workspace) == []
+    comment = mona.comment(gate, "/approve")
+    await workspace.settle()
+    assert (reactions(comment), await flow.states()) == (
+        ["confused"],
+        {"build": "open", "approve": "waiting", "release": "waiting"},
+    )
+    await flow.do(ada, "build")
+    mona.comment(gate, "/approve")
+    await workspace.settle()
+    assert said_by_hubbub(gate.comments[-1]).endswith("Your vote counts: 1 of 2 approvals.")
+    await lead.call("retry_workflow", workflow=flow.id, step="build")
+    await workspace.settle()
+    await flow.do(ada, "build")
+    workspace.person.comment(gate, "/approve")
+    await workspace.settle()
+    assert (await flow.states())["approve"] == "open"
+    mona.comment(gate, "/approve")
+    await workspace.settle()
+    assert (await flow.states())["approve"] == "completed"

@@ -170,3 +170,12 @@ async def test_after_the_end_nothing_is_added(workspace: Workspace) -> None:
     await add(flow, "Too late", "agent-task")
     assert list(await flow.states()) == ["design", "build", "ship"]
     assert (await flow.workflow())["state"] == "completed"
+
+
+async def test_a_parent_that_blocks_its_own_step_keeps_nobody_waiting(workspace: Workspace) -> None:
+    """The parent ends when its steps have, so the step could never begin."""
+    flow, ada = await start(workspace, LINE), await workspace.agent("ada")
+    workspace.person.block(await flow.issue("ship"), await flow.issue("parent"))
+    await workspace.settle()
+    await finish(flow, ada, "design", "build", "ship")
+    assert (await flow.workflow())["state"] == "completed"
