@@ -133,7 +133,9 @@ def _why_skipped(flow: Flow, each: FlowStep) -> str | None:
         return "no step before it failed"
     if each.condition.startswith(LABEL) and not failures(flow):
         label = each.condition.removeprefix(LABEL)
-        return None if label in flow.labels else f"the parent issue has no label `{label}`"
+        # GitHub has no two labels that differ only in case.
+        has = label.casefold() in map(str.casefold, flow.labels)
+        return None if has else f"the parent issue has no label `{label}`"
     return None
 
 

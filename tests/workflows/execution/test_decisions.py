@@ -326,6 +326,11 @@ def test_a_hold_says_how_many_steps_are_open(most: int, text: str) -> None:
     assert hold_texts.no_place(most) == text
 
 
+def test_labels_are_compared_as_github_compares_them() -> None:
+    made = flow(step("a", condition="label:Needs Docs"), labels=frozenset({"needs docs"}))
+    assert decide(made) == [Open("a")]
+
+
 def test_a_gate_waits_again_while_a_step_that_it_needs_is_done_again() -> None:
     made = ended(flow(step("a"), step("ok", "a", is_gate=True, held=True)), ("a", "completed"))
     assert states(made)["ok"] == "open"
