@@ -39,11 +39,11 @@ def parse(row: WorkflowDefinitionRow) -> Definition:
     except Unreadable as exc:
         raise Refused(
             "not_startable",
-            f"{path_of(row['name'])} cannot be started: {outdated(exc)}. Change the file.",
+            f"{path_of(row['name'])} cannot be started: {version_problem(exc)}. Change the file.",
         ) from exc
 
 
-def outdated(exc: Unreadable) -> str:
+def version_problem(exc: Unreadable) -> str:
     return f"this version of Hubbub does not accept it: {exc}"
 
 

@@ -133,7 +133,7 @@ def _definition(row: NamedDefinition) -> DefinitionView:
     try:
         found = stored_values.definition(row["definition"]) if row["definition"] else None
     except Unreadable as exc:
-        problem = problem or definitions.outdated(exc)
+        problem = problem or definitions.version_problem(exc)
     return DefinitionView(
         name=row["name"],
         repository=row["full_name"],
