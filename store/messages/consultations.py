@@ -126,8 +126,8 @@ async def was_asked(tx: Tx, installation_id: int, consultation_id: str, agent_id
 
 async def askees(tx: Tx, installation_id: int, consultation_id: str) -> list[str]:
     q = (
-        "SELECT agent_id FROM receipts WHERE installation_id = :i AND message_id = :c "
-        "ORDER BY agent_id"
+        f"SELECT agent_id FROM {sql.by_index(tx.dialect, 'receipts', 'ix_receipts_message')} "
+        "WHERE installation_id = :i AND message_id = :c ORDER BY agent_id"
     )
     rows = await tx.all(q, i=installation_id, c=consultation_id)
     return [row["agent_id"] for row in rows]
