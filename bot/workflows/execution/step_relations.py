@@ -32,7 +32,7 @@ async def remove(tx: Tx, task: FullTask, blocker: FullTask) -> None:
         return
     here, where = (tx, task["installation_id"]), task["repository_id"]
     own = f"task {task['id']}"
-    is_planned = bool(await _planned(tx, task, blocker))
+    is_planned = bool(await _planned_writes(tx, task, blocker))
     number, issue_id = task["number"], blocker["issue_id"]
     if not is_planned and (number is None or issue_id is None):
         return
@@ -57,7 +57,7 @@ async def remove(tx: Tx, task: FullTask, blocker: FullTask) -> None:
 async def _cancel_planned(tx: Tx, task: FullTask, blocker: FullTask) -> bool:
     """Cancel the relation if GitHub was not asked for it yet. Return whether it was."""
     here = (tx, task["installation_id"])
-    found = await _planned(tx, task, blocker)
+    found = await _planned_writes(tx, task, blocker)
     for each in found:
         if not await write_cancellation.cancel(tx, each, NOT_NEEDED, author_knows=True):
             return False
@@ -68,7 +68,7 @@ async def _cancel_planned(tx: Tx, task: FullTask, blocker: FullTask) -> bool:
     return bool(found)
 
 
-async def _planned(tx: Tx, task: FullTask, blocker: FullTask) -> list[WriteRow]:
+async def _planned_writes(tx: Tx, task: FullTask, blocker: FullTask) -> list[WriteRow]:
     """The writes that make the relation and have not ended."""
     found = await writes.waiting(tx, task["installation_id"], f"task {task['id']}", "blocked_by")
     ends = (("issue_of", blocker["id"]), ("issue_id", blocker["issue_id"]))
