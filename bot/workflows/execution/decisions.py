@@ -157,14 +157,23 @@ def _is_over(flow: Flow, key: str) -> bool:
 
 
 def _never_begins(flow: Flow, key: str) -> bool:
-    """Whether the step waits although the workflow has stopped."""
-    each = flow.steps[key]
-    if each.state != "waiting" or not failures(flow):
+    """Whether the step waits although the workflow has stopped.
+
+    One that runs only after a failure does so if a step above it does. Each is looked at once:
+    between many such steps there are more ways than anybody can walk.
+    """
+    if not failures(flow):
         return False
-    if not each.is_recovery:
-        return True
-    if each.condition == "failure" and not _failed_above(flow, each):
-        return any(_never_begins(flow, need) for need in each.needs)
+    ahead, seen = [key], {key}
+    while ahead:
+        each = flow.steps[ahead.pop()]
+        if each.state != "waiting":
+            continue
+        if not each.is_recovery:
+            return True
+        if each.condition == "failure" and not _failed_above(flow, each):
+            ahead += [need for need in each.needs if need not in seen]
+            seen.update(each.needs)
     return False
 
 

@@ -353,3 +353,12 @@ def test_always_runs_after_what_was_skipped() -> None:
         "tell": "completed",
         "last": "open",
     }
+
+
+def test_many_ways_between_steps_that_wait_for_a_failure_are_not_all_walked() -> None:
+    made = [step("broken", task="failed"), step("slow", state="open", task="in_progress")]
+    layer = ["slow"]
+    for depth in range(10):
+        above, layer = layer, [f"s{depth}-{n}" for n in range(9)]
+        made += [step(key, *above, condition="failure", held=True) for key in layer]
+    assert decide(flow(*made)) == [End("broken", "failed")]
