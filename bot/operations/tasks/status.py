@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from bot.comments import answerers, replies
+from bot.contexts import contents
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Fence, Note
@@ -34,7 +35,9 @@ Question: TypeAlias = Annotated[
 
 
 Outputs: TypeAlias = Annotated[
-    dict[str, Any] | None, Field(repr=False, description="of a workflow's step, by name")
+    dict[str, Any] | None,
+    AfterValidator(contents.validate),
+    Field(repr=False, description="of a workflow's step, by name"),
 ]
 
 

@@ -1,6 +1,5 @@
 """The values of a workflow's inputs: their checks, defaults, and texts. Pure."""
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -75,8 +74,10 @@ def problem(its: Input, value: Any) -> str | None:
 def _is_number(value: Any) -> bool:
     if isinstance(value, str):
         return NUMBER.fullmatch(value) is not None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and abs(value) < 10**15
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    # A whole number may be too large for a float. NaN is less than nothing.
+    return abs(value) < 10**15
 
 
 def _problem_of_text(value: Any) -> str | None:

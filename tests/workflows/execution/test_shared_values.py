@@ -156,3 +156,14 @@ async def test_a_gate_between_two_steps_hides_no_outputs(workspace: Workspace) -
     await workspace.settle()
     claimed = await flow.claim(ada, "build")
     assert claimed["step"]["needs"] == {"design": API}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {"\udfff": 1}])
+async def test_an_output_that_is_no_json_is_refused(workspace: Workspace, value: Any) -> None:
+    flow = await start(workspace, OUTPUTS, feature="users")
+    ada = await workspace.agent("ada")
+    await flow.claim(ada, "design")
+    with pytest.raises(Refused, match="outputs") as refused:
+        await flow.report(ada, "design", "completed", outputs={"api": value, "port": 1})
+    assert refused.value.code == "invalid_arguments"
+    assert (await flow.states())["design"] == "open"

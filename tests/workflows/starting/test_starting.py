@@ -213,3 +213,14 @@ def test_inputs_of_a_comment_may_have_the_quotation_marks_of_a_phone(typed: str)
         "feature": "two words",
         "x": "don\u2019t",
     }
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("nan"), float("inf"), 10**15])
+async def test_a_number_beyond_all_measure_is_refused(workspace: Workspace, value: float) -> None:
+    await define(
+        workspace,
+        "inputs:\n  n: {type: number}\nsteps:\n  - {id: make, title: Make it, body: Work.}\n",
+    )
+    ada = await workspace.agent("ada")
+    refused = await ada.refusal("start_workflow", name="feature", repository=R, inputs={"n": value})
+    assert refused.message == "inputs: n must be a number."
