@@ -5,9 +5,11 @@ from typing import Any, TypedDict
 from store.engine.transaction import Tx
 from store.mirror import text_policies
 from store.mirror.stored_issues import ThreadText
+from store.tables.agents import Role
 from store.tasks import spend_holds
 from store.tasks.blocking import HAS_PLANNED_RELATION
 from store.tasks.pull_tasks import HAS_PULLS
+from store.tasks.ready import ROLE
 from store.tasks.tasks import FullTask
 
 # Relations that keep a task waiting, or that show it on the card of its parent.
@@ -30,6 +32,11 @@ FIRST = (
     "(SELECT f.value FROM installation_facts f WHERE f.installation_id = t.installation_id "
     f"AND f.name = '{FIRST_FENCE}')"
 )
+# The lowest role of an agent that may take it, if its step names one.
+STEP_ROLE = (
+    f"(SELECT {ROLE} FROM workflow_steps z WHERE z.installation_id = t.installation_id "
+    "AND z.task_id = t.id)"
+)
 STEP = (
     "EXISTS (SELECT 1 FROM workflow_steps z WHERE z.installation_id = t.installation_id "
     "AND z.task_id = t.id)"
@@ -40,7 +47,8 @@ QUERY = (
     f"{text_policies.was_edited('t')} AS was_edited, "
     f"({RELATIONS} OR {HAS_PLANNED_RELATION}) AS has_relations, "
     f"{NOTICES} AS has_notices, {EDITS} AS has_edits, {HAS_PULLS} AS has_pulls, "
-    f"{STEP} AS is_step, {spend_holds.is_drained('me')} AS is_drained, {FIRST} AS first_fence "
+    f"{STEP} AS is_step, {STEP_ROLE} AS step_role, {spend_holds.is_drained('me')} AS is_drained, "
+    f"{FIRST} AS first_fence "
     "FROM tasks t "
     "LEFT JOIN issues i ON i.installation_id = t.installation_id "
     "AND i.repository_id = t.repository_id AND i.number = t.number AND i.deleted = 0 "
@@ -57,7 +65,8 @@ class ClaimState(TypedDict):
     `private`: whether the repository is. `was_edited`: whether any text of the issue was edited.
     `has_relations`: whether it may wait for others, or has a parent. `has_notices`: whether the
     claimer has unseen notices about it. `has_edits`: whether its card was ever written.
-    `has_pulls`: whether it may have pull requests. `is_step`: whether it is a workflow's.
+    `has_pulls`: whether it may have pull requests. `is_step`: whether it is a workflow's, and
+    `step_role` the lowest role that its step asks for.
     `is_drained`: whether a cap on spend forbids the claim.
     `first_fence`: the fence before the first one of a task, 0 unless there was a restore.
     """
@@ -71,6 +80,7 @@ class ClaimState(TypedDict):
     has_edits: int
     has_pulls: int
     is_step: int
+    step_role: Role | None
     is_drained: int
     first_fence: int
 
@@ -89,6 +99,13 @@ async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimState:
         "has_edits": row["has_edits"],
         "has_pulls": row["has_pulls"],
         "is_step": row["is_step"],
+        "step_role": _role(row["step_role"]),
         "is_drained": row["is_drained"],
         "first_fence": int(row["first_fence"] or 0),
     }
+
+
+def _role(found: str | None) -> Role | None:
+    """From JSON, which has quotation marks but on SQLite."""
+    role: Any = found and found.strip('"')
+    return role

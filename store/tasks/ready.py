@@ -40,6 +40,12 @@ GIVEN_BACK = (
     "EXISTS (SELECT 1 FROM {leases} WHERE g.installation_id = t.installation_id "
     "AND g.task_id = t.id AND g.fence = t.fence AND g.holder = :by AND g.state = 'released')"
 )
+# The role that a step of a workflow asks for: JSON, which has quotation marks but on SQLite.
+ROLE = "CAST(JSON_EXTRACT(z.definition, '$.role') AS CHAR)"
+FOR_ROLES = (
+    "EXISTS (SELECT 1 FROM workflow_steps z WHERE z.installation_id = t.installation_id "
+    f"AND z.task_id = t.id AND {ROLE} IN :roles)"
+)
 AFTER = (
     " AND (t.failures > :failures OR (t.failures = :failures AND (t.queued_at > :queued_at "
     "OR (t.queued_at = :queued_at AND t.id > :id))))"
@@ -76,6 +82,7 @@ class Wanted:
     `given_back`: True for only the tasks that the agent itself released last, False for only the
     others. `anybody`: what any agent may claim, also tasks that are reserved for others. `closed`:
     repositories whose tasks do not match. `repositories`: those within the agent's reach.
+    `roles_above`: the roles that the agent does not have; steps that ask for one do not match.
     """
 
     repository_id: int | None = None
@@ -87,6 +94,7 @@ class Wanted:
     anybody: bool = False
     closed: frozenset[int] = frozenset()
     repositories: Reach = None
+    roles_above: Sequence[str] = ()
 
 
 async def page(
@@ -167,6 +175,9 @@ def _fits(wanted: Wanted, dialect: sql.Dialect, me: str) -> tuple[str, dict[str,
         given |= {"bare": f'"{slug}"', "levelled": f'"{slug}:'}
     if wanted.met is not None:
         where, given["met"] = f"{where} AND {MET[dialect]}", json.dumps(list(wanted.met))
+    if wanted.roles_above:
+        where += f" AND NOT {FOR_ROLES}"
+        given["roles"] = [form for each in wanted.roles_above for form in (each, f'"{each}"')]
     if wanted.given_back is not None:
         given_back = GIVEN_BACK.format(leases=sql.by_index(dialect, "leases g", "ix_leases_task"))
         where += f" AND {'' if wanted.given_back else 'NOT '}{given_back}"

@@ -32,7 +32,16 @@ from bot.operations.workflows import step_blocks
 from bot.operations.workflows.step_blocks import StepBlock
 from bot.pulls import checks
 from bot.repository import narrowing, repository_settings
-from bot.tasks import eligibility, handoff, lifecycle, lookup, path_overlap, publishing, pull_ties
+from bot.tasks import (
+    eligibility,
+    handoff,
+    lifecycle,
+    lookup,
+    path_overlap,
+    publishing,
+    pull_ties,
+    step_roles,
+)
 from bot.tasks.capabilities import Capability, meets, met_by
 from bot.tasks.eligibility import Dependencies, Reason
 from bot.tasks.handoff import HandOff
@@ -155,9 +164,13 @@ class _NextTask(Waitable[Claimed]):
         return found
 
 
+def _within_reach(actor: Actor) -> Wanted:
+    return Wanted(repositories=actor.repositories, roles_above=step_roles.above(actor))
+
+
 async def _has_some(tx: Tx, actor: Actor) -> bool:
     """Whether a task is ready, without regard to filters and capabilities, or a lease overdue."""
-    here, wanted = (tx, actor.installation_id), Wanted(repositories=actor.repositories)
+    here, wanted = (tx, actor.installation_id), _within_reach(actor)
     return bool(
         await ready.candidates(*here, actor.name, wanted, None, 1)
         or await leases.overdue(tx, 1, *here[1:], actor.repositories)
@@ -203,6 +216,7 @@ async def claim_task(
         size=None if size is None else SIZES.index(size),
         closed=await narrowing.closed_repositories(ctx, "claim_task"),
         repositories=ctx.actor.repositories,
+        roles_above=step_roles.above(ctx.actor),
     )
     now = ctx.events_cursor
     claimed = await _claim_best(ctx, wanted, me, lease_s, paths)
@@ -275,7 +289,8 @@ async def _claim(
     waits = Dependencies()
     if state["has_relations"]:
         waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
-    if standing := eligibility.reasons(ctx.actor, row, waits, has, ctx.now):
+    standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now)
+    if standing := [*standing, *step_roles.reasons(ctx.actor, state["step_role"])]:
         raise _refusal(row, standing)
     if state["is_drained"] and not ctx.actor.is_person:
         raise await capped_claims.claim_refusal(ctx, row)

@@ -15,13 +15,14 @@ from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.blockers import PLANNED
 from bot.operations.tasks.views import KNOWN, Task, task_view
 from bot.repository import narrowing
-from bot.tasks import capped_work, eligibility, lookup
+from bot.tasks import capped_work, eligibility, lookup, step_roles
 from bot.tasks.eligibility import Dependencies, Reason
 from bot.tasks.states import CLAIMABLE
 from bot.workflows.offers import offer_text
 from store.agents import agents
 from store.tables.agents import AgentRow
 from store.tasks.tasks import FullTask
+from store.workflows import steps
 
 
 def _remedy(exc: Refused, me: str) -> str:
@@ -76,6 +77,8 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
         me = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
         has = me["capabilities"] if me else []
     standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now)
+    step = await steps.of_task(ctx.tx, ctx.installation_id, row["id"])
+    standing += step_roles.reasons(ctx.actor, step["definition"].get("role") if step else None)
     standing += await _not_at_work(ctx, me, row["repository_id"])
     standing += await _beyond_cap(ctx, row, mine=mine)
     standing += await _beyond_budget(ctx, me, mine=mine)

@@ -37,7 +37,7 @@ async def explanation(
         why = (
             f"The ready tasks need capabilities that you have not registered: {', '.join(missing)}"
         )
-    elif wanted != (every := Wanted(repositories=wanted.repositories)):
+    elif wanted != (every := _without_filters(wanted)):
         others = replace(every, met=None if has is None else met_by(has))
         if found := len(await ready.candidates(*here, others, None, LACKING)):
             why = _other_ready(found)
@@ -48,6 +48,10 @@ async def explanation(
         lacking=missing,
         events_cursor=events_cursor,
     )
+
+
+def _without_filters(wanted: Wanted) -> Wanted:
+    return Wanted(repositories=wanted.repositories, roles_above=wanted.roles_above)
 
 
 def _other_ready(n: int) -> str:
