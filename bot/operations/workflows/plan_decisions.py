@@ -35,6 +35,7 @@ async def decide(
 async def carry_out(ctx: Context, row: FullTask, plan: PlanProposalRow, note: str = "") -> str:
     """Make the tasks of a plan. Return the workflow. Raise Refused."""
     start = await start_of(ctx, row, _definition(plan))
+    await start_checks.check_may_spawn(ctx, start)
     workflow, _ = await starting.begin(ctx, await repository_of(ctx, row), start, row)
     await plan_proposals.decide(
         ctx.tx, plan, "approved", ctx.actor.name, note, workflow_id=workflow["id"]

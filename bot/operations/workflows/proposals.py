@@ -113,7 +113,9 @@ async def _answer(
     answer = Proposed(
         task=lookup.name(row), plan=plan["id"], size=plan["size"], state="waiting", cleaned=cleaned
     )
-    if plan["size"] > settings.plans.approve_above:
+    # Who approves a plan with a template starts its agents, so that is nobody's own word.
+    starts_agents = any("template" in each for each in plan["definition"]["steps"])
+    if starts_agents or plan["size"] > settings.plans.approve_above:
         hint = (
             "People see it on the task's card and decide by /approve or /reject; a notice tells "
             "you. Your lease does not expire until then."

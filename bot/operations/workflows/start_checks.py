@@ -1,16 +1,18 @@
 """What keeps a workflow from being started, beside its inputs and its parent."""
 
+from bot.agents import team_budgets
 from bot.errors import Refused
 from bot.identity.actors import BOT
 from bot.kernel.operation import Context
 from bot.kernel.sentences import code
-from bot.repository import repository_settings
+from bot.repository import narrowing, repository_settings
 from bot.tasks import lookup
 from bot.tasks.capabilities import missing_capabilities
 from bot.tasks.plans import MOST_SUB_ISSUES
 from bot.workflows.starting.first_rows import Start
 from store.agents import agents
-from store.mirror import relations
+from store.mirror import relations, stored_repositories
+from store.runs import runs
 from store.tables.mirror import RepositoryRow
 from store.tasks.tasks import FullTask
 
@@ -68,6 +70,29 @@ async def lacking_capabilities(ctx: Context, start: Start) -> str | None:
                 f"{code(key)} needs."
             )
     return None
+
+
+async def check_may_spawn(ctx: Context, start: Start) -> None:
+    """Raise Refused if an agent would start agents by a workflow that it may not start itself."""
+    by_template = [each.key for each in start.steps if each.step.template is not None]
+    if not by_template or ctx.actor.is_person or ctx.actor.name == BOT:
+        return
+    here = (ctx.tx, ctx.installation_id)
+    where = await stored_repositories.repository_name(*here, start.repository_id)
+    refused = await narrowing.refusal_in(ctx, "spawn_agent", start.repository_id, where or "")
+    if refused is not None:
+        raise refused
+    if await runs.of_agent(*here, ctx.actor.name) is not None:
+        raise Refused(
+            "run_limit",
+            f"step {code(by_template[0])} starts an agent by a template, and you are an agent run: "
+            "the limits of your run could not hold for it. Ask a person to start the workflow. "
+            "Nothing was changed.",
+            limit="children",
+        )
+    row = await agents.get(*here, ctx.actor.name)
+    if row is not None:
+        await team_budgets.check_left(ctx.tx, row)
 
 
 async def check_size(ctx: Context, start: Start, parent: FullTask | None) -> None:

@@ -79,6 +79,7 @@ async def start_workflow(
         await parents.check_free(ctx, parent, row["name"])
     start = _start(ctx, where, row, inputs)
     await start_checks.check_named(ctx, start)
+    await start_checks.check_may_spawn(ctx, start)
     workflow, made = await begin(ctx, where, start, parent)
     hints = (_hint(row), await start_checks.lacking_capabilities(ctx, start))
     return _answer(start, workflow, parent, made, " ".join(filter(None, hints)) or None)

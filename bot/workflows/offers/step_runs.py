@@ -9,6 +9,7 @@ from bot.tasks.states import CLAIMABLE
 from bot.times import MINUTE, minute
 from bot.workflows.definitions import stored_values
 from bot.workflows.execution import hold_texts
+from bot.workflows.offers import offers
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
 from store.tables.mirror import RepositoryRow
@@ -31,9 +32,17 @@ async def start(tx: Tx, row: WorkflowStepRow, currency: str) -> bool:
         await lifecycle.resume(tx, task, BOT)
         task = await tasks.lock(tx, task["installation_id"], task["id"]) or task
     template = stored_values.step(step["definition"]).template or ""
-    wanted = RunRequest(template, BOT, currency)
+    wanted = RunRequest(template, await _asked_by(tx, step), currency)
     await spawning.spawn(tx, where, task, wanted)
     return True
+
+
+async def _asked_by(tx: Tx, step: WorkflowStepRow) -> str:
+    """The agent that started the workflow, so that its budget counts the run; else Hubbub."""
+    here = (tx, step["installation_id"])
+    workflow = await workflows.get(*here, step["workflow_id"])
+    starter = workflow["started_by"] if workflow else BOT
+    return BOT if await offers.absence(*here, starter) else starter
 
 
 async def put_off(tx: Tx, row: WorkflowStepRow, refused: Refused) -> None:

@@ -7,6 +7,7 @@ from bot.times import SECOND
 from tests.support import agent_runs
 from tests.support.story import Agent, Workspace
 from tests.support.workflow_rows import Started, begin
+from tests.support.workflows import define
 
 POLICY = """
 policy: {prefer: [success, load], reserve: 2m}
@@ -211,3 +212,49 @@ async def test_a_person_may_let_others_take_a_step_that_waits_for_a_run(
     await workspace.time_passes(301)
     await other.call("claim_task", task=started.name("build"))
     assert await agent_runs.stored_runs(workspace, "state") == []
+
+
+BY_TEMPLATE = """
+steps:
+  - {id: build, title: Build it, body: Do it, template: fixer}
+"""
+CALL = {"name": "feature", "repository": "acme/rocket"}
+
+
+async def test_an_agent_that_may_start_no_agents_starts_none_by_a_workflow(
+    workspace: Workspace,
+) -> None:
+    only_leads = f"{agent_runs.FIXER}agents:\n  spawn_agent: tech-lead\n"
+    await agent_runs.set_templates(workspace, only_leads)
+    await define(workspace, BY_TEMPLATE)
+    ada = await workspace.agent("ada")
+    refused = await ada.refusal("start_workflow", **CALL)
+    assert (refused.code, "spawn_agent needs the role tech-lead" in refused.message) == (
+        "forbidden",
+        True,
+    )
+    lead = await workspace.agent("lea", "tech-lead")
+    await lead.call("start_workflow", **CALL)
+
+
+async def test_the_runs_of_a_workflow_are_below_the_agent_that_started_it(
+    workspace: Workspace,
+) -> None:
+    await agent_runs.set_templates(workspace)
+    await define(workspace, BY_TEMPLATE)
+    ada = await workspace.agent("ada")
+    await ada.call("start_workflow", **CALL)
+    await workspace.settle()
+    await workspace.time_passes(1)
+    ((run_id, agent_id, asked_by),) = await agent_runs.stored_runs(
+        workspace, "id", "agent_id", "asked_by"
+    )
+    assert asked_by == "ada"
+    (row,) = await workspace.rows(
+        "SELECT parent_id FROM agents WHERE installation_id = :i AND id = :a", a=agent_id
+    )
+    assert row["parent_id"] == "ada"
+    # A run would start runs without end, beside the limits that it has.
+    run = await agent_runs.begin(workspace, {"run_id": run_id})
+    refused = await run.refusal("start_workflow", **CALL)
+    assert (refused.code, refused.details["limit"]) == ("run_limit", "children")

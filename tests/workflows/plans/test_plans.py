@@ -9,6 +9,7 @@ from bot.operations.workflows import known_files
 from fixtures.github import Issue, Person
 from tests.comments.test_card_boxes import card_of, verbs
 from tests.inbox.test_commands import reactions
+from tests.support import agent_runs
 from tests.support.story import Agent, Workspace
 from tests.workflows.gates.test_gate_votes import attention, somebody
 
@@ -227,3 +228,19 @@ async def test_the_prompts_name_the_files_that_hubbub_has_read(workspace: Worksp
         lambda tx: known_files.paths(tx, elsewhere, str(mine["task"]))
     )
     assert nothing == []
+
+
+WITH_TEMPLATE = [{"id": "api", "title": "Build it", "body": "Build.", "template": "fixer"}]
+
+
+async def test_a_plan_that_starts_agents_waits_for_an_approval_whatever_its_size(
+    workspace: Workspace,
+) -> None:
+    await agent_runs.set_templates(workspace, f"{agent_runs.FIXER}plans:\n  approve_above: 5\n")
+    ada, issue, mine = await held(workspace)
+    found = await ada.call("propose_plan", **mine, steps=WITH_TEMPLATE)
+    assert found["state"] == "waiting"
+    workspace.person.comment(issue, "/approve")
+    await workspace.settle()
+    await workspace.time_passes(1)
+    assert await agent_runs.stored_runs(workspace, "state") == [("dispatched",)]
