@@ -141,7 +141,7 @@ CODES: dict[str, tuple[int, str]] = {
     "too_many": (409, "A limit on the number is reached; `details.most` is the limit."),
     "workflow_running": (
         409,
-        "The same workflow runs on the issue already; `details.workflow` has its id.",
+        "A workflow runs on the issue already; `details.workflow` has its id.",
     ),
     "not_startable": (
         409,

@@ -1,6 +1,6 @@
 """What a claim needs to know beside the task, in one statement."""
 
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from store.engine.transaction import Tx
 from store.mirror import text_policies
@@ -107,5 +107,5 @@ async def of(tx: Tx, task: FullTask, me: str, card: str) -> ClaimState:
 
 def _role(found: str | None) -> Role | None:
     """From JSON, which has quotation marks but on SQLite."""
-    role: Any = found and found.strip('"')
-    return role
+    role: Any = found.strip('"') if found else None
+    return cast("Role | None", role)

@@ -23,6 +23,7 @@ from store.engine.transaction import Row
 from store.mirror import stored_issues
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
+from store.workflows import workflows
 
 Question: TypeAlias = Annotated[
     str,
@@ -69,6 +70,7 @@ async def update_task_status(
     holds.check_report(ctx, row, status, {name for name, each in given.items() if each is not None})
     if status == "completed":
         await _check_has_no_open_pull(ctx, row)
+        await _check_has_no_running_workflow(ctx, row)
     await step_outputs.keep(ctx, row, status, outputs)
     if status == "in_review" and row["state"] != status and not (question or (note or "").strip()):
         await _check_has_pull(ctx, row)
@@ -103,6 +105,19 @@ async def update_task_status(
     return Reported(
         task=task_view(await task_titles.with_title(ctx, after)), cleaned=cleaned, hint=hint
     )
+
+
+async def _check_has_no_running_workflow(ctx: Context, row: FullTask) -> None:
+    """Raise Refused if the end of the task would end a workflow under it."""
+    here = (ctx.tx, ctx.installation_id)
+    for each in await workflows.running_of_parents(*here, [row["id"]]):
+        raise Refused(
+            "workflow_running",
+            f"The workflow {each['name']} ({each['id']}) runs under {lookup.name(row)}. Hubbub "
+            "completes the task when all steps have ended. Release the task if you have nothing "
+            "more to do; cancel_workflow ends the workflow. Nothing was changed.",
+            workflow=each["id"],
+        )
 
 
 async def _check_has_no_open_pull(ctx: Context, row: FullTask) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from bot.errors import Refused
 from tests.support.story import Agent, Workspace
-from tests.support.workflows import Played, start
+from tests.support.workflows import Played, define, start
 
 UNDONE = """
 steps:
@@ -246,3 +246,22 @@ async def test_a_retry_says_what_cannot_be_retried(workspace: Workspace) -> None
     ):
         with pytest.raises(Refused, match=why):
             await lead.call("retry_workflow", workflow=flow.id, **({"step": step} if step else {}))
+
+
+async def test_the_holder_of_the_parent_does_not_end_the_workflow_with_its_task(
+    workspace: Workspace,
+) -> None:
+    await define(workspace)
+    ada, issue = await workspace.agent("ada"), await workspace.task("All of it")
+    fence = (await ada.call("claim_task", task=workspace.name(issue)))["fence"]
+    workspace.person.comment(issue, "/run feature feature=login")
+    await workspace.settle()
+    mine = {"task": workspace.name(issue), "fence": fence}
+    refused = await ada.refusal("update_task_status", **mine, status="completed")
+    assert (refused.code, "when all steps have ended" in refused.message) == (
+        "workflow_running",
+        True,
+    )
+    await workspace.settle()
+    states = await workspace.rows("SELECT state FROM workflows WHERE installation_id = :i")
+    assert [each["state"] for each in states] == ["running"]
