@@ -1,5 +1,7 @@
 """A workflow as it is stored: its rows, its tasks, and what decisions need of them."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -70,15 +72,25 @@ async def _labels(
 
 
 def flow_of(loaded: Loaded) -> Flow:
-    undone_by = {loaded.step(key).compensation for key in loaded.steps} - {None}
-    made = {key: _step(loaded, key, undone_by) for key in loaded.steps}
+    # Steps may have long texts and needs are many, so each is looked at once.
+    parsed = {key: loaded.step(key) for key in loaded.steps}
+    undone_by = {each.compensation for each in parsed.values()} - {None}
+    before: dict[str, list[WorkflowNeedRow]] = defaultdict(list)
+    for need in loaded.needs:
+        before[need["step"]].append(need)
+    made = {key: _step(loaded, key, parsed[key], before[key], undone_by) for key in loaded.steps}
     workflow = loaded.workflow
     return Flow(made, workflow["state"], workflow["most_open"], loaded.labels)
 
 
-def _step(loaded: Loaded, key: str, undone_by: set[str | None]) -> FlowStep:
-    row, step, task = loaded.steps[key], loaded.step(key), loaded.task(key)
-    its = [each for each in loaded.needs if each["step"] == key]
+def _step(
+    loaded: Loaded,
+    key: str,
+    step: Step,
+    its: Sequence[WorkflowNeedRow],
+    undone_by: set[str | None],
+) -> FlowStep:
+    row, task = loaded.steps[key], loaded.task(key)
     return FlowStep(
         key,
         state=row["state"],
