@@ -120,6 +120,33 @@ async def drop_bare_messages(tx: Tx, installation_id: int, ids: Sequence[str]) -
     return await tx.run(q, **given)
 
 
+async def drop_workflows(tx: Tx, installation_id: int, before: int, limit: int) -> int:
+    """Drop workflows that ended before a time, with their steps. The tasks of the steps stay."""
+    ended = sql.by_index(tx.dialect, "workflows", "ix_workflows_ended")
+    rows = await tx.all(
+        f"SELECT id FROM {ended} WHERE installation_id = :i AND ended_at < :before "
+        "ORDER BY ended_at LIMIT :n",
+        i=installation_id,
+        before=before,
+        n=limit,
+    )
+    old = tuple(row["id"] for row in rows)
+    if not old:
+        return 0
+    steps = "SELECT task_id FROM workflow_steps WHERE installation_id = :i AND workflow_id IN :old"
+    # Their steps are at most a hundred for each. The offers go first, because steps name them.
+    for table, which in (
+        ("step_offers", f"task_id IN ({steps})"),
+        ("gate_votes", "workflow_id IN :old"),
+        ("workflow_needs", "workflow_id IN :old"),
+        ("workflow_steps", "workflow_id IN :old"),
+        ("workflows", "id IN :old"),
+    ):
+        q = f"DELETE FROM {table} WHERE installation_id = :i AND {which}"
+        await tx.run(q, i=installation_id, old=old)
+    return len(old)
+
+
 async def drop_leases(
     tx: Tx, installation_id: int, after: str, before: int, limit: int
 ) -> tuple[int, str]:

@@ -24,6 +24,8 @@ BATCH = 200
 DAY = 24 * 3600 * SECOND
 # Leases that one step looks at. Most old ones stay, because the last lease of a task is kept.
 LEASES = 500
+# Workflows that one step deletes, with at most a hundred steps each.
+WORKFLOWS = 5
 # What is kept of the code of one installation, in compressed bytes. The loop drops the rest every
 # ten minutes, so for a short time there may be more.
 MOST_CODE = 256 * 1024**2
@@ -102,6 +104,9 @@ async def _drop_history(store: Store, installation_id: int, before: int) -> int:
         dropped += await store.write(
             partial(retention.drop_oldest, **which, before=before, limit=BATCH)  # type: ignore[arg-type]
         )
+    dropped += await store.write(
+        lambda tx: retention.drop_workflows(tx, installation_id, before, WORKFLOWS)
+    )
     return dropped + await store.write(
         lambda tx: retention.drop_messages(tx, installation_id, before, BATCH)
     )

@@ -16,7 +16,13 @@ from store.notifications import notifications
 from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
 from tests.support.story import Workspace
+from tests.support.workflows import start
 
+GATED = """
+steps:
+  - {id: build, title: Build it, body: Work., agent: reviewer}
+  - {id: agree, title: Agree, approve: writers, needs: [build]}
+"""
 KEPT = RetentionTimes(deliveries=14 * DAY, history=90 * DAY, grace=30 * DAY)
 
 
@@ -188,6 +194,27 @@ async def test_leases_are_gone_through_window_after_window(workspace: Workspace)
     assert sum(seen) == 3
     assert len(seen) == 4
     assert await kept_leases(workspace) == set(last)
+
+
+WORKFLOW = ("workflows", "workflow_steps", "workflow_needs", "step_offers", "gate_votes")
+
+
+async def test_a_workflow_goes_with_its_steps_some_time_after_its_end(
+    workspace: Workspace,
+) -> None:
+    flow, agent = await start(workspace, GATED), await workspace.agent("reviewer", "tech-lead")
+    running = await start(workspace, GATED)
+    await flow.do(agent, "build")
+    mine = await count(workspace, "tasks")
+    await agent.call("cancel_workflow", workflow=flow.id)
+    await workspace.settle()
+    assert [await count(workspace, each) for each in WORKFLOW] == [2, 4, 2, 2, 0]
+    await days_pass(workspace, 89)
+    assert await count(workspace, "workflows") == 2
+    await days_pass(workspace, 2)
+    assert [await count(workspace, each) for each in WORKFLOW] == [1, 2, 1, 1, 0]
+    assert (await running.workflow())["state"] == "running"
+    assert await count(workspace, "tasks") == mine
 
 
 def test_every_table_that_grows_with_the_days_has_its_rule() -> None:
