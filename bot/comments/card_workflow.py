@@ -72,8 +72,9 @@ def _step_view(parent: FullTask, row: WorkflowStepRow, task: FullTask | None) ->
         words = "waits for an approval"
     else:
         words = WORDS.get(state, state)
-    number = task["number"] if task and is_here else None
-    return ShownStep(row["step"], number, words, task["holder"] if task else None)
+    # Of a step in another repository, readers of this one see neither the issue nor the holder.
+    number, holder = (task["number"], task["holder"]) if task and is_here else (None, None)
+    return ShownStep(row["step"], number, words, holder)
 
 
 def lines(workflow: ShownWorkflow | None) -> list[str]:

@@ -41,3 +41,26 @@ async def test_a_step_takes_few_writes_from_its_start_to_its_end(
     assert (await played.workflow())["state"] == "completed"
     found = await writes_per_step(workspace, parts + 2)
     assert found.each <= MOST_WRITES, found.kinds
+
+
+async def test_a_card_names_nobody_who_works_in_another_repository(workspace: Workspace) -> None:
+    ada = await workspace.agent("ada")
+    played = await begin(workspace, ada, feature="login")
+    there = workspace.github.repository("acme/secret", private=True)
+    workspace.github.set_permission("acme/secret", "octocat", "admin")
+    workspace.github.add_repositories(workspace.installation, ["acme/secret"])
+    await workspace.settle()
+    moved = workspace.person.transfer_issue(await played.issue("design"), there)
+    await workspace.settle()
+    await ada.call("claim_task", task=f"acme/secret#{moved.number}")
+    workspace.person.comment(await played.issue("parent"), "/priority high")
+    await workspace.settle()
+    assert "| `design` |  | in progress |  |" in card(await played.issue("parent"))
+
+
+async def test_an_input_hides_nothing_of_the_parents_text(workspace: Workspace) -> None:
+    ada = await workspace.agent("ada")
+    played = await begin(workspace, ada, feature="login <!-- | now")
+    body = (await played.issue("parent")).body or ""
+    assert "| `feature` | login &lt;!-- \\| now |" in body
+    assert "<!-- |" not in body

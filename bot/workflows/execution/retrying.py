@@ -15,7 +15,7 @@ from bot.workflows.execution.flows import Loaded, flow_of
 from store.engine.transaction import Tx
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
-from store.workflows import needs, steps
+from store.workflows import needs, steps, workflows
 
 
 async def retry(ctx: Context, loaded: Loaded, step: str | None, note: str) -> list[str]:
@@ -23,6 +23,7 @@ async def retry(ctx: Context, loaded: Loaded, step: str | None, note: str) -> li
 
     Return what is done again: these steps, and all that depend on them.
     """
+    await _check_alone(ctx.tx, loaded)
     starts = _starts(loaded, step)
     again = _with_dependants(loaded, starts)
     version = min(
@@ -38,6 +39,20 @@ async def retry(ctx: Context, loaded: Loaded, step: str | None, note: str) -> li
     await _reopen_parent(ctx, loaded, why)
     await actions.go_on(ctx.tx, loaded)
     return again
+
+
+async def _check_alone(tx: Tx, loaded: Loaded) -> None:
+    """Raise Refused if this workflow was started again on the same issue and runs there."""
+    mine = loaded.workflow
+    parents = [mine["parent_task_id"]]
+    for each in await workflows.running_of_parents(tx, mine["installation_id"], parents):
+        if each["name"] == mine["name"] and each["id"] != mine["id"]:
+            raise Refused(
+                "workflow_running",
+                f"{code(mine['name'])} was started again on this issue: {each['id']} runs. Cancel "
+                "that one first. Nothing was changed.",
+                workflow=each["id"],
+            )
 
 
 def _starts(loaded: Loaded, step: str | None) -> list[str]:

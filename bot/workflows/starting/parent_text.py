@@ -42,8 +42,9 @@ def _text(value: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    line = " ".join(text.split()).replace("|", "\\|")
-    return shorten(line, LONGEST_CELL)
+    """One line of a table. HTML in it is text: the beginning of a comment would hide the rest."""
+    line = shorten(" ".join(text.split()), LONGEST_CELL)
+    return line.replace("|", "\\|").replace("<", "&lt;")
 
 
 def _needs(step: ExpandedStep) -> str:

@@ -222,6 +222,29 @@ async def test_retry_on_a_failed_step_lets_the_workflow_go_on(workspace: Workspa
     assert (await flow.workflow())["state"] == "completed"
 
 
+async def test_a_workflow_is_not_retried_beside_itself(workspace: Workspace) -> None:
+    await define(workspace, LINE, "line")
+    lead = await workspace.agent("lead", "tech-lead")
+    issue = await workspace.task()
+    given = {"name": "line", "task": workspace.name(issue)}
+    first = (await lead.call("start_workflow", **given))["id"]
+    await workspace.settle()
+    await lead.call("cancel_workflow", workflow=first)
+    await workspace.settle()
+    workspace.person.reopen(issue)
+    await workspace.settle()
+    second = (await lead.call("start_workflow", **given))["id"]
+    await workspace.settle()
+    refused = await lead.refusal("retry_workflow", workflow=first)
+    assert (refused.code, refused.details) == ("workflow_running", {"workflow": second})
+
+
+LINE = """
+steps:
+  - {id: build, title: Build it, body: Work.}
+"""
+
+
 async def test_a_cancelled_workflow_is_retried_from_where_it_was(workspace: Workspace) -> None:
     flow, ada, lead = await half_done(workspace)
     await lead.call("cancel_workflow", workflow=flow.id)
