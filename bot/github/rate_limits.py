@@ -170,6 +170,12 @@ def is_short(limits: Limits, now: int) -> bool:
     )
 
 
+def enough_at(limits: Limits, now: int) -> int:
+    """From when half is left of the allowance for content, and of GitHub's limits."""
+    content = CONTENT.ready_at(limits.full_at.get(CONTENT.name, 0), now, 0, 0.5)
+    return max([content, *(_reserved_until(each, 0.5, now) for each in limits.known)])
+
+
 def spare_at(known: Iterable[Budget], now: int, share: float) -> int:
     """The earliest time for a request that may use only this share of each limit."""
     return max([now, *(_reserved_until(each, 1 - share, now) for each in known)])

@@ -1,7 +1,7 @@
 """Fair queuing: people and bookkeeping write first, then agents in turn. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.github.rate_limits import READ
 from bot.github.token_buckets import Cost
@@ -33,20 +33,24 @@ def cost(write: WriteRow) -> Cost:
     """The cost of a write's next request: only a read, if the write's outcome is unknown."""
     if write["state"] == "unknown":
         return READ
-    found = cost_of(write["kind"], write["lane"])
-    return replace(found, reserve=OWN_RESERVE) if is_own(write) else found
+    return cost_of(write["kind"], write["lane"], write["author"])
 
 
-def cost_of(name: str, lane: int) -> Cost:
+def cost_of(name: str, lane: int, author: str = "") -> Cost:
     """The cost of sending a write of this kind."""
     kind = KINDS[name]
-    reserve = 0 if lane == PEOPLE else RESERVE
+    reserve = 0 if lane == PEOPLE else OWN_RESERVE if shows(author, lane, name) else RESERVE
     return Cost(kind.resource, mutates=True, notifies=kind.notifies, reserve=reserve)
 
 
 def is_own(write: WriteRow) -> bool:
     """Whether the bot shows what agents did. What people did, and a result, is in their lane."""
-    return write["author"] == BOT and write["lane"] != PEOPLE and write["kind"] in SHOWS
+    return shows(write["author"], write["lane"], write["kind"])
+
+
+def shows(author: str, lane: int, kind: str) -> bool:
+    """Whether such a write shows what nobody asked for."""
+    return author == BOT and lane != PEOPLE and kind in SHOWS
 
 
 def must_wait(own: int, total: int, *, others_wait: bool, is_short: bool) -> bool:

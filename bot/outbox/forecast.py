@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 
 from bot.github import rate_limit_store, rate_limits
 from bot.github.rate_limits import Limits
+from bot.github.token_buckets import CONTENT
+from bot.identity.actors import BOT
 from bot.outbox import fairness
 from bot.outbox.fairness import Place
+from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.outbox import budgets, sender_leases, write_order
 from store.outbox.write_order import Line
@@ -30,6 +33,19 @@ FEW_LEFT = (
     "The hour's allowance of GitHub for changes is nearly used up, so that about one write goes "
     "out every 11 s, and those of people go first. get_budget shows what is left."
 )
+
+LEFT_TO_OTHERS = (
+    "It waits until more of GitHub's budget for content is left: the last third is for people and "
+    "agents, so that cards and boards wait. get_budget shows what is left."
+)
+OTHERS_FIRST = (
+    "It waits because cards and boards had their fifth of the hour's writes. It goes out when "
+    "nobody else waits and more of GitHub's budget for content is left, or in the next hour. "
+    "get_budget shows what is left."
+)
+HOUR = 3600 * SECOND
+SHOWN = fairness.cost_of("card", AGENTS, BOT)
+OF_AGENTS = fairness.cost_of("comment", AGENTS)
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,31 @@ async def _forecast(
     place = await queue.place(author, lane, seq)
     ahead = max(queue.ahead(place), await _ahead_on_target(queue, place, target, seq))
     limits = await rate_limit_store.of(tx, installation_id, queue.sender)
-    return _at_place(queue, place, kind, ahead, limits, await tx.now())
+    found = _at_place(queue, place, kind, ahead, limits, await tx.now())
+    if not fairness.shows(author, lane, kind):
+        return found
+    others = sum(each["n"] for each in queue.lines if each["author"] != BOT)
+    at, why = await shown_at(tx, installation_id, limits, others)
+    return replace(found, at=max(found.at, at), why=why)
+
+
+async def shown_at(
+    tx: Tx, installation_id: int, limits: Limits, others: int
+) -> tuple[int, str | None]:
+    """From when the bot may show something unasked, and why it must wait until then.
+
+    `others`: how many writes of others wait.
+    """
+    now = await tx.now()
+    own, total = await budgets.spent_this_hour(tx, installation_id, BOT)
+    is_short = rate_limits.is_short(limits, now)
+    at = rate_limits.ready_at(limits, SHOWN, now)
+    if fairness.must_wait(own, total, others_wait=others > 0, is_short=is_short):
+        spent = rate_limits.expected_at(limits, OF_AGENTS, others - 1, now) if others else now
+        calm = min(rate_limits.enough_at(limits, now), (now // HOUR + 1) * HOUR)
+        return max(at, spent, calm if is_short else now), OTHERS_FIRST
+    content = CONTENT.ready_at(limits.full_at.get(CONTENT.name, 0), now, 1, SHOWN.reserve)
+    return at, LEFT_TO_OTHERS if content > now + rate_limits.LONG_WAIT else None
 
 
 def _at_place(
@@ -107,7 +147,7 @@ def _at_place(
     notifying = fairness.notifying(place.kinds) + round(
         (ahead - place.before) * fairness.notifying_share(others)
     )
-    cost = fairness.cost_of(kind, place.lane)
+    cost = fairness.cost_of(kind, place.lane, place.author)
     at = rate_limits.expected_at(limits, cost, ahead, now, notifying)
     is_short = rate_limits.waits_for_content(limits, cost, ahead, now)
     return Forecast(ahead, at, FEW_LEFT if is_short else None)

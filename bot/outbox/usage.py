@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 from bot.github import rate_limit_store, rate_limits
 from bot.github.rate_limits import SECONDARY, Limits
 from bot.github.token_buckets import ALLOWANCES, Cost
-from bot.outbox import fairness
+from bot.identity.actors import BOT
+from bot.outbox import fairness, forecast
 from bot.times import SECOND, stamp
 from store.engine.transaction import Tx
 from store.outbox import budgets, sender_leases, write_order
@@ -73,8 +74,7 @@ async def of(tx: Tx, installation_id: int) -> Outbox:
     limits = await rate_limit_store.of(tx, installation_id)
     queued = await write_order.queued_by(tx, installation_id)
     rows = [each for each in queued if not each["paused"]]
-    n = sum(each["n"] for each in rows)
-    empty_at = rate_limits.expected_at(limits, AGENTS, n - 1, now) if n else now
+    empty_at = await _empty_at(tx, installation_id, limits, rows) if rows else now
     spent = await budgets.top_spenders(tx, installation_id, now - DAY, MOST_SPENDERS)
     return Outbox(
         installation_id=installation_id,
@@ -85,6 +85,16 @@ async def of(tx: Tx, installation_id: int) -> Outbox:
         paused=sum(each["n"] for each in queued if each["paused"]),
         spent={each["author"]: int(each["requests"]) for each in spent},
     )
+
+
+async def _empty_at(tx: Tx, installation_id: int, limits: Limits, rows: list[QueuedBy]) -> int:
+    """When all of these are sent. Cards and boards leave more of the budget than others."""
+    now, n = await tx.now(), sum(each["n"] for each in rows)
+    if not any(fairness.shows(each["author"], each["lane"], each["kind"]) for each in rows):
+        return rate_limits.expected_at(limits, AGENTS, n - 1, now)
+    others = sum(each["n"] for each in rows if each["author"] != BOT)
+    may_show_at, _ = await forecast.shown_at(tx, installation_id, limits, others)
+    return max(may_show_at, rate_limits.expected_at(limits, forecast.SHOWN, n - 1, now))
 
 
 async def queued_by_author(tx: Tx, installation_id: int) -> dict[str, tuple[int, int]]:

@@ -159,7 +159,9 @@ async def test_a_refused_person_reads_what_a_person_can_do_and_no_name_of_a_tool
     plain = workspace.person.open_issue(workspace.repository, "No task")
     issue = await workspace.task()
     workspace.person.comment(plain, "/claim")
-    workspace.person.comment(issue, "/assign nobody\n/ask Why?\n/block #99\n/priority\n/retry")
+    workspace.person.comment(
+        issue, "/assign nobody\n/ask Why?\n/block #99\n/priority\n/retry it is back"
+    )
     await workspace.settle()
     said = [said_by_hubbub(each) for each in (*plain.comments[1:], *issue.comments[1:])]
     assert dict(re.findall(r"did not run `(.*?)`: (.*)", "\n".join(said))) == {
@@ -172,7 +174,7 @@ async def test_a_refused_person_reads_what_a_person_can_do_and_no_name_of_a_tool
         "installed on its repository.",
         "/priority": "a word is missing. Write `/priority <priority>`: set the priority: low, "
         "medium or high.",
-        "/retry": "#2 is pending, so there is nothing to retry.",
+        "/retry it is back": "#2 is pending, so there is nothing to retry.",
     }
 
 

@@ -3,12 +3,16 @@
 import re
 from itertools import pairwise
 
+from bot.github.token_buckets import CONTENT
+from bot.identity.actors import BOT, Actor
+from bot.outbox import forecast, usage
 from bot.outbox.fairness import must_wait
-from bot.times import SECOND
+from bot.times import SECOND, stamp
 from fixtures.github import Issue, Request
 from store.outbox import budgets
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
+from tests.support.workflows import start
 
 CARD = "**Hubbub** ·"
 
@@ -18,6 +22,23 @@ async def shorten_budget(workspace: Workspace) -> None:
     full_at = workspace.clock() + 1200 * SECOND
     here = workspace.installation.id
     await workspace.store.write(lambda tx: budgets.put_allowances(tx, here, {"content": full_at}))
+
+
+def reader(workspace: Workspace) -> Agent:
+    return Agent(workspace.dispatcher, Actor(workspace.installation.id, "@boss", "tech-lead"))
+
+
+async def leave_content(workspace: Workspace, left: int) -> None:
+    """Leave so much of the allowance for content."""
+    lacks = CONTENT.most - left
+    full_at = workspace.clock() + lacks * CONTENT.span // CONTENT.inflow
+    here = workspace.installation.id
+    await workspace.store.write(lambda tx: budgets.put_allowances(tx, here, {"content": full_at}))
+
+
+async def spend(workspace: Workspace, author: str) -> None:
+    here = workspace.installation.id
+    await workspace.store.write(lambda tx: budgets.spend(tx, here, author))
 
 
 def card(issue: Issue) -> str:
@@ -180,6 +201,63 @@ async def test_the_last_third_of_the_budget_is_left_to_others(workspace: Workspa
     assert [CARD in each.body for each in issue.comments] == [False], "only the agent's comment"
     await work_for(workspace, 60)
     assert "Claimed by `scout`." in card(issue), "some have flowed in"
+
+
+@ON_SQLITE
+async def test_the_outbox_says_why_a_card_waits_for_the_budget(workspace: Workspace) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    await leave_content(workspace, 55)
+    await claim(workspace, agent, issue)
+    await work_for(workspace, 30)
+    page = await reader(workspace).call("get_outbox")
+    shown = [each for each in page["writes"] if each["kind"] == "card"]
+    assert [each["why"] for each in shown] == [forecast.LEFT_TO_OTHERS]
+    assert shown[0]["expected_at"] > stamp(workspace.clock() + 30 * SECOND)
+    here = workspace.installation.id
+    report = await workspace.store.read(lambda tx: usage.of(tx, here))
+    assert report.empty_in_s > 30
+
+
+@ON_SQLITE
+async def test_the_outbox_says_when_a_card_had_its_share(workspace: Workspace) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    for author in [BOT] * 5 + ["scout"] * 12:
+        await spend(workspace, author)
+    await leave_content(workspace, 67)
+    await claim(workspace, agent, issue)
+    await work_for(workspace, 30)
+    page = await reader(workspace).call("get_outbox")
+    shown = [each for each in page["writes"] if each["kind"] == "card"]
+    assert [each["why"] for each in shown] == [forecast.OTHERS_FIRST]
+    assert shown[0]["expected_at"] > stamp(workspace.clock() + 30 * SECOND)
+
+
+@ON_SQLITE
+async def test_a_plan_that_waits_for_a_person_is_shown_however_short_the_budget_is(
+    workspace: Workspace,
+) -> None:
+    issue, agent = await workspace.task(), await workspace.agent("scout")
+    await leave_content(workspace, 20)
+    mine = await claim(workspace, agent, issue)
+    steps = [{"id": "a", "title": "Do A", "body": "Work."}]
+    await agent.call("propose_plan", **mine, steps=steps)
+    await work_for(workspace, 30)
+    assert "proposes a plan" in card(issue)
+
+
+@ON_SQLITE
+async def test_the_failure_of_a_workflow_is_shown_before_boards_and_other_cards(
+    workspace: Workspace,
+) -> None:
+    agent = await workspace.agent("scout")
+    text = "steps:\n- {id: a, title: Do A, body: Work.}\n- {id: b, title: Do B, body: Work.}\n"
+    flow = await start(workspace, text)
+    await flow.claim(agent, "a")
+    await work_for(workspace, 90)
+    await leave_content(workspace, 20)
+    await flow.report(agent, "a", "failed")
+    await work_for(workspace, 30)
+    assert ", failed:" in card(await flow.issue("parent"))
 
 
 @ON_SQLITE

@@ -160,7 +160,10 @@ def _resume_reply(changed: "Changed") -> str | None:
 RESUME = Slash("resume", "end the hold", given={"hold": False}, reply=_resume_reply)
 PRIORITY = Slash("priority", "set the priority: low, medium or high", ("priority",), required=True)
 RETRY = Slash(
-    "retry", "make an ended task pending again, and reopen its issue", given={"state": "pending"}
+    "retry",
+    "make an ended task pending again, and reopen its issue",
+    ("note",),
+    given={"state": "pending"},
 )
 CANCEL = Slash(
     "cancel",

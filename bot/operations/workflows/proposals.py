@@ -11,10 +11,11 @@ from bot.operations.github import clean_texts
 from bot.operations.tasks.access import held_task
 from bot.operations.workflows import plan_decisions
 from bot.repository import repository_settings
-from bot.tasks import lifecycle, lookup
+from bot.tasks import lifecycle, lookup, publishing
 from bot.workflows.definitions.definition import MOST_STEPS, Definition
 from bot.workflows.plans import plan_steps, strategies
 from store.engine import ids
+from store.outbox import writes
 from store.tables.approvals import PlanProposalRow
 from store.tasks.tasks import FullTask
 from store.workflows import plan_proposals
@@ -116,6 +117,8 @@ async def _answer(
     # Who approves a plan with a template starts its agents, so that is nobody's own word.
     starts_agents = any("template" in each for each in plan["definition"]["steps"])
     if starts_agents or plan["size"] > settings.plans.approve_above:
+        # A person waits for it, so it goes out like what people did.
+        await publishing.show(ctx.tx, row, lane=writes.PEOPLE, makes_card=True)
         hint = (
             "People see it on the task's card and decide by /approve or /reject; a notice tells "
             "you. Your lease does not expire until then."

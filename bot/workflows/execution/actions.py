@@ -47,10 +47,18 @@ async def go_on(tx: Tx, loaded: Loaded) -> None:
 
 
 async def _show_progress(tx: Tx, loaded: Loaded) -> None:
-    """Show the steps on the card of the parent, but not at each of several ends in a minute."""
+    """Show the steps on the card of the parent, but not at each of several ends in a minute.
+
+    People wait for how the workflow ended, so that goes out like what they did.
+    """
     parent = await tasks.get(tx, loaded.installation_id, loaded.workflow["parent_task_id"])
-    if parent is not None:
+    if parent is None:
+        return
+    if loaded.workflow["state"] == "running":
         await publishing.show(tx, parent, makes_card=True, spacing=SHOW_EVERY)
+    else:
+        every = publishing.EVERY_FOR_PEOPLE
+        await publishing.show(tx, parent, lane=writes.PEOPLE, makes_card=True, spacing=every)
 
 
 async def carry_out(tx: Tx, loaded: Loaded, action: Action) -> None:

@@ -23,7 +23,8 @@ async def follow(tx: Tx, installation_id: int, task_ids: Collection[str]) -> Non
         if parent["state"] in OPEN:
             await actions.go_on(tx, loaded)
         elif parent["state"] == "cancelled":
-            why = "its issue was closed as not planned"
+            ending = task_decisions.ending(parent)
+            why = (ending and ending.why) or "its issue was closed as not planned"
             await cancelling.cancel(tx, loaded, _who(parent), why, compensate=True)
         elif parent["state"] == "completed":
             await _complete(tx, loaded, _who(parent))

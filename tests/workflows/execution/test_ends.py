@@ -84,13 +84,32 @@ async def test_only_tech_leads_and_who_started_it_may_cancel(workspace: Workspac
         await ada.call("retry_workflow", workflow=flow.id)
 
 
+async def test_cancel_without_words_names_the_closed_issue(workspace: Workspace) -> None:
+    flow, _, _ = await half_done(workspace)
+    workspace.person.comment(await flow.issue("parent"), "/cancel")
+    await workspace.settle()
+    assert (await flow.workflow())["why"] == "its issue was closed as not planned"
+
+
+async def test_retry_takes_a_note(workspace: Workspace) -> None:
+    flow, _, lead = await half_done(workspace)
+    await lead.call("cancel_workflow", workflow=flow.id, compensate=False)
+    await workspace.settle()
+    workspace.person.comment(await flow.issue("parent"), "/retry the archive is back")
+    await workspace.settle()
+    assert (await flow.workflow())["state"] == "running"
+    assert "the archive is back" in (await flow.task("ship"))["decision"]
+
+
 async def test_cancel_on_the_parent_cancels_the_workflow(workspace: Workspace) -> None:
     flow, _, _ = await half_done(workspace)
     workspace.person.comment(await flow.issue("parent"), "/cancel too late")
     await workspace.settle()
     row = await flow.workflow()
-    assert (row["state"], row["why"]) == ("cancelled", "its issue was closed as not planned")
+    assert (row["state"], row["why"]) == ("cancelled", "too late")
     assert (await flow.states())["recall"] == "open"
+    decision = (await flow.task("tell"))["decision"]
+    assert decision == "cancelled by @octocat: its workflow feature ended: too late"
 
 
 @pytest.mark.parametrize("reason", ["completed", "not_planned"])
