@@ -121,7 +121,7 @@ CODES: dict[str, tuple[int, str]] = {
     "stale_fence": (409, "The lease has ended; `details.holder` says who holds the task now."),
     "awaits_approval": (
         409,
-        "The task is a gate: only approve_task decides it, once the steps before it have ended.",
+        "The task is a gate, or a step that needs one: only approve_task decides gates.",
     ),
     "nothing_to_approve": (409, "The task is no open gate, and no plan waits for it."),
     "illegal_transition": (

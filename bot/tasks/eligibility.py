@@ -89,13 +89,24 @@ def without_expired_lease(task: FullTask, now: int) -> FullTask:
 
 
 def reasons(
-    actor: Actor, task: FullTask, waits: Dependencies, has: Sequence[str] | None, now: int
+    actor: Actor,
+    task: FullTask,
+    waits: Dependencies,
+    has: Sequence[str] | None,
+    now: int,
+    gates: Sequence[Reason] = (),
 ) -> list[Reason]:
     """Everything that prevents a claim, the most direct reason first.
 
-    `has` are the agent's capabilities; None means that they do not matter.
+    `has` are the agent's capabilities; None means that they do not matter. `gates`: what an
+    undecided gate of the task's workflow prevents; Hubbub's own hold then ends with the gate.
     """
-    found = [*_state(actor, task, now), *_people(actor, task)]
+    found = _state(actor, task, now)
+    if gates and task["holder"] != actor.name:
+        found += gates
+    ends_with_gate = bool(gates) and not (task["held_by"] or "@").startswith("@")
+    people = _people(actor, task)
+    found += [each for each in people if not (ends_with_gate and each.code == "on_hold")]
     if task["number"] is None:
         found.append(
             Reason(
@@ -279,8 +290,9 @@ def explanation(
         sentences = [with_full_stop(f"You cannot claim {name}: {found[0].why}")]
         sentences += [with_full_stop(f"Also, {each.why}") for each in found[1:]]
         # That stops no tech-lead or person, but after the other reasons it is the next question.
-        if waited and all(each.code != "blocked" for each in found):
-            sentences.append(f"It also waits for {_name_list(waited)}.")
+        unsaid = [each for each in waited if each not in sentences[0]]
+        if unsaid and all(each.code != "blocked" for each in found):
+            sentences.append(f"It also waits for {_name_list(unsaid)}.")
         can_do = dict.fromkeys(each.remedy for each in found)
         sentences.append(f"What you can do: {'; '.join(can_do)}.")
     elif waited:

@@ -109,7 +109,7 @@ async def github_update_issue(
         ctx, where, row, state, labels, loses=bool(lost_parents or lost_blockers)
     )
     if decides or state is not None:
-        await gate_checks.check_no_gate_of_issue(ctx, row["id"])
+        await gate_checks.check_state_of_issue(ctx, row["id"], state)
     await _check_still_waits(ctx, row, lost_blockers, blocked_by)
     task = held or await _check_may_change(ctx, row["id"], decides=decides)
     for each in lost_parents:  # a parent's task no longer waits for this issue
@@ -146,7 +146,7 @@ async def _check_still_waits(
     for each in lost:
         await gate_checks.check_waits(ctx, each["mirrored_id"])
     if wanted is not None:
-        await gate_checks.check_waits(ctx, row["id"])
+        await gate_checks.check_circle(ctx, row["id"])
 
 
 async def _check_no_planned(ctx: Context, row: IssueRow) -> None:

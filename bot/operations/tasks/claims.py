@@ -28,7 +28,7 @@ from bot.operations.tasks import (
 from bot.operations.tasks.access import visible_repository, visible_task
 from bot.operations.tasks.nothing_ready import NothingReady
 from bot.operations.tasks.views import Task, task_view
-from bot.operations.workflows import step_blocks
+from bot.operations.workflows import gate_checks, step_blocks
 from bot.operations.workflows.step_blocks import StepBlock
 from bot.pulls import checks
 from bot.repository import narrowing, repository_settings
@@ -289,7 +289,8 @@ async def _claim(
     waits = Dependencies()
     if state["has_relations"]:
         waits = await eligibility.dependencies(ctx.tx, ctx.actor, row)
-    standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now)
+    gates = await gate_checks.reasons(ctx, row) if state["is_step"] else []
+    standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now, gates)
     if standing := [*standing, *step_roles.reasons(ctx.actor, state["step_role"])]:
         raise _refusal(row, standing)
     if state["is_drained"] and not ctx.actor.is_person:
@@ -430,11 +431,13 @@ async def _claim_first(
 async def _claim_if_free(
     ctx: Context, task_id: str, lease_s: int | None, paths: list[str]
 ) -> Claimed | None:
-    """Claim the task. None if somebody else claims it now."""
+    """Claim the task. None if somebody else claims it now, or a gate forbids it."""
     row = await ready.lock_free(ctx.tx, ctx.installation_id, task_id)
     if row is None:
         return None
     state = await _state_for(ctx, row)
+    if state["is_step"] and await gate_checks.reasons(ctx, row):
+        return None
     got = await _grant(ctx, row, state, lease_s, paths)
     return got and await _claimed_answer(ctx, got, state, paths)
 

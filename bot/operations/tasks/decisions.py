@@ -98,6 +98,7 @@ async def assign_task(
         await task_runs.stop_waiting(ctx, row)
         await lifecycle.end_reservation(ctx.tx, row, ctx.actor.name, "freed")
         return Assigned(task=await _current_view(ctx, row["id"]))
+    await gate_checks.check_may_begin(ctx, row)
     name = agent_id.removeprefix("@")
     if is_hosted(name):
         raise Refused(
@@ -233,8 +234,7 @@ async def change_task(
             "hold, priority, size, capabilities, state, blocked_by, unblocked_by"
         )
     _check_hold(ctx, row, hold=hold, state=state)
-    if hold is not None or state is not None:
-        await gate_checks.check_no_gate(ctx, row)
+    await _check_gates(ctx, row, hold=hold, state=state)
     queued = await _set_fields(ctx, row, fields)
     if hold is not None:
         await _set_hold(ctx, row, why, on=hold)
@@ -274,6 +274,20 @@ def _check_hold(ctx: Context, row: FullTask, *, hold: bool | None, state: Decide
         )
     if (hold is False or state is not None) and _is_held_against(ctx, row):
         raise on_hold_error(ctx, row)
+
+
+async def _check_gates(
+    ctx: Context, row: FullTask, *, hold: bool | None, state: Decided | None
+) -> None:
+    """Raise Refused if an undecided gate forbids the change.
+
+    A person may cancel a step behind a gate. An agent may not, because others could begin then.
+    """
+    if hold is not None or state is not None:
+        await gate_checks.check_no_gate(ctx, row)
+    goes_on = ("in_progress", "in_review", "completed")
+    if state in goes_on or (state == "cancelled" and not ctx.actor.is_person):
+        await gate_checks.check_may_begin(ctx, row)
 
 
 async def _set_fields(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[Queued]:
@@ -460,8 +474,7 @@ async def _change_blocker(ctx: Context, row: FullTask, other: str, kind: str) ->
         await check_no_planned(ctx, row)
         await gate_checks.check_waits(ctx, issue["id"])
     else:
-        # In a circle of blockers, nothing would wait for the gate.
-        await gate_checks.check_waits(ctx, row["issue_id"])
+        await gate_checks.check_circle(ctx, row["issue_id"])
     arguments = {"number": row["number"], "issue_id": issue["id"]}
     if row["issue_id"] is not None:
         here = (ctx.tx, ctx.installation_id)

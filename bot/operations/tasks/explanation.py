@@ -14,6 +14,7 @@ from bot.operations.tasks import capped_claims, task_titles
 from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.blockers import PLANNED
 from bot.operations.tasks.views import KNOWN, Task, task_view
+from bot.operations.workflows import gate_checks
 from bot.repository import narrowing
 from bot.tasks import capped_work, eligibility, lookup, step_roles
 from bot.tasks.eligibility import Dependencies, Reason
@@ -76,7 +77,8 @@ async def explain_task(ctx: Context, task: TaskRef) -> Explained:
     if not ctx.actor.is_person:
         me = await agents.get(ctx.tx, ctx.installation_id, ctx.actor.name)
         has = me["capabilities"] if me else []
-    standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now)
+    gates = await gate_checks.reasons(ctx, row)
+    standing = eligibility.reasons(ctx.actor, row, waits, has, ctx.now, gates)
     step = await steps.of_task(ctx.tx, ctx.installation_id, row["id"])
     standing += step_roles.reasons(ctx.actor, step["definition"].get("role") if step else None)
     standing += await _not_at_work(ctx, me, row["repository_id"])

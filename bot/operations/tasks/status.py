@@ -16,7 +16,7 @@ from bot.operations.github.writing import Queued, queue
 from bot.operations.tasks import holds, requested_changes, task_titles
 from bot.operations.tasks.access import held_task, visible_task
 from bot.operations.tasks.views import OneTask, task_view
-from bot.operations.workflows import step_outputs
+from bot.operations.workflows import gate_checks, step_outputs
 from bot.tasks import issue_state, lifecycle, lookup
 from bot.tasks.states import OPEN, REPORTED
 from store.engine.transaction import Row
@@ -68,9 +68,7 @@ async def update_task_status(
     row = await held_task(ctx, task, fence, even_on_hold=True)
     given = {"progress": progress, "note": note, "result": result, "question": question}
     holds.check_report(ctx, row, status, {name for name, each in given.items() if each is not None})
-    if status == "completed":
-        await _check_has_no_open_pull(ctx, row)
-        await _check_has_no_running_workflow(ctx, row)
+    await _check_may_end(ctx, row, status)
     await step_outputs.keep(ctx, row, status, outputs)
     if status == "in_review" and row["state"] != status and not (question or (note or "").strip()):
         await _check_has_pull(ctx, row)
@@ -118,6 +116,15 @@ async def _check_has_no_running_workflow(ctx: Context, row: FullTask) -> None:
             "more to do; cancel_workflow ends the workflow. Nothing was changed.",
             workflow=each["id"],
         )
+
+
+async def _check_may_end(ctx: Context, row: FullTask, status: str) -> None:
+    """Raise Refused if a gate, or its pull request, forbids to complete or hand in the task."""
+    if status in ("completed", "in_review"):
+        await gate_checks.check_may_begin(ctx, row)
+    if status == "completed":
+        await _check_has_no_open_pull(ctx, row)
+        await _check_has_no_running_workflow(ctx, row)
 
 
 async def _check_has_no_open_pull(ctx: Context, row: FullTask) -> None:

@@ -92,7 +92,7 @@ async def _vote(
     await _check_may_vote(ctx, row, gate)
     who = await open_gates.voter(ctx.tx, ctx.actor, gate, row["repository_id"])
     if why := gates.refusal(gate.gate, who):
-        code = "own_work" if who.is_maker else "forbidden"
+        code = "own_work" if why == gates.MADE_IT else "forbidden"
         raise Refused(
             code,
             f"You cannot decide about {lookup.name(row)}, because {why}. It waits for the approval "

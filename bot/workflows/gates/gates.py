@@ -15,6 +15,7 @@ from store.tables.agents import Role
 Decision: TypeAlias = Literal["approved", "rejected"]
 # The lowest permission on the repository of people who may decide.
 PERMISSION_OF = {"maintainers": "maintain", "writers": "write", "agents": "write"}
+MADE_IT = "you worked on a step that it needs"
 NOUNS = {
     "maintainers": ("a maintainer", "maintainers"),
     "writers": ("somebody with write permission", "people with write permission"),
@@ -65,7 +66,7 @@ def _refusal_of_agent(gate: Gate, voter: Voter) -> str | None:
     if is_hosted(voter.name):
         return "agents that GitHub hosts do not vote"
     if voter.is_maker:
-        return "you worked on a step that it needs"
+        return MADE_IT
     missing = [each for each in gate.capability if each not in voter.capabilities]
     return f"you have not registered {', '.join(missing)}" if missing else None
 

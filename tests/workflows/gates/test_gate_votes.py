@@ -294,7 +294,7 @@ async def test_a_workflow_waits_at_its_gate_asks_again_after_a_rejection_and_goe
     await workspace.settle()
     assert await task_of(workspace, gate) == ("pending", True)
     refused = await ada.refusal("claim_task", task=workspace.name(release))
-    assert refused.code in ("blocked", "not_claimable", "on_hold")
+    assert refused.code == "awaits_approval"
     workspace.person.comment(gate, "/approve")
     await workspace.settle()
     assert (await task_of(workspace, gate))[0] == "completed"
@@ -335,3 +335,79 @@ async def test_a_vote_about_work_that_is_done_again_does_not_count(workspace: Wo
     mona.comment(gate, "/approve")
     await workspace.settle()
     assert (await flow.states())["approve"] == "completed"
+
+
+BEHIND = """
+steps:
+  - id: ok
+    title: Approve it
+    approve: [octocat]
+  - id: build
+    title: Build it
+    body: Build it.
+    needs: [ok]
+  - id: send
+    title: Send it
+    body: Send it.
+    needs: [build]
+"""
+
+
+async def test_no_role_begins_a_step_before_the_gate_that_it_needs(workspace: Workspace) -> None:
+    await define(workspace, BEHIND, "gated")
+    lead = await workspace.agent("lead", "tech-lead")
+    await workspace.agent("ada")
+    await lead.call("start_workflow", name="gated", repository="acme/rocket")
+    await workspace.settle()
+    found = {each.title: each for each in workspace.repository.issues.values()}
+    gate, build, send = found["Approve it"], found["Build it"], found["Send it"]
+    octocat = Agent(workspace.dispatcher, octocat_of(workspace))
+    for who in (lead, octocat):
+        for issue in (build, send):
+            name = workspace.name(issue)
+            attempts: list[tuple[str, dict[str, Any]]] = [
+                ("claim_task", {"task": name}),
+                ("assign_task", {"task": name, "agent_id": "ada"}),
+                ("change_task", {"task": name, "state": "completed"}),
+                ("github_update_issue", {"issue": name, "state": "completed"}),
+            ]
+            for operation, given in attempts:
+                refused = await who.refusal(operation, **given)
+                assert refused.code == "awaits_approval", (operation, refused.message)
+                assert workspace.name(gate) in refused.message
+                assert "the approval of @octocat" in refused.message
+            explained = await who.call("explain_task", task=name)
+            assert not explained["claimable"]
+            assert "anyway" not in explained["text"]
+    lead_only: list[tuple[str, dict[str, Any]]] = [
+        ("change_task", {"task": workspace.name(build), "state": "cancelled"}),
+        ("change_task", {"task": workspace.name(send), "unblocked_by": workspace.name(build)}),
+        ("github_update_issue", {"issue": workspace.name(build), "state": "not_planned"}),
+    ]
+    for operation, given in lead_only:
+        assert (await lead.refusal(operation, **given)).code == "awaits_approval", given
+    told = await octocat.refusal("claim_task", task=workspace.name(send))
+    assert f"comment `/approve` or `/reject` on {workspace.name(gate)}" in told.message
+    waits = await lead.refusal("claim_task", task=workspace.name(send))
+    assert f"wait until @octocat approved {workspace.name(gate)}" in waits.message
+    itself = await lead.refusal("claim_task", task=workspace.name(gate))
+    assert itself.code == "awaits_approval"
+    assert "end the hold" not in itself.message
+    workspace.person.comment(gate, "/approve")
+    await workspace.settle()
+    claimed = await lead.call("claim_task", task=workspace.name(build))
+    assert claimed["task"]["state"] == "in_progress"
+
+
+async def test_a_rejected_gate_keeps_the_steps_that_need_it(workspace: Workspace) -> None:
+    await define(workspace, BEHIND, "gated")
+    lead = await workspace.agent("lead", "tech-lead")
+    await lead.call("start_workflow", name="gated", repository="acme/rocket")
+    await workspace.settle()
+    found = {each.title: each for each in workspace.repository.issues.values()}
+    workspace.person.comment(found["Approve it"], "/reject")
+    await workspace.settle()
+    name = workspace.name(found["Send it"])
+    refused = await lead.refusal("claim_task", task=name)
+    assert refused.code == "awaits_approval"
+    assert "ask a person to comment `/retry`" in refused.message
