@@ -67,6 +67,7 @@ async def boxes(tx: Tx, task: FullTask) -> list[Box]:
         run=await _run(tx, task),
         gate=await card_gate.of_task(tx, task),
         plan=await _plan(tx, task),
+        workflow=await card_workflow.of_task(tx, task),
     )
     return await _boxes(tx, task, context)
 
@@ -89,7 +90,9 @@ async def _plan(tx: Tx, task: FullTask) -> PlanProposalRow | None:
 async def _boxes(tx: Tx, task: FullTask, context: CardContext) -> list[Box]:
     if context.gate is not None:
         return card_boxes.DECIDE if context.gate.can_be_decided else []
-    run, is_blocked = context.run, bool(context.blockers)
+    workflow, run = context.workflow, context.run
+    is_parent = card_workflow.is_waiting_parent(task, workflow)
+    is_blocked = is_parent or bool(context.blockers)
     templates: list[str] = []
     is_free = task["state"] == "pending" and not task["held"] and not is_blocked
     if is_free and (run is None or not run.is_live):
@@ -97,7 +100,10 @@ async def _boxes(tx: Tx, task: FullTask, context: CardContext) -> list[Box]:
         # Those with a schedule are seldom made for one task.
         found = [name for name, each in settings.templates.items() if each.schedule is None]
         templates = sorted(found)[:MOST_TEMPLATES]
-    boxes = card_boxes.boxes(task, is_blocked=is_blocked, templates=templates)
+    failed = is_parent and workflow is not None and workflow.state == "failed"
+    boxes = card_boxes.boxes(
+        task, is_blocked=is_blocked, templates=templates, workflow_failed=failed
+    )
     return [*card_boxes.DECIDE_PLAN, *boxes] if context.plan is not None else boxes
 
 

@@ -32,15 +32,23 @@ class Box:
         return f"{code(self.command)} {self.words}"
 
 
-def boxes(task: FullTask, *, is_blocked: bool, templates: Sequence[str] = ()) -> list[Box]:
+def boxes(
+    task: FullTask,
+    *,
+    is_blocked: bool,
+    templates: Sequence[str] = (),
+    workflow_failed: bool = False,
+) -> list[Box]:
     """The commands that make sense for the task as it is now.
 
-    `templates`: those from which an agent can be started for it.
+    `templates`: those from which an agent can be started for it. `is_blocked`: by issues, or by the
+    steps of its workflow. `workflow_failed`: that of which it is the parent.
     """
     if task["state"] not in OPEN:
         return [Box("/retry", "open the task and its issue again")]
     starts = [Box(f"/assign {each}", "start an agent in GitHub Actions") for each in templates]
-    return [*_about_work(task, is_blocked=is_blocked), *starts, *DECISIONS]
+    again = [Box("/retry", "let the workflow go on")] if workflow_failed else []
+    return [*again, *_about_work(task, is_blocked=is_blocked), *starts, *DECISIONS]
 
 
 # Of a gate that can be decided, and of a plan that waits.

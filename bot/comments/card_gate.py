@@ -32,6 +32,13 @@ async def of_task(tx: Tx, task: FullTask) -> ShownGate | None:
     return ShownGate(step["state"] == "open", approve.get("quorum", 1), votes)
 
 
+def head(task: FullTask, gate: ShownGate) -> str:
+    """What the gate waits for, in a few words. The names stand as code, so nobody is mentioned."""
+    if not gate.can_be_decided:
+        return "a gate, waiting for the steps before it"
+    return inline(task["held_why"] or "waits for an approval")
+
+
 def lines(task: FullTask, gate: ShownGate) -> list[str]:
     """Instead of what a card says about other holds. The reason says who must decide."""
     why = inline(task["held_why"] or "waits for an approval")

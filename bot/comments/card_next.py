@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+from bot.comments import card_workflow
 from bot.comments.card_context import CardContext, CardDetails
 from bot.comments.card_pulls import has_failed
 from bot.kernel.sentences import code
@@ -89,5 +90,8 @@ CASES: tuple[tuple[Case, Words], ...] = (
 
 def next_step(task: FullTask, context: CardContext, details: CardDetails) -> str:
     """What happens next, without a capital at its start."""
+    workflow = context.workflow
+    if not task["held"] and card_workflow.is_waiting_parent(task, workflow) and workflow:
+        return card_workflow.next_step(workflow)
     words = next(words for holds, words in CASES if holds(task, context, details))
     return words(task)

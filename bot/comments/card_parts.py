@@ -112,6 +112,9 @@ def _failures(task: FullTask) -> str:
 
 
 def blockers(context: CardContext) -> list[str]:
+    """An issue may be open a moment longer than its step: a gate waits only for votes by then."""
+    if context.gate is not None and context.gate.can_be_decided:
+        return []
     found = context.blockers[:MOST_BLOCKERS]
     return [f"Blocked by {', '.join(found)}."] if found else []
 

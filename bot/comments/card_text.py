@@ -4,9 +4,11 @@ The order is for a phone: who must do what comes first, what can wait is folded.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 from bot.comments import (
     card_boxes,
+    card_gate,
     card_history,
     card_parts,
     card_plan,
@@ -19,6 +21,7 @@ from bot.comments.card_next import next_step
 from bot.comments.replies import STATE_WORDS, block_quote
 from bot.tasks.states import OPEN
 from bot.times import minute
+from store.tables.tasks import LeaseRow
 from store.tasks.tasks import FullTask
 
 # GitHub accepts 65,536 characters; the marker that Hubbub adds must fit too.
@@ -29,7 +32,7 @@ def text(task: FullTask, context: CardContext, details: CardDetails, as_of: int)
     """The card: Hubbub edits it in place."""
     is_open = task["state"] in OPEN
     parts = [
-        _head(task),
+        _head(task, context),
         *card_parts.attention(task, context, details.asked),
         *card_plan.lines(context.plan),
         *card_workflow.lines(context.workflow),
@@ -45,9 +48,13 @@ def text(task: FullTask, context: CardContext, details: CardDetails, as_of: int)
 
 def digest(task: FullTask, context: CardContext) -> str:
     """A short hash of what people act on. Hubbub edits the card at once only when it changed."""
-    lines = [_head(task), *card_parts.attention(task, context), *card_parts.messages(context)]
+    lines = [
+        _head(task, context),
+        *card_parts.attention(task, context),
+        *card_parts.messages(context),
+    ]
     if task["state"] in OPEN:
-        lines += [*card_parts.ownership(task), *card_parts.blockers(context)]
+        lines += [*_ownership(task, context), *card_parts.blockers(context)]
         lines += card_pulls.pull(task, context)
     else:
         lines += card_parts.result(task, context)
@@ -56,8 +63,22 @@ def digest(task: FullTask, context: CardContext) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def _head(task: FullTask) -> str:
-    return f"**Hubbub** · {STATE_WORDS[task['state']]}"
+def _head(task: FullTask, context: CardContext) -> str:
+    """The state in a few words. Nobody claims a gate, or the parent of a workflow's steps."""
+    words = STATE_WORDS[task["state"]]
+    if context.gate is not None:
+        words = card_gate.head(task, context.gate)
+    elif card_workflow.is_waiting_parent(task, context.workflow):
+        words = card_workflow.head(context.workflow)
+    return f"**Hubbub** · {words}"
+
+
+def _ownership(
+    task: FullTask, context: CardContext, lease: LeaseRow | None = None
+) -> Sequence[str]:
+    if card_workflow.is_waiting_parent(task, context.workflow):
+        return []
+    return card_parts.ownership(task, lease)
 
 
 def _open_task(task: FullTask, context: CardContext, details: CardDetails) -> list[str]:
@@ -72,10 +93,8 @@ def _open_task(task: FullTask, context: CardContext, details: CardDetails) -> li
         *card_parts.spend(context),
         *card_parts.overlaps(context),
     ]
-    if card_workflow.is_running_parent(context.workflow) and task["holder"] is None:
-        return ["\n".join(f"- {each}" for each in facts)]
     return [
-        *card_parts.ownership(task, details.lease),
+        *_ownership(task, context, details.lease),
         f"**Next:** {next_step(task, context, details)}",
         "\n".join(f"- {each}" for each in facts),
         *([block_quote(task["note"])] if reports and task["note"] else []),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.comments.replies import STATE_WORDS
 from bot.kernel.sentences import code
+from bot.tasks.states import CLAIMABLE
 from store.engine.transaction import Tx
 from store.tables.workflows import WorkflowRow, WorkflowStepRow
 from store.tasks import tasks
@@ -91,12 +92,35 @@ def lines(workflow: ShownWorkflow | None) -> list[str]:
     )
     if workflow.state == "running":
         head += " Hubbub closes this issue when all have."
+    elif workflow.state == "failed":
+        head += " `/retry` does the steps that failed again, and the workflow goes on."
     return [head, _table(workflow.steps)]
 
 
-def is_running_parent(workflow: ShownWorkflow | None) -> bool:
-    """Whether Hubbub ends the task itself, when all steps have ended."""
-    return workflow is not None and workflow.step is None and workflow.state == "running"
+def is_waiting_parent(task: FullTask, workflow: ShownWorkflow | None) -> bool:
+    """Whether nobody works on the task itself, but on its steps, or its workflow failed."""
+    is_free = task["state"] in CLAIMABLE
+    return (
+        is_free
+        and workflow is not None
+        and workflow.step is None
+        and workflow.state in ("running", "failed")
+    )
+
+
+def head(workflow: ShownWorkflow | None) -> str:
+    """The state of the parent in a few words."""
+    return (
+        "its workflow failed"
+        if workflow and workflow.state == "failed"
+        else "its steps are worked on"
+    )
+
+
+def next_step(workflow: ShownWorkflow) -> str:
+    if workflow.state == "failed":
+        return "somebody comments `/retry`, and the workflow goes on."
+    return "its steps are done one after the other. Then Hubbub closes this issue."
 
 
 def digest(workflow: ShownWorkflow | None) -> list[str]:

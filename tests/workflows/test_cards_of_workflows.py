@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.comments.test_card_boxes import verbs
 from tests.outbox.test_own_writes import card
 from tests.support.story import Workspace
 from tests.support.workflows import begin, writes_per_step
@@ -22,11 +23,26 @@ async def test_cards_show_the_workflow_and_its_steps(workspace: Workspace) -> No
     await workspace.settle()
     shown = card(parent)
     assert "Workflow `feature`, running: 1 of 4 steps have ended. Hubbub" in shown
+    assert "**Hubbub** · its steps are worked on" in shown
+    assert "can claim this task" not in shown
+    assert verbs(parent) == ["/hold", "/done", "/cancel"]
     number = (await played.issue("build-1")).number
     assert f"| `build-1` | #{number} | can begin |" in shown
     for key in ("build-1", "build-2", "release"):
         await played.do(ada, key)
     assert "Workflow `feature`, completed: 4 of 4 steps have ended." in card(parent)
+
+
+async def test_the_card_of_a_failed_workflow_says_how_it_goes_on(workspace: Workspace) -> None:
+    ada = await workspace.agent("ada")
+    played = await begin(workspace, ada, feature="login")
+    await played.do(ada, "design", "failed")
+    parent = await played.issue("parent")
+    shown = card(parent)
+    assert "**Hubbub** · its workflow failed" in shown
+    assert "**Next:** somebody comments `/retry`, and the workflow goes on." in shown
+    assert "can claim this task" not in shown
+    assert verbs(parent) == ["/retry", "/hold", "/done", "/cancel"]
 
 
 @pytest.mark.parametrize("parts", [4])

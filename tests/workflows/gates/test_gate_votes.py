@@ -46,6 +46,7 @@ def octocat_of(workspace: Workspace) -> Actor:
 async def test_a_maintainer_passes_a_gate_by_a_comment(workspace: Workspace) -> None:
     issue = await make_gate(workspace, "maintainers")
     card = card_of(issue).body
+    assert "**Hubbub** · `waits for the approval of a maintainer`\n" in card
     assert "**A gate:** `waits for the approval of a maintainer`." in card
     assert "`/approve` passes it, `/reject` stops it" in card
     assert verbs(issue) == ["/approve", "/reject"]
@@ -287,6 +288,7 @@ async def test_a_workflow_waits_at_its_gate_asks_again_after_a_rejection_and_goe
     await workspace.settle()
     assert [kind for kind, _ in await attention(workspace)] == ["gate"]
     assert verbs(gate) == ["/approve", "/reject"]
+    assert "Blocked by" not in card_of(gate).body
     workspace.person.comment(gate, "/reject Not yet")
     await workspace.settle()
     assert await task_of(workspace, gate) == ("failed", False)
