@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.comments.replies import STATE_WORDS
 from bot.kernel.sentences import code
-from bot.tasks.states import CLAIMABLE
+from bot.tasks.states import CLAIMABLE, OPEN
 from store.engine.transaction import Tx
 from store.tables.workflows import WorkflowRow, WorkflowStepRow
 from store.tasks import tasks
@@ -74,8 +74,15 @@ def _step_view(parent: FullTask, row: WorkflowStepRow, task: FullTask | None) ->
     else:
         words = WORDS.get(state, state)
     # Of a step in another repository, readers of this one see neither the issue nor the holder.
-    number, holder = (task["number"], task["holder"]) if task and is_here else (None, None)
+    number, holder = (task["number"], holder_of(task)) if task and is_here else (None, None)
     return ShownStep(row["step"], number, words, holder)
+
+
+def holder_of(task: FullTask | None) -> str | None:
+    """Who works on it; after its end, who held it last."""
+    if task is None:
+        return None
+    return task["holder"] or (None if task["state"] in OPEN else task["last_holder"])
 
 
 def lines(workflow: ShownWorkflow | None) -> list[str]:

@@ -164,6 +164,8 @@ def help_of(slash: Slash, needed: Permission | None, permission: str, *, fits: b
 def usage(slash: Slash) -> str:
     first, *more = [*slash.arguments] or [""]
     words = [f"<{slash.shown or first}>" if slash.required else f"[{slash.shown or first}]"]
+    if slash.rest:
+        more[-1] = slash.rest
     words += [f"[{each}]" for each in more]
     return " ".join([f"/{slash.verb}", *(words if first else [])])
 

@@ -305,7 +305,10 @@ async def _arguments(tx: Tx, row: CommandRow, operation: Operation, slash: Slash
         raise Refused("invalid_arguments", f"{code(replies.usage(slash))} takes no words.")
     if slash.required and not words:
         how = code(replies.usage(slash))
-        raise Refused("invalid_arguments", f"a word is missing. Write {how}: {slash.help}.")
+        where = (tx, row["installation_id"], row["repository_id"])
+        choices = f" {await slash.choices(*where)}" if slash.choices else ""
+        why = f"a word is missing. Write {how}: {slash.help}.{choices}"
+        raise Refused("invalid_arguments", why)
     filled: dict[str, Any] = dict(zip(slash.arguments[:-1], words, strict=False))
     rest = words[max(len(slash.arguments) - 1, 0) :]
     if rest and slash.collect is None:

@@ -184,7 +184,8 @@ class Slash:
     argument gets all that remain. The verb itself means the arguments `given`. `reply` makes the
     comment that answers; without it the answer is a reaction. `shown` is what people read instead
     of the first argument's name. `required`: it needs the first word. `collect`: makes the value of
-    the last argument from the words that remain.
+    the last argument from the words that remain, which people read as `rest`. `choices`: one
+    sentence with the values of the first word in a repository, for who left it out.
     """
 
     verb: str
@@ -195,6 +196,8 @@ class Slash:
     shown: str | None = None
     required: bool = False
     collect: Callable[[Sequence[str]], Any] | None = None
+    rest: str | None = None
+    choices: Callable[[Tx, int, int], Awaitable[str]] | None = None
 
     def does(self, call: Mapping[str, Any]) -> bool:
         """Whether the command does the same as a call with these arguments."""

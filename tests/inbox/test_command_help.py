@@ -62,7 +62,7 @@ async def test_help_shows_the_commands_that_make_sense_as_things_are(
 
 
 # Commands about a task that only read, which other rooms add.
-PLANNED = {"plan", "spend", "override", "run"}
+PLANNED = {"plan", "spend", "override"}
 
 
 async def test_help_of_a_task_that_an_agent_holds_offers_to_ask_it(workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from bot.operations.tasks.task_graph import Link, Node
 from store.inbox import deliveries
 from tests.support.login import LoginServer
 from tests.support.page import HERE, confirm, links, signed_in, text_of
-from webhooks.page import graph_layout
+from webhooks.page import graph_layout, workflow_drawing
 from webhooks.page.views import graph
 
 
@@ -155,3 +155,11 @@ def test_a_long_chain_and_a_wide_plan_are_drawn(n: int) -> None:
     first = [y for x, y in places if x == graph_layout.MARGIN]
     assert len(first) == n - 1
     assert all(b - a >= graph_layout.HEIGHT for a, b in pairwise(first))
+
+
+def test_a_step_in_the_picture_shows_the_beginning_of_its_state() -> None:
+    long = "waits for an approval, ada"
+    node = workflow_drawing.Node(0, "sign-the-release-notes", "Sign", long, "waiting")
+    assert (node.short_name, node.short_word) == ("sign-the-release-…", "waits for a…")
+    node = workflow_drawing.Node(0, "ship", "Ship", "in progress, ada", "in_progress")
+    assert node.short_word == "in progress, ada"

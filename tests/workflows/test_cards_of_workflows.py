@@ -26,6 +26,7 @@ async def test_cards_show_the_workflow_and_its_steps(workspace: Workspace) -> No
     assert "**Hubbub** · its steps are worked on" in shown
     assert "can claim this task" not in shown
     assert verbs(parent) == ["/hold", "/done", "/cancel"]
+    assert f"| `design` | #{(await played.issue('design')).number} | completed | `ada` |" in shown
     number = (await played.issue("build-1")).number
     assert f"| `build-1` | #{number} | can begin |" in shown
     for key in ("build-1", "build-2", "release"):
@@ -80,3 +81,16 @@ async def test_an_input_hides_nothing_of_the_parents_text(workspace: Workspace) 
     body = (await played.issue("parent")).body or ""
     assert "| `feature` | login &lt;!-- \\| now |" in body
     assert "<!-- |" not in body
+
+
+async def test_the_holder_of_an_each_step_gets_its_item(
+    workspace: Workspace,
+) -> None:
+    ada = await workspace.agent("ada")
+    played = await begin(workspace, ada, feature="login")
+    await played.do(ada, "design")
+    claimed = await played.claim(ada, "build-2")
+    assert (claimed["step"]["step"], claimed["step"]["item"]) == ("build-2", "page")
+    shown = await ada.call("get_workflow", workflow=played.id)
+    by = {each["step"]: each.get("holder") for each in shown["workflow"]["steps"]}
+    assert (by["design"], by["build-1"], by["build-2"]) == ("ada", None, "ada")

@@ -8,7 +8,9 @@ from webhooks.page import graph_layout
 from webhooks.page.graph_layout import Edge
 
 # Characters of a title, and of an id, that fit into a node.
-TITLE, NAME = 30, 22
+TITLE, NAME = 30, 18
+# Characters of the first line, and of the word in it at least.
+ROOM, WORD = 30, 12
 LineKind: TypeAlias = Literal["need", "compensation"]
 
 
@@ -28,6 +30,11 @@ class Node:
     @property
     def short_name(self) -> str:
         return _short(self.name, NAME)
+
+    @property
+    def short_word(self) -> str:
+        """The beginning of the word, which is the state, as far as it fits beside the name."""
+        return _short(self.word, max(WORD, ROOM - len(self.short_name)))
 
     @property
     def short_title(self) -> str:

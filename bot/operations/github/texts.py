@@ -118,12 +118,19 @@ def author_of(row: Authored, key: TextKey) -> Author:
     return Author(key.repository_id, row["author"], row["author_id"], row["author_association"])
 
 
+def _association(row: WrittenRow, named: str | None) -> str:
+    """`named`: for whom Hubbub posted it, an agent or a person's `@login`."""
+    if named is None:
+        return row["author_association"]
+    return "" if named.startswith("@") else AGENT
+
+
 def _of_hubbub(
     row: WrittenRow, ours: Posted, judge: Judge, key: TextKey, writers: Collection[str]
 ) -> Reading:
     """What Hubbub posted, for an agent or by itself. Cleaned before, so it is shown whole."""
     author = ours.agent or authorship.shown_author(row["author"])
-    association = AGENT if ours.agent else row["author_association"]
+    association = _association(row, ours.agent)
     judged = judge.judge_edit(key, ours.text)
     trusted = ours.agent in writers
     return Reading(

@@ -9,6 +9,7 @@ from bot.kernel.yaml_file import Unreadable
 from bot.repository.workflow_paths import FOLDER, path_of
 from bot.workflows.definitions import stored_values
 from bot.workflows.definitions.definition import Definition
+from store.engine.transaction import Tx
 from store.tables.mirror import RepositoryRow
 from store.tables.workflows import WorkflowDefinitionRow
 from store.workflows import definitions
@@ -48,17 +49,28 @@ def version_problem(exc: Unreadable) -> str:
 
 
 async def _unknown(ctx: Context, where: RepositoryRow, name: str) -> Refused:
-    known = await definitions.of_repository(ctx.tx, ctx.installation_id, where["id"])
-    names = [each["name"] for each in known]
+    names = await _names(ctx.tx, ctx.installation_id, where["id"])
     near = get_close_matches(name, names, n=1)
     meant = f" Did you mean {code(near[0])}?" if near else ""
-    there = (
-        f"It has: {', '.join(map(code, names[:MOST_NAMED]))}."
-        if names
-        else f"It has none; a file {FOLDER}/NAME.yml on its default branch defines one."
-    )
     return Refused(
         "unknown_workflow",
-        f"{where['full_name']} has no workflow {code(name)}.{meant} {there}",
+        f"{where['full_name']} has no workflow {code(name)}.{meant} It has{_listed(names)}",
         workflows=names[:MOST_NAMED],
     )
+
+
+async def choices(tx: Tx, installation_id: int, repository_id: int) -> str:
+    """The workflows of a repository, in one sentence."""
+    return f"This repository has{_listed(await _names(tx, installation_id, repository_id))}"
+
+
+async def _names(tx: Tx, installation_id: int, repository_id: int) -> list[str]:
+    return [
+        each["name"] for each in await definitions.of_repository(tx, installation_id, repository_id)
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    if not names:
+        return f" none; a file {FOLDER}/NAME.yml on its default branch defines one."
+    return f": {', '.join(map(code, names[:MOST_NAMED]))}."

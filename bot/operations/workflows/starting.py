@@ -57,9 +57,11 @@ RUN = Slash(
     "start a workflow with this issue as its parent",
     ("name", "inputs"),
     reply=_reply,
-    shown="workflow [input=value …]",
+    shown="workflow",
     required=True,
     collect=input_words.collect,
+    rest="input=value …",
+    choices=definitions.choices,
 )
 
 

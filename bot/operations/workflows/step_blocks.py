@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Context
 from bot.workflows.execution import shared_values
-from store.tables.workflows import WorkflowNeedRow
+from store.tables.workflows import WorkflowNeedRow, WorkflowRow, WorkflowStepRow
 from store.tasks.tasks import FullTask
 from store.workflows import needs, steps, workflows
 
@@ -19,6 +19,9 @@ LONGEST = 2_000
 class StepBlock(BaseModel):
     workflow: str = Field(description="its id")
     step: str
+    item: str | None = Field(
+        None, description="its entry of the list", exclude_if=lambda item: item is None
+    )
     inputs: dict[str, Any] = {}
     needs: dict[str, dict[str, Any]] = Field({}, description="the outputs of the steps before it")
     gives: list[str] = Field(
@@ -43,12 +46,23 @@ async def of_task(ctx: Context, task: FullTask) -> StepBlock | None:
     return StepBlock(
         workflow=workflow["id"],
         step=row["step"],
+        item=_item(row, workflow),
         inputs=_short(document.inputs),
         needs={key: _short(values) for key, values in given.items()},
         gives=row["definition"].get("outputs", []),
         context=workflow["context_id"],
         problem=document.problem,
     )
+
+
+def _item(row: WorkflowStepRow, workflow: WorkflowRow) -> str | None:
+    """The entry of the list for which an `each` step was made; its key ends with the place."""
+    name = row["definition"].get("each")
+    entries = workflow["inputs"].get(name) if name else None
+    place = row["step"].rpartition("-")[2]
+    if not isinstance(entries, list) or not place.isdecimal() or int(place) > len(entries):
+        return None
+    return str(entries[int(place) - 1])
 
 
 async def outputs_of(ctx: Context, task: FullTask) -> dict[str, Any]:

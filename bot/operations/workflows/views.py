@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from bot.comments import card_workflow
 from bot.kernel.operation import Context
 from bot.operations.tasks import blockers, task_titles
 from bot.tasks import lookup
@@ -45,7 +46,11 @@ class StepView(BaseModel):
         exclude_if=lambda who: who is None,
     )
     state: ShownState
-    holder: str | None = Field(None, exclude_if=lambda holder: holder is None)
+    holder: str | None = Field(
+        None,
+        description="who works on it, or held it last",
+        exclude_if=lambda holder: holder is None,
+    )
     needs: list[str] = Field([], exclude_if=lambda names: not names)
     waits_for: list[str] = Field(
         [], description="the steps that must end first", exclude_if=lambda names: not names
@@ -162,7 +167,7 @@ def _step(parts: Parts, row: WorkflowStepRow) -> StepView:
         title=task["title"] if task else "",
         title_by=task["outsider"] if task else None,
         state=state,
-        holder=task["holder"] if task else None,
+        holder=card_workflow.holder_of(task),
         needs=[each["needs"] for each in mine],
         waits_for=[each for each in waits if each not in ended] if state == "waiting" else [],
         condition=row["definition"].get("if", "success"),

@@ -7,7 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
 
 from bot.tasks import plans
 from bot.workflows.definitions import input_values, references
@@ -40,6 +42,32 @@ def problems(definition: Definition) -> list[Problem]:
         *_of_compensations(definition),
         *_of_circle(definition),
     ]
+
+
+def problems_of_names(given: Any) -> list[Problem]:
+    """Wrong names of steps, and circles, in a file in which other keys are wrong.
+
+    They depend on nothing but the ids. Nothing is known if one of these is wrong.
+    """
+    steps = given.get("steps")
+    if not isinstance(steps, list) or not all(isinstance(each, dict) for each in steps):
+        return []
+    try:
+        found = Definition(steps=[_with_names(each) for each in steps])
+    except ValidationError:
+        return []
+    return [each for each in problems(found) if each[0][2:3] in (("needs",), ("on_failure",))]
+
+
+def _with_names(given: dict[str, Any]) -> Step:
+    """The step with its id, and with those keys with names of steps that are valid."""
+    plain = {"id": given.get("id"), "title": "A step", "body": "Work."}
+    for key in ("needs", "on_failure"):
+        try:
+            plain = Step.model_validate(plain | {key: given[key]}).model_dump(exclude_unset=True)
+        except (KeyError, ValidationError):
+            continue
+    return Step.model_validate(plain)
 
 
 def _names(names: list[str]) -> str:

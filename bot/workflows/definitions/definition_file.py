@@ -31,6 +31,10 @@ def parse(data: bytes) -> Definition:
         found = Definition.model_validate(given)
     except ValidationError as exc:
         wrong = [_of_model(each, given) for each in yaml_file.problems_of(exc, lines, _group_at)]
+        wrong += [
+            _with_line(lines, given, source, *each)
+            for each in definition_checks.problems_of_names(given)[:MOST_LOCATED]
+        ]
         raise yaml_file.unreadable(wrong) from exc
     problems = definition_checks.problems(found)
     if problems:

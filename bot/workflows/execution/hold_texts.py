@@ -38,6 +38,10 @@ def done_again(needs: Sequence[str]) -> str:
     return f"waits for {' and '.join(map(code, needs))} to be done again"
 
 
+def done_first(needs: Sequence[str]) -> str:
+    return f"waits for {' and '.join(map(code, needs))} to be done"
+
+
 def only_after_failure() -> str:
     return "waits for a failure: this step runs only then"
 

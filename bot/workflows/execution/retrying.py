@@ -1,6 +1,7 @@
 """Lets a workflow that ended go on from steps that failed, or from a given one."""
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 
 from bot.comments import orphaned_pulls
 from bot.errors import Refused
@@ -33,8 +34,9 @@ async def retry(ctx: Context, loaded: Loaded, step: str | None, note: str) -> li
         await shared_values.restore(ctx, loaded.workflow, version, again)
     why = note or f"retried from {' and '.join(map(code, starts))}"
     await actions.restart(ctx.tx, loaded, ctx.actor.name, starts[0], why)
+    begun = frozenset(key for key, row in loaded.steps.items() if row["opened_at"] is not None)
     for key in again:
-        await _begin_again(ctx, loaded, key, why, is_start=key in starts)
+        await _begin_again(ctx, loaded, key, why, begun, is_start=key in starts)
     await _restore_relations(ctx.tx, loaded, again)
     await _reopen_parent(ctx, loaded, why)
     await actions.go_on(ctx.tx, loaded)
@@ -125,7 +127,10 @@ def _with_dependants(loaded: Loaded, starts: Collection[str]) -> list[str]:
     ]
 
 
-async def _begin_again(ctx: Context, loaded: Loaded, key: str, why: str, *, is_start: bool) -> None:
+async def _begin_again(
+    ctx: Context, loaded: Loaded, key: str, why: str, begun: AbstractSet[str], *, is_start: bool
+) -> None:
+    """`begun`: the steps that had begun before."""
     row = loaded.steps[key]
     task = await tasks.lock(ctx.tx, ctx.installation_id, row["task_id"])
     if task is None:
@@ -138,13 +143,15 @@ async def _begin_again(ctx: Context, loaded: Loaded, key: str, why: str, *, is_s
         await reopen(ctx, task, why)
     await actions.refresh(ctx.tx, loaded, key)
     if not is_start or flow_of(loaded).steps[key].is_undo:
-        await actions.hold_task(ctx.tx, loaded, key, _hold_reason(loaded, key))
+        await actions.hold_task(ctx.tx, loaded, key, _hold_reason(loaded, key, begun))
 
 
-def _hold_reason(loaded: Loaded, key: str) -> str:
+def _hold_reason(loaded: Loaded, key: str, begun: AbstractSet[str]) -> str:
     """Why it waits. GitHub shows its needs as closed until it has reopened them."""
     before = [each["needs"] for each in loaded.needs if each["step"] == key]
-    return hold_texts.done_again(before) if before else hold_texts.only_after_failure()
+    if not before:
+        return hold_texts.only_after_failure()
+    return hold_texts.done_again(before) if begun >= set(before) else hold_texts.done_first(before)
 
 
 async def reopen(ctx: Context, task: FullTask, why: str) -> None:

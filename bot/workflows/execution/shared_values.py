@@ -162,13 +162,19 @@ def check(step: WorkflowStepRow, outputs: Mapping[str, Any] | None) -> Values:
     if lacking := [name for name in declared if given.get(name) is None]:
         raise Refused(
             "invalid_arguments",
-            f"Step {step['step']} is completed with its outputs: pass "
-            f"`outputs` with {', '.join(lacking)}. Other steps read them. Nothing was changed.",
+            f"Step {step['step']} is completed with its outputs, of which {', '.join(lacking)} "
+            f"{'is' if len(lacking) == 1 else 'are'} missing. Pass all in one call: "
+            f"`outputs` {_form(declared)}. Other steps read them. Nothing was changed.",
             outputs=declared,
         )
     for name, value in given.items():
         _check_length(name, value)
     return given
+
+
+def _form(declared: list[str]) -> str:
+    """What to pass, in the form of JSON."""
+    return "{" + ", ".join(f'"{name}": …' for name in declared) + "}"
 
 
 def _check_length(name: str, value: Any) -> None:

@@ -36,6 +36,24 @@ async def test_a_wrong_file_gets_its_problems_and_no_graph(workspace: Workspace)
 
 
 @ON_SQLITE
+async def test_unknown_keys_do_not_hide_wrong_needs(workspace: Workspace) -> None:
+    scout = await workspace.agent("scout")
+    text = (
+        "stepz: 1\nsteps:\n- {id: a, title: A, bodi: x, needs: [c]}\n"
+        "- {id: b, title: B, body: x, priority: 7, needs: [a], on_failure: {compensate: d}}\n"
+    )
+    found = await scout.call("check_workflow", text=text)
+    where = [each.split(": ")[:2] for each in found["problems"]]
+    assert where == [
+        ["line 1", "stepz"],
+        ["line 3", "steps.a.bodi"],
+        ["line 3", "steps.a.needs.0"],
+        ["line 4", "steps.b.on_failure.compensate"],
+        ["line 4", "steps.b.priority"],
+    ]
+
+
+@ON_SQLITE
 async def test_a_text_that_is_too_long_is_refused(workspace: Workspace) -> None:
     scout = await workspace.agent("scout")
     found = await scout.refusal("check_workflow", text="x" * (definition_file.RULES.longest + 1))

@@ -307,3 +307,20 @@ async def test_the_holder_of_the_parent_does_not_end_the_workflow_with_its_task(
     await workspace.settle()
     states = await workspace.rows("SELECT state FROM workflows WHERE installation_id = :i")
     assert [each["state"] for each in states] == ["running"]
+
+
+GATED = """
+steps:
+  - {id: build, title: Build it, body: Work.}
+  - {id: signoff, title: Approve it, approve: maintainers, needs: [build]}
+  - {id: ship, title: Ship it, body: Work., needs: [signoff]}
+"""
+
+
+async def test_a_step_does_not_wait_again_for_a_gate_that_never_began(workspace: Workspace) -> None:
+    flow = await start(workspace, GATED)
+    ada, lead = await workspace.agent("ada"), await workspace.agent("lea", "tech-lead")
+    await flow.do(ada, "build", "failed")
+    await lead.call("retry_workflow", workflow=flow.id)
+    assert await flow.why_held("ship") == "waits for `signoff` to be done"
+    assert await flow.why_held("signoff") == "waits for `build` to be done again"

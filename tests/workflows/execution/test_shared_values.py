@@ -61,9 +61,11 @@ async def test_a_step_says_the_outputs_that_it_must_give(workspace: Workspace) -
     ada = await workspace.agent("ada")
     claimed = await flow.claim(ada, "design")
     assert claimed["step"]["gives"] == ["api", "port"]
-    with pytest.raises(Refused, match="pass `outputs` with api, port"):
+    with pytest.raises(Refused, match="of which api, port are missing"):
         await flow.report(ada, "design", "completed")
-    with pytest.raises(Refused, match="pass `outputs` with port"):
+    with pytest.raises(
+        Refused, match=r'port is missing\. Pass all in one call: `outputs` \{"api": …, "port": …\}'
+    ):
         await flow.report(ada, "design", "completed", outputs={"api": "x"})
     with pytest.raises(Refused, match="has no output color"):
         await flow.report(ada, "design", "completed", outputs={**API, "color": "red"})

@@ -224,3 +224,13 @@ async def test_a_number_beyond_all_measure_is_refused(workspace: Workspace, valu
     ada = await workspace.agent("ada")
     refused = await ada.refusal("start_workflow", name="feature", repository=R, inputs={"n": value})
     assert refused.message == "inputs: n must be a number."
+
+
+async def test_run_alone_lists_the_workflows_of_the_repository(workspace: Workspace) -> None:
+    await define(workspace)
+    issue = await workspace.task()
+    workspace.person.comment(issue, "/run")
+    await workspace.settle()
+    said = "\n".join(each.body for each in issue.comments)
+    assert "Write `/run <workflow> [input=value …]`: start" in said
+    assert "This repository has: `feature`." in said
