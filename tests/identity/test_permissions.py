@@ -210,6 +210,7 @@ OTHERS = {
     "bot/operations/tasks/access.py",
     "bot/operations/tasks/ready.py",
     "bot/repository/narrowing.py",
+    "bot/tasks/step_roles.py",
 }
 
 

@@ -56,7 +56,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
     "task.edited": ("{actor} edited {what}",),
     "task.pull_blocked": ("Hubbub's check fails on {pull}", " of {to}", ": {why}"),
     "task.pull_allowed": ("{actor} overrode Hubbub's check on {pull}", " of {to}"),
-    "task.plan_changed": ("{actor} changed the plan: the task {what}",),
+    "task.plan_changed": ("{actor} changed the plan: the task {what}", ": {why}"),
     "task.pushed": ("{actor} pushed to {branch}",),
     "task.vote_asked": ("Hubbub asked {agents} to vote on the gate",),
     "task.voted": (
