@@ -3,12 +3,14 @@
 import html
 import re
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from bot.background import budget_sampling
 from bot.operations.tasks.task_graph import Link, Node
 from store.inbox import deliveries
+from tests.support.gates import make_gate
 from tests.support.login import LoginServer
 from tests.support.page import HERE, confirm, links, signed_in, text_of
 from webhooks.page import graph_layout, workflow_drawing
@@ -163,3 +165,34 @@ def test_a_step_in_the_picture_shows_the_beginning_of_its_state() -> None:
     assert (node.short_name, node.short_word) == ("sign-the-release-…", "waits for a…")
     node = workflow_drawing.Node(0, "ship", "Ship", "in progress, ada", "in_progress")
     assert node.short_word == "in progress, ada"
+
+
+async def test_gates_and_plans_are_decided_on_the_page(server: LoginServer) -> None:
+    workspace, browser = server.workspace, await signed_in(server)
+    gate = await make_gate(workspace, "maintainers")
+    asked = await workspace.task("Build it all")
+    ada = await workspace.agent("ada")
+    mine: dict[str, Any] = {"task": workspace.name(asked)}
+    mine["fence"] = (await ada.call("claim_task", **mine))["fence"]
+    steps = [
+        {"id": "api", "title": "The <b>API</b>", "body": "Write it."},
+        {"id": "ui", "title": "The page", "body": "Draw it.", "needs": ["api"]},
+    ]
+    await ada.call("propose_plan", **mine, steps=steps, strategy="by_component")
+    await workspace.settle()
+    overview = await text_of(browser, HERE)
+    assert len(links(overview, "Approve")) == len(links(overview, "Reject")) == 2
+    shown = await text_of(browser, f"{HERE}/tasks/acme/rocket/{gate.number}")
+    assert len(links(shown, "Approve")) == len(links(shown, "Reject")) == 1
+    for label in ("End the hold", "Mark as completed", "Cancel the task", "Reserve for an agent"):
+        assert links(shown, label) == []
+    plan = await text_of(browser, f"{HERE}/tasks/acme/rocket/{asked.number}")
+    assert "The &lt;b&gt;API&lt;/b&gt;" in plan
+    assert "by by_component" not in plan
+    waiting = await ada.call("get_plan", task=mine["task"])
+    assert [each["step"] for each in waiting["proposed"]] == ["api", "ui"]
+    (approve,) = links(plan, "Approve")
+    await confirm(browser, approve.partition("?")[0], task=mine["task"], note="Good")
+    await workspace.settle()
+    after = await ada.call("get_plan", task=mine["task"])
+    assert (len(after["steps"]), "proposed" in after) == (2, False)

@@ -64,7 +64,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         ": “{note}”",
         ". It has {approvals} of {needed} approvals",
     ),
-    "task.plan_proposed": ("{actor} proposed a plan", " of {size} tasks", " by {strategy}"),
+    "task.plan_proposed": ("{actor} proposed a plan", " of {size} tasks", ", strategy {strategy}"),
     "task.plan_approved": ("{actor} approved the plan", ": “{note}”"),
     "task.plan_rejected": ("{actor} rejected the plan", ": “{note}”"),
     "task.spend": ("The reported spend is at {percent} % of its cap", " of {cap}", " {currency}"),

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from bot.comments import card
+from bot.comments import card, card_gate
 from bot.kernel import pagination
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit
@@ -51,6 +51,12 @@ class TaskHistory(Answer):
     writes: list[LinkedWrite] = Field([], description="the same for what goes to GitHub")
     runs: list[Run] = Field([], description="the same for agent runs")
     next_step: str | None = Field(None, description="what happens next; on the first page only")
+    is_gate: bool = Field(
+        False, description="a gate that is not decided", exclude_if=lambda gate: not gate
+    )
+    awaits_approval: bool = Field(
+        False, description="approve_task decides it now", exclude_if=lambda waits: not waits
+    )
 
 
 @operation(reads_only=True)
@@ -75,6 +81,8 @@ async def get_task_history(
             "writes": await with_links(ctx, queued),
             "runs": [await run_view(ctx, each) for each in started],
             "next_step": await card.next_step(ctx.tx, row),
+            "is_gate": await card_gate.of_task(ctx.tx, row) is not None,
+            "awaits_approval": await card.awaits_approval(ctx.tx, row),
         }
     )
 

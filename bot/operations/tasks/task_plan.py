@@ -18,6 +18,7 @@ from store.mirror.relations import Awaited
 from store.tables.tasks import TaskState
 from store.tasks import tasks
 from store.tasks.tasks import FullTask
+from store.workflows import plan_proposals
 
 # Sub-issues of a plan that an answer shows.
 MOST = 100
@@ -37,12 +38,24 @@ class Step(BaseModel):
     pull_request: int | None = None
 
 
+class ProposedStep(BaseModel):
+    step: str
+    title: str
+    body: str = ""
+    needs: list[str] = Field([], exclude_if=lambda names: not names)
+
+
 class TaskPlan(Answer):
     task: str
     done: int = Field(description="how many steps are closed")
     total: int
     more: bool = Field(False, description="whether there are more steps than are shown")
     steps: list[Step]
+    proposed: list[ProposedStep] = Field(
+        [],
+        description="of the plan that waits for approval",
+        exclude_if=lambda steps: not steps,
+    )
 
 
 @dataclass
@@ -58,6 +71,9 @@ class Tree:
 
 
 def _plan_reply(answer: TaskPlan) -> str:
+    if answer.proposed:
+        n = len(answer.proposed)
+        return f"A plan of {n} steps waits for `/approve` or `/reject`: the card here shows it."
     return replies.plan_list(
         [(each.level, _line(each)) for each in answer.steps],
         [each.issue for each in answer.steps if each.ready],
@@ -99,7 +115,28 @@ async def get_plan(ctx: Context, task: TaskRef) -> TaskPlan:
     order = await _order(ctx, row["issue_id"], tree)
     steps = [_step(ctx, each, level, found.get(each["other_id"]), waits) for each, level in order]
     done = sum(each["state"] == "closed" for each in tree.issues)
-    return TaskPlan(task=lookup.name(row), done=done, total=len(ids), more=tree.more, steps=steps)
+    return TaskPlan(
+        task=lookup.name(row),
+        done=done,
+        total=len(ids),
+        more=tree.more,
+        steps=steps,
+        proposed=await _proposed(ctx, row),
+    )
+
+
+async def _proposed(ctx: Context, row: FullTask) -> list[ProposedStep]:
+    plan = await plan_proposals.waiting(ctx.tx, ctx.installation_id, row["id"])
+    steps = plan["definition"]["steps"] if plan else []
+    return [
+        ProposedStep(
+            step=each["id"],
+            title=each["title"],
+            body=each.get("body", ""),
+            needs=list(each.get("needs", ())),
+        )
+        for each in steps
+    ]
 
 
 async def _tree(ctx: Context, root: int) -> Tree:

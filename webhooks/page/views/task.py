@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.operations.github.linked_writes import LinkedWrite
+from bot.operations.tasks.task_plan import ProposedStep, TaskPlan
 from webhooks.page import timeline
 from webhooks.page.visit import Visit
 
@@ -33,10 +34,17 @@ async def task(visit: Visit) -> dict[str, Any]:
         "contexts": await _if_allowed(visit, "list_contexts", name),
         "why": None if is_ended else await visit.call("explain_task", task=name),
         "is_ended": is_ended,
+        "proposed": await _proposed(visit, name) if history.awaits_approval else [],
         # A later page has the older events alone.
         "is_later": bool(cursor),
         "may_change": visit.may("change_task"),
     }
+
+
+async def _proposed(visit: Visit, name: str) -> list[ProposedStep]:
+    """The steps of the plan that waits for an approval. A gate has none."""
+    plan: TaskPlan = await visit.call("get_plan", task=name)
+    return plan.proposed
 
 
 def replaced_writes(writes: Sequence[LinkedWrite]) -> list[LinkedWrite]:

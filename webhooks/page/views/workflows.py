@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.operations.workflows.views import StepView, WorkflowView
+from bot.workflows.plans import plan_steps
 from webhooks.page import filters, graph_layout, workflow_drawing
 from webhooks.page.visit import Visit
 from webhooks.page.workflow_drawing import LineKind, Node, Picture
@@ -43,6 +44,8 @@ async def workflow(visit: Visit) -> dict[str, Any]:
         "height": graph_layout.HEIGHT,
         "messages": await _messages(visit, found.steps),
         "may_change": visit.may("cancel_workflow"),
+        # A plan has no file.
+        "is_plan": found.name == plan_steps.NAME,
     }
 
 
