@@ -54,14 +54,14 @@ async def _unknown(ctx: Context, where: RepositoryRow, name: str) -> Refused:
     meant = f" Did you mean {code(near[0])}?" if near else ""
     return Refused(
         "unknown_workflow",
-        f"{where['full_name']} has no workflow {code(name)}.{meant} It has{_listed(names)}",
+        f"{where['full_name']} has no workflow {code(name)}.{meant} It has{_list_of(names)}",
         workflows=names[:MOST_NAMED],
     )
 
 
 async def choices(tx: Tx, installation_id: int, repository_id: int) -> str:
     """The workflows of a repository, in one sentence."""
-    return f"This repository has{_listed(await _names(tx, installation_id, repository_id))}"
+    return f"This repository has{_list_of(await _names(tx, installation_id, repository_id))}"
 
 
 async def _names(tx: Tx, installation_id: int, repository_id: int) -> list[str]:
@@ -70,7 +70,7 @@ async def _names(tx: Tx, installation_id: int, repository_id: int) -> list[str]:
     ]
 
 
-def _listed(names: list[str]) -> str:
+def _list_of(names: list[str]) -> str:
     if not names:
         return f" none; a file {FOLDER}/NAME.yml on its default branch defines one."
     return f": {', '.join(map(code, names[:MOST_NAMED]))}."
