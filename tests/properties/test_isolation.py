@@ -234,10 +234,15 @@ async def test_a_sample_of_the_calls_on_mysql_sees_nothing_of_another_repository
     assert found.calls.total() > 250
 
 
+# An open gate that others worked for, and an agent with a token: the rows here have neither.
+NEED_MORE = {"approve_task", "move_agent"}
+
+
 async def test_an_agent_sees_and_changes_nothing_of_another_installation(sqlite_url: str) -> None:
     async with open_world(sqlite_url, ABROAD) as world:
         found = await call_everything(world, Actor(A, ME, "tech-lead"), ABROAD)
     assert found.leaks == [], str(found)
     assert found.calls.keys() == OPERATIONS.keys()
-    assert OPERATIONS.keys() - found.done == {each for each in OPERATIONS if is_for_people(each)}
+    for_people = {each for each in OPERATIONS if is_for_people(each)}
+    assert OPERATIONS.keys() - found.done == for_people | NEED_MORE
     assert found.calls.total() >= 1400

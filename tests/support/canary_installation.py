@@ -31,6 +31,7 @@ async def inhabit(tx: Tx, side: Side) -> None:
             parent_id=None,
             last_active_at=now,
             paused_by=None,
+            spent_of=None,
             health=None,
         )
         await insert(tx, side, "spending", hour=now // HOUR, author=agent, requests=1, last_at=now)
