@@ -131,10 +131,17 @@ async def drop_workflows(tx: Tx, installation_id: int, before: int, limit: int) 
         n=limit,
     )
     old = tuple(row["id"] for row in rows)
-    if not old:
-        return 0
+    if old:
+        await drop_rows_of_workflows(tx, installation_id, old)
+    return len(old)
+
+
+async def drop_rows_of_workflows(tx: Tx, installation_id: int, ids: Sequence[str]) -> None:
+    """Drop these workflows with their steps, at most a hundred for each, and what belongs to them.
+
+    The offers go first, because steps name them.
+    """
     steps = "SELECT task_id FROM workflow_steps WHERE installation_id = :i AND workflow_id IN :old"
-    # Their steps are at most a hundred for each. The offers go first, because steps name them.
     for table, which in (
         ("step_offers", f"task_id IN ({steps})"),
         ("gate_votes", "workflow_id IN :old"),
@@ -143,8 +150,7 @@ async def drop_workflows(tx: Tx, installation_id: int, before: int, limit: int) 
         ("workflows", "id IN :old"),
     ):
         q = f"DELETE FROM {table} WHERE installation_id = :i AND {which}"
-        await tx.run(q, i=installation_id, old=old)
-    return len(old)
+        await tx.run(q, i=installation_id, old=tuple(ids))
 
 
 async def drop_leases(

@@ -149,6 +149,7 @@ EXAMPLES: tuple[Example, ...] = (
     ),
     lambda tx: retention.drop_bare_messages(tx, INSTALLATION, ["message"]),
     lambda tx: retention.drop_workflows(tx, INSTALLATION, 3, 5),
+    lambda tx: retention.drop_rows_of_workflows(tx, INSTALLATION, ["wf"]),
     lambda tx: retention.purge(tx, INSTALLATION, 5, removed=True),
     lambda tx: tasks.visible_id(tx, INSTALLATION, "t_1"),
     lambda tx: tasks.of_issues(tx, INSTALLATION, [3], [REPOSITORY]),

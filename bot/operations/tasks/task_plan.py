@@ -121,11 +121,11 @@ async def get_plan(ctx: Context, task: TaskRef) -> TaskPlan:
         total=len(ids),
         more=tree.more,
         steps=steps,
-        proposed=await _proposed(ctx, row),
+        proposed=await _waiting_plan(ctx, row),
     )
 
 
-async def _proposed(ctx: Context, row: FullTask) -> list[ProposedStep]:
+async def _waiting_plan(ctx: Context, row: FullTask) -> list[ProposedStep]:
     plan = await plan_proposals.waiting(ctx.tx, ctx.installation_id, row["id"])
     steps = plan["definition"]["steps"] if plan else []
     return [

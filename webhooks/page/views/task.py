@@ -34,14 +34,14 @@ async def task(visit: Visit) -> dict[str, Any]:
         "contexts": await _if_allowed(visit, "list_contexts", name),
         "why": None if is_ended else await visit.call("explain_task", task=name),
         "is_ended": is_ended,
-        "proposed": await _proposed(visit, name) if history.awaits_approval else [],
+        "proposed": await _waiting_plan(visit, name) if history.awaits_approval else [],
         # A later page has the older events alone.
         "is_later": bool(cursor),
         "may_change": visit.may("change_task"),
     }
 
 
-async def _proposed(visit: Visit, name: str) -> list[ProposedStep]:
+async def _waiting_plan(visit: Visit, name: str) -> list[ProposedStep]:
     """The steps of the plan that waits for an approval. A gate has none."""
     plan: TaskPlan = await visit.call("get_plan", task=name)
     return plan.proposed
