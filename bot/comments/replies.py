@@ -339,6 +339,10 @@ def plan_line(
     return f"{issue}{named}: {state}{who}{pull}{more}"
 
 
+def plan_waits(steps: int) -> str:
+    return f"A plan of {steps} steps waits for `/approve` or `/reject`: the card here shows it."
+
+
 def plan_list(
     lines: Sequence[tuple[int, str]], ready: Sequence[str], done: int, total: int, *, more: bool
 ) -> str:

@@ -56,8 +56,8 @@ PLAIN: list[tuple[str, list[str]]] = [
     ("/agents invite eve tester", ["/agents invite eve tester"]),
 ]
 OF_OTHERS: list[tuple[str, list[str]]] = [
-    # Commands of Prow and of triagebot.
-    ("/lgtm\n/approve\n/retest", []),
+    # Commands of Prow and of triagebot. Prow's /approve is Hubbub's too.
+    ("/lgtm\n/retest\n/test all", []),
     ("@rustbot claim", []),
     # Macros of GitHub's editor, which insert other text.
     ("/code\n/details\n/saved-replies\n/table\n/template", []),

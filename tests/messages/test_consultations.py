@@ -7,6 +7,7 @@ import pytest
 
 from bot.background.retention import DAY, RetentionTimes
 from bot.background.retention import step as forget
+from tests.support.engines import ON_SQLITE
 from tests.support.office import Office, bodies, leaves
 from tests.support.story import Agent
 
@@ -291,6 +292,8 @@ async def test_a_vote_at_the_moment_of_the_end_counts_or_is_refused(office: Offi
         assert found["votes"] == {"a": int(isinstance(voted, dict)), "b": 0}
 
 
+# Retention steps through all installations of a database, which the tests on MariaDB share.
+@ON_SQLITE
 async def test_a_consultation_is_dropped_with_its_question(office: Office) -> None:
     await office.run(
         "INSERT INTO installations (installation_id, account, account_id, account_type, "

@@ -4,6 +4,7 @@ from bot.background import budget_sampling, retention
 from bot.background.retention import DAY, RetentionTimes
 from bot.identity.actors import Actor, person_with_roles
 from bot.times import SECOND
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 
 
@@ -49,6 +50,8 @@ async def test_writes_of_other_repositories_are_not_shown(workspace: Workspace) 
     assert found["authors"] == [{"author": "ada", "n": 1, "paused": 0}]
 
 
+# The newest installations of a database are sampled, and the tests on MariaDB share one.
+@ON_SQLITE
 async def test_budgets_are_sampled_once_in_five_minutes_and_kept_for_a_month(
     workspace: Workspace,
 ) -> None:
@@ -58,7 +61,7 @@ async def test_budgets_are_sampled_once_in_five_minutes_and_kept_for_a_month(
     for text in ("One", "Two"):
         await ada.write("github_comment_issue", issue=issue, body=text)
         await workspace.settle()
-        assert await budget_sampling.step(workspace.store) >= 1
+        assert await budget_sampling.step(workspace.store) == 1
         assert await budget_sampling.step(workspace.store) == 0
         workspace.clock.forward(301)
     found = await me.call("get_budget_history")

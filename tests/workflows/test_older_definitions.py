@@ -25,11 +25,13 @@ async def store_again(workspace: Workspace, table: str, **changes: Any) -> None:
     """Change the definitions in a table, as if another version had stored them."""
 
     async def change(tx: Tx) -> None:
-        for row in await tx.all(f"SELECT DISTINCT definition FROM {table}"):
+        here = workspace.installation.id
+        own = f"SELECT DISTINCT definition FROM {table} WHERE installation_id = :i"
+        q = f"UPDATE {table} SET definition = :new WHERE installation_id = :i AND definition = :old"
+        for row in await tx.all(own, i=here):
             old = json_text.value(row["definition"])
-            q = f"UPDATE {table} SET definition = :new WHERE definition = :old"
             new = json_text.text({**old, **changes})
-            await tx.run(q, new=new, old=row["definition"])
+            await tx.run(q, i=here, new=new, old=row["definition"])
 
     await workspace.store.write(change)
 

@@ -97,8 +97,7 @@ async def _newest_token(ctx: Context, agent_id: str) -> CredentialRow:
     if not found:
         raise Refused(
             "invalid_arguments",
-            f"{agent_id} has no valid token, so there is nothing to move. Invite it with "
-            "invite_agent instead.",
+            f"{agent_id} has no valid token, so there is nothing to move. Nothing was changed.",
         )
     return (own or found)[0]
 

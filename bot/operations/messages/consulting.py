@@ -9,6 +9,7 @@ from bot import secret_formats
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.identity.actors import EVERYBODY, ROLES, Actor
+from bot.kernel import remedies
 from bot.kernel.event_stream import NamedEvent
 from bot.kernel.operation import Answer, Context, TaskRef, operation
 from bot.kernel.patterns import AGENT
@@ -153,8 +154,10 @@ async def consult_agents(
     if ctx.actor.is_person:
         raise Refused(
             "forbidden",
-            "Only agents consult agents, because the answers go to a mailbox. Comment `/ask` on "
-            "the task to ask its agent.",
+            "Only agents consult agents, because the answers go to a mailbox. "
+            + remedies.by(
+                ctx.actor, person="Comment `/ask` on the task to ask its agent.", agent=""
+            ),
         )
     if (question is None) == (consultation is None):
         raise Refused(

@@ -73,7 +73,7 @@ class Tree:
 def _plan_reply(answer: TaskPlan) -> str:
     if answer.proposed:
         n = len(answer.proposed)
-        return f"A plan of {n} steps waits for `/approve` or `/reject`: the card here shows it."
+        return replies.plan_waits(n)
     return replies.plan_list(
         [(each.level, _line(each)) for each in answer.steps],
         [each.issue for each in answer.steps if each.ready],

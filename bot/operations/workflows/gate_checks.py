@@ -69,7 +69,11 @@ async def _remedy(ctx: Context, awaited: AwaitedGate, name: str) -> str:
         return f"wait until the steps before {name} have ended and it is approved"
     opened = await open_gates.of_task(ctx.tx, task)
     if opened is None:  # it was rejected
-        return f"ask a person to comment `/retry` on {name}, which asks for votes again"
+        return remedies.by(
+            ctx.actor,
+            person=f"comment `/retry` on {name}, which asks for votes again",
+            agent=f"ask a person to retry {name}, which asks for votes again",
+        )
     who = await open_gates.voter(ctx.tx, ctx.actor, opened, task["repository_id"])
     if gates.refusal(awaited.gate, who) is not None:
         return f"wait until {gates.deciders(awaited.gate)} approved {name}"

@@ -120,8 +120,8 @@ async def _answer(
         # A person waits for it, so it goes out like what people did.
         await publishing.show(ctx.tx, row, lane=writes.PEOPLE, makes_card=True)
         hint = (
-            "People see it on the task's card and decide by /approve or /reject; a notice tells "
-            "you. Your lease does not expire until then."
+            "People see it on the task's card, and approve or reject it there. You get a notice. "
+            "Your lease does not expire until then."
         )
         return answer.model_copy(update={"hint": hint})
     workflow = await plan_decisions.carry_out(ctx, row, plan)

@@ -112,7 +112,7 @@ async def check_size(ctx: Context, start: Start, parent: FullTask | None) -> Non
         raise Refused(
             "too_many",
             f"The workflow takes {needed} changes on GitHub to start, and an agent may have "
-            f"{quota} in the queue. Ask a person to start it with `/run {start.name}`, or the "
+            f"{quota} in the queue. Ask a person to start {start.name}, or the "
             "operator for a greater quota `queued_writes`.",
             most=quota,
         )
