@@ -412,4 +412,4 @@ async def test_a_rejected_gate_keeps_the_steps_that_need_it(workspace: Workspace
     name = workspace.name(found["Send it"])
     refused = await lead.refusal("claim_task", task=name)
     assert refused.code == "awaits_approval"
-    assert "ask a person to comment `/retry`" in refused.message
+    assert "ask a person to retry acme/rocket#2" in refused.message
