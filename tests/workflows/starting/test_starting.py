@@ -106,7 +106,7 @@ async def test_what_is_refused_changes_nothing_and_says_what_to_do(workspace: Wo
         ({**START, "task": task, "repository": None}, "workflow_running", "runs on"),
         ({**START, "task": workspace.name(closed)}, "not_startable", "completed"),
         ({"name": "many", "task": task}, "too_many", "GitHub allows 100 sub-issues"),
-        ({"name": "many", "repository": R}, "too_many", "`/run many`"),
+        ({"name": "many", "repository": R}, "too_many", "Ask a person to start many"),
     ):
         arguments = {name: each for name, each in given.items() if each is not None}
         refused = await ada.refusal("start_workflow", **arguments)
