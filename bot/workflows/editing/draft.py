@@ -14,7 +14,7 @@ from bot.workflows.editing.edits import AnyEdit
 Kind: TypeAlias = Literal["step", "gate", "compensation"]
 # What a problem of a file looks like: its line, the keys that lead to it, and the words.
 PROBLEM = re.compile(r"line (\d+): (?:([^\s:]+): )?(.*)", re.DOTALL)
-# Shown of what should be a short text.
+# How much is shown of a text that should be short.
 LONGEST = 300
 
 

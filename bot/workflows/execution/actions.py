@@ -155,7 +155,7 @@ async def _end(tx: Tx, loaded: Loaded, key: str, state: str) -> None:
 
 
 def reason(task: FullTask | None) -> str | None:
-    """Why the task failed, as its holder or whoever ended it says."""
+    """Why the task failed, in the words of its holder, or of the one who ended it."""
     said = (task["decision"] or task["result"] or task["note"]) if task else None
     return shorten(said) if said else None
 

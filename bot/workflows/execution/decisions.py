@@ -41,7 +41,7 @@ def decide(flow: Flow) -> list[Action]:
 
 
 def _next(flow: Flow) -> list[Action]:
-    """The first of what there is to do. Each may change what the others have to do."""
+    """The first things to do. Each may change the others."""
     for choose in (
         _follow_tasks,
         _follow_opened,
@@ -273,7 +273,7 @@ def _end(flow: Flow) -> Iterator[Action]:
 
 
 def _still_recovers(flow: Flow, each: FlowStep) -> bool:
-    """Whether the step is part of what goes on after a failure."""
+    """Whether the step can go on after a failure."""
     if not each.is_recovery or each.has_ended:
         return False
     if each.state == "open":
