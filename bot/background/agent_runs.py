@@ -8,8 +8,9 @@ from bot.errors import Refused
 from bot.runs import queue, schedules
 from bot.workflows.offers import step_runs
 from store.engine.transaction import Store
-from store.runs import run_queue, run_schedules
+from store.runs import run_queue
 from store.runs.run_queue import RepositoryKey
+from store.runs.run_schedules import RUNS
 from store.tables.workflows import WorkflowStepRow
 from store.workflows import steps
 
@@ -51,7 +52,7 @@ async def _promote_in(store: Store, key: RepositoryKey) -> int:
 async def start_scheduled(store: Store, currency: str) -> int:
     """Start the runs whose time has come, each in a transaction of its own. Return how many."""
     started = 0
-    due = await store.read(lambda tx: run_schedules.due(tx, BATCH))
+    due = await store.read(lambda tx: RUNS.due(tx, BATCH))
     for row in due:
         starting = store.write(partial(schedules.start, row=row, currency=currency))
         started += await attempt(starting, "schedule not followed", template=row["template"])

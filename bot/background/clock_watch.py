@@ -7,13 +7,14 @@ from functools import partial
 import structlog
 
 from bot.fetch.delivery_log import WINDOW
-from bot.runs import schedules
+from bot.repository import schedules
 from bot.times import SECOND
-from bot.workflows.definitions import schedules as workflow_schedules
 from store import clock
 from store.engine import key_values
 from store.engine.transaction import Store, Tx
 from store.mirror.freshness import SURVEYED
+from store.runs.run_schedules import RUNS
+from store.workflows.schedules import WORKFLOWS
 
 log = structlog.get_logger()
 
@@ -41,8 +42,8 @@ class ClockWatch:
             if n := await self.store.write(partial(clock.mend, each=each)):
                 log.warning("times were in the future", table=each.table, time=each.column, rows=n)
         await self.store.write(_mend_survey)
-        await self.store.write(schedules.mend)
-        await self.store.write(workflow_schedules.mend)
+        await self.store.write(partial(schedules.mend, schedules=RUNS))
+        await self.store.write(partial(schedules.mend, schedules=WORKFLOWS))
 
 
 async def _mend_survey(tx: Tx) -> None:

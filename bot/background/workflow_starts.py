@@ -10,13 +10,13 @@ from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
 from bot.kernel.operation import Shared
 from bot.operations.workflows.starting import StartedWorkflow, start_workflow
+from bot.repository import schedules
 from bot.times import stamp
-from bot.workflows.definitions import schedules
 from store.engine.transaction import Store, Tx
 from store.mirror import stored_repositories
 from store.tables.workflows import WorkflowScheduleRow
-from store.workflows import schedules as stored_schedules
 from store.workflows import workflows
+from store.workflows.schedules import WORKFLOWS
 
 BATCH = 100
 
@@ -24,7 +24,7 @@ BATCH = 100
 async def step(store: Store, shared: Shared) -> int:
     """Start each workflow that is due, in a transaction of its own. Return how many started."""
     started = 0
-    for row in await store.read(lambda tx: stored_schedules.due(tx, BATCH)):
+    for row in await store.read(lambda tx: WORKFLOWS.due(tx, BATCH)):
         starting = start(store, shared, row)
         started += await attempt(starting, "workflow schedule not followed", name=row["name"])
     return started
@@ -41,7 +41,7 @@ async def start(store: Store, shared: Shared, row: WorkflowScheduleRow) -> bool:
 
 
 async def _start(tx: Tx, shared: Shared, row: WorkflowScheduleRow) -> bool:
-    slot = await schedules.take(tx, row)
+    slot = await schedules.take(tx, WORKFLOWS, row)
     if slot is None:
         return False
     here = (tx, row["installation_id"])
@@ -70,7 +70,7 @@ async def _start(tx: Tx, shared: Shared, row: WorkflowScheduleRow) -> bool:
 
 async def _skip(tx: Tx, row: WorkflowScheduleRow, why: str) -> None:
     """Say that the schedule started no workflow this time."""
-    slot = await schedules.take(tx, row)
+    slot = await schedules.take(tx, WORKFLOWS, row)
     if slot is None:
         return
     data = {"name": row["name"], "slot": stamp(slot), "why": why}

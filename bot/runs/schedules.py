@@ -1,50 +1,23 @@
-"""Templates with a `schedule` start by Hubbub's clock: at the times that cron names, in UTC.
+"""Templates with a `schedule` start by Hubbub's clock: see `bot.repository.schedules`.
 
-Each template with a schedule has a row with its next time. The process that moves that time on
-starts the run, so a time starts one run, however many processes there are. Times that passed while
-Hubbub was away start one run together: the last of them.
+Each template with a schedule has a row with its next time.
 """
-
-from datetime import UTC, datetime, timedelta
-
-from cronsim import CronSim
 
 from bot.errors import Refused
 from bot.identity.actors import BOT
 from bot.kernel import event_recorder
 from bot.kernel.notice_rules import Happening
+from bot.repository import schedules
 from bot.repository.repository_settings import RepositorySettings
 from bot.runs import spawning
 from bot.runs.run_rows import RunRequest
-from bot.times import SECOND, stamp
+from bot.times import stamp
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
-from store.runs import run_schedules, runs
+from store.runs import runs
+from store.runs.run_schedules import RUNS
 from store.tables.mirror import RepositoryRow
 from store.tables.runs import RunScheduleRow
-
-# Backwards, cron begins before the time that it gets, and a run may start at this very time.
-SHORTLY = timedelta(seconds=1)
-
-
-def next_time(schedule: str, after: int) -> int | None:
-    """The first time after `after`. None if there is none in the next decades."""
-    found = next(CronSim(schedule, _date(after)), None)
-    return None if found is None else _micros(found)
-
-
-def last_time(schedule: str, now: int) -> int | None:
-    """The last time that has passed."""
-    found = next(CronSim(schedule, _date(now) + SHORTLY, reverse=True), None)
-    return None if found is None else _micros(found)
-
-
-def _date(at: int) -> datetime:
-    return datetime.fromtimestamp(at // SECOND, UTC)
-
-
-def _micros(at: datetime) -> int:
-    return int(at.timestamp()) * SECOND
 
 
 async def store(
@@ -52,9 +25,9 @@ async def store(
 ) -> None:
     """Keep the schedules of new settings. One that did not change keeps its next time."""
     wanted = {n: each.schedule for n, each in settings.templates.items() if each.schedule}
-    known = await run_schedules.of(tx, installation_id, repository_id)
+    known = await RUNS.of(tx, installation_id, repository_id)
     for template in known.keys() - wanted.keys():
-        await run_schedules.remove(tx, installation_id, repository_id, template)
+        await RUNS.remove(tx, installation_id, repository_id, template)
     for template, schedule in sorted(wanted.items()):
         if template in known and known[template]["schedule"] == schedule:
             continue
@@ -63,29 +36,15 @@ async def store(
             "repository_id": repository_id,
             "template": template,
             "schedule": schedule,
-            "next_at": next_time(schedule, await tx.now()),
+            "next_at": schedules.next_time(schedule, await tx.now()),
         }
-        await run_schedules.put(tx, row)
-
-
-async def mend(tx: Tx) -> int:
-    """Bring next times back that a clock which was ahead has set too late. Return how many."""
-    mended, now = 0, await tx.now()
-    for row in await run_schedules.all_after(tx, now):
-        first = next_time(row["schedule"], now)
-        if first is not None and first < (row["next_at"] or 0):
-            mended += await run_schedules.advance(tx, row, first)
-    return mended
+        await RUNS.put(tx, row)
 
 
 async def start(tx: Tx, row: RunScheduleRow, currency: str) -> bool:
     """Start the run whose time has come, and set the next time. False if another process did."""
-    now, due = await tx.now(), row["next_at"]
-    if due is None or due > now:
-        return False
-    slot = max(due, last_time(row["schedule"], now) or due)
-    following = next_time(row["schedule"], now)
-    if not await run_schedules.advance(tx, row, following):
+    slot = await schedules.take(tx, RUNS, row)
+    if slot is None:
         return False
     here = (row["installation_id"], row["repository_id"])
     repository = await stored_repositories.repository_by_id(tx, *here)

@@ -8,7 +8,7 @@ import pytest
 from bot.background import agent_runs
 from bot.background.clock_watch import ClockWatch
 from bot.identity.actors import BOT
-from bot.runs import schedules
+from bot.repository import schedules
 from bot.times import SECOND
 from store.engine.database import open_store
 from tests.support.agent_runs import FIXER, set_templates, workflow_run

@@ -27,8 +27,11 @@ from store.mirror import (
 )
 from store.outbox import issue_changes, sender_leases
 from store.runs import runs
+from store.runs.run_schedules import RUNS
+from store.schedules import Schedules
 from store.tables import TABLES
 from store.tasks import plan_holders, tasks
+from store.workflows.schedules import WORKFLOWS
 
 SEALED = [each.where for each in KINDS]
 # An installation, and a repository or any other id.
@@ -37,6 +40,9 @@ WHOLE: dict[str, dict[str, Any]] = {
     name: {each.name: 0 if each.type is int else "" for each in table.columns}
     for name, table in TABLES.items()
 }
+SCHEDULES: list[tuple[Schedules[Any], dict[str, Any]]] = [
+    (each, WHOLE[each.table]) for each in (RUNS, WORKFLOWS)
+]
 
 
 class ListingTx:
@@ -151,6 +157,18 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: retention.drop_workflows(tx, INSTALLATION, 3, 5),
     lambda tx: retention.drop_rows_of_workflows(tx, INSTALLATION, ["wf"]),
     lambda tx: retention.purge(tx, INSTALLATION, 5, removed=True),
+    *(
+        example
+        for each, row in SCHEDULES
+        for example in (
+            lambda tx, each=each: each.of(tx, INSTALLATION, REPOSITORY),
+            lambda tx, each=each, row=row: each.put(tx, row),
+            lambda tx, each=each: each.remove(tx, INSTALLATION, REPOSITORY, "nightly"),
+            lambda tx, each=each: each.due(tx, 5),
+            lambda tx, each=each: each.all_after(tx, 3),
+            lambda tx, each=each, row=row: each.advance(tx, row, 5),
+        )
+    ),
     lambda tx: tasks.visible_id(tx, INSTALLATION, "t_1"),
     lambda tx: tasks.of_issues(tx, INSTALLATION, [3], [REPOSITORY]),
 )
@@ -167,6 +185,8 @@ SCATTERED = {
     "store.inbox.deliveries.newest",
     "store.inbox.diagnostics.newest",
     "store.mirror.search_index._following",
+    "store.schedules.all_after",
+    "store.schedules.due",
 }
 
 
