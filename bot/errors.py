@@ -73,6 +73,10 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "loop_stopped": (409, "Two agents only answered each other; `details.between` names them."),
     "own_work": (409, "The agent worked on the pull request, so it cannot decide about it."),
+    "outcome_unknown": (
+        409,
+        "The call began to call somebody outside, and what came of it is not known.",
+    ),
     "file_changed": (
         409,
         "The file is not the one that was opened; `details.sha` is what it has now.",

@@ -37,11 +37,14 @@ class Caller:
 
     def check(self) -> None:
         """Raise Refused if nobody waits for the answer any more, or nobody may have it."""
-        if self.is_revoked():
-            raise Refused("unauthenticated", "The token was revoked, or ended, during the call.")
+        self.check_token()
         if self.cancelled or self.is_gone():
             raise Refused(
                 "cancelled",
                 "The caller closed the connection or cancelled the call before it began. "
                 "Nothing was changed.",
             )
+
+    def check_token(self) -> None:
+        if self.is_revoked():
+            raise Refused("unauthenticated", "The token was revoked, or ended, during the call.")

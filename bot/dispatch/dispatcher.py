@@ -14,7 +14,8 @@ from bot.dispatch import previews
 from bot.dispatch.activity import Activity, Touched
 from bot.dispatch.callers import Caller
 from bot.dispatch.effects import Effects
-from bot.dispatch.execution import Call, Executor, digest
+from bot.dispatch.execution import Call, digest
+from bot.dispatch.executor import Executor
 from bot.dispatch.handovers import Handovers
 from bot.dispatch.metrics import CallMetrics
 from bot.dispatch.refusals import Refusals

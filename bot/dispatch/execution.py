@@ -1,6 +1,5 @@
 """Executes a call: once for its request key, with an audit row, presence, freshness and notices."""
 
-import asyncio
 import hashlib
 import json
 import secrets
@@ -12,28 +11,21 @@ from pydantic import BaseModel
 
 from bot.agents import presence
 from bot.audit import contents
-from bot.dispatch.activity import Activity
 from bot.dispatch.callers import Caller, with_actor
 from bot.dispatch.effects import effects_of
-from bot.dispatch.sent_notices import SentNotices
-from bot.dispatch.turns import Turns
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel import freshness
 from bot.kernel.operation import Answer, Context, Handover, Operation, Shared
+from bot.kernel.outside import OutsideCall
 from bot.messages import notices, unconfirmed_claims
 from bot.messages.notice_parts import Asker
 from store.agents.call_state import CallState
 from store.audit import records
 from store.engine import idempotency
 from store.engine.origins import Origin
-from store.engine.transaction import Row, Store, Tx, Work, settle
+from store.engine.transaction import Row, Tx, Work, settle
 from store.tasks import leases, tasks
-
-# Calls that are executed at once. Without a limit, a thousand calls of one agent would go before
-# every other one, and a thousand of one installation would take all connections to the database.
-MOST_OF_AGENT = 4
-MOST_OF_INSTALLATION = 8
 
 
 @dataclass(frozen=True)
@@ -98,48 +90,27 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-class Executor:
-    """Executes calls in transactions."""
-
-    def __init__(self, store: Store, activity: Activity) -> None:
-        self.store = store
-        self.activity = activity
-        self._agent_turns = Turns(MOST_OF_AGENT)
-        self._installation_turns = Turns(MOST_OF_INSTALLATION)
-        self.sent_notices = SentNotices(store)
-
-    async def execute(self, call: Call) -> Answer:
-        """Execute the call when it is its turn among those of its agent and its installation."""
-        installation_id, _ = call.actor.key
-        async with (
-            self._agent_turns.take(call.actor.key),
-            self._installation_turns.take(installation_id),
-        ):
-            return await self._execute(call)
-
-    async def _execute(self, call: Call) -> Answer:
-        call.caller.check()
-        await self.activity.touch(call.actor)
-        access = self.store.read if call.operation.reads_only else self.store.write
-        try:
-            return await access(lambda tx: execute(tx, call))
-        except asyncio.CancelledError:
-            # The transaction goes on if it has begun. It must not begin after this.
-            call.caller.cancelled = True
-            raise
-        finally:
-            if "lease_s" in type(call.arguments).model_fields:
-                self.activity.touch_again(call.actor)
-            await self._write_later(call.later)
-
-    async def _write_later(self, later: list[Work[None]]) -> None:
-        for work in later:
-            await self.store.write(work)
-        later.clear()
-
-
 async def execute(tx: Tx, call: Call) -> Answer:
-    """Execute the call. One that writes is executed once for its request key."""
+    """Execute a call of an operation that calls nobody outside, as `begin` does."""
+    answer = await begin(tx, call)
+    assert not isinstance(answer, OutsideCall)
+    return answer
+
+
+async def execute_unrecorded(tx: Tx, call: Call) -> Answer:
+    """Execute a call that is rolled back afterwards: it has no audit row and no request key."""
+    call.caller.check()
+    tx.origin = call.origin
+    answer = await _run(tx, call)
+    assert not isinstance(answer, OutsideCall)
+    return answer
+
+
+async def begin(tx: Tx, call: Call) -> Answer | OutsideCall[Any]:
+    """Execute the call, or its first half if it calls out.
+
+    One that writes is executed once for its request key.
+    """
     call.caller.check()
     tx.origin = call.origin
     if call.operation.reads_only:
@@ -152,14 +123,24 @@ async def execute(tx: Tx, call: Call) -> Answer:
     return await _execute_once(tx, call)
 
 
-async def execute_unrecorded(tx: Tx, call: Call) -> Answer:
-    """Execute a call that is rolled back afterwards: it has no audit row and no request key."""
-    call.caller.check()
+async def finish(tx: Tx, call: Call, outside: OutsideCall[Any], result: Any) -> Answer:
+    """The second half of a call that called out."""
     tx.origin = call.origin
-    return await _run(tx, call)
+    call.handovers.clear()  # the transaction may be repeated
+    state = await notices.call_state_of(tx, call.actor, await tx.now())
+    made = await outside.finish(await _context(tx, call, state), result)
+    answer: Answer = await _with_state(tx, call, made, state)
+    if not call.operation.reads_only and not (call.operation.quiet and not call.is_keyed):
+        await _keep(tx, call, answer)
+    return answer
 
 
-async def _execute_once(tx: Tx, call: Call) -> Answer:
+async def free_key(tx: Tx, call: Call) -> None:
+    """A call that called out was refused afterwards: it may be repeated with its key."""
+    await idempotency.free(tx, call.actor.installation_id, call.request_key)
+
+
+async def _execute_once(tx: Tx, call: Call) -> Answer | OutsideCall[Any]:
     now, key, i = await tx.now(), call.request_key, call.actor.installation_id
     if before := await idempotency.begin(tx, i, key, now):
         if before["digest"] != call.digest:
@@ -167,21 +148,41 @@ async def _execute_once(tx: Tx, call: Call) -> Answer:
                 "key_reused",
                 "This idempotency key was used for another call. Use a new key for a new call.",
             )
+        if "answer" not in before:
+            raise outcome_unknown(call.operation.name)
         return await _repeat_answer(tx, call, before["answer"])
     answer = await _run(tx, call)
+    if isinstance(answer, OutsideCall):
+        await idempotency.store_result(tx, i, key, {"digest": call.digest})
+        return answer
     await _check_agreed(tx, call, answer)
     waitable = call.operation.waitable
     if waitable is not None and not waitable.has_effect(answer):
         return answer
+    await _keep(tx, call, answer)
+    return answer
+
+
+def outcome_unknown(name: str) -> Refused:
+    return Refused(
+        "outcome_unknown",
+        f"This {name} began, and what came of it is not known: it still runs, or it was cut off. "
+        "Nothing is sent a second time. Look at the other side before you repeat it with a new "
+        "key.",
+    )
+
+
+async def _keep(tx: Tx, call: Call, answer: Answer) -> None:
+    """Keep the answer for a repeat of the call, and record the call in the audit."""
+    i = call.actor.installation_id
     kept: Row = {
         "digest": call.digest,
         "answer": answer.model_dump(mode="json", exclude=dict(answer.sealed)),
     }
-    await idempotency.store_result(tx, i, key, kept)
+    await idempotency.store_result(tx, i, call.request_key, kept)
     if not call.operation.quiet:
         await _record(tx, call, answer)
         tx.rings.add(f"installation {i}")
-    return answer
 
 
 async def _check_agreed(tx: Tx, call: Call, answer: Answer) -> None:
@@ -206,17 +207,26 @@ async def _repeat_answer(tx: Tx, call: Call, kept: Row) -> Answer:
     return await with_freshness(tx, call, await answer.as_it_is(tx, here))
 
 
-async def _run(tx: Tx, call: Call) -> Answer:
-    waits = call.operation.waitable is not None and vars(call.arguments).get("wait_s", 0) > 0
+async def _run(tx: Tx, call: Call) -> Answer | OutsideCall[Any]:
     call.handovers.clear()  # the transaction may be repeated
-    now = await tx.now()
-    state = await notices.call_state_of(tx, call.actor, now)
+    state = await notices.call_state_of(tx, call.actor, await tx.now())
     if not call.operation.reads_only:
         await presence.check_presence(tx, call.actor, call.operation.presence, state)
-    context = Context(
+    context = await _context(tx, call, state)
+    answer = await call.operation.run(context, **call.parameters)
+    if isinstance(answer, OutsideCall):
+        return answer
+    if call.operation.reads_only and not call.actor.is_person:
+        await _confirm_named_leases_later(context, call)
+    return await _with_state(tx, call, answer, state)
+
+
+async def _context(tx: Tx, call: Call, state: CallState) -> Context:
+    waits = call.operation.waitable is not None and vars(call.arguments).get("wait_s", 0) > 0
+    return Context(
         tx,
         call.actor,
-        now,
+        await tx.now(),
         call.shared,
         state,
         operation=call.operation.name,
@@ -228,10 +238,6 @@ async def _run(tx: Tx, call: Call) -> Answer:
         in_comment=call.in_comment,
         commented_on=call.commented_on,
     )
-    answer = await call.operation.run(context, **call.parameters)
-    if call.operation.reads_only and not call.actor.is_person:
-        await _confirm_named_leases_later(context, call)
-    return await _with_state(tx, call, answer, state)
 
 
 def _verbs(call: Call) -> frozenset[str]:

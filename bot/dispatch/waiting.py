@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bot.dispatch.execution import Call, Executor, named_tasks, with_freshness
+from bot.dispatch.execution import Call, named_tasks, with_freshness
+from bot.dispatch.executor import Executor
 from bot.events.waiters import Waiter, Waiters
 from bot.identity.actors import Actor
 from bot.kernel.event_stream import NamedEvent, News

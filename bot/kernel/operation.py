@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -19,6 +19,7 @@ from bot.identity import permissions
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel import argument_errors, event_stream, tolerance
+from bot.kernel.outside import Outside, OutsideCall
 from bot.kernel.waitable import Waitable
 from bot.quotas.money import Caps
 from bot.quotas.rates import Rates
@@ -116,6 +117,8 @@ class Shared:
     # The quotas of agents. Without settings no rate is counted in memory.
     rates: Rates = field(default_factory=lambda: Rates(is_open=True))
     flags: Flags = field(default_factory=Flags)
+    # What operations call outside of the database.
+    outside: Outside = field(default_factory=Outside)
 
 
 @dataclass(frozen=True)
@@ -211,7 +214,7 @@ class Operation:
     description: str
     arguments: type[BaseModel]
     result: type[Answer]
-    run: Callable[..., Awaitable[Answer]]
+    run: Callable[..., Awaitable[Answer | OutsideCall[Any]]]
     # The lowest role of an agent that may call it.
     role: Role
     reads_only: bool
@@ -257,8 +260,10 @@ def operation(
     presence: Presence | None = None,
     slashes: tuple[Slash, ...] = (),
     waitable: Waitable[Any] | None = None,
-) -> Callable[[Callable[..., Awaitable[Answer]]], Operation]:
+) -> Callable[[Callable[..., Awaitable[Answer | OutsideCall[Any]]]], Operation]:
     """Turn `async def name(ctx, …) -> Answer` into an `Operation`.
+
+    One that calls others first is `-> Answer | OutsideCall[…]`.
 
     Unless it only reads, it takes `key`, so that a repeated call is done once.
 
@@ -268,7 +273,7 @@ def operation(
     """
     usual: Presence = "any" if reads_only else "at_work" if reaches_github else "here"
 
-    def to_operation(run: Callable[..., Awaitable[Answer]]) -> Operation:
+    def to_operation(run: Callable[..., Awaitable[Answer | OutsideCall[Any]]]) -> Operation:
         signature = inspect.signature(run, eval_str=True)
         _ctx, *parameters = signature.parameters.values()
         fields: dict[str, Any] = {
@@ -282,7 +287,7 @@ def operation(
             name=run.__name__,
             description=" ".join((inspect.getdoc(run) or "").split()),
             arguments=create_model(run.__name__, __config__=ConfigDict(extra="forbid"), **fields),
-            result=signature.return_annotation,
+            result=_answer_type(signature.return_annotation),
             run=run,
             role=permissions.lowest_role(run.__name__),
             reads_only=reads_only,
@@ -296,6 +301,12 @@ def operation(
         )
 
     return to_operation
+
+
+def _answer_type(annotation: Any) -> type[Answer]:
+    """The answer's model in what an operation returns."""
+    answer: type[Answer] = next(iter(get_args(annotation)), annotation)
+    return answer
 
 
 def _invalid(which: Operation, exc: ValidationError, given: Any, name: str) -> Refused:

@@ -36,3 +36,9 @@ async def store_result(tx: Tx, installation_id: int, key: str, result: Mapping[s
         k=key,
         result=json_text.text(result),
     )
+
+
+async def free(tx: Tx, installation_id: int, key: str) -> None:
+    """Let a repeat of the request run again, as it had no effect."""
+    q = "DELETE FROM requests WHERE installation_id = :i AND request_key = :k"
+    await tx.run(q, i=installation_id, k=key)

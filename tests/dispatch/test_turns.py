@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.dispatch.execution import MOST_OF_AGENT, MOST_OF_INSTALLATION
+from bot.dispatch.executor import MOST_OF_AGENT, MOST_OF_INSTALLATION
 from bot.dispatch.turns import Turns
 from bot.errors import Refused
 from bot.identity.actors import Actor

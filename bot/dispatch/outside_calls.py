@@ -1,0 +1,71 @@
+"""The calls that wait for somebody outside: no transaction and no turn is taken meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from bot.dispatch.callers import Caller
+from bot.dispatch.execution import Call, finish, free_key, outcome_unknown
+from bot.errors import Refused
+from bot.kernel.operation import Answer
+from bot.kernel.outside import OutsideCall
+from store.engine.transaction import Store, Work
+
+# Executes one transaction of a call when it is its turn.
+InTurn: TypeAlias = Callable[[Call, Work[Answer]], Awaitable[Answer]]
+
+
+class OutsideCalls:
+    """Those that run in this process, by the key with which their caller may repeat them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._running: dict[str, asyncio.Task[Answer]] = {}
+
+    def running(self, call: Call) -> Awaitable[Answer] | None:
+        """The answer of the same call, if it runs already."""
+        task = self._running.get(_name(call))
+        return asyncio.shield(task) if task else None
+
+    async def run(self, call: Call, outside: OutsideCall[Any], in_turn: InTurn) -> Answer:
+        """Call out, then finish the call.
+
+        If its caller leaves, a call with a key goes on, because its caller may ask for the answer
+        again. One without a key is cancelled.
+        """
+        if not call.is_keyed:
+            return await self._run(call, outside, in_turn)
+        task = asyncio.create_task(self._run(call, outside, in_turn))
+        self._running[_name(call)] = task
+        task.add_done_callback(lambda done: self._forget(call, done))
+        return await asyncio.shield(task)
+
+    def _forget(self, call: Call, task: asyncio.Task[Answer]) -> None:
+        del self._running[_name(call)]
+        if not task.cancelled():
+            task.exception()  # it is known to the caller, or nobody waits for it
+
+    async def _run(self, call: Call, outside: OutsideCall[Any], in_turn: InTurn) -> Answer:
+        try:
+            async with asyncio.timeout(outside.timeout_s) as limit:
+                result = await outside.run(call.shared.outside)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise outcome_unknown(call.operation.name) from None
+        # What came of it is recorded also if the caller left.
+        alone = replace(call, caller=Caller(origin=call.caller.origin))
+        try:
+            answer = await in_turn(alone, lambda tx: finish(tx, alone, outside, result))
+        except Refused as exc:
+            if exc.code != "outcome_unknown" and not call.operation.reads_only:
+                await self.store.write(lambda tx: free_key(tx, call))
+            raise
+        call.caller.check_token()
+        return answer
+
+
+def _name(call: Call) -> str:
+    """A repeat with the key and other arguments is another call, which is refused."""
+    return f"{call.actor.installation_id} {call.request_key} {call.digest}"

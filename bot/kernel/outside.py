@@ -1,0 +1,30 @@
+"""What an operation does outside of the database, where it may have to wait for somebody else."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What this process is connected to. Each is None where nothing of its kind is served."""
+
+    tool_servers: Any = None
+
+
+@dataclass(frozen=True)
+class OutsideCall(Generic[T]):
+    """What an operation returns in place of its answer, in order to call out first.
+
+    Its transaction is committed, then `run` is awaited without one, and `finish` makes the answer
+    from the result in a second transaction. `run` returns failures as values. `finish(ctx, result)`
+    may raise Refused; with the code `outcome_unknown` the call's key stays used, with every other
+    code the caller may repeat the call with its key. `timeout_s`: after this time `run` is ended,
+    and the outcome is unknown.
+    """
+
+    run: Callable[[Outside], Awaitable[T]]
+    finish: Callable[[Any, T], Awaitable[Any]]
+    timeout_s: float
