@@ -1,0 +1,50 @@
+"""Reads `hubbub-plugin.yml`: the manifest, or each problem with its line."""
+
+import re
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ValidationError
+
+from bot.kernel import yaml_file
+from bot.kernel.yaml_file import ANY, Rules, Unreadable, Where, matches_any
+from bot.plugins.manifest import ENTRIES, GROUPS, Manifest
+
+RULES = Rules(
+    example="name: standup-digest",
+    entries=2_000,
+    depth=7,
+    prose=(("adds", "operations", ANY, "description"),),
+)
+
+
+def parse(data: bytes) -> Manifest:
+    """Raise Unreadable."""
+    given, lines = yaml_file.read(data, RULES)
+    try:
+        found = Manifest.model_validate(given)
+    except ValidationError as exc:
+        raise yaml_file.unreadable(yaml_file.problems_of(exc, lines, _group_at)) from exc
+    if problems := list(_problems(found)):
+        raise yaml_file.unreadable(
+            (yaml_file.nearest_line(lines, where), where, reason) for where, reason in problems
+        )
+    return found
+
+
+def _group_at(where: Where) -> type[BaseModel]:
+    return next(group for pattern, group in GROUPS.items() if matches_any([pattern], where))
+
+
+def _problems(found: Manifest) -> Iterator[tuple[Where, str]]:
+    """What is wrong between several keys."""
+    pattern, words = ENTRIES[found.kind]
+    if not re.fullmatch(pattern, found.entry) or ".." in found.entry:
+        yield ("entry",), f"must be {words}, because the kind is {found.kind}"
+    if found.name in found.needs:
+        yield ("needs", found.name), "is the plug-in itself"
+    adds = found.adds
+    if not (adds.card_lines or any(vars(adds).values())):
+        yield ("adds",), "must name at least one addition"
+
+
+__all__ = ["Unreadable", "parse"]
