@@ -21,6 +21,7 @@ SETTLED = {
     "AND not_before < :before",
     "requests": "at < :before",
     "head_checks": "at < :before",
+    "mount_log": "at < :before",
     "notifications": "state IN ('sent', 'dead') AND not_before < :before",
     "notices": "created_at < :before",
     "credentials": "expires_at < :before",

@@ -149,6 +149,11 @@ CONTENTS: dict[str, Content] = {
     "noticed_items": Whole("so that people are not notified again of the same"),
     "notifications": Whole("what was not sent yet"),
     "notification_sweeps": Whole("so that Hubbub goes on looking for what needs a person"),
+    "mounts": Whole(
+        "people connected these servers; the credentials stay encrypted with the main secret"
+    ),
+    "mount_log": Whole(HISTORY),
+    "tools": Whole("which version of a tool was accepted, and what is allowed to it"),
     "requests": Whole("so that a call that is repeated with its key is done once"),
     "facts": Part(
         f"name NOT IN ({_sql_list(LEFT_OUT_FACTS)})",

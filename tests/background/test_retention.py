@@ -12,6 +12,7 @@ from bot.identity.credentials import Grant
 from bot.notifications import trials
 from fixtures.github import Issue
 from store.engine.transaction import Tx
+from store.mounts import mount_log
 from store.notifications import notifications
 from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
@@ -78,6 +79,7 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     keys, grant = workspace.dispatcher.shared.keys, Grant(workspace.installation.id, "a", "tester")
     await workspace.store.write(lambda tx: sessions.start(tx, keys, grant, audience="x", lasts_s=9))
     await workspace.store.write(partial(add_notification, workspace=workspace))
+    await workspace.store.write(partial(add_log_of_mount, workspace=workspace))
     for table in (*SETTLED.keys() - {"usage_sums"}, "events", "audit"):
         assert await count(workspace, table) > 0, table
     await days_pass(workspace, 91)
@@ -85,6 +87,11 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
         assert await count(workspace, table) == 0, table
     assert await count(workspace, "leases") == 1
     assert (await agent.call("get_task", task=claimed["task"]["id"]))["task"]["number"] == 1
+
+
+async def add_log_of_mount(tx: Tx, workspace: Workspace) -> None:
+    now = await tx.now()
+    await mount_log.add(tx, workspace.installation.id, "mount", now, "info", "Connected.")
 
 
 async def add_notification(tx: Tx, workspace: Workspace) -> None:

@@ -25,6 +25,7 @@ from store.mirror import (
     search_index,
     threads,
 )
+from store.mounts import mount_log
 from store.outbox import issue_changes, sender_leases
 from store.runs import runs
 from store.runs.run_schedules import RUNS
@@ -153,6 +154,8 @@ EXAMPLES: tuple[Example, ...] = (
         lambda tx, each=each: retention.drop_oldest(tx, each, INSTALLATION, 3, 5)
         for each in retention.GROWING
     ),
+    lambda tx: mount_log.add(tx, INSTALLATION, "mount", 1, "info", "Connected."),
+    lambda tx: mount_log.newest(tx, INSTALLATION, "mount", 5),
     lambda tx: retention.drop_bare_messages(tx, INSTALLATION, ["message"]),
     lambda tx: retention.drop_workflows(tx, INSTALLATION, 3, 5),
     lambda tx: retention.drop_rows_of_workflows(tx, INSTALLATION, ["wf"]),

@@ -592,6 +592,43 @@ CREATE TABLE milestones (
   PRIMARY KEY (installation_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_milestones_number ON milestones (installation_id, repository_id, number);
+CREATE TABLE mount_log (
+  installation_id BIGINT NOT NULL,
+  mount_id VARCHAR(40) NOT NULL,
+  seq BIGINT NOT NULL,
+  at BIGINT NOT NULL,
+  level VARCHAR(10) NOT NULL,
+  text VARCHAR(1000) NOT NULL,
+  PRIMARY KEY (installation_id, mount_id, seq)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_mount_log_at ON mount_log (at);
+CREATE TABLE mounts (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  name VARCHAR(40) NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  url VARCHAR(1000) NOT NULL,
+  sealed LONGBLOB NOT NULL,
+  options LONGTEXT NOT NULL,
+  document LONGTEXT,
+  repositories LONGTEXT,
+  state VARCHAR(20) NOT NULL,
+  version BIGINT NOT NULL,
+  manifest_hash VARCHAR(64),
+  listed_at BIGINT,
+  health VARCHAR(20) NOT NULL,
+  health_why VARCHAR(600),
+  last_success_at BIGINT,
+  last_failure_at BIGINT,
+  failures INTEGER NOT NULL DEFAULT 0,
+  probe_at BIGINT,
+  created_by VARCHAR(120) NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE UNIQUE INDEX ix_mounts_name ON mounts (installation_id, name);
+CREATE INDEX ix_mounts_probe ON mounts (probe_at);
 CREATE TABLE noticed_items (
   installation_id BIGINT NOT NULL,
   item_key VARCHAR(255) NOT NULL,
@@ -1090,6 +1127,27 @@ CREATE TABLE text_edits (
   editor VARCHAR(100) NOT NULL,
   PRIMARY KEY (installation_id, repository_id, number, kind, text_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE tools (
+  installation_id BIGINT NOT NULL,
+  mount_id VARCHAR(40) NOT NULL,
+  name VARCHAR(128) NOT NULL,
+  title VARCHAR(300) NOT NULL,
+  description LONGTEXT NOT NULL,
+  input_schema LONGTEXT NOT NULL,
+  output_schema LONGTEXT,
+  hints LONGTEXT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  proposed LONGTEXT,
+  policy LONGTEXT NOT NULL,
+  pinned INTEGER NOT NULL DEFAULT 0,
+  version BIGINT NOT NULL,
+  changed_at BIGINT NOT NULL,
+  accepted_by VARCHAR(120),
+  PRIMARY KEY (installation_id, mount_id, name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_tools_pinned ON tools (installation_id, pinned, mount_id, name);
+CREATE INDEX ix_tools_state ON tools (installation_id, state, mount_id, name);
 CREATE TABLE transfers (
   installation_id BIGINT NOT NULL,
   repository_id BIGINT NOT NULL,
