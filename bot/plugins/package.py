@@ -1,0 +1,212 @@
+"""The package of a plug-in, `NAME-VERSION.hubbub-plugin`: a zip file with a list of checksums.
+
+The same files always make the same bytes. Its digest is that of the list, so it stays the same
+however the files are packed, and it is what publishers sign.
+"""
+
+import hashlib
+import io
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from bot.kernel.yaml_file import Unreadable
+from bot.plugins import manifest_file
+from bot.plugins.manifest import FILE, Manifest
+
+SUFFIX = ".hubbub-plugin"
+CHECKSUMS, SIGNATURE = "hubbub-plugin.sha256", "hubbub-plugin.sig"
+MOST_FILES = 2_000
+# An archive, and all of its files. A component with Python inside has about 40 MB.
+LARGEST_ARCHIVE, LARGEST = 64 * 2**20, 128 * 2**20
+LONGEST_PATH = 200
+PIECE = 2**20
+# What a folder holds beside the plug-in.
+SKIPPED = frozenset({"__pycache__", "dist", "build", "node_modules"})
+# The earliest time that a zip file can have.
+LONG_AGO = (1980, 1, 1, 0, 0, 0)
+
+
+class WrongPackage(Exception):
+    """The package cannot be used; the text says why."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """`files`: without the list of checksums and the signature."""
+
+    files: Mapping[str, bytes]
+    signature: bytes | None = None
+
+    @cached_property
+    def checksums(self) -> bytes:
+        return "".join(
+            f"{hashlib.sha256(data).hexdigest()}  {path}\n"
+            for path, data in sorted(self.files.items())
+        ).encode()
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.checksums).hexdigest()
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Raise WrongPackage."""
+        if FILE not in self.files:
+            raise WrongPackage(f"It has no file {FILE}.")
+        try:
+            found = manifest_file.parse(self.files[FILE])
+        except Unreadable as exc:
+            raise WrongPackage("\n".join(f"{FILE}: {each}" for each in exc.problems)) from exc
+        if found.kind != "python" and found.entry not in self.files:
+            raise WrongPackage(f"{FILE}: entry: the package has no file {found.entry}.")
+        return found
+
+    @property
+    def name(self) -> str:
+        return f"{self.manifest.name}-{self.manifest.version}{SUFFIX}"
+
+    def with_signature(self, signature: bytes) -> "Package":
+        return replace(self, signature=signature)
+
+
+def read(path: Path) -> Package:
+    """The package in a folder or an archive. Raise WrongPackage."""
+    if path.is_dir():
+        return of_folder(path)
+    try:
+        if path.stat().st_size > LARGEST_ARCHIVE:
+            raise _too_large()
+        return unpack(path.read_bytes())
+    except OSError as exc:
+        raise WrongPackage(f"Cannot read {path}: {exc.strerror}.") from exc
+
+
+# --- A folder ------------------------------------------------------------------------------------
+
+
+def of_folder(folder: Path) -> Package:
+    """Raise WrongPackage."""
+    files: dict[str, bytes] = {}
+    for path in _files_below(folder):
+        name = path.relative_to(folder).as_posix()
+        _check_path(name)
+        files[name] = path.read_bytes()
+        _check_size(files)
+    files.pop(CHECKSUMS, None)
+    return Package(files, files.pop(SIGNATURE, None))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for each in sorted(folder.iterdir()):
+        if each.name in SKIPPED or each.name.startswith(".") or each.suffix in (".pyc", SUFFIX):
+            continue
+        if each.is_symlink():
+            raise WrongPackage(f"{each} is a symbolic link. Put the file itself there.")
+        if each.is_dir():
+            yield from _files_below(each)
+        elif each.is_file():
+            yield each
+
+
+# --- An archive ----------------------------------------------------------------------------------
+
+
+def pack(package: Package) -> bytes:
+    made = io.BytesIO()
+    extra = {CHECKSUMS: package.checksums}
+    if package.signature is not None:
+        extra[SIGNATURE] = package.signature
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path, data in sorted({**package.files, **extra}.items()):
+            entry = zipfile.ZipInfo(path, LONG_AGO)
+            entry.create_system, entry.external_attr = 3, (stat.S_IFREG | 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+    return made.getvalue()
+
+
+def unpack(data: bytes) -> Package:
+    """Raise WrongPackage for what is no package, or a dangerous one."""
+    if len(data) > LARGEST_ARCHIVE:
+        raise _too_large()
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            files = _read_entries(archive)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as exc:
+        raise WrongPackage(f"It is no {SUFFIX} file, or a damaged one: {exc}.") from exc
+    given, signature = files.pop(CHECKSUMS, None), files.pop(SIGNATURE, None)
+    package = Package(files, signature)
+    if given is None:
+        raise WrongPackage(f"It has no file {CHECKSUMS}. Make it with `hubbub plugin sign`.")
+    if given != package.checksums:
+        raise WrongPackage(f"{CHECKSUMS} does not fit the files: the package was changed.")
+    return package
+
+
+def _read_entries(archive: zipfile.ZipFile) -> dict[str, bytes]:
+    entries = archive.infolist()
+    if len(entries) > MOST_FILES:
+        raise WrongPackage(f"It has {len(entries)} files; the limit is {MOST_FILES}.")
+    files: dict[str, bytes] = {}
+    for entry in entries:
+        _check_path(entry.filename)
+        _check_entry(entry)
+        if entry.filename.casefold() in {each.casefold() for each in files}:
+            raise WrongPackage(f"It has two files {entry.filename!r}.")
+        left = LARGEST - sum(map(len, files.values()))
+        files[entry.filename] = _read_entry(archive, entry, left)
+    return files
+
+
+def _check_entry(entry: zipfile.ZipInfo) -> None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        raise WrongPackage(f"{entry.filename!r} is no plain file, but a link or a device.")
+    if entry.flag_bits & 1:
+        raise WrongPackage(f"{entry.filename!r} is encrypted.")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise WrongPackage(f"{entry.filename!r} is compressed in an unusual way.")
+
+
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
+    """The file. Its header may lie about its size, so what comes out is counted."""
+    made = bytearray()
+    with archive.open(entry) as file:
+        while piece := file.read(PIECE):
+            made += piece
+            if len(made) > most:
+                raise WrongPackage(f"Its files have more than {LARGEST // 2**20} MB.")
+    return bytes(made)
+
+
+def _check_path(name: str) -> None:
+    path = PurePosixPath(name)
+    if (
+        not name
+        or len(name) > LONGEST_PATH
+        or name.endswith("/")
+        or path.is_absolute()
+        or path.as_posix() != name
+        or ".." in path.parts
+        or not name.isprintable()
+        or any(each in name for each in '\\:*?"<>|')
+    ):
+        raise WrongPackage(
+            f"The path {name[:LONGEST_PATH]!r} is not allowed. Use relative paths of plain files."
+        )
+
+
+def _check_size(files: Mapping[str, bytes]) -> None:
+    if len(files) > MOST_FILES:
+        raise WrongPackage(f"It has more than {MOST_FILES} files.")
+    if sum(map(len, files.values())) > LARGEST:
+        raise WrongPackage(f"Its files have more than {LARGEST // 2**20} MB.")
+
+
+def _too_large() -> WrongPackage:
+    return WrongPackage(f"It has more than {LARGEST_ARCHIVE // 2**20} MB.")
