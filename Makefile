@@ -26,9 +26,13 @@ ONE_ENGINE = $(if $(ENGINE),-k 'not $(filter-out $(ENGINE),sqlite mysql)')
 # that a test starts compiles all modules again, which takes a tenth of the whole time.
 test test-mysql: export PYTHONDONTWRITEBYTECODE =
 
-test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py runs some, ENGINE=sqlite those without mysql)
+# Which branches the tests take. CI measures it and fails below the bound in pyproject.toml.
+MEASURED = $(if $(COVERAGE),-p tests.support.branch_coverage)
+
+test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py runs some, ENGINE=sqlite those without mysql, COVERAGE=yes reports coverage)
 	@echo "Testing on SQLite and on a MariaDB"
-	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 3 --dist worksteal $(ONE_ENGINE) $(TESTS)
+	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 3 --dist worksteal $(MEASURED) $(ONE_ENGINE) $(TESTS)
+	@$(if $(COVERAGE),$(BIN)/coverage combine --quiet && $(BIN)/coverage report)
 
 test-mysql: $(STAMP) ## run the tests of the database on the MySQL that HUBBUB_TEST_MYSQL_URL names
 	@$(BIN)/python -m tests.support.given_mysql
