@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from bot.tool_servers.connections import ToolServers
+
 T = TypeVar("T")
 
 
@@ -11,7 +13,7 @@ T = TypeVar("T")
 class Outside:
     """What this process is connected to. Each is None where nothing of its kind is served."""
 
-    tool_servers: Any = None
+    tool_servers: ToolServers | None = None
 
 
 @dataclass(frozen=True)
