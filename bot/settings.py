@@ -192,6 +192,15 @@ class Settings(BaseSettings):
         description="at least 16 characters, with which backups are encrypted; better in a file "
         "that HUBBUB_BACKUP_PASSPHRASE_FILE names",
     )
+    trusted_origins: str = Field(
+        "",
+        description="origins, separated by commas, such as http://tools.internal:9000, where tool "
+        "servers and agents with addresses of their own may be besides the public internet",
+    )
+    tool_servers_file: str | None = Field(
+        None,
+        description="a YAML file with MCP servers that Hubbub runs as processes of this machine",
+    )
     notify_origins: str = Field(
         "",
         description="origins such as http://alerts.internal:9000, separated by commas, to which "
@@ -253,7 +262,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{each!r} is not an address or network, as 10.0.0.0/8") from exc
         return value
 
-    @field_validator("notify_origins")
+    @field_validator("notify_origins", "trusted_origins")
     @classmethod
     def _are_origins(cls, value: str) -> str:
         for each in split_list(value):

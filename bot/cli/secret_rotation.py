@@ -16,6 +16,7 @@ from bot.contexts import encryption
 from bot.identity.keyring import BOUND, KEY_ID, Broken, Keys
 from bot.notifications import targets
 from bot.settings import Settings, WrongSettings
+from bot.tool_servers import credentials
 from store.audit.records import NO_INSTALLATION
 from store.engine import key_values
 from store.engine.transaction import Row, Store, Tx, Work
@@ -48,6 +49,10 @@ def _target(row: Row) -> str:
     return targets.sealed_for(row["installation_id"], row["id"])
 
 
+def _mount(row: Row) -> str:
+    return credentials.sealed_for(row["installation_id"], row["id"])
+
+
 # Every table that has something sealed.
 KINDS = (
     Kind(
@@ -64,6 +69,11 @@ KINDS = (
         Sealed("notification_targets", ("installation_id", "id"), prefix=KEY_ID),
         targets.PURPOSE,
         _target,
+    ),
+    Kind(
+        Sealed("mounts", ("installation_id", "id"), prefix=KEY_ID),
+        credentials.PURPOSE,
+        _mount,
     ),
 )
 

@@ -25,7 +25,8 @@ from store.mirror import (
     search_index,
     threads,
 )
-from store.mounts import mount_log
+from store.mounts import mount_log, mounts
+from store.mounts import tools as tools_of_mounts
 from store.outbox import issue_changes, sender_leases
 from store.runs import runs
 from store.runs.run_schedules import RUNS
@@ -41,6 +42,8 @@ WHOLE: dict[str, dict[str, Any]] = {
     name: {each.name: 0 if each.type is int else "" for each in table.columns}
     for name, table in TABLES.items()
 }
+MOUNT: Any = WHOLE["mounts"]
+TOOL: Any = WHOLE["tools"]
 SCHEDULES: list[tuple[Schedules[Any], dict[str, Any]]] = [
     (each, WHOLE[each.table]) for each in (RUNS, WORKFLOWS)
 ]
@@ -154,6 +157,26 @@ EXAMPLES: tuple[Example, ...] = (
         lambda tx, each=each: retention.drop_oldest(tx, each, INSTALLATION, 3, 5)
         for each in retention.GROWING
     ),
+    lambda tx: mounts.add(tx, MOUNT),
+    lambda tx: mounts.replace(tx, MOUNT),
+    lambda tx: mounts.get(tx, INSTALLATION, "mount"),
+    lambda tx: mounts.lock(tx, INSTALLATION, "mount"),
+    lambda tx: mounts.by_name(tx, INSTALLATION, "tickets"),
+    lambda tx: mounts.all_of(tx, INSTALLATION),
+    lambda tx: mounts.set_state(tx, INSTALLATION, "mount", "stopped", None),
+    lambda tx: mounts.set_health(tx, MOUNT, "connected", None, 0, 5),
+    lambda tx: mounts.set_health(tx, MOUNT, "failing", "away", 1, 5),
+    lambda tx: mounts.due(tx, 3, 5),
+    lambda tx: mounts.take(tx, INSTALLATION, "mount", 3, 5),
+    lambda tx: mounts.look_soon(tx, INSTALLATION, "mount", 5),
+    lambda tx: mounts.remove(tx, INSTALLATION, "mount"),
+    mounts.by_health,
+    lambda tx: tools_of_mounts.of_mount(tx, INSTALLATION, "mount"),
+    lambda tx: tools_of_mounts.get(tx, INSTALLATION, "mount", "search"),
+    lambda tx: tools_of_mounts.add(tx, [TOOL]),
+    lambda tx: tools_of_mounts.replace(tx, TOOL),
+    lambda tx: tools_of_mounts.drop(tx, INSTALLATION, "mount", ["search"]),
+    lambda tx: tools_of_mounts.counts(tx, INSTALLATION),
     lambda tx: mount_log.add(tx, INSTALLATION, "mount", 1, "info", "Connected."),
     lambda tx: mount_log.newest(tx, INSTALLATION, "mount", 5),
     lambda tx: retention.drop_bare_messages(tx, INSTALLATION, ["message"]),
@@ -188,6 +211,8 @@ SCATTERED = {
     "store.inbox.deliveries.newest",
     "store.inbox.diagnostics.newest",
     "store.mirror.search_index._following",
+    "store.mounts.mounts.by_health",
+    "store.mounts.mounts.due",
     "store.schedules.all_after",
     "store.schedules.due",
 }

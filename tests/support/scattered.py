@@ -57,6 +57,8 @@ SCATTERED: dict[str, str] = {
     "store.mirror.stored_installations.installation_of": COMMAND,
     "store.mirror.stored_installations.present_installations": LOOP,
     "store.mirror.stored_repositories.present_repositories": LOOP,
+    "store.mounts.mounts.by_health": METRICS,
+    "store.mounts.mounts.due": LOOP,
     "store.notifications.noticed.due": LOOP,
     "store.notifications.notifications.due": LOOP,
     "store.outbox.sender_leases.latest": METRICS,

@@ -1,0 +1,149 @@
+"""The servers whose tools agents may call."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from store.engine import json_text, sql
+from store.engine.transaction import Tx
+from store.tables.mounts import MountHealth, MountRow, MountState
+
+COLUMNS = tuple(MountRow.__annotations__)
+JSON = ("options", "document", "repositories")
+# Of one installation.
+MOST = 200
+
+
+async def add(tx: Tx, row: MountRow) -> None:
+    await tx.run(sql.insert("mounts", COLUMNS), **_encode(row))
+
+
+async def replace(tx: Tx, row: MountRow) -> None:
+    """Store what a change or a listing made of it."""
+    sets = ", ".join(f"{c} = :{c}" for c in COLUMNS if c not in ("installation_id", "id"))
+    await tx.run(
+        f"UPDATE mounts SET {sets} WHERE installation_id = :installation_id AND id = :id",
+        **_encode(row),
+    )
+
+
+async def get(tx: Tx, installation_id: int, mount_id: str) -> MountRow | None:
+    q = "SELECT * FROM mounts WHERE installation_id = :i AND id = :m"
+    row = await tx.one(q, i=installation_id, m=mount_id)
+    return _decode(row) if row else None
+
+
+async def lock(tx: Tx, installation_id: int, mount_id: str) -> MountRow | None:
+    q = "SELECT * FROM mounts WHERE installation_id = :i AND id = :m FOR UPDATE"
+    row = await tx.one(q, i=installation_id, m=mount_id)
+    return _decode(row) if row else None
+
+
+async def by_name(tx: Tx, installation_id: int, name: str) -> MountRow | None:
+    q = "SELECT * FROM mounts WHERE installation_id = :i AND name = :n"
+    row = await tx.one(q, i=installation_id, n=name)
+    return _decode(row) if row else None
+
+
+async def all_of(tx: Tx, installation_id: int) -> list[MountRow]:
+    """All of an installation by name, each without its document."""
+    columns = ", ".join("NULL AS document" if c == "document" else c for c in COLUMNS)
+    q = f"SELECT {columns} FROM mounts WHERE installation_id = :i ORDER BY name LIMIT :n"
+    return [_decode(row) for row in await tx.all(q, i=installation_id, n=MOST)]
+
+
+async def set_state(
+    tx: Tx, installation_id: int, mount_id: str, state: MountState, probe_at: int | None
+) -> None:
+    await tx.run(
+        "UPDATE mounts SET state = :s, probe_at = :p, updated_at = :now "
+        "WHERE installation_id = :i AND id = :m",
+        s=state,
+        p=probe_at,
+        now=await tx.now(),
+        i=installation_id,
+        m=mount_id,
+    )
+
+
+async def set_health(
+    tx: Tx,
+    row: MountRow,
+    health: MountHealth,
+    why: str | None,
+    failures: int,
+    probe_at: int | None,
+) -> None:
+    """Record a success, or a failure if there is a `why`. A stopped one is not looked at."""
+    time = "last_success_at" if why is None else "last_failure_at"
+    await tx.run(
+        f"UPDATE mounts SET health = :h, health_why = :why, failures = :f, {time} = :now, "
+        "probe_at = CASE WHEN state = 'running' THEN :p ELSE NULL END "
+        "WHERE installation_id = :i AND id = :m",
+        h=health,
+        why=why and why[:600],
+        f=failures,
+        now=await tx.now(),
+        p=probe_at,
+        i=row["installation_id"],
+        m=row["id"],
+    )
+
+
+async def due(tx: Tx, now: int, limit: int) -> list[tuple[int, str, int]]:
+    """Those to look at, over all installations: installation, id, and since when it is due."""
+    q = (
+        "SELECT installation_id, id, probe_at FROM mounts WHERE probe_at <= :now "
+        "ORDER BY probe_at LIMIT :n"
+    )
+    rows = await tx.all(q, now=now, n=limit)
+    return [(row["installation_id"], row["id"], row["probe_at"]) for row in rows]
+
+
+async def take(
+    tx: Tx, installation_id: int, mount_id: str, probe_at: int, until: int
+) -> MountRow | None:
+    """Take it for a look until this time, unless another process did."""
+    q = (
+        "UPDATE mounts SET probe_at = :until WHERE installation_id = :i AND id = :m "
+        "AND probe_at = :p AND state = 'running'"
+    )
+    taken = await tx.run(q, until=until, i=installation_id, m=mount_id, p=probe_at)
+    return await get(tx, installation_id, mount_id) if taken else None
+
+
+async def look_soon(tx: Tx, installation_id: int, mount_id: str, at: int) -> None:
+    """Have the loop list its tools at this time, if it would not do so earlier."""
+    await tx.run(
+        "UPDATE mounts SET probe_at = :at WHERE installation_id = :i AND id = :m "
+        "AND state = 'running' AND (probe_at IS NULL OR probe_at > :at)",
+        at=at,
+        i=installation_id,
+        m=mount_id,
+    )
+
+
+async def remove(tx: Tx, installation_id: int, mount_id: str) -> None:
+    """Remove it with its tools and its log."""
+    here = {"i": installation_id, "m": mount_id}
+    await tx.run("DELETE FROM tools WHERE installation_id = :i AND mount_id = :m", **here)
+    await tx.run("DELETE FROM mount_log WHERE installation_id = :i AND mount_id = :m", **here)
+    await tx.run("DELETE FROM mounts WHERE installation_id = :i AND id = :m", **here)
+
+
+async def by_health(tx: Tx) -> Sequence[dict[str, Any]]:
+    """How many run, by kind and health, over all installations."""
+    q = (
+        "SELECT kind, health, COUNT(*) AS n FROM mounts WHERE state = 'running' "
+        "GROUP BY kind, health"
+    )
+    return await tx.all(q)
+
+
+def _encode(row: MountRow) -> dict[str, Any]:
+    values: dict[str, Any] = dict(row)
+    return values | {c: json_text.text(values[c]) for c in JSON if values[c] is not None}
+
+
+def _decode(row: Any) -> MountRow:
+    found: MountRow = row | {c: json_text.value(row[c]) for c in JSON if row[c] is not None}
+    return found
