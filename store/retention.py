@@ -24,6 +24,7 @@ SETTLED = {
     "mount_log": "at < :before",
     "notifications": "state IN ('sent', 'dead') AND not_before < :before",
     "notices": "created_at < :before",
+    "plugin_card_lines": "updated_at < :before",
     "credentials": "expires_at < :before",
     # The sums of all days stay.
     "usage_sums": "day > 0 AND last_at < :before",

@@ -15,6 +15,7 @@ from bot.cli.session import open_session
 from bot.contexts import encryption
 from bot.identity.keyring import BOUND, KEY_ID, Broken, Keys
 from bot.notifications import targets
+from bot.plugins import uses
 from bot.settings import Settings, WrongSettings
 from bot.tool_servers import credentials
 from store.audit.records import NO_INSTALLATION
@@ -53,6 +54,10 @@ def _mount(row: Row) -> str:
     return credentials.sealed_for(row["installation_id"], row["id"])
 
 
+def _plugin(row: Row) -> str:
+    return uses.sealed_for(row["installation_id"], row["plugin"])
+
+
 # Every table that has something sealed.
 KINDS = (
     Kind(
@@ -74,6 +79,11 @@ KINDS = (
         Sealed("mounts", ("installation_id", "id"), prefix=KEY_ID),
         credentials.PURPOSE,
         _mount,
+    ),
+    Kind(
+        Sealed("plugin_installations", ("installation_id", "plugin"), prefix=KEY_ID),
+        uses.PURPOSE,
+        _plugin,
     ),
 )
 

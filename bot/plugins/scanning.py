@@ -164,18 +164,18 @@ def _of_python(path: str, data: bytes, *, trusted: bool) -> Iterator[Finding]:
 def _uses(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            for name in _imported(node):
+            for name in _names_in(node):
                 if found := _dangerous_module(name):
                     yield node.lineno, found, MODULES[found]
         elif isinstance(node, ast.Name | ast.Attribute):
-            name = _dotted(node)
+            name = _name_of(node)
             if name in CALLS:
                 yield node.lineno, name, CALLS[name]
             elif OF_OS.fullmatch(name):
                 yield node.lineno, name, "starts processes"
 
 
-def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+def _names_in(node: ast.Import | ast.ImportFrom) -> list[str]:
     if isinstance(node, ast.Import):
         return [each.name for each in node.names]
     if node.level or node.module is None:
@@ -189,7 +189,7 @@ def _dangerous_module(name: str) -> str | None:
     return next((each for each in starts if each in MODULES), None)
 
 
-def _dotted(node: ast.AST) -> str:
+def _name_of(node: ast.AST) -> str:
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):

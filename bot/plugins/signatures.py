@@ -58,7 +58,7 @@ def is_public_key(text: str) -> bool:
         return False
 
 
-def _signed(package: Package) -> bytes:
+def _content(package: Package) -> bytes:
     found = package.manifest
     return CONTEXT + f"{found.publisher}\0{found.name}\0{found.version}\0{package.digest}".encode()
 
@@ -68,7 +68,7 @@ def sign(package: Package, private: str) -> Package:
     made = {
         "publisher": package.manifest.publisher,
         "key": public_key(private),
-        "signature": _text(_private(private).sign(_signed(package))),
+        "signature": _text(_private(private).sign(_content(package))),
     }
     return package.with_signature(json.dumps(made, indent=2).encode() + b"\n")
 
@@ -89,7 +89,7 @@ def verify(package: Package, trust: Trust) -> str | None:
             f"know the key from elsewhere: `hubbub plugin trust {found.publisher} {key}`."
         )
     try:
-        Ed25519PublicKey.from_public_bytes(_bytes(key)).verify(signature, _signed(package))
+        Ed25519PublicKey.from_public_bytes(_bytes(key)).verify(signature, _content(package))
     except (InvalidSignature, ValueError) as exc:
         raise WrongPackage("Its signature does not fit its content.") from exc
     return key

@@ -154,6 +154,13 @@ CONTENTS: dict[str, Content] = {
     ),
     "mount_log": Whole(HISTORY),
     "tools": Whole("which version of a tool was accepted, and what is allowed to it"),
+    "plugins": Whole("what the operator installed"),
+    "plugin_parts": Whole("the packages of plug-ins"),
+    "plugin_trust": Whole("which publishers are trusted, and what is revoked"),
+    "plugin_installations": Whole(
+        "people turned these plug-ins on; the settings stay encrypted with the main secret"
+    ),
+    "plugin_card_lines": Whole("so that cards keep their lines"),
     "requests": Whole("so that a call that is repeated with its key is done once"),
     "facts": Part(
         f"name NOT IN ({_sql_list(LEFT_OUT_FACTS)})",

@@ -14,6 +14,7 @@ from fixtures.github import Issue
 from store.engine.transaction import Tx
 from store.mounts import mount_log
 from store.notifications import notifications
+from store.plugins import plugin_installations
 from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
 from tests.support.story import Workspace
@@ -80,6 +81,7 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     await workspace.store.write(lambda tx: sessions.start(tx, keys, grant, audience="x", lasts_s=9))
     await workspace.store.write(partial(add_notification, workspace=workspace))
     await workspace.store.write(partial(add_log_of_mount, workspace=workspace))
+    await workspace.store.write(partial(add_lines_of_plugin, workspace=workspace))
     for table in (*SETTLED.keys() - {"usage_sums"}, "events", "audit"):
         assert await count(workspace, table) > 0, table
     await days_pass(workspace, 91)
@@ -92,6 +94,10 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
 async def add_log_of_mount(tx: Tx, workspace: Workspace) -> None:
     now = await tx.now()
     await mount_log.add(tx, workspace.installation.id, "mount", now, "info", "Connected.")
+
+
+async def add_lines_of_plugin(tx: Tx, workspace: Workspace) -> None:
+    await plugin_installations.put_lines(tx, workspace.installation.id, "t_1", "echo", ["A line"])
 
 
 async def add_notification(tx: Tx, workspace: Workspace) -> None:

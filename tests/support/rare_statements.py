@@ -28,6 +28,7 @@ from store.mirror import (
 from store.mounts import mount_log, mounts
 from store.mounts import tools as tools_of_mounts
 from store.outbox import issue_changes, sender_leases
+from store.plugins import plugin_installations, plugins
 from store.runs import runs
 from store.runs.run_schedules import RUNS
 from store.schedules import Schedules
@@ -179,6 +180,31 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: tools_of_mounts.counts(tx, INSTALLATION),
     lambda tx: mount_log.add(tx, INSTALLATION, "mount", 1, "info", "Connected."),
     lambda tx: mount_log.newest(tx, INSTALLATION, "mount", 5),
+    plugins.all_of,
+    plugins.revisions,
+    lambda tx: plugins.get(tx, "echo"),
+    lambda tx: plugins.put(tx, WHOLE["plugins"]),  # type: ignore[arg-type]
+    lambda tx: plugins.stop(tx, "echo", "digest", "It is revoked."),
+    lambda tx: plugins.remove(tx, "echo"),
+    lambda tx: plugins.put_part(tx, "digest", 0, b""),
+    lambda tx: plugins.part(tx, "digest", 0),
+    plugins.digests,
+    lambda tx: plugins.remove_parts(tx, "digest", 5),
+    plugins.trust_rows,
+    lambda tx: plugins.put_trust(tx, "publisher", "key", "example"),
+    lambda tx: plugins.remove_trust(tx, "publisher", "key"),
+    lambda tx: plugin_installations.all_of(tx, INSTALLATION),
+    lambda tx: plugin_installations.get(tx, INSTALLATION, "echo"),
+    lambda tx: plugin_installations.turn_on(tx, INSTALLATION, "echo", "observer", b"", 3, "@a"),
+    lambda tx: plugin_installations.turn_off(tx, INSTALLATION, "echo", "@a"),
+    lambda tx: plugin_installations.remove(tx, "echo"),
+    lambda tx: plugin_installations.count_success(tx, INSTALLATION, "echo"),
+    lambda tx: plugin_installations.count_failure(tx, INSTALLATION, "echo", "It failed.", 5),
+    lambda tx: plugin_installations.due(tx, 5, ["echo"]),
+    lambda tx: plugin_installations.take(tx, WHOLE["plugin_installations"], 5),  # type: ignore[arg-type]
+    lambda tx: plugin_installations.advance(tx, INSTALLATION, "echo", 3, 5),
+    lambda tx: plugin_installations.put_lines(tx, INSTALLATION, "t_1", "echo", ["A line"]),
+    lambda tx: plugin_installations.lines_of(tx, INSTALLATION, "t_1"),
     lambda tx: retention.drop_bare_messages(tx, INSTALLATION, ["message"]),
     lambda tx: retention.drop_workflows(tx, INSTALLATION, 3, 5),
     lambda tx: retention.drop_rows_of_workflows(tx, INSTALLATION, ["wf"]),
@@ -213,6 +239,8 @@ SCATTERED = {
     "store.mirror.search_index._following",
     "store.mounts.mounts.by_health",
     "store.mounts.mounts.due",
+    "store.plugins.plugin_installations.due",
+    "store.plugins.plugin_installations.remove",
     "store.schedules.all_after",
     "store.schedules.due",
 }

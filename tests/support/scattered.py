@@ -64,6 +64,8 @@ SCATTERED: dict[str, str] = {
     "store.outbox.sender_leases.latest": METRICS,
     "store.outbox.sender_leases.release": "once when `serve` ends",
     "store.outbox.write_order.waiting_installations": LOOP,
+    "store.plugins.plugin_installations.due": LOOP,
+    "store.plugins.plugin_installations.remove": COMMAND,
     "store.retention.drop_settled": LOOP,
     "store.retention.gone_installations": LOOP,
     "store.retention.installations": LOOP,

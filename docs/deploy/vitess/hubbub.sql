@@ -757,6 +757,64 @@ CREATE TABLE planned_relations (
   PRIMARY KEY (installation_id, task_id, write_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_planned_relations_write ON planned_relations (installation_id, write_id);
+CREATE TABLE plugin_card_lines (
+  installation_id BIGINT NOT NULL,
+  task_id VARCHAR(40) NOT NULL,
+  plugin VARCHAR(40) NOT NULL,
+  `lines` LONGTEXT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, task_id, plugin)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_plugin_card_lines_plugin ON plugin_card_lines (installation_id, plugin, task_id);
+CREATE INDEX ix_plugin_card_lines_updated ON plugin_card_lines (updated_at);
+CREATE TABLE plugin_installations (
+  installation_id BIGINT NOT NULL,
+  plugin VARCHAR(40) NOT NULL,
+  state VARCHAR(20) NOT NULL,
+  `role` VARCHAR(20) NOT NULL,
+  sealed LONGBLOB NOT NULL,
+  why VARCHAR(300),
+  failures INTEGER NOT NULL DEFAULT 0,
+  seq BIGINT NOT NULL,
+  due_at BIGINT NOT NULL,
+  changed_by VARCHAR(120) NOT NULL,
+  changed_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, plugin)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_plugin_installations_due ON plugin_installations (state, due_at);
+CREATE TABLE plugin_parts (
+  installation_id BIGINT NOT NULL,
+  digest VARCHAR(64) NOT NULL,
+  part BIGINT NOT NULL,
+  data LONGBLOB NOT NULL,
+  created_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, digest, part)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE plugin_trust (
+  installation_id BIGINT NOT NULL,
+  kind VARCHAR(20) NOT NULL,
+  subject VARCHAR(100) NOT NULL,
+  detail VARCHAR(200) NOT NULL,
+  added_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, kind, subject)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE plugins (
+  installation_id BIGINT NOT NULL,
+  name VARCHAR(40) NOT NULL,
+  version VARCHAR(30) NOT NULL,
+  source VARCHAR(20) NOT NULL,
+  digest VARCHAR(64) NOT NULL,
+  manifest LONGTEXT NOT NULL,
+  signed_by VARCHAR(60),
+  state VARCHAR(20) NOT NULL,
+  why VARCHAR(300),
+  former LONGTEXT,
+  revision BIGINT NOT NULL,
+  installed_by VARCHAR(120) NOT NULL,
+  installed_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE TABLE project_fields (
   installation_id BIGINT NOT NULL,
   id BIGINT NOT NULL,

@@ -1,0 +1,73 @@
+"""How an installation uses a plug-in: its role, and its settings, which are kept encrypted."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from bot.errors import Refused
+from bot.identity.actors import ROLES
+from bot.identity.keyring import KEY_ID, Keys
+from bot.plugins.manifest import Manifest, of_type
+from store.tables.agents import Role
+from store.tables.plugins import PluginInstallationRow
+
+PURPOSE = "plugin settings"
+LONGEST_VALUE = 10_000
+
+
+def sealed_for(installation_id: int, plugin: str) -> str:
+    """What settings are encrypted with, so that they cannot be decrypted in another row."""
+    return f"{installation_id} {plugin}"
+
+
+def seal(keys: Keys, installation_id: int, plugin: str, settings: Mapping[str, Any]) -> bytes:
+    content = json.dumps(settings).encode()
+    return keys.id.encode() + keys.seal(PURPOSE, sealed_for(installation_id, plugin), content)
+
+
+def settings_of(keys: Keys, row: PluginInstallationRow) -> dict[str, Any]:
+    """Raise Broken if they cannot be decrypted."""
+    key_id, sealed = row["sealed"][:KEY_ID], row["sealed"][KEY_ID:]
+    about = sealed_for(row["installation_id"], row["plugin"])
+    found: dict[str, Any] = json.loads(
+        keys.under(key_id.decode(errors="replace")).open(PURPOSE, about, sealed)
+    )
+    return found
+
+
+def with_defaults(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the plug-in gets. The manifest may be a newer one than that of `given`."""
+    known = {name: each.default for name, each in manifest.settings.items()}
+    fitting = {
+        name: value
+        for name, value in given.items()
+        if name in known and of_type(manifest.settings[name].type, value)
+    }
+    return {name: value for name, value in {**known, **fitting}.items() if value is not None}
+
+
+def check_settings(manifest: Manifest, given: Mapping[str, Any]) -> None:
+    """Raise Refused."""
+    problems = {}
+    for name, value in given.items():
+        setting = manifest.settings.get(name)
+        if setting is None:
+            known = ", ".join(manifest.settings) or "none"
+            problems[name] = f"is no setting of {manifest.name}; it has {known}"
+        elif not of_type(setting.type, value):
+            problems[name] = f"must be a {'text' if setting.type == 'secret' else setting.type}"
+        elif len(json.dumps(value)) > LONGEST_VALUE:
+            problems[name] = f"is longer than {LONGEST_VALUE} characters"
+    for name, setting in manifest.settings.items():
+        if setting.required and setting.default is None and name not in given:
+            problems[name] = f"is needed: {setting.description}"
+    if problems:
+        raise Refused(
+            "invalid_arguments",
+            "; ".join(f"settings.{name} {why}" for name, why in problems.items()) + ".",
+            errors=[{"argument": f"settings.{k}", "problem": why} for k, why in problems.items()],
+        )
+
+
+def lower(one: Role, other: Role) -> Role:
+    return min(one, other, key=ROLES.index)

@@ -1,0 +1,107 @@
+"""Plug-ins that the operator installed, and the installations that turned them on.
+
+What belongs to the whole server has the installation id 0.
+"""
+
+from typing import Annotated, Literal, TypeAlias, TypedDict
+
+from store.tables.agents import Role
+from store.tables.columns import KEY, SMALL, Default, Index, Json, Table, Text
+
+# `stopped`: Hubbub does not run it any more; `why` says why.
+PluginState: TypeAlias = Literal["installed", "stopped"]
+# `failing`: Hubbub turned it off, because its calls kept failing.
+PluginUse: TypeAlias = Literal["on", "off", "failing"]
+# A package in the database, or a distribution in the Python environment of the server.
+PluginSource: TypeAlias = Literal["package", "distribution"]
+TrustKind: TypeAlias = Literal["publisher", "revoked"]
+
+
+class PluginRow(TypedDict):
+    """A plug-in. `digest`: of its package, or of all files of its distribution."""
+
+    installation_id: Annotated[int, KEY]
+    name: Annotated[str, KEY, Text(40)]
+    version: Annotated[str, Text(30)]
+    source: Annotated[PluginSource, Text(20)]
+    digest: Annotated[str, Text(64)]
+    manifest: Json
+    # The key that signed it.
+    signed_by: Annotated[str | None, Text(60)]
+    state: Annotated[PluginState, Text(20)]
+    why: Annotated[str | None, Text(300)]
+    # The version before, for a rollback: its own version, digest, manifest and so on.
+    former: Json | None
+    # Grows with each change, so that processes notice it.
+    revision: int
+    installed_by: Annotated[str, Text(120)]
+    installed_at: int
+    updated_at: int
+
+
+class PluginPartRow(TypedDict):
+    """A part of a package. Packages that no plug-in has are removed at the next installation."""
+
+    installation_id: Annotated[int, KEY]
+    digest: Annotated[str, KEY, Text(64)]
+    part: Annotated[int, KEY]
+    data: bytes
+    created_at: int
+
+
+class PluginTrustRow(TypedDict):
+    """A key of a publisher, or something that is revoked. `subject`: the key or what is revoked."""
+
+    installation_id: Annotated[int, KEY]
+    kind: Annotated[TrustKind, KEY, Text(20)]
+    subject: Annotated[str, KEY, Text(100)]
+    # The publisher, or the reason.
+    detail: Annotated[str, Text(200)]
+    added_at: int
+
+
+class PluginInstallationRow(TypedDict):
+    """A plug-in that an installation uses or used. `sealed`: its settings, encrypted."""
+
+    installation_id: Annotated[int, KEY]
+    plugin: Annotated[str, KEY, Text(40)]
+    state: Annotated[PluginUse, Text(20)]
+    role: Annotated[Role, Text(20)]
+    sealed: bytes
+    why: Annotated[str | None, Text(300)]
+    # Calls that failed one after the other.
+    failures: Annotated[int, SMALL, Default("0")]
+    # The number of the last event that it handled.
+    seq: int
+    # When it looks for events next; while a process works on them, when another one may.
+    due_at: int
+    changed_by: Annotated[str, Text(120)]
+    changed_at: int
+
+
+class PluginCardLineRow(TypedDict):
+    """The lines that a plug-in has for the card of a task."""
+
+    installation_id: Annotated[int, KEY]
+    task_id: Annotated[str, KEY, Text(40)]
+    plugin: Annotated[str, KEY, Text(40)]
+    lines: Json
+    updated_at: int
+
+
+TABLES = (
+    Table("plugins", PluginRow),
+    Table("plugin_parts", PluginPartRow),
+    Table("plugin_trust", PluginTrustRow),
+    Table(
+        "plugin_installations",
+        PluginInstallationRow,
+        Index("ix_plugin_installations_due", "state", "due_at"),
+    ),
+    Table(
+        "plugin_card_lines",
+        PluginCardLineRow,
+        Index("ix_plugin_card_lines_updated", "updated_at"),
+        Index("ix_plugin_card_lines_plugin", "installation_id", "plugin", "task_id"),
+    ),
+)
