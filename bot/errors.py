@@ -38,6 +38,10 @@ CODES: dict[str, tuple[int, str]] = {
         404,
         "The context, version or snapshot does not exist, or the caller may not read it.",
     ),
+    "unknown_attachment": (
+        404,
+        "The file does not exist, or the caller may not read it, or its address has expired.",
+    ),
     "unknown_ref": (404, "The repository has no such branch, tag or commit."),
     "unknown_write": (404, "The write does not exist, or it belongs to another agent."),
     "unknown_target": (404, "There is no target of notifications with this id or name."),

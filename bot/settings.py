@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from bot import secret_formats, times
 from bot.quotas import table
+from bot.quotas.file_rules import refused_families
 from bot.quotas.money import CURRENCY, parse_caps
 from store.engine.mysql_address import names_mysql
 
@@ -180,6 +181,14 @@ class Settings(BaseSettings):
         description="changes quotas of agents, such as calls_a_minute=600/20000, "
         "queued_writes=100: of one agent / of all agents of an installation",
     )
+    largest_file: Annotated[int, Field(ge=1024, le=2**30)] = Field(
+        50 * 2**20, description="bytes of the largest file that can be attached"
+    )
+    refuse_files: str = Field(
+        "",
+        description="kinds of files that nobody may attach: executable, archive, or both with a "
+        "comma; without it they are kept, and never opened",
+    )
     backup_dir: str = Field(
         "", description="the folder into which `serve` writes backups; without it, it makes none"
     )
@@ -274,6 +283,12 @@ class Settings(BaseSettings):
     @classmethod
     def _has_quotas(cls, value: str) -> str:
         table.parse(value)
+        return value
+
+    @field_validator("refuse_files")
+    @classmethod
+    def _has_families(cls, value: str) -> str:
+        refused_families(value)
         return value
 
     @field_validator("spend_caps")

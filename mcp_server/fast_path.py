@@ -65,7 +65,7 @@ class FastPath:
     def _result(self, call: PlainCall, found: ToolAnswer) -> bytes:
         """The JSON of the answer as a text, and the same JSON as the structure."""
         result: dict[str, Any] = {
-            "content": [{"text": found.text, "type": "text"}],
+            "content": [{"text": found.text, "type": "text"}, *found.parts],
             "isError": found.is_error,
             **({"resultType": "complete"} if call.is_modern else {}),
             "structuredContent": orjson.Fragment(found.text),

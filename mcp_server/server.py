@@ -8,6 +8,7 @@ from typing import Any
 import mcp_types as types
 from mcp.server import Server
 from mcp.shared.exceptions import MCPError
+from pydantic import TypeAdapter
 
 from bot.dispatch.dispatcher import Dispatcher, operations_of
 from bot.dispatch.replies import Reply
@@ -25,6 +26,7 @@ from mcp_server.tool_answers import ToolAnswer
 from mcp_server.tool_schemas import GLOSSARY, lean
 
 NAME = "hubbub"
+CONTENT: TypeAdapter[types.ContentBlock] = TypeAdapter(types.ContentBlock)
 VERSION = version("hubbub")
 INSTRUCTIONS = (
     "Work with agents and people on GitHub repositories. Call register_agent first; then "
@@ -170,8 +172,9 @@ async def _call_tool(
 
 
 def result(answer: ToolAnswer) -> types.CallToolResult:
+    parts = [CONTENT.validate_python(each) for each in answer.parts]
     return types.CallToolResult(
-        content=[types.TextContent(text=answer.text)],
+        content=[types.TextContent(text=answer.text), *parts],
         structured_content=json.loads(answer.text),
         is_error=answer.is_error,
     )

@@ -1,7 +1,7 @@
-"""What a tool answers: the text of its JSON, which is also the structure."""
+"""What a tool answers: the text of its JSON, which is also the structure, and what is beside it."""
 
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +15,21 @@ KEY_META = "hubbub/key"
 
 @dataclass(frozen=True)
 class ToolAnswer:
-    """`text` is JSON. Clients that do not read the structure read it as a text."""
+    """`text` is JSON. Clients that do not read the structure read it as a text.
+
+    `parts`: links, images and audio, in the form that MCP gives to content.
+    """
 
     text: str
     is_error: bool = False
+    parts: Sequence[dict[str, Any]] = ()
 
 
 async def answer(tool: str, reply: Awaitable[Reply]) -> ToolAnswer:
     """The answer to a model. A refusal is an answer too, and so is a bug, which is logged."""
     try:
-        return ToolAnswer((await reply).lean_json())
+        found = await reply
+        return ToolAnswer(found.lean_json(), parts=found.content_parts())
     except Refused as exc:
         return refusal(exc)
     except Exception as exc:  # noqa: BLE001 - every bug is logged and answered

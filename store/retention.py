@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from store import events
 from store.engine import sql
 from store.engine.transaction import Tx
+from store.files import attachments
 from store.mirror.mirror_rows import MIRRORED
 from store.tables import TABLES
 from store.tables.tasks import LeaseRow
@@ -118,6 +119,7 @@ async def drop_bare_messages(tx: Tx, installation_id: int, ids: Sequence[str]) -
     for table, column in (("consultation_answers", "consultation_id"), ("consultations", "id")):
         q = f"DELETE FROM {table} WHERE installation_id = :i AND {column} IN :ids"
         await tx.run(q, **given)
+    await attachments.detach(tx, installation_id, "message", ids, await tx.now())
     q = "DELETE FROM messages WHERE installation_id = :i AND id IN :ids"
     return await tx.run(q, **given)
 

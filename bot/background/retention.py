@@ -6,6 +6,7 @@ from functools import partial
 import structlog
 
 from bot.audit.seals import sign
+from bot.files import removal
 from bot.identity.actors import BOT
 from bot.identity.keyring import Keys
 from bot.settings import Settings
@@ -94,6 +95,7 @@ async def step(store: Store, keys: Keys, times: RetentionTimes, places: dict[int
                 limit=BATCH,
             )
         )
+        dropped += await removal.step(store, installation_id, now)
     return dropped + await _purge_removed(store, now - times.grace)
 
 

@@ -13,6 +13,7 @@ from bot.cli import local_origin
 from bot.cli.output import say, warn
 from bot.cli.session import open_session
 from bot.contexts import encryption
+from bot.files import chunks
 from bot.identity.keyring import BOUND, KEY_ID, Broken, Keys
 from bot.notifications import targets
 from bot.plugins import uses
@@ -46,6 +47,10 @@ def _checkpoint(row: Row) -> str:
     return checkpoints.sealed_for(row["installation_id"], row["agent_id"], row["task_id"])
 
 
+def _chunk(row: Row) -> str:
+    return chunks.sealed_for(row["installation_id"], row["blob_id"], row["part"])
+
+
 def _target(row: Row) -> str:
     return targets.sealed_for(row["installation_id"], row["id"])
 
@@ -69,6 +74,11 @@ KINDS = (
         Sealed("checkpoints", ("installation_id", "agent_id", "task_id"), prefix=KEY_ID),
         checkpoints.PURPOSE,
         _checkpoint,
+    ),
+    Kind(
+        Sealed("blob_chunks", ("installation_id", "blob_id", "part")),
+        chunks.PURPOSE,
+        _chunk,
     ),
     Kind(
         Sealed("notification_targets", ("installation_id", "id"), prefix=KEY_ID),

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
+from bot.files.texts import FileTexts
 from bot.identity import keyring
 from bot.identity.server_address import address_of
 from bot.kernel.operation import Shared
 from bot.quotas import table
+from bot.quotas.file_rules import FileRules, refused_families
 from bot.quotas.money import parse_caps
 from bot.quotas.rates import Rates
 from bot.settings import GitHubApp, Settings, WrongSettings, database_url_reader
@@ -82,7 +84,9 @@ async def open_session(
         if app is not None:
             await _bind(store, app)
         renew = opened.renew if isinstance(opened, MySQL) and source else None
-        yield Session(store, make_shared(known, loaded), renew)
+        shared = make_shared(known, loaded)
+        outside = replace(shared.outside, files=FileTexts(store, known))
+        yield Session(store, replace(shared, outside=outside), renew)
     finally:
         await store.close()
 
@@ -110,6 +114,9 @@ def make_shared(known: keyring.Keys, loaded: Settings) -> Shared:
         # Without the App's client secret nobody can log in.
         login_url=address_of(loaded) if loaded.github_client_secret else "",
         caps=parse_caps(loaded.spend_caps, loaded.currency),
+        files=FileRules(
+            address_of(loaded), loaded.largest_file, refused_families(loaded.refuse_files)
+        ),
         rates=Rates(table.parse(loaded.quotas), processes=loaded.processes),
     )
 

@@ -20,6 +20,9 @@ class Reply:
     def json(self) -> str:
         return self.answer.model_dump_json()
 
+    def content_parts(self) -> list[dict[str, Any]]:
+        return self.answer.content_parts()
+
     def lean_json(self) -> str:
         """The answer for models: without nulls, defaults, and what models do not need."""
         answer = self.answer

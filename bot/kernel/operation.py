@@ -21,6 +21,7 @@ from bot.identity.keyring import Keys
 from bot.kernel import argument_errors, event_stream, tolerance
 from bot.kernel.outside import Outside, OutsideCall
 from bot.kernel.waitable import Waitable
+from bot.quotas.file_rules import FileRules
 from bot.quotas.money import Caps
 from bot.quotas.rates import Rates
 from store.agents.call_state import CallState
@@ -95,6 +96,10 @@ class Answer(BaseModel):
         """The answer for models, which pay for each character: without what is said twice."""
         return self
 
+    def content_parts(self) -> list[dict[str, Any]]:
+        """What MCP shows beside the answer's JSON: links, images and audio, as its content."""
+        return []
+
     async def as_it_is(self, _tx: Tx, _installation_id: int) -> Self:
         """The stored answer with its newest state, for a repeated call."""
         return self
@@ -117,6 +122,7 @@ class Shared:
     # The quotas of agents. Without settings no rate is counted in memory.
     rates: Rates = field(default_factory=lambda: Rates(is_open=True))
     flags: Flags = field(default_factory=Flags)
+    files: FileRules = field(default_factory=FileRules)
     # What operations call outside of the database.
     outside: Outside = field(default_factory=Outside)
 

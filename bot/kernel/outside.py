@@ -2,11 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from bot.tool_servers.connections import ToolServers
 
 T = TypeVar("T")
+
+
+class FileReader(Protocol):
+    async def read(self, installation_id: int, blob_id: str) -> None:
+        """Read the text out of a file and store it, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +19,7 @@ class Outside:
     """What this process is connected to. Each is None where nothing of its kind is served."""
 
     tool_servers: ToolServers | None = None
+    files: FileReader | None = None
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ DEFAULTS: Mapping[str, Quota] = {
     "queued_writes": Quota("writes in the queue", 200, 4000, None, IN_DATABASE),
     "open_claims": Quota("tasks that it works on", 1000, None, None, IN_DATABASE),
     "claims_an_hour": Quota("claims", 300, None, HOUR, IN_DATABASE),
+    "file_bytes": Quota("bytes of files", 2**30, 2**34, None, IN_DATABASE),
     "releases_an_hour": Quota("releases", 60, None, HOUR, IN_DATABASE),
 }
 # An agent below this share of its own quota passes when that of the installation is used up.

@@ -13,6 +13,7 @@ from store.engine.origins import SERVER, Origin
 from store.engine.sql import Dialect
 from store.engine.transaction import BeforeCommit, Numbered, TaskKey, no_effects
 from store.fetch import backfills
+from store.files import attachments, blobs, uploads
 from store.identity import credentials, sealed_rows
 from store.inbox import deliveries, diagnostics, missed_deliveries
 from store.mirror import (
@@ -205,6 +206,20 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: plugin_installations.advance(tx, INSTALLATION, "echo", 3, 5),
     lambda tx: plugin_installations.put_lines(tx, INSTALLATION, "t_1", "echo", ["A line"]),
     lambda tx: plugin_installations.lines_of(tx, INSTALLATION, "t_1"),
+    lambda tx: blobs.ensure(tx, WHOLE["blobs"]),  # type: ignore[arg-type]
+    lambda tx: blobs.add(tx, WHOLE["blobs"]),  # type: ignore[arg-type]
+    lambda tx: blobs.by_hash(tx, INSTALLATION, "hash"),
+    lambda tx: blobs.mark_used(tx, INSTALLATION, "blob"),
+    lambda tx: blobs.mark_if_unused(tx, INSTALLATION, "blob", 3),
+    lambda tx: blobs.put_chunk(tx, WHOLE["blob_chunks"]),  # type: ignore[arg-type]
+    lambda tx: blobs.set_text(tx, INSTALLATION, "blob", "none", None),
+    lambda tx: blobs.text_parts(tx, INSTALLATION, "blob"),
+    lambda tx: blobs.drop_chunks(tx, INSTALLATION, "blob", 5),
+    lambda tx: uploads.advance(tx, INSTALLATION, "upload", 0, 5),
+    lambda tx: uploads.drop(tx, INSTALLATION, "upload"),
+    lambda tx: uploads.expire(tx, INSTALLATION, "upload", 3),
+    lambda tx: attachments.detach(tx, INSTALLATION, "message", ["message"], 3),
+    lambda tx: attachments.remove(tx, WHOLE["attachments"], 3),  # type: ignore[arg-type]
     lambda tx: retention.drop_bare_messages(tx, INSTALLATION, ["message"]),
     lambda tx: retention.drop_workflows(tx, INSTALLATION, 3, 5),
     lambda tx: retention.drop_rows_of_workflows(tx, INSTALLATION, ["wf"]),

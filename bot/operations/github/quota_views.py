@@ -5,6 +5,7 @@ from pydantic import BaseModel, Field
 from bot.kernel.operation import Context
 from bot.quotas.table import Quota
 from bot.times import SECOND, stamp
+from store.files import usage
 from store.messages import messages
 from store.outbox import writes
 from store.tasks import leases, open_claims
@@ -48,7 +49,9 @@ def _view(ctx: Context, name: str, most: int, used: int, resets_at: int | None) 
 IN_MEMORY = ("calls_a_minute", "bytes_a_day", "messages_a_minute")
 
 
-async def _use_of(ctx: Context, name: str, quota: Quota) -> tuple[int, int | None]:
+async def _use_of(  # noqa: PLR0911 - one for each quota
+    ctx: Context, name: str, quota: Quota
+) -> tuple[int, int | None]:
     """How much the agent used, and when all of it is free again."""
     here = (ctx.tx, ctx.installation_id, ctx.actor.name)
     period = (quota.per_s or 0) * SECOND
@@ -63,6 +66,8 @@ async def _use_of(ctx: Context, name: str, quota: Quota) -> tuple[int, int | Non
             return (await leases.released_since(*here, since))["n"], None
         case "queued_writes":
             return await writes.count_of(*here), None
+        case "file_bytes":
+            return (await usage.of(*here))["size"], None
         case "open_claims":
             return len(await open_claims.of_holder(*here, quota.agent or 0)), None
         case _:

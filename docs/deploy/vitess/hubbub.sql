@@ -94,6 +94,30 @@ CREATE TABLE allowances (
   full_at BIGINT NOT NULL,
   PRIMARY KEY (installation_id, name)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE attachment_uses (
+  installation_id BIGINT NOT NULL,
+  kind VARCHAR(10) NOT NULL,
+  subject VARCHAR(40) NOT NULL,
+  attachment_id VARCHAR(40) NOT NULL,
+  PRIMARY KEY (installation_id, kind, subject, attachment_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_attachment_uses_file ON attachment_uses (installation_id, attachment_id);
+CREATE TABLE attachments (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  blob_id VARCHAR(40) NOT NULL,
+  name VARCHAR(200) NOT NULL,
+  type VARCHAR(120) NOT NULL,
+  size BIGINT NOT NULL,
+  owner VARCHAR(120) NOT NULL,
+  note VARCHAR(300),
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_attachments_blob ON attachments (installation_id, blob_id);
+CREATE INDEX ix_attachments_expiry ON attachments (installation_id, expires_at);
+CREATE INDEX ix_attachments_owner ON attachments (installation_id, owner, id);
 CREATE TABLE audit (
   installation_id BIGINT NOT NULL,
   seq BIGINT NOT NULL,
@@ -151,6 +175,31 @@ CREATE TABLE backfills (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_backfills_state ON backfills (installation_id, state, not_before);
 CREATE INDEX ix_backfills_waiting ON backfills (state, not_before, installation_id);
+CREATE TABLE blob_chunks (
+  installation_id BIGINT NOT NULL,
+  blob_id VARCHAR(40) NOT NULL,
+  part INTEGER NOT NULL,
+  key_id VARCHAR(20) NOT NULL,
+  sealed LONGBLOB NOT NULL,
+  PRIMARY KEY (installation_id, blob_id, part)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_blob_chunks_key ON blob_chunks (key_id);
+CREATE TABLE blobs (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  digest VARCHAR(64) NOT NULL,
+  size BIGINT NOT NULL,
+  type VARCHAR(120) NOT NULL,
+  facts LONGTEXT NOT NULL,
+  chunks INTEGER NOT NULL,
+  text_state VARCHAR(10) NOT NULL DEFAULT 'untried',
+  text_note VARCHAR(300),
+  created_at BIGINT NOT NULL,
+  unused_since BIGINT,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE UNIQUE INDEX ix_blobs_digest ON blobs (installation_id, digest);
+CREATE INDEX ix_blobs_unused ON blobs (installation_id, unused_since);
 CREATE TABLE board_syncs (
   installation_id BIGINT NOT NULL,
   repository_id BIGINT NOT NULL,
@@ -428,6 +477,13 @@ CREATE TABLE events (
   PRIMARY KEY (installation_id, seq)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_events_subject ON events (installation_id, subject, seq);
+CREATE TABLE file_usage (
+  installation_id BIGINT NOT NULL,
+  holder VARCHAR(120) NOT NULL,
+  size BIGINT NOT NULL,
+  files BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, holder)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE TABLE gate_votes (
   installation_id BIGINT NOT NULL,
   workflow_id VARCHAR(40) NOT NULL,
@@ -1214,6 +1270,20 @@ CREATE TABLE transfers (
   new_number BIGINT NOT NULL,
   PRIMARY KEY (installation_id, repository_id, number)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE uploads (
+  installation_id BIGINT NOT NULL,
+  id VARCHAR(40) NOT NULL,
+  owner VARCHAR(120) NOT NULL,
+  name VARCHAR(200) NOT NULL,
+  given_type VARCHAR(120) NOT NULL,
+  size BIGINT NOT NULL,
+  digest VARCHAR(64),
+  received BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_uploads_expiry ON uploads (installation_id, expires_at);
 CREATE TABLE usage_reports (
   installation_id BIGINT NOT NULL,
   id VARCHAR(40) NOT NULL,

@@ -1,0 +1,87 @@
+"""The bytes of files: in chunks, each encrypted for its row."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+from bot.errors import Refused
+from bot.identity.keyring import Broken, Keys
+from store.engine.transaction import Store, Tx
+from store.files import blobs
+from store.tables.files import BlobChunkRow, BlobRow
+
+PURPOSE = "files"
+# Bytes. A statement with one must be small beside the packet limits of servers, and take no longer
+# than a few milliseconds.
+CHUNK = 256 * 1024
+
+
+def sealed_for(installation_id: int, blob_id: str, part: int) -> str:
+    """What a chunk is encrypted with, so that it can be decrypted in no other row."""
+    return f"{installation_id} {blob_id} {part}"
+
+
+def seal(keys: Keys, installation_id: int, blob_id: str, part: int, content: bytes) -> BlobChunkRow:
+    return {
+        "installation_id": installation_id,
+        "blob_id": blob_id,
+        "part": part,
+        "key_id": keys.id,
+        "sealed": keys.seal(PURPOSE, sealed_for(installation_id, blob_id, part), content),
+    }
+
+
+def unseal(keys: Keys, row: BlobChunkRow) -> bytes:
+    """Raise Broken."""
+    about = sealed_for(row["installation_id"], row["blob_id"], row["part"])
+    return keys.under(row["key_id"]).open(PURPOSE, about, row["sealed"])
+
+
+def count(size: int) -> int:
+    """How many chunks so many bytes have."""
+    return -(-size // CHUNK)
+
+
+async def read_in(tx: Tx, keys: Keys, row: BlobRow, parts: Sequence[int]) -> bytes:
+    """These chunks of a file, in one transaction. Raise Refused."""
+    found = [await blobs.chunk(tx, row["installation_id"], row["id"], part) for part in parts]
+    try:
+        return b"".join(unseal(keys, each) for each in found if each is not None)
+    except Broken as exc:
+        raise unreadable(exc) from exc
+
+
+def unreadable(exc: Broken) -> Refused:
+    return Refused(
+        "unknown_attachment",
+        f"The file cannot be decrypted: {exc}. Ask who attached it to attach it again.",
+    )
+
+
+async def stream(
+    store: Store, keys: Keys, installation_id: int, blob_id: str, first: int, last: int
+) -> AsyncIterator[bytes]:
+    """The chunks from `first` to `last`, each read in a transaction of its own.
+
+    Decrypting one takes a thread, so that other calls do not wait for it. It ends early if the
+    file is removed meanwhile. Raise Refused.
+    """
+    for part in range(first, last + 1):
+        work = partial(blobs.chunk, installation_id=installation_id, blob_id=blob_id, part=part)
+        row = await store.read(work)
+        if row is None:
+            return
+        try:
+            yield await asyncio.to_thread(unseal, keys, row)
+        except Broken as exc:
+            raise unreadable(exc) from exc
+
+
+async def digest(store: Store, keys: Keys, installation_id: int, blob_id: str, chunks: int) -> str:
+    """The SHA-256 of the stored chunks. Raise Refused."""
+    found = hashlib.sha256()
+    parts = stream(store, keys, installation_id, blob_id, 0, chunks - 1)
+    async for part in parts:
+        await asyncio.to_thread(found.update, part)
+    return found.hexdigest()

@@ -1,0 +1,150 @@
+"""Runs the program that reads text out of a file: apart from the server, with limits."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import site
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from bot.files import file_types
+
+WORKER = Path(__file__).with_name("worker.py")
+# Seconds. The worker's own limit of processor time is shorter.
+TIMEOUT_S = 20.0
+# Bytes of its answer: a million characters, each at most six bytes as JSON writes them.
+MOST_ANSWER = 8 * 2**20
+# Files that one process of the server reads at once.
+AT_ONCE = 2
+Reader: TypeAlias = Literal["pdf", "docx", "html", "text"]
+READERS: Mapping[str, Reader] = {
+    file_types.PDF: "pdf",
+    file_types.DOCX: "docx",
+    "text/html": "html",
+}
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """`text` None: there is none. `note`: why, or what is missing."""
+
+    text: str | None
+    note: str | None = None
+
+
+def reader_of(kind: str) -> Reader | None:
+    """Who reads files of this type. None: nobody."""
+    if (found := READERS.get(kind)) is not None:
+        return found
+    return "text" if file_types.family(kind) == "text" else None
+
+
+class Processes:
+    """Runs a few at once. `sandbox`: the command before the command; None: the best there is."""
+
+    def __init__(self, timeout_s: float = TIMEOUT_S, sandbox: Sequence[str] | None = None) -> None:
+        self.timeout_s = timeout_s
+        self._sandbox = sandbox
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def extract(self, reader: Reader, content: AsyncIterator[bytes]) -> Extracted:
+        """Never raises because of the file."""
+        async with self._turns:
+            if self._sandbox is None:
+                self._sandbox = await best_sandbox()
+            process = await _start([*self._sandbox, *command(reader)])
+            try:
+                async with asyncio.timeout(self.timeout_s):
+                    answer, _ = await asyncio.gather(_answer(process), _feed(process, content))
+                    status = await process.wait()
+            except TimeoutError:
+                return Extracted(None, "reading it takes longer than is allowed")
+            finally:
+                await _end(process)
+        return _read(answer, status)
+
+
+def command(reader: str) -> list[str]:
+    """Without the settings of the user, and without what is in the current folder."""
+    return [sys.executable, "-I", str(WORKER), reader]
+
+
+async def _start(words: Sequence[str]) -> Process:
+    # A group of its own, so that nothing of it can outlive it. The environment has secrets.
+    return await asyncio.create_subprocess_exec(
+        *words,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+        start_new_session=True,
+    )
+
+
+async def _feed(process: Process, content: AsyncIterator[bytes]) -> None:
+    assert process.stdin is not None
+    with suppress(ConnectionError):
+        async for part in content:
+            process.stdin.write(part)
+            await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _answer(process: Process) -> bytes:
+    """What it writes. More than the limit is no answer."""
+    assert process.stdout is not None
+    found = bytearray()
+    while part := await process.stdout.read(65_536):
+        found += part
+        if len(found) > MOST_ANSWER:
+            return b""
+    return bytes(found)
+
+
+async def _end(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def _read(answer: bytes, status: int) -> Extracted:
+    if status in (-signal.SIGXCPU, -signal.SIGKILL):
+        return Extracted(None, "reading it takes longer than is allowed")
+    try:
+        found = json.loads(answer)
+        return Extracted(found["text"], found["note"])
+    except (ValueError, KeyError, TypeError):
+        return Extracted(None, "the program that reads files could not read it")
+
+
+async def best_sandbox() -> list[str]:
+    """What keeps the worker from the network and from files: bubblewrap, unshare, or nothing."""
+    for words in (_bubblewrap(), ["unshare", "--user", "--map-root-user", "--net"]):
+        if shutil.which(words[0]) is None:
+            continue
+        process = await _start([*words, sys.executable, "-I", "-c", ""])
+        assert process.stdin is not None
+        process.stdin.close()
+        if await process.wait() == 0:
+            return words
+    return []
+
+
+def _bubblewrap() -> list[str]:
+    """Only Python can be seen, and nothing can be written."""
+    seen = {sys.prefix, sys.base_prefix, str(WORKER.parent), *site.getsitepackages()}
+    folders = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", *sorted(seen)]
+    binds = [word for each in folders for word in ("--ro-bind-try", each, each)]
+    return [
+        *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+        *binds,
+        *("--dev", "/dev", "--chdir", "/", "--clearenv", "--setenv", "LC_ALL", "C.UTF-8"),
+    ]

@@ -1,0 +1,210 @@
+"""Storing files: a small one in one transaction, a large one chunk by chunk."""
+
+import hashlib
+from functools import partial
+
+from bot.errors import Refused
+from bot.files import chunks, file_types, media_facts, names
+from bot.files.chunks import CHUNK
+from bot.files.rules import KEEP_UNUSED, UPLOAD_S
+from bot.identity.keyring import Keys
+from bot.quotas import table
+from bot.quotas.file_rules import FileRules
+from bot.quotas.table import Quota
+from bot.times import SECOND
+from store.engine import ids
+from store.engine.transaction import Store, Tx
+from store.files import attachments, blobs, uploads, usage
+from store.files.attachments import FullAttachment
+from store.tables.files import AttachmentRow, BlobRow, UploadRow
+
+FILE_BYTES = "file_bytes"
+
+
+async def count(tx: Tx, quota: Quota, installation_id: int, owner: str, size: int) -> None:
+    """Count a file of its owner. Raise Refused if that is beyond a quota. People have none."""
+    await usage.change(tx, installation_id, owner, size, 1)
+    own = (await usage.of(tx, installation_id, owner))["size"]
+    everybody = (await usage.of(tx, installation_id))["size"]
+    is_person = owner.startswith("@")
+    for whose, most, used in (
+        ("agent", None if is_person else quota.agent, own),
+        ("installation", quota.installation, everybody),
+    ):
+        if most is not None and used > most:
+            raise table.refusal(
+                FILE_BYTES, whose=whose, who=owner, most=most, used=used - size, wait_s=None
+            )
+
+
+async def store_small(
+    tx: Tx,
+    keys: Keys,
+    rules: FileRules,
+    quota: Quota,
+    installation_id: int,
+    owner: str,
+    name: str,
+    given_type: str,
+    content: bytes,
+) -> FullAttachment:
+    """Store a file of one chunk. Raise Refused."""
+    now = await tx.now()
+    found = file_types.find(content, name, given_type, whole=True)
+    rules.check_family(found.family, found.type)
+    await count(tx, quota, installation_id, owner, len(content))
+    sha256 = hashlib.sha256(content).hexdigest()
+    new = _blob(installation_id, ids.new("b", now), sha256, len(content), found.type, now)
+    new["facts"] = media_facts.find(content, found.type, len(content))
+    blob = await blobs.ensure(tx, new)
+    if blob["id"] == new["id"] and content:
+        await blobs.put_chunk(tx, chunks.seal(keys, installation_id, new["id"], 0, content))
+    return await _attach(tx, blob, owner, name, found.note, now)
+
+
+def _blob(
+    installation_id: int, blob_id: str, sha256: str, size: int, kind: str, now: int
+) -> BlobRow:
+    return {
+        "installation_id": installation_id,
+        "id": blob_id,
+        "digest": sha256,
+        "size": size,
+        "type": kind,
+        "facts": {},
+        "chunks": chunks.count(size),
+        "text_state": "untried",
+        "text_note": None,
+        "created_at": now,
+        "unused_since": None,
+    }
+
+
+async def _attach(
+    tx: Tx, blob: BlobRow, owner: str, name: str, note: str | None, now: int
+) -> FullAttachment:
+    await blobs.mark_used(tx, blob["installation_id"], blob["id"])
+    row: AttachmentRow = {
+        "installation_id": blob["installation_id"],
+        "id": ids.new("f", now),
+        "blob_id": blob["id"],
+        "name": names.clean(name),
+        "type": blob["type"],
+        "size": blob["size"],
+        "owner": owner,
+        "note": note,
+        "created_at": now,
+        "expires_at": now + KEEP_UNUSED,
+    }
+    await attachments.add(tx, row)
+    return {**row, "digest": blob["digest"]}
+
+
+async def begin_upload(
+    tx: Tx,
+    quota: Quota,
+    installation_id: int,
+    owner: str,
+    name: str,
+    given_type: str,
+    size: int,
+    sha256: str | None,
+) -> UploadRow:
+    """Begin an upload, which is counted at once. Raise Refused."""
+    now = await tx.now()
+    await count(tx, quota, installation_id, owner, size)
+    row: UploadRow = {
+        "installation_id": installation_id,
+        "id": ids.new("b", now),
+        "owner": owner,
+        "name": names.clean(name),
+        "given_type": given_type[:120],
+        "size": size,
+        "digest": sha256,
+        "received": 0,
+        "created_at": now,
+        "expires_at": now + UPLOAD_S * SECOND,
+    }
+    await uploads.add(tx, row)
+    return row
+
+
+async def add_chunk(store: Store, keys: Keys, row: UploadRow, start: int, content: bytes) -> bool:
+    """Store the chunk that begins at `start`. False: another sender was faster.
+
+    Each chunk is a transaction, so other calls wait for one at most.
+    """
+    here = (row["installation_id"], row["id"])
+    sealed = chunks.seal(keys, *here, start // CHUNK, content)
+
+    async def work(tx: Tx) -> bool:
+        # After a COMMIT whose answer was lost, the work runs again.
+        now = await uploads.get(tx, *here)
+        if now is None or now["received"] == start + len(content):
+            return now is not None
+        if not await uploads.advance(tx, *here, start, len(content)):
+            return False
+        await blobs.put_chunk(tx, sealed)
+        return True
+
+    return await store.write(work)
+
+
+async def finish_upload(
+    store: Store, keys: Keys, rules: FileRules, row: UploadRow
+) -> FullAttachment:
+    """Make an attachment of a whole upload. Raise Refused, and drop the upload, if it is wrong."""
+    here = (row["installation_id"], row["id"])
+    count_ = chunks.count(row["size"])
+    sha256 = await chunks.digest(store, keys, *here, count_)
+    head = b""
+    async for part in chunks.stream(store, keys, *here, 0, 0):
+        head = part
+    found = file_types.find(head, row["name"], row["given_type"], whole=row["size"] <= CHUNK)
+    try:
+        rules.check_family(found.family, found.type)
+        _check_hash(row, sha256)
+    except Refused:
+        await store.write(partial(expire, row=row))
+        raise
+    facts = media_facts.find(head, found.type, row["size"])
+    return await store.write(partial(_finish, row=row, sha256=sha256, found=found, facts=facts))
+
+
+def _check_hash(row: UploadRow, sha256: str) -> None:
+    if row["digest"] not in (None, sha256):
+        raise Refused(
+            "invalid_arguments",
+            f"The uploaded bytes have the SHA-256 {sha256}, not {row['digest']}, so they were "
+            "dropped. Call attach_file again and upload the whole file.",
+        )
+
+
+async def _finish(
+    tx: Tx, row: UploadRow, sha256: str, found: file_types.Found, facts: media_facts.Facts
+) -> FullAttachment:
+    installation_id, upload_id = row["installation_id"], row["id"]
+    now = await tx.now()
+    if not await uploads.drop(tx, installation_id, upload_id):
+        return await attachment_of(tx, row, sha256)
+    new = _blob(installation_id, upload_id, sha256, row["size"], found.type, now)
+    blob = await blobs.ensure(tx, {**new, "facts": facts})
+    if blob["id"] != upload_id:
+        # The same content is there already. These chunks go with the next retention step.
+        await blobs.add(tx, {**new, "digest": upload_id, "unused_since": now})
+    return await _attach(tx, blob, row["owner"], row["name"], found.note, now)
+
+
+async def attachment_of(tx: Tx, row: UploadRow, sha256: str) -> FullAttachment:
+    """The attachment of an upload that another request has finished. Raise Refused."""
+    blob = await blobs.by_hash(tx, row["installation_id"], sha256)
+    found = await attachments.of_blob(tx, row["installation_id"], blob["id"], 100) if blob else []
+    for each in found:
+        if each["owner"] == row["owner"] and each["name"] == row["name"]:
+            return each
+    raise Refused("unknown_attachment", "This upload was removed. Call attach_file again.")
+
+
+async def expire(tx: Tx, row: UploadRow) -> None:
+    """Let the upload be removed by the next retention step."""
+    await uploads.expire(tx, row["installation_id"], row["id"], await tx.now())
