@@ -18,6 +18,7 @@ from webhooks import (
     websocket,
 )
 from webhooks import login as login_routes
+from webhooks.a2a import routes as a2a_routes
 from webhooks.addresses import ADDRESSES, LOCAL, Addresses
 from webhooks.app_keys import DISPATCHER, INBOX, METRICS, SIGNATURES, TOKENS, WEBHOOK_SECRETS
 from webhooks.bodies import BODIES, HANDLER_ARGS, Bodies
@@ -69,6 +70,7 @@ def create_app(
     app[SIGNATURES] = RefusedSignatures()
     _add_routes(app)
     metadata.add_routes(app.router, addresses.path_prefix())
+    a2a_routes.add_routes(app.router, login=oauth is not None)
     if login is not None:
         login_routes.add_routes(app, login)
         invitation_page.add_routes(app)

@@ -22,6 +22,7 @@ POST /webhooks/github       webhook deliveries of GitHub
 POST /api/v1/<operation>    the operations by REST; /api/v1/openapi.json describes them
 POST /enrol                 an agent gets its token for the code of an invitation
 GET /ws                     calls and events by WebSocket
+POST /a2a/v1                A2A; /.well-known/agent-card.json is the card
 GET /accounts/<account>     the page for people, in a browser
 GET /login                  people log in with GitHub; POST /logout
 GET /oauth/authorize        the login of MCP clients

@@ -21,13 +21,14 @@ from webhooks.origins import HEADER, REQUEST_ID, origin_of, request_id
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # These need a token. A webhook has a signature instead.
-GUARDED = ("/api/v1/", "/mcp")
+GUARDED = ("/api/v1/", "/mcp", "/a2a/v1")
 # After an outage of the database.
 RETRY_AFTER_S = 5
 OPEN = ("/api/v1/openapi.json", "/api/v1/docs")
 # The surface, and the name of a refused request, where the path decides.
 SURFACES: dict[str, tuple[Surface, str]] = {
     "/ws": ("websocket", "request"),
+    "/a2a/v1": ("a2a", "request"),
     "/webhooks/github": ("webhook", "webhook"),
 }
 

@@ -23,6 +23,8 @@ HEADER = "X-Request-Id"
 GUID = "X-GitHub-Delivery"
 # What a proxy or a client may give as the id of its request.
 ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# By the first part of the path.
+SURFACES: dict[str, Surface] = {"mcp": "mcp", "a2a": "a2a"}
 REQUEST_ID = web.RequestKey("request_id", str)
 
 
@@ -37,7 +39,7 @@ def request_id(request: web.Request) -> str:
 
 def origin_of(request: web.Request, surface: Surface | None = None) -> Origin:
     """`surface`: if the path does not say it."""
-    found = surface or ("mcp" if request.path.startswith("/mcp") else "rest")
+    found = surface or SURFACES.get(request.path.split("/")[1], "rest")
     remote = request.app[PROXIES].client(request)
     return Origin(found, remote, request=request_id(request))
 

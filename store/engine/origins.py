@@ -5,7 +5,17 @@ from typing import Literal, TypeAlias
 
 # `server`: Hubbub by itself, such as the end of a lease. `webhook`: a delivery of GitHub.
 Surface: TypeAlias = Literal[
-    "mcp", "stdio", "rest", "websocket", "page", "oauth", "cli", "comment", "webhook", "server"
+    "mcp",
+    "stdio",
+    "rest",
+    "websocket",
+    "a2a",
+    "page",
+    "oauth",
+    "cli",
+    "comment",
+    "webhook",
+    "server",
 ]
 # Hubbub itself, as who acts.
 BOT = "hubbub[bot]"

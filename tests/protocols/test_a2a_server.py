@@ -1,0 +1,236 @@
+"""A2A 1.0 by the client of a2a-sdk, against Hubbub's server over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from a2a.types import (
+    CancelTaskRequest,
+    GetExtendedAgentCardRequest,
+    GetTaskRequest,
+    ListTasksRequest,
+    SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
+    TaskState,
+)
+from a2a.utils.errors import (
+    InvalidParamsError,
+    PushNotificationNotSupportedError,
+    TaskNotCancelableError,
+    TaskNotFoundError,
+    UnsupportedOperationError,
+)
+
+from tests.support.a2a import closing, request, sdk_client, send
+from tests.support.engines import ON_SQLITE
+from tests.support.server_in_process import Surface, serving
+from tests.support.story import Workspace
+
+SOON_S = 20
+
+
+@dataclass
+class House:
+    """A workspace, and Hubbub's server beside it on the same database."""
+
+    workspace: Workspace
+    surface: Surface
+
+    @property
+    def repository(self) -> str:
+        return self.workspace.repository.full_name
+
+    async def token(self, agent_id: str = "client", role: Any = "developer") -> str:
+        await self.workspace.agent(agent_id, role)
+        return await self.surface.token(agent_id, role)
+
+
+@pytest.fixture
+async def house(workspace: Workspace) -> AsyncIterator[House]:
+    async with serving(workspace.store, workspace.installation.id) as surface:
+        yield House(workspace, surface)
+        surface.dispatcher.waiters.stop()  # as `hubbub serve` does, so that no stream goes on
+
+
+async def test_a_message_makes_a_task_that_another_agent_completes(house: House) -> None:
+    where = {"repository": house.repository, "title": "Mend the parser", "priority": "high"}
+    async with sdk_client(house.surface.url, await house.token(), streaming=False) as client:
+        task = await send(client, "It fails on tabs.", where)
+        assert task.status.state == TaskState.TASK_STATE_SUBMITTED
+        assert task.context_id == task.id
+        await house.workspace.settle()
+        worker = await house.workspace.agent("worker")
+        claimed = await worker.call("claim_task", task=task.id)
+        found = await client.get_task(GetTaskRequest(id=task.id))
+        assert found.status.state == TaskState.TASK_STATE_WORKING
+        assert [each.parts[0].text for each in found.history] == ["It fails on tabs."]
+        await worker.call(
+            "update_task_status",
+            task=task.id,
+            fence=claimed["task"]["fence"],
+            status="completed",
+            result="Tabs are read now.",
+        )
+        done = await client.get_task(GetTaskRequest(id=task.id, history_length=0))
+    assert done.status.state == TaskState.TASK_STATE_COMPLETED
+    assert not done.history
+    assert [(a.name, a.parts[0].text) for a in done.artifacts] == [("result", "Tabs are read now.")]
+    shown = dict(done.metadata["hubbub"])
+    assert shown["task"] == f"{house.repository}#1"
+    assert shown["title"] == "Mend the parser"
+    assert shown["priority"] == "high"
+
+
+@ON_SQLITE
+async def test_a_message_that_is_sent_again_makes_one_task(house: House) -> None:
+    where = {"repository": house.repository}
+    async with sdk_client(house.surface.url, await house.token(), streaming=False) as client:
+        first = await send(client, "Mend it", where, message_id="m-1")
+        again = await send(client, "Mend it", where, message_id="m-1")
+        assert again.id == first.id
+        with pytest.raises(InvalidParamsError, match="another call"):
+            await send(client, "Another text", where, message_id="m-1")
+        listed = await client.list_tasks(ListTasksRequest())
+    assert [each.id for each in listed.tasks] == [first.id]
+    assert not listed.next_page_token
+
+
+async def test_a_stream_shows_what_happens_until_the_task_ends(house: House) -> None:
+    async with sdk_client(
+        house.surface.url, await house.token(), path=f"/a2a/repositories/{house.repository}"
+    ) as client:
+        updates: list[Any] = []
+        async with (
+            asyncio.timeout(SOON_S),
+            closing(client.send_message(request("Mend it"))) as stream,
+        ):
+            async for each in stream:
+                updates.append(each)
+                if each.HasField("task"):
+                    await house.workspace.settle()
+                    worker = await house.workspace.agent("worker")
+                    held = (await worker.call("claim_task", task=each.task.id))["task"]
+                    report = {"task": held["id"], "fence": held["fence"]}
+                    await worker.call(
+                        "update_task_status", **report, status="in_progress", progress=40
+                    )
+                    await worker.call(
+                        "update_task_status", **report, status="completed", result="Mended."
+                    )
+    seen = [
+        TaskState.Name(each.status_update.status.state).removeprefix("TASK_STATE_")
+        if each.HasField("status_update")
+        else each.WhichOneof("payload")
+        for each in updates
+    ]
+    assert seen == ["task", "SUBMITTED", "WORKING", "WORKING", "artifact_update", "COMPLETED"]
+    assert updates[-2].artifact_update.artifact.parts[0].text == "Mended."
+    assert updates[3].status_update.status.message.parts[0].text == "40 % done"
+
+
+@ON_SQLITE
+async def test_a_question_is_answered_by_a_message(house: House) -> None:
+    issue = await house.workspace.task()
+    worker = await house.workspace.agent("worker")
+    held = (await worker.call("claim_task", task=house.workspace.name(issue)))["task"]
+    report = {"task": held["id"], "fence": held["fence"], "status": "in_progress"}
+    async with sdk_client(house.surface.url, await house.token()) as client:
+        async with (
+            asyncio.timeout(SOON_S),
+            closing(client.subscribe(SubscribeToTaskRequest(id=held["id"]))) as stream,
+        ):
+            assert (await anext(stream)).task.status.state == TaskState.TASK_STATE_WORKING
+            await worker.call("update_task_status", **report, question="Tabs or spaces?")
+            asked = (await anext(stream)).status_update.status
+            assert asked.state == TaskState.TASK_STATE_INPUT_REQUIRED
+            assert asked.message.parts[0].text == "Tabs or spaces?"
+        async with closing(client.send_message(request("Spaces", task_id=held["id"]))) as sent:
+            assert (await anext(sent)).task.id == held["id"]
+        letters = await worker.call("get_messages")
+    assert [(each["sender"], each["body"], each["task"]) for each in letters["messages"]] == [
+        ("client", "Spaces", house.workspace.name(issue))
+    ]
+
+
+@ON_SQLITE
+async def test_a_message_to_an_agent_begins_a_thread(house: House) -> None:
+    worker = await house.workspace.agent("worker")
+    async with sdk_client(
+        house.surface.url, await house.token(), path="/a2a/agents/worker", streaming=False
+    ) as client:
+        answer = await send(client, "Why is the build slow?")
+        (got,) = (await worker.call("get_messages"))["messages"]
+        assert (got["body"], got["thread_id"]) == ("Why is the build slow?", answer.context_id)
+        await worker.call("send_message", to="client", body="The cache.", reply_to=got["id"])
+        again = await send(client, "Thanks", context_id=answer.context_id)
+    assert again.context_id == answer.context_id
+    assert answer.parts[0].text.startswith("Sent to worker.")
+
+
+@ON_SQLITE
+async def test_a_task_is_cancelled_once_and_takes_no_messages_then(house: House) -> None:
+    token = await house.token("lead", "tech-lead")
+    issue = await house.workspace.task()
+    async with sdk_client(house.surface.url, token, streaming=False) as client:
+        cancelled = await client.cancel_task(CancelTaskRequest(id=house.workspace.name(issue)))
+        assert cancelled.status.state == TaskState.TASK_STATE_CANCELED
+        with pytest.raises(TaskNotCancelableError):
+            await client.cancel_task(CancelTaskRequest(id=cancelled.id))
+        with pytest.raises(UnsupportedOperationError):
+            await send(client, "Go on", task_id=cancelled.id)
+    async with sdk_client(house.surface.url, token) as client:
+        with pytest.raises(UnsupportedOperationError):
+            await anext(client.subscribe(SubscribeToTaskRequest(id=cancelled.id)))
+
+
+@ON_SQLITE
+async def test_who_made_a_task_cancels_it_while_nobody_has_claimed_it(house: House) -> None:
+    async with sdk_client(house.surface.url, await house.token(), streaming=False) as client:
+        task = await send(client, "Mend it", {"repository": house.repository})
+        await house.workspace.settle()
+        await client.cancel_task(CancelTaskRequest(id=task.id))
+        await house.workspace.settle()
+        found = await client.get_task(GetTaskRequest(id=task.id))
+    assert found.status.state == TaskState.TASK_STATE_CANCELED
+
+
+@ON_SQLITE
+async def test_the_extended_card_names_the_agents(house: House) -> None:
+    await house.workspace.agent("worker", "developer", "python")
+    async with sdk_client(house.surface.url, await house.token()) as client:
+        card = await client.get_extended_agent_card(GetExtendedAgentCardRequest())
+    skills = [each.id for each in card.skills]
+    assert skills == ["task", "message", "capability:python", "agent:client", "agent:worker"]
+
+
+@ON_SQLITE
+async def test_a_blocking_message_waits_for_the_end_of_the_task(house: House) -> None:
+    async with sdk_client(house.surface.url, await house.token(), streaming=False) as client:
+        where = {"repository": house.repository}
+        sending = asyncio.create_task(send(client, "Mend it", where, message_id="m", wait=True))
+        tasks: list[Any] = []
+        while not tasks:
+            tasks = list((await client.list_tasks(ListTasksRequest())).tasks)
+        await house.workspace.settle()
+        worker = await house.workspace.agent("worker")
+        held = (await worker.call("claim_task", task=tasks[0].id))["task"]
+        report = {"task": held["id"], "fence": held["fence"], "status": "completed"}
+        await worker.call("update_task_status", **report, result="Mended.")
+        async with asyncio.timeout(SOON_S):
+            done = await sending
+    assert done.status.state == TaskState.TASK_STATE_COMPLETED
+    assert done.artifacts[0].parts[0].text == "Mended."
+
+
+@ON_SQLITE
+async def test_push_notifications_and_tasks_of_others_are_refused(house: House) -> None:
+    async with sdk_client(house.surface.url, await house.token(), streaming=False) as client:
+        with pytest.raises(PushNotificationNotSupportedError):
+            await client.create_task_push_notification_config(
+                TaskPushNotificationConfig(task_id="t", url="http://10.0.0.1/")
+            )
+        for unknown in ("t_0123456789abcdefghij", "acme/other#1", "\u2028", "../../etc"):
+            with pytest.raises(TaskNotFoundError):
+                await client.get_task(GetTaskRequest(id=unknown))

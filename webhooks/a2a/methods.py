@@ -1,0 +1,214 @@
+"""The methods of A2A that answer once. Each calls operations, and shows what they answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeAlias
+
+from bot.identity import permissions
+from bot.protocols.a2a import cards, errors, requests, sending, states, tasks
+from bot.protocols.a2a.errors import RpcError
+from bot.protocols.a2a.requests import Params
+from bot.protocols.a2a.sending import Call, Sent
+from bot.protocols.a2a.tasks import Values
+from webhooks.a2a.following import follow
+from webhooks.a2a.session import Session
+
+# How long SendMessage waits for the end of the task, unless it shall return immediately.
+WAIT_S = 50.0
+PAGE = 50
+# The pages of `list_agents` that an extended card reads.
+MOST_PAGES = 5
+# The states of `list_tasks` that have all tasks of a state of A2A.
+LISTED = {
+    states.SUBMITTED: "open",
+    states.WORKING: "open",
+    states.INPUT_REQUIRED: "open",
+    states.COMPLETED: "completed",
+    states.FAILED: "failed",
+    states.CANCELED: "cancelled",
+}
+
+
+async def send(session: Session, params: requests.SendMessage) -> Values:
+    """What the message made. A task is returned as it is when it ended, or the time did."""
+    answer = await begin(session, params)
+    settings = params.configuration or requests.Configuration()
+    if "task" in answer:
+        if not settings.return_immediately:
+            await _wait(session, answer["task"]["id"])
+        found = await session.task(answer["task"]["id"])
+        return {"task": tasks.of_answer(found, settings.history_length)}
+    return answer
+
+
+async def begin(session: Session, params: requests.SendMessage) -> Values:
+    """Do what the message asks for. Return a message, or a task as it is at this moment."""
+    sent = sending.read(params)
+    call = await _call_for(session, sent)
+    answer: Values = await session.call(call.operation, call.arguments, call.key)
+    if call.operation == "create_task":
+        return {"task": tasks.of_answer(answer)}
+    about = call.arguments.get("task") or call.arguments.get("issue")
+    if about is not None:
+        return {"task": tasks.of_answer(await session.task(about))}
+    return {"message": sending.confirmation(answer, sent.message.message_id)}
+
+
+async def _call_for(session: Session, sent: Sent) -> Call:
+    message = sent.message
+    if (ref := message.task_id) is not None:
+        found = await session.task(ref)
+        return sending.to_task(sent, found["task"], by_person=session.actor.is_person)
+    if sent.is_in_thread:
+        return sending.to_agents(sent, sent.recipient or await _other(session, sent))
+    if message.context_id is not None and (known := await _known_task(session, sent)):
+        return sending.to_task(sent, known["task"], by_person=session.actor.is_person)
+    if sent.recipient is not None:
+        return sending.to_agents(sent, sent.recipient)
+    return sending.new_task(sent)
+
+
+async def _known_task(session: Session, sent: Sent) -> Values | None:
+    try:
+        return await session.task(sent.message.context_id or "")
+    except RpcError as exc:
+        if exc.code == errors.TASK_NOT_FOUND:
+            return None
+        raise
+
+
+async def _other(session: Session, sent: Sent) -> str:
+    """Who wrote the last message of the thread, or to whom the caller did."""
+    where = {"thread_id": sent.message.context_id, "limit": 100}
+    thread = (await session.call("get_messages", where))["messages"]
+    me = session.actor.name
+    others = [each["to"] if each["sender"] == me else each["sender"] for each in thread]
+    if not others:
+        raise errors.invalid("metadata.hubbub.to", "is missing: nobody else is in the thread")
+    return str(others[-1])
+
+
+async def _wait(session: Session, task_id: str) -> None:
+    """Until the task ends or needs somebody, at most WAIT_S."""
+    ends = states.TERMINAL | states.INTERRUPTED
+    try:
+        async with asyncio.timeout(WAIT_S), aclosing(follow(session, task_id, ends)) as updates:
+            async for _ in updates:
+                if session.is_gone:
+                    return
+    except TimeoutError:
+        return
+
+
+async def get(session: Session, params: requests.GetTask) -> Values:
+    return tasks.of_answer(await session.task(params.id), params.history_length)
+
+
+async def list_all(session: Session, params: requests.ListTasks) -> Values:
+    """Newest first."""
+    size = params.page_size or PAGE
+    if params.status is not None and params.status not in states.ALL:
+        raise errors.invalid("status", f"must be one of {', '.join(sorted(states.ALL))}")
+    found, following = await _page(session, params, size)
+    shown = [
+        await _list_entry(session, params, task)
+        for task in found
+        if _is_wanted(params, tasks.status_of(task)["state"], task)
+    ]
+    return {
+        "tasks": shown,
+        "nextPageToken": following or "",
+        "pageSize": size,
+        # Of this page: Hubbub counts tasks for people only.
+        "totalSize": len(shown),
+    }
+
+
+async def _page(
+    session: Session, params: requests.ListTasks, size: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    if params.context_id is not None:
+        try:
+            return [(await session.task(params.context_id))["task"]], None
+        except RpcError as exc:
+            if exc.code == errors.TASK_NOT_FOUND:
+                return [], None
+            raise
+    state = LISTED.get(params.status, "none") if params.status else "any"
+    if state == "none":
+        return [], None
+    arguments: dict[str, Any] = {"state": state, "detail": "full", "limit": size}
+    if params.page_token:
+        arguments["cursor"] = params.page_token
+    if params.tenant is not None and not sending.is_agent(params.tenant):
+        arguments["repository"] = params.tenant
+    answer = await session.call("list_tasks", arguments)
+    return answer["tasks"], answer["next_cursor"]
+
+
+def _is_wanted(params: requests.ListTasks, state: str, task: Values) -> bool:
+    if params.status is not None and state != params.status:
+        return False
+    if params.status_timestamp_after is None:
+        return True
+    try:
+        return tasks.is_after(task, params.status_timestamp_after)
+    except ValueError as exc:
+        raise errors.invalid("statusTimestampAfter", "must be a time in ISO 8601") from exc
+
+
+async def _list_entry(session: Session, params: requests.ListTasks, task: Values) -> Values:
+    """With history and artifacts only if the caller asks for them, as each costs a read."""
+    if not params.include_artifacts and not params.history_length:
+        return tasks.of_answer({"task": task}, artifacts=False)
+    found = await session.task(task["id"])
+    return tasks.of_answer(
+        found, params.history_length or 0, artifacts=bool(params.include_artifacts)
+    )
+
+
+async def cancel(session: Session, params: requests.OneTask) -> Values:
+    """By whoever may decide about tasks, or by who made a task that nobody has claimed."""
+    task = (await session.task(params.id))["task"]
+    if tasks.status_of(task)["state"] in states.TERMINAL:
+        raise RpcError(
+            errors.NOT_CANCELABLE,
+            f"The task is {task['state']} already.",
+            metadata={"taskId": task["id"]},
+        )
+    if permissions.may_call(session.actor, "change_task"):
+        await session.call("change_task", {"task": task["id"], "state": "cancelled"})
+    else:
+        close = {"issue": task["id"], "state": "not_planned"}
+        await session.call("github_update_issue", close)
+    return tasks.of_answer(await session.task(params.id))
+
+
+async def extended_card(session: Session, params: Params) -> Values:
+    found: list[Values] = []
+    cursor: str | None = None
+    for _ in range(MOST_PAGES):
+        page = await session.call("list_agents", {"limit": 100, "cursor": cursor})
+        found += page["agents"]
+        if (cursor := page["next_cursor"]) is None:
+            break
+    return cards.with_agents(cards.public(session.base, params.tenant), found)
+
+
+Method: TypeAlias = Callable[[Session, Any], Awaitable[Values]]
+METHODS: dict[str, tuple[type[Params], Method]] = {
+    "SendMessage": (requests.SendMessage, send),
+    "GetTask": (requests.GetTask, get),
+    "ListTasks": (requests.ListTasks, list_all),
+    "CancelTask": (requests.OneTask, cancel),
+    "GetExtendedAgentCard": (Params, extended_card),
+}
+PUSH = frozenset(
+    {
+        "CreateTaskPushNotificationConfig",
+        "GetTaskPushNotificationConfig",
+        "ListTaskPushNotificationConfigs",
+        "DeleteTaskPushNotificationConfig",
+    }
+)
