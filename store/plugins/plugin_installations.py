@@ -11,7 +11,7 @@ from store.tables.plugins import PluginInstallationRow
 
 COLUMNS = tuple(PluginInstallationRow.__annotations__)
 KEY = ("installation_id", "plugin")
-LINE_COLUMNS = ("installation_id", "task_id", "plugin", "lines", "updated_at")
+LINE_COLUMNS = ("installation_id", "task_id", "plugin", "texts", "updated_at")
 LINE_KEY = LINE_COLUMNS[:3]
 # Plug-ins with events, of all installations, in one look.
 MOST_DUE = 50
@@ -133,7 +133,7 @@ async def put_lines(
         installation_id=installation_id,
         task_id=task_id,
         plugin=plugin,
-        lines=json_text.text(list(lines)),
+        texts=json_text.text(list(lines)),
         updated_at=await tx.now(),
     )
 
@@ -141,7 +141,7 @@ async def put_lines(
 async def lines_of(tx: Tx, installation_id: int, task_id: str) -> dict[str, list[str]]:
     """The lines for the card of a task, by plug-in; only of plug-ins that are on."""
     rows: list[Any] = await tx.all(
-        "SELECT l.plugin, l.lines FROM plugin_card_lines l JOIN plugin_installations p "
+        "SELECT l.plugin, l.texts FROM plugin_card_lines l JOIN plugin_installations p "
         "ON p.installation_id = l.installation_id AND p.plugin = l.plugin "
         "WHERE l.installation_id = :i AND l.task_id = :t AND p.installation_id = :i "
         "AND p.state = 'on' ORDER BY l.plugin LIMIT :n",
@@ -149,4 +149,4 @@ async def lines_of(tx: Tx, installation_id: int, task_id: str) -> dict[str, list
         t=task_id,
         n=MOST,
     )
-    return {row["plugin"]: json_text.value(row["lines"]) for row in rows}
+    return {row["plugin"]: json_text.value(row["texts"]) for row in rows}

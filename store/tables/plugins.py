@@ -85,7 +85,7 @@ class PluginCardLineRow(TypedDict):
     installation_id: Annotated[int, KEY]
     task_id: Annotated[str, KEY, Text(40)]
     plugin: Annotated[str, KEY, Text(40)]
-    lines: Json
+    texts: Json
     updated_at: int
 
 

@@ -817,7 +817,7 @@ CREATE TABLE plugin_card_lines (
   installation_id BIGINT NOT NULL,
   task_id VARCHAR(40) NOT NULL,
   plugin VARCHAR(40) NOT NULL,
-  `lines` LONGTEXT NOT NULL,
+  texts LONGTEXT NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (installation_id, task_id, plugin)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;

@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS plugin_card_lines (
   installation_id BIGINT NOT NULL,
   task_id VARCHAR(40) NOT NULL,
   plugin VARCHAR(40) NOT NULL,
-  lines LONGTEXT NOT NULL,
+  texts LONGTEXT NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (installation_id, task_id, plugin),
   KEY ix_plugin_card_lines_plugin (installation_id, plugin, task_id),

@@ -50,7 +50,7 @@ CREATE TABLE plugin_card_lines (
   installation_id BIGINT NOT NULL,
   task_id VARCHAR(40) NOT NULL,
   plugin VARCHAR(40) NOT NULL,
-  lines TEXT NOT NULL,
+  texts TEXT NOT NULL,
   updated_at BIGINT NOT NULL,
   PRIMARY KEY (installation_id, task_id, plugin)
 );
