@@ -45,6 +45,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown_ref": (404, "The repository has no such branch, tag or commit."),
     "unknown_write": (404, "The write does not exist, or it belongs to another agent."),
     "unknown_target": (404, "There is no target of notifications with this id or name."),
+    "unknown_tool": (404, "No tool server within reach has a tool with this name."),
     "unknown_delivery": (404, "There is no such delivery, or the caller may not see it."),
     "unknown_comment": (404, "There is no such comment on this issue or pull request."),
     "withheld": (
@@ -77,6 +78,15 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "loop_stopped": (409, "Two agents only answered each other; `details.between` names them."),
     "own_work": (409, "The agent worked on the pull request, so it cannot decide about it."),
+    "tool_parked": (409, "The tool changed, or people parked it; a tech-lead has to accept it."),
+    "tool_limit": (
+        429,
+        "A limit on the tool is used up; `details.limit` says which, `details.retry_after_s` when.",
+    ),
+    "tool_unavailable": (
+        502,
+        "The tool's server gave no answer, for the reason in `details.why`; call again.",
+    ),
     "outcome_unknown": (
         409,
         "The call began to call somebody outside, and what came of it is not known.",

@@ -27,6 +27,7 @@ SETTLED = {
     "notices": "created_at < :before",
     "plugin_card_lines": "updated_at < :before",
     "credentials": "expires_at < :before",
+    "tool_cache": "expires_at < :before",
     # The sums of all days stay.
     "usage_sums": "day > 0 AND last_at < :before",
 }
@@ -39,6 +40,8 @@ GROWING = {
     "check_runs": ("id", "completed_at"),
     "workflow_jobs": ("id", "completed_at"),
     "workflow_runs": ("id", "updated_at"),
+    "tool_calls": ("id", "at"),
+    "tool_usage": ("day", "day"),
 }
 # Tables that keep the rows of a suspended installation, because it may return with its tasks.
 KEPT_WHILE_SUSPENDED = ("installations", "repositories")

@@ -15,8 +15,8 @@ REFERENCES = """
 accept access action agent_id agents assignees base blocked_by branch capabilities capability
 conclusion consultation context_id context_ids event head holder issue label labels lease merge
 message_id milestone parent parent_id priority pull_request reaction reason ref repository
-reviewers role sha size snapshot_id state status task thread_id to type unblocked_by visibility
-workflow write_id
+reviewers role server sha size snapshot_id state status task thread_id to tool type unblocked_by
+visibility workflow write_id
 """
 SHOWN = frozenset(REFERENCES.split())
 # The arguments that say what a call is about, the first one that is there.
@@ -29,6 +29,7 @@ SUBJECTS = (
     "consultation",
     "write_id",
     "agent_id",
+    "tool",
     "repository",
     "to",
 )

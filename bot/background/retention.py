@@ -49,7 +49,9 @@ class RetentionTimes:
     requests: int = DAY
 
     def for_table(self, table: str) -> int:
-        return {"deliveries": self.deliveries, "requests": self.requests}.get(table, self.history)
+        # A kept answer of a tool has its own end.
+        own = {"deliveries": self.deliveries, "requests": self.requests, "tool_cache": 0}
+        return own.get(table, self.history)
 
 
 def retention_times(settings: Settings) -> RetentionTimes:

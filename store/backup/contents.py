@@ -167,6 +167,9 @@ CONTENTS: dict[str, Content] = {
         "people turned these plug-ins on; the settings stay encrypted with the main secret"
     ),
     "plugin_card_lines": Whole("so that cards keep their lines"),
+    "tool_calls": Whole(HISTORY),
+    "tool_usage": Whole("so that daily limits on tools hold after a restore too"),
+    "tool_cache": Nothing("an answer that is missing is asked for again"),
     "requests": Whole("so that a call that is repeated with its key is done once"),
     "facts": Part(
         f"name NOT IN ({_sql_list(LEFT_OUT_FACTS)})",

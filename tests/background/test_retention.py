@@ -12,7 +12,7 @@ from bot.identity.credentials import Grant
 from bot.notifications import trials
 from fixtures.github import Issue
 from store.engine.transaction import Tx
-from store.mounts import mount_log
+from store.mounts import mount_log, tool_calls
 from store.notifications import notifications
 from store.plugins import plugin_installations
 from store.retention import GROWING, SETTLED, drop_leases
@@ -94,6 +94,8 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
 async def add_log_of_mount(tx: Tx, workspace: Workspace) -> None:
     now = await tx.now()
     await mount_log.add(tx, workspace.installation.id, "mount", now, "info", "Connected.")
+    here = (tx, workspace.installation.id)
+    await tool_calls.keep_answer(*here, "key", ("mount", "tool"), now + 1, {})
 
 
 async def add_lines_of_plugin(tx: Tx, workspace: Workspace) -> None:

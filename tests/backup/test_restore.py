@@ -379,5 +379,5 @@ def test_code_is_in_a_backup_only_if_asked_for() -> None:
     without = {table.name for table, _ in in_backup(code=False)}
     assert with_code - without == {"code_objects"}
     assert {name for name, each in CONTENTS.items() if isinstance(each, Nothing)} == {
-        *("search_texts", "permissions", "code_objects", "senders", "flag_counts")
+        *("search_texts", "permissions", "code_objects", "senders", "flag_counts", "tool_cache")
     }

@@ -26,7 +26,7 @@ from store.mirror import (
     search_index,
     threads,
 )
-from store.mounts import mount_log, mounts
+from store.mounts import mount_log, mounts, tool_calls, tool_lookup
 from store.mounts import tools as tools_of_mounts
 from store.outbox import issue_changes, sender_leases
 from store.plugins import plugin_installations, plugins
@@ -220,6 +220,21 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: uploads.expire(tx, INSTALLATION, "upload", 3),
     lambda tx: attachments.detach(tx, INSTALLATION, "message", ["message"], 3),
     lambda tx: attachments.remove(tx, WHOLE["attachments"], 3),  # type: ignore[arg-type]
+    lambda tx: tool_calls.add(tx, WHOLE["tool_calls"]),  # type: ignore[arg-type]
+    lambda tx: tool_calls.end(tx, INSTALLATION, "call", {}),
+    lambda tx: tool_calls.newest(tx, INSTALLATION, "mount", "tool", 5),
+    lambda tx: tool_calls.lock_usage(tx, INSTALLATION, 1, "mount", "tool"),
+    lambda tx: tool_calls.put_usage(tx, WHOLE["tool_usage"]),  # type: ignore[arg-type]
+    lambda tx: tool_calls.give_back(tx, INSTALLATION, 1, "mount", "tool", 3),
+    lambda tx: tool_lookup.active(tx, INSTALLATION, None),
+    lambda tx: tool_lookup.schemas(tx, INSTALLATION, [("mount", "tool")]),
+    lambda tx: tool_lookup.names(tx, INSTALLATION, "mount"),
+    lambda tx: tool_lookup.pinned_tools(tx, INSTALLATION),
+    lambda tx: tool_lookup.count_pinned(tx, INSTALLATION),
+    lambda tx: tool_calls.costs_of_day(tx, INSTALLATION, 1, 5),
+    lambda tx: tool_calls.costs_of_task(tx, INSTALLATION, "task"),
+    lambda tx: tool_calls.kept_answer(tx, INSTALLATION, "key", 3),
+    lambda tx: tool_calls.keep_answer(tx, INSTALLATION, "key", ("mount", "tool"), 9, {}),
     lambda tx: retention.drop_bare_messages(tx, INSTALLATION, ["message"]),
     lambda tx: retention.drop_workflows(tx, INSTALLATION, 3, 5),
     lambda tx: retention.drop_rows_of_workflows(tx, INSTALLATION, ["wf"]),

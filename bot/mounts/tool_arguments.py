@@ -1,0 +1,193 @@
+"""Checks the arguments of a call against the schema of a tool, which somebody else wrote.
+
+So the check is bounded: it makes a limited number of steps, runs no regular expression of the
+schema, and follows no reference to another document. What it cannot check it lets pass, because
+the tool's server checks too.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache, wraps
+from typing import Any
+
+from jsonschema import validators
+from jsonschema.exceptions import UnknownType, ValidationError, best_match
+from jsonschema.validators import Draft202012Validator
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from bot.kernel import argument_errors
+from bot.kernel.sentences import shorten
+
+MOST_STEPS = 20_000
+MOST_SHOWN = 5
+# Of a list whose items must differ: to compare them takes time by the square of their number.
+MOST_COMPARED = 500
+LONGEST = 160
+TYPES = {
+    "object": "an object",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "null": "null",
+}
+# A regular expression of the schema may take years, so the tool's server runs it.
+WITHOUT = ("pattern", "patternProperties", "format", "unevaluatedItems", "unevaluatedProperties")
+# What a schema that is no schema raises.
+NO_SCHEMA = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    UnknownType,
+    Unresolvable,
+    ValueError,
+)
+
+_steps: ContextVar[list[int]] = ContextVar("steps")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """`place`: as `items[0].name`; empty for the arguments as a whole."""
+
+    place: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"`{self.place}` {self.why}" if self.place else f"the arguments {self.why}"
+
+
+class _TooLong(Exception):
+    pass
+
+
+def problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with the arguments, at most five."""
+    token = _steps.set([MOST_STEPS])
+    try:
+        checker = _checker(str(schema.get("$schema", "")))(schema, registry=Registry())
+        found = []
+        for error in checker.iter_errors(arguments):
+            found.append(_problem(_deepest(error)))
+            if len(found) == MOST_SHOWN:
+                break
+    except (_TooLong, *NO_SCHEMA):
+        return []
+    finally:
+        _steps.reset(token)
+    return list(dict.fromkeys(found))
+
+
+def _deepest(error: ValidationError) -> ValidationError:
+    """Of alternatives the one that fits best."""
+    return best_match([error]) or error
+
+
+@cache
+def _checker(draft: str) -> Any:
+    whole = validators.validator_for({"$schema": draft}, default=Draft202012Validator)
+    counted = {name: _with_bound(rule) for name, rule in whole.VALIDATORS.items()}
+    counted |= {name: _nothing for name in WITHOUT if name in counted}
+    counted["additionalProperties"] = _unless_patterns(counted["additionalProperties"])
+    counted["uniqueItems"] = _unless_long(counted["uniqueItems"])
+    return validators.extend(whole, counted)  # type: ignore[no-untyped-call]
+
+
+def _with_bound(rule: Any) -> Any:
+    @wraps(rule)
+    def check(validator: Any, value: Any, given: Any, schema: Any) -> Iterator[ValidationError]:
+        left = _steps.get()
+        left[0] -= 1
+        if left[0] < 0:
+            raise _TooLong
+        yield from rule(validator, value, given, schema) or ()
+
+    return check
+
+
+def _nothing(*_: Any) -> Iterator[ValidationError]:
+    return iter(())
+
+
+def _unless_patterns(rule: Any) -> Any:
+    """It would run the patterns to see which properties are additional."""
+
+    def check(validator: Any, value: Any, given: Any, schema: Any) -> Iterator[ValidationError]:
+        if "patternProperties" not in schema:
+            yield from rule(validator, value, given, schema)
+
+    return check
+
+
+def _unless_long(rule: Any) -> Any:
+    def check(validator: Any, value: Any, given: Any, schema: Any) -> Iterator[ValidationError]:
+        if isinstance(given, list) and len(given) <= MOST_COMPARED:
+            yield from rule(validator, value, given, schema)
+
+    return check
+
+
+def _problem(error: ValidationError) -> Problem:
+    place = _name(list(error.absolute_path))
+    rule, value, given = error.validator, error.validator_value, error.instance
+    if rule == "required" and isinstance(given, dict) and isinstance(value, list):
+        missing = [str(each) for each in value if each not in given]
+        return Problem(_inner_name(place, missing[0][:LONGEST]), "is missing")
+    if rule == "additionalProperties" and isinstance(given, dict):
+        schema: Any = error.schema
+        known = list(schema.get("properties", {}))
+        extra = next((each for each in given if each not in known), "")
+        hint = argument_errors.nearest(extra, known)
+        return Problem(_inner_name(place, extra[:LONGEST]), f"is not an argument of the tool{hint}")
+    return Problem(place, _why(rule, value, given))
+
+
+def _why(rule: object, value: Any, given: Any) -> str:
+    if rule == "type":
+        wanted = [TYPES.get(each, f"a {each}") for each in _list(value)]
+        return f"must be {' or '.join(wanted)}, and is {_kind(given)}"
+    if rule in ("enum", "const"):
+        choices = ", ".join(str(each)[:40] for each in _list(value)[:20])
+        return f"must be one of {choices}" if rule == "enum" else f"must be {choices}"
+    limits = {
+        "minimum": f"must be at least {value}",
+        "maximum": f"must be at most {value}",
+        "exclusiveMinimum": f"must be more than {value}",
+        "exclusiveMaximum": f"must be less than {value}",
+        "minLength": f"must have at least {value} characters",
+        "maxLength": f"must have at most {value} characters",
+        "minItems": f"must have at least {value} items",
+        "maxItems": f"must have at most {value} items",
+        "uniqueItems": "must not have the same item twice",
+        "anyOf": "fits none of the forms that the tool takes",
+        "oneOf": "must fit exactly one of the forms that the tool takes",
+    }
+    # The library's messages repeat the value, which may be long or a secret.
+    return limits.get(str(rule)) or f"does not fit the rule {shorten(str(rule), 40)} of the schema"
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _kind(given: Any) -> str:
+    if isinstance(given, bool):
+        return "a boolean"
+    names = {dict: "object", list: "array", str: "string", type(None): "null"}
+    return TYPES[names[type(given)]] if type(given) in names else "a number"
+
+
+def _name(path: list[Any]) -> str:
+    name = ""
+    for part in path:
+        name = (
+            f"{name}[{part}]" if isinstance(part, int) else _inner_name(name, str(part)[:LONGEST])
+        )
+    return name[:300]
+
+
+def _inner_name(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name

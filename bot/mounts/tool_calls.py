@@ -1,0 +1,239 @@
+"""One call of a tool of another server: what is checked before it, and recorded after it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.errors import Refused
+from bot.identity.actors import Actor
+from bot.identity.keyring import Broken, Keys
+from bot.kernel.operation import Context
+from bot.mounts import health, tool_access, tool_finding, tool_limits, tool_policies, tool_results
+from bot.mounts.specs import spec_of
+from bot.mounts.tool_arguments import problems
+from bot.mounts.tool_attempts import Attempts, Outcome, Target
+from bot.mounts.tool_finding import NamedTool
+from bot.mounts.tool_results import Shown
+from bot.times import SECOND
+from bot.tool_servers.breakers import CircuitOpen
+from bot.tool_servers.connections import Unavailable
+from store.engine import ids
+from store.engine.transaction import Tx
+from store.mounts import mounts, tool_calls, tools
+from store.tables.mounts import MountRow, ToolRow
+from store.tables.tool_calls import ToolCallRow
+from store.tasks import open_claims
+
+LARGEST_ARGUMENTS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Answered:
+    """`served_by`: the server that answered in place of the tool's own."""
+
+    tool: NamedTool
+    shown: Shown
+    is_error: bool = False
+    is_kept: bool = False
+    served_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call that was checked and counted, and is to be made now."""
+
+    tool: NamedTool
+    call: ToolCallRow
+    attempts: Attempts
+    # By which its answer is kept. Empty if it is not.
+    cache_key: str
+
+
+async def prepare(ctx: Context, name: str, arguments: dict[str, Any]) -> Prepared | Answered:
+    """Check and count a call. Raise Refused. An answer that is kept is returned at once."""
+    tool = await tool_finding.find(ctx.tx, ctx.actor, name)
+    tool_finding.check(ctx.actor, tool)
+    text = _check_arguments(tool, arguments)
+    cache_key = _cache_key(tool, text)
+    here = (ctx.tx, ctx.installation_id)
+    if cache_key and (kept := await tool_calls.kept_answer(*here, cache_key, ctx.now)) is not None:
+        await tool_calls.add(ctx.tx, {**_row(ctx, tool, 0), "outcome": "ok", "cached": 1})
+        return Answered(tool, Shown(**kept), is_kept=True)
+    targets = await _targets(ctx.tx, ctx.shared.keys, ctx.actor, tool, arguments)
+    which = (tool.mount["id"], tool.row["name"])
+    cost = await tool_limits.take(*here, *which, tool.policy, tool.name)
+    row = _row(ctx, tool, cost)
+    if cost:
+        held = await open_claims.of_holder(*here, ctx.actor.name, 2)
+        row["task_id"] = held[0]["id"] if len(held) == 1 else None
+    await tool_calls.add(ctx.tx, row)
+    policy = tool.policy
+    made = Attempts(targets, arguments, policy.timeout_s, policy.max_bytes, policy.retries)
+    return Prepared(tool, row, made, cache_key)
+
+
+def _check_arguments(tool: NamedTool, arguments: dict[str, Any]) -> str:
+    """The arguments as JSON. Raise Refused if the tool does not take them."""
+    text = json.dumps(arguments, sort_keys=True)
+    if len(text) > LARGEST_ARGUMENTS:
+        raise Refused("too_large", f"The arguments have more than {LARGEST_ARGUMENTS} characters.")
+    if found := problems(tool.row["input_schema"], arguments):
+        raise Refused(
+            "invalid_arguments",
+            f"{tool.name}: {'; '.join(map(str, found[:3]))}. Nothing was sent. find_tools with "
+            f"the query {tool.name} shows what it takes.",
+            errors=[{"argument": each.place, "problem": each.why} for each in found],
+        )
+    return text
+
+
+def _cache_key(tool: NamedTool, arguments: str) -> str:
+    """Empty if no answer is kept: people have to allow it, and the tool only reads."""
+    if not tool.policy.cache_s or not tool.row["hints"].get("read_only"):
+        return ""
+    parts = (tool.mount["id"], tool.mount["version"], tool.row["name"], tool.row["hash"], arguments)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _row(ctx: Context, tool: NamedTool, cost: int) -> ToolCallRow:
+    return {
+        "installation_id": ctx.installation_id,
+        "id": ids.new("x", ctx.now),
+        "mount_id": tool.mount["id"],
+        "tool": tool.row["name"],
+        "caller": ctx.actor.name[:120],
+        "task_id": None,
+        "at": ctx.now,
+        "outcome": "running",
+        "duration": 0,
+        "size": 0,
+        "cost": cost,
+        "attempts": 0,
+        "cached": 0,
+        "served_by": None,
+    }
+
+
+async def _targets(
+    tx: Tx, keys: Keys, actor: Actor, tool: NamedTool, arguments: dict[str, Any]
+) -> Sequence[Target]:
+    """The tool at its own server, and at the server that stands in for it."""
+    own = _target(keys, tool.mount, tool.row)
+    if own is None:
+        raise Refused(
+            "tool_unavailable",
+            f"The credential of {tool.mount['name']} cannot be decrypted. A person has to set it "
+            "again.",
+            why="credential",
+        )
+    if not tool.policy.fallback:
+        return [own]
+    other = await _fallback(tx, keys, actor, tool, arguments)
+    return [own, other] if other else [own]
+
+
+async def _fallback(
+    tx: Tx, keys: Keys, actor: Actor, tool: NamedTool, arguments: dict[str, Any]
+) -> Target | None:
+    """The same tool at another server, if the actor may call it there too."""
+    mount = await mounts.by_name(tx, tool.mount["installation_id"], tool.policy.fallback or "")
+    if mount is None or mount["state"] != "running" or mount["id"] == tool.mount["id"]:
+        return None
+    row = await tools.get(tx, mount["installation_id"], mount["id"], tool.row["name"])
+    if row is None or row["state"] != "active" or problems(row["input_schema"], arguments):
+        return None
+    policy = tool_policies.read(row["policy"])
+    may = tool_access.may_call(actor, row["policy"], mount["repositories"])
+    return _target(keys, mount, row) if may and not policy.parked else None
+
+
+def _target(keys: Keys, mount: MountRow, row: ToolRow) -> Target | None:
+    try:
+        spec = spec_of(keys, mount)
+    except Broken:
+        return None
+    hints = row["hints"]
+    is_safe = bool(hints.get("read_only") or hints.get("idempotent"))
+    return Target(mount["id"], mount["name"], row["name"], spec, is_safe)
+
+
+async def finish(ctx: Context, prepared: Prepared, outcome: Outcome) -> Answered:
+    """Record what came of a call. Raise Refused if there is no answer."""
+    tool, result = prepared.tool, outcome.result
+    if result is None:
+        refused = _refusal(tool, outcome)
+        # What is raised rolls this transaction back.
+        ctx.later.append(lambda tx: _record(tx, prepared, outcome, refused.code, 0))
+        raise refused
+    shown = tool_results.view(result, tool.policy.max_bytes)
+    ended = "tool_error" if result.is_error else "ok"
+    await _record(ctx.tx, prepared, outcome, ended, shown.size)
+    is_own = outcome.target.mount_id == tool.mount["id"]
+    if prepared.cache_key and not result.is_error and is_own:
+        until = ctx.now + tool.policy.cache_s * SECOND
+        which = (tool.mount["id"], tool.row["name"])
+        here = (ctx.tx, ctx.installation_id, prepared.cache_key)
+        await tool_calls.keep_answer(*here, which, until, shown.values())
+    return Answered(
+        tool, shown, result.is_error, served_by=None if is_own else outcome.target.server
+    )
+
+
+async def _record(tx: Tx, prepared: Prepared, outcome: Outcome, ended: str, size: int) -> None:
+    """Record the end of the call, and what it showed of each server."""
+    call = prepared.call
+    i, mount_id, tool = call["installation_id"], call["mount_id"], call["tool"]
+    is_free = outcome.result is None and not outcome.may_have_happened
+    if is_free and call["cost"]:
+        day = tool_limits.day_of(call["at"])
+        await tool_calls.give_back(tx, i, day, mount_id, tool, call["cost"])
+    served_by = outcome.target.mount_id
+    changed = {
+        "outcome": ended,
+        "duration": int(outcome.seconds * SECOND),
+        "size": size,
+        "cost": 0 if is_free else call["cost"],
+        "attempts": outcome.attempts,
+        "served_by": None if served_by == mount_id else served_by,
+    }
+    await tool_calls.end(tx, i, call["id"], changed)
+    for seen_at, failure in outcome.seen.items():
+        mount = await mounts.get(tx, i, seen_at)
+        if mount is None:
+            continue
+        if failure is None:
+            await health.note_success(tx, mount)
+        else:
+            await health.note_failure(tx, mount, failure)
+
+
+def _refusal(tool: NamedTool, outcome: Outcome) -> Refused:
+    failure, server = outcome.failure, outcome.target.server
+    assert failure is not None
+    wait_s = None if failure.retry_after_s is None else max(1, round(failure.retry_after_s))
+    details: dict[str, Any] = {"why": failure.kind, "server": server}
+    details |= {} if wait_s is None else {"retry_after_s": wait_s}
+    if outcome.may_have_happened and not outcome.target.is_safe:
+        return Refused(
+            "outcome_unknown",
+            f"{tool.name} was called, and what came of it is not known: {_why(failure)}. Look at "
+            f"{server} before you call it again with a new key.",
+            **details,
+        )
+    again = f" Try again in {wait_s} s." if wait_s else ""
+    tried = f" after {outcome.attempts} attempts" if outcome.attempts > 1 else ""
+    did = "It only reads, or may be repeated" if outcome.may_have_happened else "Nothing was done"
+    return Refused(
+        "tool_unavailable",
+        f"{tool.name}: the server {server} gave no answer{tried}: {_why(failure)}. {did}.{again}",
+        **details,
+    )
+
+
+def _why(failure: Unavailable) -> str:
+    """The reason, for agents. What a server wrote is a quotation."""
+    if isinstance(failure, CircuitOpen):
+        return failure.text
+    return " ".join(failure.text.split()).rstrip(".")[:300]

@@ -1,0 +1,81 @@
+"""The arguments of a call are checked by the schema of the tool, however the schema is meant."""
+
+from typing import Any
+
+import pytest
+
+from bot.mounts.tool_arguments import problems
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string", "maxLength": 10},
+        "count": {"type": "integer", "minimum": 1},
+        "state": {"enum": ["open", "closed"]},
+        "items": {
+            "type": "array",
+            "items": {"type": "object", "required": ["name"], "properties": {"name": {}}},
+        },
+        "who": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+    },
+    "required": ["title"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"title": "a", "items": [{"name": 1}], "who": None}, []),
+        ({}, ["`title` is missing"]),
+        ({"title": 4}, ["`title` must be a text, and is a number"]),
+        ({"title": "a" * 11}, ["`title` must have at most 10 characters"]),
+        ({"title": "a", "count": 0}, ["`count` must be at least 1"]),
+        ({"title": "a", "count": True}, ["`count` must be a whole number, and is a boolean"]),
+        ({"title": "a", "state": "new"}, ["`state` must be one of open, closed"]),
+        ({"title": "a", "items": [{}]}, ["`items[0].name` is missing"]),
+        ({"title": "a", "who": 4}, ["`who` fits none of the forms that the tool takes"]),
+        (
+            {"title": "a", "counts": 1},
+            ["`counts` is not an argument of the tool (did you mean count?)"],
+        ),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_place(
+    arguments: dict[str, Any], told: list[str]
+) -> None:
+    assert list(map(str, problems(SCHEMA, arguments))) == told
+
+
+def nested_choices(depth: int) -> dict[str, Any]:
+    """Each level doubles the work of a check that has no bound."""
+    schema: dict[str, Any] = {"type": "null"}
+    for _ in range(depth):
+        schema = {"anyOf": [{"allOf": [schema, schema]}, schema]}
+    return schema
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        {"$ref": "https://example.com/other.json"},
+        {"$ref": "file:///etc/passwd"},
+        {"type": 5},
+        {"type": "nonsense"},
+        {"properties": [1, 2]},
+        {"properties": {"text": {"pattern": "^(a+)+$"}}},
+        {"patternProperties": {"^(t+)+x$": {"type": "null"}}, "additionalProperties": False},
+        {"properties": {"text": {"multipleOf": 0}}},
+        {"properties": {"text": nested_choices(25)}},
+        {"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"},
+    ],
+)
+def test_a_schema_that_would_stop_the_server_lets_the_call_pass(schema: dict[str, Any]) -> None:
+    assert problems(schema, {"text": "a" * 40 + "!", "t" * 30: 1}) == []
+
+
+def test_a_list_that_is_too_long_to_compare_is_not_compared() -> None:
+    schema = {"properties": {"all": {"uniqueItems": True}}}
+    assert problems(schema, {"all": [{}, {}]})
+    assert not problems(schema, {"all": [{"n": 1}] * 5_000})
