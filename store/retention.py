@@ -23,6 +23,7 @@ SETTLED = {
     "requests": "at < :before",
     "head_checks": "at < :before",
     "mount_log": "at < :before",
+    "endpoint_deliveries": "state IN ('delivered', 'failed', 'dropped') AND not_before < :before",
     "notifications": "state IN ('sent', 'dead') AND not_before < :before",
     "notices": "created_at < :before",
     "plugin_card_lines": "updated_at < :before",
@@ -35,6 +36,7 @@ SETTLED = {
 GROWING = {
     "events": ("seq", "at"),
     "verdicts": ("write_id", "at"),
+    "endpoint_turns": ("delivery_id", "at"),
     "usage_reports": ("id", "at"),
     "agent_runs": ("id", "ended_at"),
     "check_runs": ("id", "completed_at"),

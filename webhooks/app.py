@@ -65,7 +65,7 @@ def create_app(
     app[PROXIES] = proxies
     app[MONITORING] = monitoring
     app[CONNECTIONS] = Connections()
-    app[SOCKETS] = Sockets()
+    app[SOCKETS] = Sockets(counted=dispatcher.shared.sockets)
     app[WEBHOOK_SECRETS] = tuple(filter(None, webhook_secrets))
     app[SIGNATURES] = RefusedSignatures()
     _add_routes(app)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import WSCloseCode, web
 
 from bot.errors import Refused
-from bot.identity.actors import Actor
+from bot.identity.actors import Actor, ActorKey
 from bot.identity.tokens import Tokens
 from webhooks.connection import Connection, Patience
 
@@ -20,6 +20,8 @@ MOST_SOCKETS = 20
 @dataclass(eq=False)
 class Sockets:
     patience: Patience = field(default_factory=Patience)
+    # Those of each agent, for the list of agents.
+    counted: Counter[ActorKey] = field(default_factory=Counter)
     open: dict[Connection, Actor] = field(default_factory=dict)
     _count: Counter[str] = field(default_factory=Counter)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -45,10 +47,14 @@ class Sockets:
     @contextmanager
     def add(self, connection: Connection, actor: Actor) -> Iterator[None]:
         self.open[connection] = actor
+        self.counted[actor.key] += 1
         try:
             yield
         finally:
             del self.open[connection]
+            self.counted[actor.key] -= 1
+            if not self.counted[actor.key]:
+                del self.counted[actor.key]
 
     async def close_all(self, _: web.Application) -> None:
         """Close all sockets because the server stops. Clients reconnect."""

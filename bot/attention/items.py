@@ -53,6 +53,8 @@ KINDS: dict[str, str] = {
     "delivery_dead": "a webhook could not be processed, until it is replayed",
     "check_failed": "Hubbub's check fails on an open pull request, until it passes or the pull "
     "request is closed",
+    "agent_unreachable": "a delivery to an agent's endpoint was given up, until a later one "
+    "succeeds or the endpoint is turned off",
     "flag_fell_back": "Hubbub turned a feature flag off, because more calls failed with it, until "
     "the operator sets or clears it",
     "notification_dead": "Hubbub gave up a notification to a target, until a later one is sent "

@@ -243,6 +243,15 @@ def _target_words(row: Trouble) -> Words:
     )
 
 
+def _unreachable_words(row: Trouble) -> Words:
+    title = f"{row['agent']} cannot be reached: {row['detail']}."
+    return Words(
+        title,
+        f"{row['agent']} cannot be reached.",
+        "Mend its endpoint, then test it on the agent's page or by manage_agent_endpoint.",
+    )
+
+
 WORDS: dict[str, Callable[[Trouble], Words]] = {
     "question": _question_words,
     "gate": _gate_words,
@@ -276,6 +285,7 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     "budget_exhausted": _budget_words,
     "delivery_dead": _delivery_words,
     "check_failed": _check_words,
+    "agent_unreachable": _unreachable_words,
     "flag_fell_back": _flag_words,
     "notification_dead": _dead_notification_words,
     "target_stopped": _target_words,

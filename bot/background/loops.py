@@ -36,10 +36,12 @@ from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from bot.notifications.delivery import Notifier
+from bot.protocols.courier import Courier
 from bot.settings import GitHubApp
 from store.engine.transaction import Store, StoreError, Tx
 from store.mirror import search_index
 from store.outbox import write_order
+from store.protocols.endpoint_deliveries import TOPIC
 
 log = structlog.get_logger()
 
@@ -59,6 +61,7 @@ BACKUPS_EVERY_S = 20.0
 REFUSALS_EVERY_S = 5.0
 SEAL_EVERY_S = 30.0
 NOTIFY_EVERY_S = 2.0
+ENDPOINTS_EVERY_S = 2.0
 FLAGS_EVERY_S = 5.0
 FALL_BACK_EVERY_S = 30.0
 INDEX_BATCH = 50
@@ -83,6 +86,7 @@ class Loops:
     retention_times: RetentionTimes
     refusals: Refusals
     notifier: Notifier
+    courier: Courier
     # None if `serve` makes no backups.
     backups: Schedule | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -115,6 +119,7 @@ class Loops:
             ("refusals", self.store_refusals, "time", REFUSALS_EVERY_S),
             ("sealer", self.seal_audit, "time", SEAL_EVERY_S),
             ("notifier", self.notify, "time", NOTIFY_EVERY_S),
+            ("endpoints", self.courier.step, TOPIC, ENDPOINTS_EVERY_S),
             ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
             ("canary", self.compare_flags, "time", FALL_BACK_EVERY_S),
             *([("backups", self.backups.step, "time", BACKUPS_EVERY_S)] if self.backups else []),
@@ -267,6 +272,7 @@ class Loops:
     async def finish(self) -> None:
         """Wait for what runs, but not for long: the process must end."""
         self.stop()
+        await self.courier.finish(FINISH_S)
         running = [*self.supervisor.tasks.values(), *self._sending.values()]
         _, late = await asyncio.wait(running, timeout=FINISH_S)
         try:
@@ -293,6 +299,7 @@ async def run_loops(
     retention_times: RetentionTimes,
     refusals: Refusals,
     notifier: Notifier,
+    courier: Courier,
     backups: Schedule | None = None,
 ) -> AsyncIterator[Loops]:
     async with open_client(app) as github:
@@ -301,7 +308,16 @@ async def run_loops(
         repair = Repair(store, github, keys=shared.keys, fetches=pulls, every_s=every_s)
         sender = Sender(store, github, keys=shared.keys, flags=shared.flags)
         loops = Loops(
-            store, shared, pressure, sender, repair, retention_times, refusals, notifier, backups
+            store,
+            shared,
+            pressure,
+            sender,
+            repair,
+            retention_times,
+            refusals,
+            notifier,
+            courier,
+            backups,
         )
         loops.start()
         try:

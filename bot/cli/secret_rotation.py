@@ -17,6 +17,7 @@ from bot.files import chunks
 from bot.identity.keyring import BOUND, KEY_ID, Broken, Keys
 from bot.notifications import targets
 from bot.plugins import uses
+from bot.protocols import addresses
 from bot.settings import Settings, WrongSettings
 from bot.tool_servers import credentials
 from store.audit.records import NO_INSTALLATION
@@ -63,6 +64,10 @@ def _plugin(row: Row) -> str:
     return uses.sealed_for(row["installation_id"], row["plugin"])
 
 
+def _endpoint(row: Row) -> str:
+    return addresses.sealed_for(row["installation_id"], row["agent_id"])
+
+
 # Every table that has something sealed.
 KINDS = (
     Kind(
@@ -94,6 +99,11 @@ KINDS = (
         Sealed("plugin_installations", ("installation_id", "plugin"), prefix=KEY_ID),
         uses.PURPOSE,
         _plugin,
+    ),
+    Kind(
+        Sealed("agent_endpoints", ("installation_id", "agent_id"), prefix=KEY_ID),
+        addresses.PURPOSE,
+        _endpoint,
     ),
 )
 

@@ -6,7 +6,7 @@ from functools import partial
 from aiohttp import web
 from pydantic import SecretStr
 
-from bot.background import health, loops, notifying, retention
+from bot.background import agent_endpoints, health, loops, notifying, retention
 from bot.backup.schedule import schedule_of
 from bot.cli import listening, session
 from bot.cli.inheritance import Inheritance
@@ -50,6 +50,7 @@ async def serve(
             times,
             Refusals(opened.store),
             notifying.notifier_of(loaded, opened.store, opened.keys),
+            agent_endpoints.courier_of(opened.store, opened.shared, address_of(loaded)),
             schedule_of(loaded, opened.store),
         ) as running,
         actions_tokens.open_checker(opened.store, _issuer(loaded), address_of(loaded)) as actions,

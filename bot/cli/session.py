@@ -14,7 +14,13 @@ from bot.quotas import table
 from bot.quotas.file_rules import FileRules, refused_families
 from bot.quotas.money import parse_caps
 from bot.quotas.rates import Rates
-from bot.settings import GitHubApp, Settings, WrongSettings, database_url_reader
+from bot.settings import (
+    GitHubApp,
+    Settings,
+    WrongSettings,
+    database_url_reader,
+    split_list,
+)
 from bot.times import SECOND
 from bot.tracing.traced_store import with_spans
 from bot.workflows import effects
@@ -118,6 +124,7 @@ def make_shared(known: keyring.Keys, loaded: Settings) -> Shared:
             address_of(loaded), loaded.largest_file, refused_families(loaded.refuse_files)
         ),
         rates=Rates(table.parse(loaded.quotas), processes=loaded.processes),
+        trusted_origins=frozenset(each.lower() for each in split_list(loaded.trusted_origins)),
     )
 
 

@@ -76,6 +76,8 @@ RULES: dict[str, Rule] = {
     "manage_agent": _own("observer", others="tech-lead", is_=BELOW),
     "manage_agent.resume": _own("observer", others="tech-lead", is_="agents that it paused"),
     "invite_agent": _everything("tech-lead", people="developer"),
+    "manage_agent_endpoint": Rule(None, None, None, people="tech-lead"),
+    "get_agent_endpoint": Rule(None, None, None, people="tech-lead"),
     "move_agent": _own("observer", others="tech-lead", is_=BELOW),
     # Agent runs
     "spawn_agent": _own(

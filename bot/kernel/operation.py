@@ -6,6 +6,7 @@ the result.
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -16,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from bot.errors import Refused
 from bot.flags.flags import Flags
 from bot.identity import permissions
-from bot.identity.actors import Actor
+from bot.identity.actors import Actor, ActorKey
 from bot.identity.keyring import Keys
 from bot.kernel import argument_errors, event_stream, tolerance
 from bot.kernel.outside import Outside, OutsideCall
@@ -123,6 +124,10 @@ class Shared:
     rates: Rates = field(default_factory=lambda: Rates(is_open=True))
     flags: Flags = field(default_factory=Flags)
     files: FileRules = field(default_factory=FileRules)
+    # Origins that the operator trusts: Hubbub may reach agents and services there.
+    trusted_origins: frozenset[str] = frozenset()
+    # How many WebSockets each agent has open with this process.
+    sockets: Counter[ActorKey] = field(default_factory=Counter)
     # What operations call outside of the database.
     outside: Outside = field(default_factory=Outside)
 

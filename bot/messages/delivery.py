@@ -17,6 +17,7 @@ from store.engine.transaction import Tx
 from store.messages import dead_letters, mailbox, messages
 from store.messages.dead_letters import Expired
 from store.messages.messages import Listener
+from store.protocols import endpoint_deliveries
 from store.tables.messages import MessageRow
 
 # The quotas of messages.
@@ -128,8 +129,12 @@ async def split_by_free_space(
 async def notify(
     tx: Tx, message: MessageRow, recipients: Sequence[str], repository_id: int | None
 ) -> None:
-    """Wake the recipients that wait. The event has no text; get_messages returns it."""
+    """Wake the recipients that wait. The event has no text; get_messages returns it.
+
+    For those that Hubbub reaches by itself, queue the message.
+    """
     i, who = message["installation_id"], message["sender"]
+    await endpoint_deliveries.queue(tx, i, recipients, "message", message["id"])
     audiences: Sequence[str | None] = recipients if len(recipients) <= MOST_EVENTS else [None]
     for audience in audiences:
         await events.append(

@@ -5,6 +5,7 @@ from bot.operations import audit, deliveries, events, insights
 from bot.operations.agents import (
     control,
     directory,
+    endpoints,
     fleet,
     gathering,
     invitations,
@@ -66,6 +67,8 @@ OPERATIONS: dict[str, Operation] = {
         directory.list_agents,
         control.manage_agent,
         invitations.invite_agent,
+        endpoints.manage_agent_endpoint,
+        endpoints.get_agent_endpoint,
         moving.move_agent,
         spawned_runs.spawn_agent,
         spawned_runs.get_agent_status,

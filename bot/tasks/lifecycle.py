@@ -29,6 +29,7 @@ from store.engine.transaction import Row, Tx
 from store.messages import stored_notices
 from store.mirror import relations
 from store.outbox import write_cancellation, writes
+from store.protocols import endpoint_deliveries
 from store.tables.tasks import UNKNOWN, LeaseRow, TaskRow, TaskState
 from store.tasks import leases, pull_tasks, ready, tasks
 from store.tasks.claim_state import ClaimState
@@ -223,6 +224,7 @@ async def end_lease(tx: Tx, task: FullTask, how: str, why: str, to: TaskState) -
     if lease_id is None or not await leases.end(*here, task["id"], lease_id, how, why, to):
         return False
     if how not in leases.PROPER:
+        await endpoint_deliveries.queue_cancel(*here, task["holder"] or "", task["id"])
         dropped = lost_lease_error(lease_id, how)
         await write_cancellation.cancel_of_lease(*here, task["id"], lease_id, dropped)
     await plan_proposals.withdraw(*here, task["id"], f"the lease {how}")
@@ -256,6 +258,11 @@ async def reserve(
     }
     await tasks.change(tx, task["installation_id"], task["id"], state="assigned", **given)
     await record(tx, task, ASSIGNED, actor, to=agent_id)
+    if (before := task["assigned_to"]) and before != agent_id:
+        await endpoint_deliveries.queue_cancel(tx, task["installation_id"], before, task["id"])
+    if before != agent_id:
+        here = (tx, task["installation_id"])
+        await endpoint_deliveries.queue(*here, [agent_id], "task", task["id"])
 
 
 async def end_reservation(tx: Tx, task: FullTask, actor: str, why: str) -> None:
@@ -265,6 +272,8 @@ async def end_reservation(tx: Tx, task: FullTask, actor: str, why: str) -> None:
     none = dict.fromkeys(RESERVED)
     await tasks.change(tx, task["installation_id"], task["id"], state="pending", **none)
     await record(tx, task, "task.unassigned", actor, to=task["assigned_to"], why=why)
+    which = (task["assigned_to"] or "", task["id"])
+    await endpoint_deliveries.queue_cancel(tx, task["installation_id"], *which)
     await announce_if_ready(tx, task["installation_id"], task["id"], "its reservation ended")
 
 

@@ -330,6 +330,14 @@ def _flags(_: Dialect) -> str:
     )
 
 
+def _unreachable_agents(_: Dialect) -> str:
+    return (
+        "SELECT x.agent_id AS subject, x.agent_id AS agent, x.last_failure_at AS since, "
+        f"x.why AS detail, {NO_FIGURES}, {NOWHERE}, {OF_NO_TASK} FROM agent_endpoints x "
+        "WHERE x.installation_id = :i AND x.state = 'failing'"
+    )
+
+
 def _dead_notifications(dialect: Dialect) -> str:
     """Those to targets that got no later one."""
     newest = (
@@ -381,6 +389,7 @@ SOURCES: dict[str, Source] = {
     "budget_exhausted": _budgets,
     "delivery_dead": _deliveries,
     "check_failed": _checks,
+    "agent_unreachable": _unreachable_agents,
     "flag_fell_back": _flags,
     "notification_dead": _dead_notifications,
     "target_stopped": _stopped_targets,
@@ -393,6 +402,7 @@ OF_NO_REPOSITORY = (
         "team_budget",
         "move_code_reused",
         "budget_exhausted",
+        "agent_unreachable",
         "flag_fell_back",
     ),
     *("notification_dead", "target_stopped"),

@@ -170,6 +170,11 @@ CONTENTS: dict[str, Content] = {
     "tool_calls": Whole(HISTORY),
     "tool_usage": Whole("so that daily limits on tools hold after a restore too"),
     "tool_cache": Nothing("an answer that is missing is asked for again"),
+    "agent_endpoints": Whole(
+        "people said where agents are reached; the addresses stay encrypted with the main secret"
+    ),
+    "endpoint_deliveries": Whole("what was not delivered to agents yet"),
+    "endpoint_turns": Whole("so that a run with a model goes on where it was"),
     "requests": Whole("so that a call that is repeated with its key is done once"),
     "facts": Part(
         f"name NOT IN ({_sql_list(LEFT_OUT_FACTS)})",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 # `server`: Hubbub by itself, such as the end of a lease. `webhook`: a delivery of GitHub.
+# `endpoint`: Hubbub on behalf of an agent that it reaches by another protocol.
 Surface: TypeAlias = Literal[
     "mcp",
     "stdio",
@@ -16,6 +17,7 @@ Surface: TypeAlias = Literal[
     "comment",
     "webhook",
     "server",
+    "endpoint",
 ]
 # Hubbub itself, as who acts.
 BOT = "hubbub[bot]"

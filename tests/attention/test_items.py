@@ -353,8 +353,8 @@ STORIES: list[tuple[str, Begins, str, str]] = [
 ]
 
 
-# Their stories are in tests/notifications and in tests/workflows.
-ELSEWHERE = {"notification_dead", "target_stopped", "move_code_reused"}
+# Their stories are in tests/notifications, tests/protocols and in tests/workflows.
+ELSEWHERE = {"notification_dead", "target_stopped", "move_code_reused", "agent_unreachable"}
 IN_WORKFLOWS = {"step_agent_away", "context_damaged"}
 
 

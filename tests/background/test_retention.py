@@ -17,6 +17,7 @@ from store.notifications import notifications
 from store.plugins import plugin_installations
 from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
+from tests.support.agent_endpoints import lead, set_endpoint
 from tests.support.story import Workspace
 from tests.support.workflows import start
 
@@ -82,6 +83,7 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     await workspace.store.write(partial(add_notification, workspace=workspace))
     await workspace.store.write(partial(add_log_of_mount, workspace=workspace))
     await workspace.store.write(partial(add_lines_of_plugin, workspace=workspace))
+    await drop_delivery(workspace)
     for table in (*SETTLED.keys() - {"usage_sums"}, "events", "audit"):
         assert await count(workspace, table) > 0, table
     await days_pass(workspace, 91)
@@ -89,6 +91,13 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
         assert await count(workspace, table) == 0, table
     assert await count(workspace, "leases") == 1
     assert (await agent.call("get_task", task=claimed["task"]["id"]))["task"]["number"] == 1
+
+
+async def drop_delivery(workspace: Workspace) -> None:
+    """One to an agent's endpoint, which is turned off."""
+    await set_endpoint(workspace, "a", "callback", "https://agents.example.com/in")
+    for action in ("test", "off"):
+        await lead(workspace).call("manage_agent_endpoint", agent_id="a", action=action)
 
 
 async def add_log_of_mount(tx: Tx, workspace: Workspace) -> None:

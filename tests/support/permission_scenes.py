@@ -381,6 +381,10 @@ SCENES: dict[str, Make] = {
     "list_agents": fixed(),
     "manage_agent": of_owner(action="pause"),
     "manage_agent.resume": resume,
+    "manage_agent_endpoint": of_owner(
+        action="set", protocol="callback", url="https://agents.example.com/in"
+    ),
+    "get_agent_endpoint": of_owner(),
     "invite_agent": fresh(agent_id="new-{}"),
     "move_agent": move,
     "spawn_agent": spawn,

@@ -4,11 +4,11 @@ import asyncio
 import email
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from email.policy import default
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
@@ -38,9 +38,16 @@ class Receiver:
         return web.Response(status=self.status, headers=self.headers, text=self.text)
 
 
+R = TypeVar("R", bound=Receiver)
+
+
+def open_receiver() -> AbstractAsyncContextManager[Receiver]:
+    return serving(Receiver())
+
+
 @asynccontextmanager
-async def open_receiver() -> AsyncIterator[Receiver]:
-    receiver, app = Receiver(), web.Application()
+async def serving(receiver: R) -> AsyncIterator[R]:
+    app = web.Application()
     app.router.add_post("/in{rest:.*}", receiver.answer)
     runner = web.AppRunner(app)
     await runner.setup()

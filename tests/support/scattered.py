@@ -59,6 +59,7 @@ SCATTERED: dict[str, str] = {
     "store.mirror.stored_repositories.present_repositories": LOOP,
     "store.mounts.mounts.by_health": METRICS,
     "store.mounts.mounts.due": LOOP,
+    "store.protocols.endpoints.due": LOOP,
     "store.notifications.noticed.due": LOOP,
     "store.notifications.notifications.due": LOOP,
     "store.outbox.sender_leases.latest": METRICS,

@@ -232,6 +232,14 @@ CALLS: dict[str, Does] = {
     "list_agents, testers": call("lead", "list_agents", limit=4, role="tester"),
     "manage_agent": call("lead", "manage_agent", agent_id="me", action="pause"),
     "invite_agent": call("lead", "invite_agent", agent_id="newcomer"),
+    "get_agent_endpoint": by_person("get_agent_endpoint", agent_id="me"),
+    "manage_agent_endpoint": by_person(
+        "manage_agent_endpoint",
+        agent_id="me",
+        action="set",
+        protocol="callback",
+        url="https://agents.example.com/in",
+    ),
     "move_agent": call("lead", "move_agent", agent_id="ada"),
     "spawn_agent": call(
         "lead", "spawn_agent", template="fixer", repository="acme/rocket", prompt="Go on"

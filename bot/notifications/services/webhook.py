@@ -33,12 +33,17 @@ def _item(message: Message, n: int) -> dict[str, Any]:
 
 def headers(message: Message, content: bytes, secret: str) -> dict[str, str]:
     """The id, the time and the signature. The time is that of this attempt."""
+    return signed_headers(message.id, message.at, content, secret)
+
+
+def signed_headers(message_id: str, at: int, content: bytes, secret: str) -> dict[str, str]:
+    """`at`: in seconds. `secret`: SECRET and base64."""
     key = base64.b64decode(secret.removeprefix(SECRET))
-    signed = f"{message.id}.{message.at}.".encode() + content
+    signed = f"{message_id}.{at}.".encode() + content
     signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     return {
         "Content-Type": "application/json",
-        "webhook-id": message.id,
-        "webhook-timestamp": str(message.at),
+        "webhook-id": message_id,
+        "webhook-timestamp": str(at),
         "webhook-signature": f"v1,{signature}",
     }

@@ -14,7 +14,9 @@ from bot.operations.tasks.spend_views import NOT_CHECKED, TeamBudget, Used
 from bot.times import stamp
 from store.agents import agents
 from store.agents.agents import Status
+from store.protocols import endpoints
 from store.tables.agents import AgentRow
+from store.tables.protocols import EndpointState, Protocol
 from store.tables.tasks import TaskState
 
 # The most tasks that an answer shows of each agent in a list, and of a single agent. The second is
@@ -48,12 +50,22 @@ class Agent(BaseModel):
     paused_by: str | None = None
     paused_at: str | None = None
     holds: list[str] = Field([], description="tasks that it holds, the oldest lease first")
+    reached_by: str = Field(
+        "mcp",
+        description="mcp, websocket, a2a, openai or callback",
+        exclude_if=lambda how: not how,
+    )
+    unreachable: bool = Field(
+        False, description="the last delivery to it failed", exclude_if=lambda is_so: not is_so
+    )
 
     def lean(self) -> Self:
-        """Without a name like the id, and when one was active that is so now."""
+        """Without a name like the id, when one was active that is so now, and the usual way."""
         same = self.name.casefold() == self.id
         seen = "" if self.status == "active" else self.last_active_at
-        return self.model_copy(update={"name": "" if same else self.name, "last_active_at": seen})
+        how = "" if self.reached_by == "mcp" else self.reached_by
+        name = "" if same else self.name
+        return self.model_copy(update={"name": name, "last_active_at": seen, "reached_by": how})
 
 
 class OneAgent(Answer):
@@ -159,6 +171,7 @@ async def agent_views(
         if ctx.actor.repositories is None or each["repository_id"] in ctx.actor.repositories:
             name = f"{each['full_name']}#{each['number']}" if each["number"] else each["id"]
             holds[each["holder"]].append(name)
+    reached = await endpoints.protocols(*here, list(holds))
     return [
         Agent(
             id=row["id"],
@@ -173,9 +186,20 @@ async def agent_views(
             paused_by=row["paused_by"],
             paused_at=row["paused_at"] and stamp(row["paused_at"]),
             holds=holds[row["id"]],
+            **_reach(ctx, row["id"], reached),
         )
         for row in rows
     ]
+
+
+def _reach(
+    ctx: Context, agent_id: str, reached: Mapping[str, tuple[Protocol, EndpointState]]
+) -> dict[str, Any]:
+    protocol, state = reached.get(agent_id, ("mcp", "off"))
+    if state != "off":
+        return {"reached_by": protocol, "unreachable": state == "failing"}
+    has_socket = ctx.shared.sockets[ctx.installation_id, agent_id] > 0
+    return {"reached_by": "websocket" if has_socket else "mcp"}
 
 
 async def known_agent(ctx: Context, agent_id: str) -> AgentRow:

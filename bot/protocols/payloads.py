@@ -1,0 +1,46 @@
+"""What an agent gets of a task or a message, by whatever protocol."""
+
+from functools import partial
+from typing import Any
+
+from bot.errors import Refused
+from bot.protocols.link import Delivery, Link
+from bot.tasks import lookup
+from bot.tasks.priorities import PRIORITIES
+from bot.times import stamp
+from store.engine.transaction import Tx
+from store.messages import messages
+from store.tasks import tasks
+
+# The parts of get_task that claim_task answers too.
+OF_TASK = ("task", "step", "overlaps", "around", "comments")
+
+
+async def task(link: Link, delivery: Delivery) -> dict[str, Any]:
+    """The task in the form of `claim_task`'s answer, without a lease. Raise Refused."""
+    found = await link.calls.call(delivery.actor, "get_task", {"task": delivery.row["subject"]})
+    shown = {name: found[name] for name in OF_TASK if found.get(name)}
+    return {**shown, "body": found.get("issue")}
+
+
+async def message(link: Link, delivery: Delivery) -> dict[str, Any]:
+    """Raise Refused if it was withdrawn."""
+    return await link.store.read(partial(_message, delivery=delivery))
+
+
+async def _message(tx: Tx, delivery: Delivery) -> dict[str, Any]:
+    i = delivery.row["installation_id"]
+    row = await messages.get(tx, i, delivery.row["subject"])
+    if row is None or row["deleted_at"] is not None:
+        raise Refused("unknown_message", "The message was withdrawn.")
+    about = await tasks.get(tx, i, row["task_id"]) if row["task_id"] else None
+    return {
+        "id": row["id"],
+        "thread_id": row["thread_id"],
+        "sender": row["sender"],
+        "to": row["recipient"],
+        "task": lookup.name(about) if about else None,
+        "priority": PRIORITIES[row["priority"]],
+        "body": row["body"],
+        "sent_at": stamp(row["sent_at"]),
+    }
