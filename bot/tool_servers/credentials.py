@@ -41,7 +41,7 @@ class Credential:
         return ClientCredentials(self.token_url, self.name, self.secret, self.scope)
 
     @property
-    def shown(self) -> dict[str, str]:
+    def public_part(self) -> dict[str, str]:
         """What people may see of it."""
         known = {"kind": self.kind, "name": self.name, "token_url": self.token_url}
         return {name: value for name, value in {**known, "scope": self.scope}.items() if value}

@@ -80,7 +80,10 @@ WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         "its certificate cannot be verified",
     ),
     ((aiohttp.ServerTimeoutError,), f"it did not accept a connection within {CONNECT_S:g} s"),
-    ((aiohttp.ServerDisconnectedError, ConnectionResetError), "it closed the connection"),
+    (
+        (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionResetError),
+        "it closed the connection",
+    ),
     ((ConnectionRefusedError,), "the connection was refused"),
     ((gaierror,), "its host name is not known"),
 )

@@ -1,0 +1,64 @@
+"""Connections to tool servers as a process has them, for tests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp.abc import AbstractResolver
+
+from bot.tool_servers.access_tokens import AccessTokens
+from bot.tool_servers.connections import ServerSpec, Unavailable
+from bot.tool_servers.network import Network
+from bot.tool_servers.operator_file import Process
+from mcp_server.upstreams.connecting import Opener
+from mcp_server.upstreams.servers import McpServers
+
+
+class Connected:
+    """`changed`, `log`: what servers said by themselves."""
+
+    def __init__(
+        self,
+        trusted: tuple[str, ...],
+        servers: Mapping[str, Process],
+        most: int,
+        resolver: AbstractResolver | None,
+    ) -> None:
+        self.changed: list[tuple[int, str]] = []
+        self.heard = asyncio.Event()
+        self.log: list[str] = []
+        network = Network(frozenset(trusted), resolver)
+        opener = Opener(network, servers, self._note, AccessTokens(network))
+        self.servers = McpServers(opener, self._hear, most)
+
+    def _note(self, _: ServerSpec, line: str) -> None:
+        self.log.append(line)
+
+    def _hear(self, installation_id: int, server_id: str) -> None:
+        self.changed.append((installation_id, server_id))
+        self.heard.set()
+
+    async def call(self, spec: ServerSpec, name: str = "search", **given: Any) -> Any:
+        limits = {"timeout_s": 20.0, "max_bytes": 100_000} | given
+        return await self.servers.call_tool(spec, name, {"words": "fire"}, **limits)
+
+    async def failure(self, spec: ServerSpec, name: str = "search", **given: Any) -> Unavailable:
+        with pytest.raises(Unavailable) as caught:
+            await self.call(spec, name, **given)
+        return caught.value
+
+
+@asynccontextmanager
+async def connect(
+    *trusted: str,
+    servers: Mapping[str, Process] | None = None,
+    most: int = 200,
+    resolver: AbstractResolver | None = None,
+) -> AsyncIterator[Connected]:
+    connected = Connected(trusted, servers or {}, most, resolver)
+    try:
+        yield connected
+    finally:
+        await connected.servers.close()
