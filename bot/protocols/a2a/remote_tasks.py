@@ -1,0 +1,123 @@
+"""What an agent that speaks A2A says of a task. All texts in it are the agent's, and bounded."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.protocols.a2a.remote import Problem
+from bot.protocols.states import FROM_A2A, Step
+
+# Characters of what is read of a text, and parts and artifacts that are looked at.
+LONGEST_TEXT, MOST_PARTS, MOST_ARTIFACTS = 50_000, 50, 50
+LONGEST_ID = 200
+STEPS: dict[str, Step] = {name: step for name, step in FROM_A2A.items()}  # noqa: C416 - mypy
+
+
+@dataclass(frozen=True)
+class RemoteTask:
+    """`state`: as the agent names it. `said`: the text of its status."""
+
+    id: str
+    context: str
+    state: str
+    step: Step
+    said: str
+    artifacts: tuple[str, ...]
+    # The data of the artifacts, by name.
+    values: Mapping[str, Any]
+
+    @property
+    def result(self) -> str:
+        """The artifacts; without one, the last words."""
+        return "\n\n".join(self.artifacts)[:LONGEST_TEXT] or self.said
+
+
+def read_answer(result: Any) -> RemoteTask | str:
+    """The task, or the text of a message, in an answer to SendMessage. Raise Problem."""
+    match result:
+        case {"task": dict(task)}:
+            return read_task(task, sent=True)
+        case {"message": {"parts": list(parts)}}:
+            return text_of(parts)
+    raise Problem("its answer has neither a task nor a message", sent=True)
+
+
+def read_task(task: Any, *, sent: bool = False) -> RemoteTask:
+    """Raise Problem."""
+    match task:
+        case {"id": str(task_id), "status": {"state": str(state)} as status} if task_id:
+            step = STEPS.get(state)
+            if step is None:
+                raise Problem(f"it named a state that A2A does not have: {state[:40]!r}", sent=sent)
+            if len(task_id) > LONGEST_ID:
+                raise Problem("the id of its task is too long", sent=sent)
+            context = task.get("contextId")
+            return RemoteTask(
+                task_id,
+                context[:LONGEST_ID] if isinstance(context, str) else "",
+                state,
+                step,
+                _message_text(status.get("message")),
+                _artifacts(task.get("artifacts")),
+                _values(task.get("artifacts")),
+            )
+    raise Problem("its answer is not a task", sent=sent)
+
+
+def _message_text(message: Any) -> str:
+    match message:
+        case {"parts": list(parts)}:
+            return text_of(parts)
+    return ""
+
+
+def _artifacts(given: Any) -> tuple[str, ...]:
+    found = given if isinstance(given, list) else []
+    texts = [_artifact(each) for each in found[:MOST_ARTIFACTS] if isinstance(each, dict)]
+    return tuple(filter(None, texts))
+
+
+def _artifact(artifact: Mapping[str, Any]) -> str:
+    parts = artifact.get("parts")
+    return text_of(parts if isinstance(parts, list) else [])
+
+
+def _values(given: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in given[:MOST_ARTIFACTS] if isinstance(given, list) else ():
+        match each:
+            case {"parts": list(parts)}:
+                for part in parts[:MOST_PARTS]:
+                    if isinstance(part, dict) and isinstance(part.get("data"), dict):
+                        found |= part["data"]
+    return found
+
+
+def text_of(parts: Sequence[Any]) -> str:
+    texts = [_part(each) for each in parts[:MOST_PARTS] if isinstance(each, dict)]
+    return "\n\n".join(filter(None, texts))[:LONGEST_TEXT]
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    match part:
+        case {"text": str(text)}:
+            return text
+        case {"url": str(url)}:
+            return f"{str(part.get('filename') or 'File')[:100]}: {url[:2000]}"
+        case {"raw": str(raw)}:
+            kind = str(part.get("mediaType") or "file")[:100]
+            return f"({kind} of about {len(raw) * 3 // 4} bytes, which Hubbub did not keep)"
+        case {"data": data}:
+            return f"```json\n{json.dumps(data, indent=2, ensure_ascii=False)}\n```"
+    return ""
+
+
+def has_message(task: Any, message_id: str) -> bool:
+    """Whether the history of a listed task has the message."""
+    match task:
+        case {"history": list(history)}:
+            return any(
+                isinstance(each, dict) and each.get("messageId") == message_id for each in history
+            )
+    return False

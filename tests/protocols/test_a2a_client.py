@@ -1,0 +1,259 @@
+"""Tasks and messages go to agents that speak A2A, and what they say comes back."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.protocols.delivery import TAKEN_FOR
+from bot.times import SECOND
+from tests.support.a2a_agent import Remote, open_agent, reach
+from tests.support.agent_endpoints import courier, deliveries
+from tests.support.engines import ON_SQLITE
+from tests.support.story import Workspace
+
+
+@pytest.fixture
+async def remote(workspace: Workspace) -> AsyncIterator[Remote]:
+    async with open_agent() as agent:
+        yield await reach(workspace, agent)
+
+
+async def test_a_task_is_claimed_sent_followed_and_completed(remote: Remote) -> None:
+    issue = await remote.assign()
+    await remote.drain()
+    (message,) = remote.agent.sent
+    text = message["parts"][0]["text"]
+    assert text.startswith("# Repair it\n\nThe valve leaks.")
+    assert remote.workspace.name(issue) in text
+    assert "taskId" not in message
+    assert remote.agent.headers[0]["Authorization"] == "Bearer s3cret"
+    assert remote.agent.headers[0]["A2A-Version"] == "1.0"
+    held = await remote.task(issue)
+    assert (held["holder"], held["state"]) == ("remote", "in_progress")
+    remote.agent.set("WORKING", "Looking at the valve")
+    await remote.drain(3)
+    assert (await remote.task(issue))["note"] == "Looking at the valve"
+    remote.agent.set("COMPLETED", "", {"text": "It is tight."}, {"data": {"leaks": 0}})
+    await remote.drain(5)
+    done = await remote.task(issue)
+    assert done["state"] == "completed"
+    assert done["result"] == 'It is tight.\n\n```json\n{\n  "leaks": 0\n}\n```'
+    assert await deliveries(remote.workspace) == [("task", "delivered", 0)]
+    assert remote.agent.methods == ["SendMessage", "GetTask", "GetTask"]
+
+
+async def test_a_question_goes_to_people_and_the_answer_back(remote: Remote) -> None:
+    issue = await remote.assign()
+    await remote.drain()
+    remote.agent.set("INPUT_REQUIRED", "Which valve?")
+    await remote.drain(3)
+    await remote.workspace.settle()
+    asked = await remote.task(issue)
+    assert asked["question"] == "Which valve?"
+    remote.workspace.person.comment(issue, "The red one.")
+    await remote.workspace.settle()
+    await remote.drain(60)
+    first, answer = remote.agent.sent
+    assert answer["parts"][0]["text"] == "The red one."
+    assert (answer["taskId"], answer["contextId"]) == ("remote-1", "of remote-1")
+    assert answer["messageId"] == f"{first['messageId']}-1"
+    remote.agent.set("COMPLETED")
+    await remote.drain(60)
+    assert (await remote.task(issue))["state"] == "completed"
+
+
+@ON_SQLITE
+async def test_the_lease_is_renewed_while_the_agent_works(remote: Remote) -> None:
+    issue = await remote.assign()
+    await remote.drain()
+    first = (await remote.task(issue))["lease_expires_at"]
+    await remote.drain(600)
+    assert (await remote.task(issue))["lease_expires_at"] > first
+
+
+# The fault of a send, how often the message arrives, and what then looks for it.
+UNKNOWN = [("closed after", 1), ("500 after", 1), ("closed", 1), ("500", 1), ("garbage after", 1)]
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(("fault", "arrivals"), UNKNOWN)
+async def test_an_unknown_outcome_is_looked_up_before_it_is_sent_again(
+    remote: Remote, fault: str, arrivals: int
+) -> None:
+    issue = await remote.assign()
+    remote.agent.faults["SendMessage"] = [fault]
+    await remote.drain()
+    assert await deliveries(remote.workspace) == [("task", "waiting", 1)]
+    await remote.drain(11)
+    assert len(remote.agent.sent) == arrivals
+    assert "ListTasks" in remote.agent.methods
+    assert len(remote.agent.tasks) == 1
+    remote.agent.set("COMPLETED", "Done.")
+    await remote.drain(60)
+    assert (await remote.task(issue))["result"] == "Done."
+
+
+@ON_SQLITE
+async def test_what_cannot_be_looked_up_is_not_sent_twice(remote: Remote) -> None:
+    issue = await remote.assign()
+    remote.agent.faults = {"SendMessage": ["closed after"], "ListTasks": ["no method"]}
+    await remote.drain()
+    await remote.drain(11)
+    assert len(remote.agent.sent) == 1
+    assert "cannot list its tasks" in await remote.why()
+    assert (await remote.task(issue))["state"] == "pending"
+
+
+@ON_SQLITE
+async def test_a_process_that_dies_after_sending_sends_once(remote: Remote) -> None:
+    await remote.assign()
+
+    def die() -> None:
+        if remote.agent.sent:
+            raise RuntimeError("killed")
+
+    await courier(remote.workspace, after_send=die).drain()
+    assert len(remote.agent.sent) == 1
+    await remote.drain(TAKEN_FOR / SECOND + 1)
+    assert len(remote.agent.sent) == 1
+    assert remote.agent.methods[1] == "ListTasks"
+
+
+@ON_SQLITE
+async def test_who_lost_the_task_is_told(remote: Remote) -> None:
+    issue = await remote.assign()
+    await remote.drain()
+    name = remote.workspace.name(issue)
+    await remote.lead.call("release_task", task=name)
+    await remote.drain(1)
+    assert remote.agent.methods[-1] == "CancelTask"
+    assert remote.agent.tasks["remote-1"]["status"]["state"] == "TASK_STATE_CANCELED"
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("state", "ours"),
+    [("FAILED", "failed"), ("REJECTED", "pending"), ("CANCELED", "pending")],
+)
+async def test_an_end_without_a_result_is_reported(remote: Remote, state: str, ours: str) -> None:
+    issue = await remote.assign()
+    await remote.drain()
+    remote.agent.set(state, "I have no wrench.")
+    await remote.drain(3)
+    task = await remote.task(issue)
+    assert (task["state"], task["note"]) == (ours, "I have no wrench.")
+
+
+@ON_SQLITE
+async def test_a_direct_answer_is_the_result(remote: Remote) -> None:
+    issue = await remote.assign()
+    remote.agent.answer = "It was not leaking."
+    await remote.drain()
+    task = await remote.task(issue)
+    assert (task["state"], task["result"]) == ("completed", "It was not leaking.")
+
+
+# What is wrong, and what people read about it.
+LIES: list[tuple[dict[str, Any], dict[str, list[str]], str]] = [
+    ({"supportedInterfaces": []}, {}, "no interface of A2A 1.0"),
+    ({"supportedInterfaces": 7}, {}, "no interface of A2A 1.0"),
+    (
+        {
+            "supportedInterfaces": [
+                {
+                    "url": "https://169.254.169.254/rpc",
+                    "protocolBinding": "JSONRPC",
+                    "protocolVersion": "1.0",
+                }
+            ]
+        },
+        {},
+        "on another server",
+    ),
+    ({"name": "x" * 300_000}, {}, "more than 262144 bytes"),
+    ({}, {"SendMessage": ["redirect"]}, "redirects are not followed"),
+    ({}, {"SendMessage": ["401"]}, "it answered 401"),
+    ({}, {"SendMessage": ["no method"]}, "the error -32601"),
+    ({}, {"SendMessage": ["huge"]}, "more than 1048576 bytes"),
+    ({}, {"SendMessage": ["list"]}, "not an object"),
+    ({}, {"SendMessage": ["empty"]}, "no result"),
+    ({}, {"SendMessage": ['{"result": {"task": {"id": "t"}}}']}, "not a task"),
+    ({}, {"SendMessage": ['{"result": {"soup": 1}}']}, "neither a task nor a message"),
+    (
+        {},
+        {"SendMessage": ['{"result": {"task": {"id": "t", "status": {"state": "HAPPY"}}}}']},
+        "a state that A2A does not have: 'HAPPY'",
+    ),
+]
+
+
+@ON_SQLITE
+async def test_lies_are_told_in_words_and_end_the_delivery_or_wait(remote: Remote) -> None:
+    for card, faults, words in LIES:
+        remote.agent.card, remote.agent.faults = card, faults
+        issue = await remote.assign()
+        await remote.drain()
+        assert words in await remote.why(), words
+        await remote.lead.call("change_task", task=remote.workspace.name(issue), state="cancelled")
+        await remote.drain(3600)
+
+
+@ON_SQLITE
+async def test_an_agent_that_forgets_its_task_gives_it_back(remote: Remote) -> None:
+    issue = await remote.assign()
+    await remote.drain()
+    remote.agent.tasks.clear()
+    await remote.drain(3)
+    assert (await remote.task(issue))["state"] == "pending"
+    assert await remote.why() == "it no longer knows the task"
+
+
+@ON_SQLITE
+async def test_an_agent_without_an_end_loses_the_task(workspace: Workspace) -> None:
+    async with open_agent() as agent:
+        remote = await reach(workspace, agent, options={"most_hours": 1})
+        issue = await remote.assign()
+        await remote.drain()
+        for _ in range(7):
+            await remote.drain(600)
+        assert (await remote.task(issue))["state"] == "pending"
+        assert await remote.why() == "it had no result after 1 hours"
+        assert agent.methods[-1] == "CancelTask"
+
+
+@ON_SQLITE
+async def test_a_message_is_answered_in_its_thread(remote: Remote) -> None:
+    ada = await remote.workspace.agent("ada")
+    remote.agent.answer = None
+    await ada.call("send_message", to="remote", body="Which valve?")
+    await remote.drain()
+    remote.agent.set("INPUT_REQUIRED", "The red or the blue one?")
+    await remote.drain(3)
+    (reply,) = (await ada.call("get_messages"))["messages"]
+    assert (reply["sender"], reply["body"]) == ("remote", "The red or the blue one?")
+    await ada.call("send_message", to="remote", body="Red.", reply_to=reply["id"])
+    await remote.drain(1)
+    _, second = remote.agent.sent
+    assert (second["taskId"], second["contextId"]) == ("remote-1", "of remote-1")
+    assert second["parts"] == [{"text": "Red.", "mediaType": "text/markdown"}]
+    remote.agent.set("COMPLETED", "", {"text": "Thanks."})
+    await remote.drain(3)
+
+
+@ON_SQLITE
+async def test_a_message_about_a_task_goes_to_the_remote_task(remote: Remote) -> None:
+    issue = await remote.assign()
+    await remote.drain()
+    ada = await remote.workspace.agent("ada")
+    name = remote.workspace.name(issue)
+    await ada.call("send_message", to="remote", task=name, body="Mind the cat.")
+    await remote.drain(1)
+    assert [each.get("taskId") for each in remote.agent.sent] == [None, "remote-1"]
+
+
+@ON_SQLITE
+async def test_a_trial_reads_the_card(remote: Remote) -> None:
+    await remote.lead.call("manage_agent_endpoint", agent_id="remote", action="test")
+    await remote.drain()
+    assert await deliveries(remote.workspace) == [("test", "delivered", 0)]
