@@ -1,0 +1,161 @@
+"""OpenAPI services as tool servers: a client that works by the document, without generated code."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import LRUCache
+from pydantic import ValidationError
+
+from bot.tool_servers.access_tokens import AccessTokens
+from bot.tool_servers.connections import (
+    Json,
+    Progress,
+    ServerSpec,
+    ToolResult,
+    ToolSpec,
+    Unavailable,
+)
+from bot.tool_servers.network import Network
+from bot.tool_servers.openapi import pages
+from bot.tool_servers.openapi.answer_cache import AnswerCache
+from bot.tool_servers.openapi.exchange import Exchange
+from bot.tool_servers.openapi.manifest import PAGES, Manifest, Tool
+from bot.tool_servers.openapi.options import Options
+from bot.tool_servers.openapi.pace import Pace
+from bot.tool_servers.openapi.requests import request_of
+from bot.tool_servers.openapi.results import Bounds, error_result, result_of
+from bot.tool_servers.openapi.styles import WrongArgument
+
+# Services that this process keeps connections to.
+MOST_SERVICES = 500
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A service with its tools by name."""
+
+    manifest: Manifest
+    tools: Mapping[str, Tool]
+    options: Options
+    exchange: Exchange
+
+
+class OpenApiServers:
+    """Implements `ToolServers`. `now` and `sleep` are for tests."""
+
+    def __init__(
+        self,
+        network: Network,
+        tokens: AccessTokens | None = None,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._network = network
+        self._tokens = tokens or AccessTokens(network, now)
+        self._now = now
+        self._sleep = sleep
+        self._cache = AnswerCache(now)
+        self._connected: LRUCache[tuple[int, str, int], Connected] = LRUCache(MOST_SERVICES)
+
+    async def list_tools(self, spec: ServerSpec) -> list[ToolSpec]:
+        """The tools of the stored document. The service itself has no list."""
+        return [each.spec() for each in manifest_in(spec).tools]
+
+    async def call_tool(
+        self,
+        spec: ServerSpec,
+        tool: str,
+        arguments: Json,
+        timeout_s: float,
+        max_bytes: int,
+        progress: Progress | None = None,  # noqa: ARG002 - HTTP says nothing of it
+    ) -> ToolResult:
+        """Call it once. A wrong argument is an error of the tool, and nothing is sent."""
+        connected = await self._connect(spec)
+        known = connected.tools.get(tool)
+        if known is None:
+            raise Unavailable("refused", f"The document of the service has no tool {tool[:100]!r}.")
+        try:
+            request = request_of(connected.manifest, known, arguments)
+        except WrongArgument as exc:
+            return error_result(f"{exc}. Nothing was sent.")
+        bounds = Bounds(max_bytes, _secrets(spec))
+        wanted = arguments.get(PAGES, 1)
+        paging = connected.options.paging
+        try:
+            async with asyncio.timeout(timeout_s):
+                if paging and PAGES in known.input_schema["properties"]:
+                    send = connected.exchange.send
+                    return await pages.collect(request, paging, wanted, bounds, send)
+                return result_of(await connected.exchange.send(request), bounds)
+        except TimeoutError as exc:
+            text = f"It did not answer within {timeout_s:g} s."
+            raise Unavailable("timeout", text, sent=True) from exc
+
+    async def drop(self, installation_id: int, server_id: str) -> None:
+        """Close the connections, and forget tokens and answers."""
+        here = installation_id, server_id
+        self._tokens.forget(*here)
+        self._cache.forget(lambda key: isinstance(key, tuple) and key[0][:2] == here)
+        for key in [each for each in self._connected if each[:2] == here]:
+            await self._connected.pop(key).exchange.session.close()
+
+    async def close(self) -> None:
+        while self._connected:
+            _, oldest = self._connected.popitem()
+            await oldest.exchange.session.close()
+
+    async def _connect(self, spec: ServerSpec) -> Connected:
+        if (found := self._connected.get(spec.key)) is not None:
+            return found
+        made = self._connection(spec)
+        for key in [each for each in self._connected if each[:2] == spec.key[:2]]:
+            # An older version, which another process changed.
+            await self._connected.pop(key).exchange.session.close()
+        if len(self._connected) >= MOST_SERVICES:
+            _, oldest = self._connected.popitem()
+            await oldest.exchange.session.close()
+        self._connected[spec.key] = made
+        return made
+
+    def _connection(self, spec: ServerSpec) -> Connected:
+        manifest, options = manifest_in(spec), options_in(spec)
+        exchange = Exchange(
+            spec=spec,
+            session=self._network.open_session(manifest.base_url, {}),
+            tokens=self._tokens,
+            pace=Pace(options.requests_a_minute, self._now),
+            cache=self._cache,
+            cache_s=options.cache_s,
+            sleep=self._sleep,
+        )
+        tools = {each.name: each for each in manifest.tools}
+        return Connected(manifest, tools, options, exchange)
+
+
+def manifest_in(spec: ServerSpec) -> Manifest:
+    """The stored document. Raise Unavailable if there is none."""
+    try:
+        return Manifest.model_validate(spec.document)
+    except ValidationError as exc:
+        text = "Its stored document cannot be read. Refresh it."
+        raise Unavailable("protocol", text) from exc
+
+
+def options_in(spec: ServerSpec) -> Options:
+    try:
+        return Options.model_validate(spec.options)
+    except ValidationError as exc:
+        raise Unavailable("protocol", "Its stored options cannot be read. Set them.") from exc
+
+
+def _secrets(spec: ServerSpec) -> tuple[str, ...]:
+    """The parts of the credential, longest first."""
+    given = [*spec.headers.values(), *spec.query.values()]
+    if spec.oauth:
+        given.append(spec.oauth.client_secret)
+    words: set[Any] = {word for each in given for word in (each, *each.split(" ", 1))}
+    return tuple(sorted(words, key=len, reverse=True))
