@@ -7,7 +7,8 @@ import pytest
 
 from bot.protocols.delivery import TAKEN_FOR
 from bot.times import SECOND
-from tests.support.a2a_agent import Remote, open_agent, reach
+from tests.support.a2a_agent import Remote, RemoteAgent, open_agent, reach
+from tests.support.a2a_sdk_agent import open_sdk_agent
 from tests.support.agent_endpoints import courier, deliveries
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
@@ -257,3 +258,22 @@ async def test_a_trial_reads_the_card(remote: Remote) -> None:
     await remote.lead.call("manage_agent_endpoint", agent_id="remote", action="test")
     await remote.drain()
     assert await deliveries(remote.workspace) == [("test", "delivered", 0)]
+
+
+@ON_SQLITE
+async def test_the_server_of_a2a_sdk_gets_a_task_asks_and_completes_it(
+    workspace: Workspace,
+) -> None:
+    async with open_sdk_agent() as url:
+        remote = await reach(workspace, RemoteAgent(url))
+        issue = await remote.assign()
+        await remote.drain()
+        await remote.drain(3)
+        await workspace.settle()
+        assert (await remote.task(issue))["question"] == "Which colour?"
+        workspace.person.comment(issue, "Green")
+        await workspace.settle()
+        for _ in range(3):
+            await remote.drain(60)
+        done = await remote.task(issue)
+    assert (done["state"], done["result"]) == ("completed", "Painted: Green")

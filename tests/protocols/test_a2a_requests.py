@@ -63,6 +63,7 @@ WRONG: list[tuple[Any, int, Any]] = [
     (message(role="ROLE_AGENT"), -32602, 1),
     (message(messageId=""), -32602, 1),
     (message(contextId="somebody-elses"), -32602, 1),
+    (message(contextId="x", metadata={"hubbub": {"to": "ada"}}), -32602, 1),
     (message(metadata={"hubbub": 7}), -32602, 1),
     (message(metadata={"hubbub": {"repository": "acme/nowhere"}}), -32602, 1),
     (message(metadata={"hubbub": {"repository": "acme/web", "colour": "red"}}), -32602, 1),

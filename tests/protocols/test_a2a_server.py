@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from a2a.compat.v0_3.types import AgentCard as OldCard
 from a2a.types import (
     CancelTaskRequest,
     GetExtendedAgentCardRequest,
@@ -16,6 +17,7 @@ from a2a.types import (
     TaskState,
 )
 from a2a.utils.errors import (
+    A2AError,
     InvalidParamsError,
     PushNotificationNotSupportedError,
     TaskNotCancelableError,
@@ -234,3 +236,59 @@ async def test_push_notifications_and_tasks_of_others_are_refused(house: House) 
         for unknown in ("t_0123456789abcdefghij", "acme/other#1", "\u2028", "../../etc"):
             with pytest.raises(TaskNotFoundError):
                 await client.get_task(GetTaskRequest(id=unknown))
+
+
+@ON_SQLITE
+async def test_a_client_of_0_3_makes_and_follows_a_task(house: House) -> None:
+    card = await house.surface.send("GET", "/.well-known/agent-card.json")
+    OldCard.model_validate(card.data)
+    where = {"repository": house.repository}
+    async with sdk_client(house.surface.url, await house.token(), version="0.3") as client:
+        async with (
+            asyncio.timeout(SOON_S),
+            closing(client.send_message(request("Repair it", where))) as stream,
+        ):
+            task = (await anext(stream)).task
+            assert task.status.state == TaskState.TASK_STATE_SUBMITTED
+            await house.workspace.settle()
+            worker = await house.workspace.agent("worker")
+            held = (await worker.call("claim_task", task=task.id))["task"]
+            report = {"task": held["id"], "fence": held["fence"], "status": "completed"}
+            await worker.call("update_task_status", **report, result="Repaired.")
+            rest = [each async for each in stream]
+        found = await client.get_task(GetTaskRequest(id=task.id))
+        with pytest.raises(A2AError):
+            await client.get_task(GetTaskRequest(id="t_0123456789abcdefghij"))
+    assert rest[-1].status_update.status.state == TaskState.TASK_STATE_COMPLETED
+    assert found.artifacts[0].parts[0].text == "Repaired."
+
+
+@ON_SQLITE
+async def test_nothing_of_another_installation_exists(house: House) -> None:
+    issue = await house.workspace.task()
+    ada = await house.workspace.agent("ada")
+    await house.workspace.agent("worker")
+    sent = await ada.call("send_message", to="worker", body="Hello")
+    found = await ada.call("get_task", task=house.workspace.name(issue))
+    ref = found["task"]["id"]
+    stranger = replace(house.surface, installation_id=house.surface.installation_id + 1)
+    token = await stranger.token("ada", "tech-lead")
+    await stranger.call(token, "register_agent", agent_id="ada", name="Ada")
+    async with sdk_client(house.surface.url, token, streaming=False) as client:
+        for each in (ref, house.workspace.name(issue)):
+            with pytest.raises(TaskNotFoundError):
+                await client.get_task(GetTaskRequest(id=each))
+            with pytest.raises(TaskNotFoundError):
+                await client.cancel_task(CancelTaskRequest(id=each))
+            with pytest.raises(TaskNotFoundError):
+                await send(client, "Hello", task_id=each)
+        for context in (ref, sent["thread_id"]):
+            with pytest.raises(InvalidParamsError):
+                await send(client, "Hello", {"to": "worker"}, context_id=context)
+        with pytest.raises(InvalidParamsError):
+            await send(client, "Hello", {"repository": house.repository})
+        assert not (await client.list_tasks(ListTasksRequest())).tasks
+        assert not (await client.list_tasks(ListTasksRequest(context_id=ref))).tasks
+    async with sdk_client(house.surface.url, token) as client:
+        with pytest.raises(TaskNotFoundError):
+            await anext(client.subscribe(SubscribeToTaskRequest(id=ref)))

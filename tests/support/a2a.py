@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import httpx
-from a2a.client import Client, ClientConfig, ClientFactory
+from a2a.client import A2ACardResolver, Client, ClientConfig, ClientFactory
 from a2a.types import (
     Message,
     Part,
@@ -19,13 +19,17 @@ from a2a.types import (
 
 @asynccontextmanager
 async def sdk_client(
-    url: str, token: str, *, path: str = "", streaming: bool = True
+    url: str, token: str, *, path: str = "", streaming: bool = True, version: str = ""
 ) -> AsyncIterator[Client]:
-    """A client that read the card at `path` of the server."""
+    """A client that read the card at `path` of the server. `version`: the only one it speaks."""
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(headers=headers, timeout=20, trust_env=False) as http:
         config = ClientConfig(httpx_client=http, streaming=streaming)
-        yield await ClientFactory(config).create_from_url(url + path)
+        card = await A2ACardResolver(http, url + path).get_agent_card()
+        others = [e for e in card.supported_interfaces if version not in ("", e.protocol_version)]
+        for each in others:
+            card.supported_interfaces.remove(each)
+        yield ClientFactory(config).create(card)
 
 
 def request(

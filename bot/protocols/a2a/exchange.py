@@ -11,7 +11,7 @@ from bot.protocols.a2a.remote import Interface, Problem, Remote
 from bot.protocols.a2a.remote_tasks import RemoteTask
 from bot.protocols.link import Delivery, Link
 from bot.protocols.outcomes import Later
-from bot.times import MINUTE, SECOND, stamp
+from bot.times import SECOND, stamp
 
 # Seconds between two looks at a task that does not change.
 EVERY_S = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
@@ -148,7 +148,7 @@ class Exchange:
         raise Problem("it is not known whether it has the message: it has too many tasks")
 
     async def _list(self, token: str) -> dict[str, Any]:
-        since = stamp(self.known.began - MINUTE)
+        since = stamp(self.known.began - HOUR)  # clocks differ
         params: dict[str, Any] = {
             "pageSize": PAGE,
             "historyLength": HISTORY,

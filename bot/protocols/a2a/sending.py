@@ -161,19 +161,26 @@ def _refuse_more(sent: Sent, known: set[str]) -> None:
 
 
 def to_agents(sent: Sent, to: str) -> Call:
+    """Raise RpcError if the context cannot be kept (3.4.1)."""
     arguments = {**sent.more, "to": to, "body": sent.text}
     if sent.is_in_thread:
         arguments["reply_to"] = sent.message.context_id
+    elif sent.message.context_id is not None:
+        raise unknown_context()
     return Call("send_message", arguments, sent.key)
+
+
+def unknown_context() -> RpcError:
+    return invalid(
+        "message.contextId",
+        "is no task or thread that you can see. Leave it out: the answer has a new one",
+    )
 
 
 def new_task(sent: Sent) -> Call:
     """Raise RpcError if nothing says in which repository, or the context cannot be kept (3.4.1)."""
     if sent.message.context_id is not None:
-        raise invalid(
-            "message.contextId",
-            "is no task or thread that you can see. Leave it out: the answer has a new one",
-        )
+        raise unknown_context()
     where = sent.more.get("repository") or sent.tenant
     if where is None:
         raise invalid(
