@@ -87,6 +87,15 @@ CODES: dict[str, tuple[int, str]] = {
         502,
         "The tool's server gave no answer, for the reason in `details.why`; call again.",
     ),
+    "plugin_off": (
+        409,
+        "The plug-in is not turned on for the installation, or Hubbub turned it off.",
+    ),
+    "plugin_failed": (
+        502,
+        "The plug-in failed or refused the call; `details.kind` says how.",
+    ),
+    "unknown_plugin": (404, "The operator has installed no plug-in with this name."),
     "outcome_unknown": (
         409,
         "The call began to call somebody outside, and what came of it is not known.",

@@ -21,8 +21,8 @@ agents all approve assignees at_least blocked_by cached_tokens capabilities chec
 comment_id comments compensate content context_ids create_labels days delete draft duplicate_ok
 edits expected_version expires_s fence files health history hold input_tokens inputs judge labels
 lease_s limit max_tokens minutes options output_tokens outputs part paths progress project quorum
-replace reply_to repositories resolve reviewers run_id runs snapshots start_line steps tasks tokens
-topics ttl_s version wait_s with_children
+replace reply_to repositories resolve reviewers run_id runs settings snapshots start_line steps
+tasks tokens topics ttl_s version wait_s with_children
 """
 
 NOT_ACCEPTED = (

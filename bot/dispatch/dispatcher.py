@@ -28,8 +28,12 @@ from bot.identity.actors import Actor
 from bot.kernel import argument_errors
 from bot.kernel.operation import Answer, Operation, Shared
 from bot.operations import OPERATIONS
+from bot.plugins import added
+from bot.plugins.running import Plugins
 from bot.tracing import Span
+from store.engine.origins import Origin
 from store.engine.transaction import Store
+from store.tables.agents import Role
 
 
 class Dispatcher:
@@ -54,6 +58,9 @@ class Dispatcher:
         self.executor = Executor(store, self.activity)
         self._handovers = Handovers(store)
         self._long_poll = LongPoll(self.executor, self.waiters, look_every_s)
+        self._plugins: Plugins | None = shared.outside.plugins
+        if self._plugins is not None:
+            self._plugins.call_operation = self._call_for_plugin
 
     async def call(
         self,
@@ -86,7 +93,8 @@ class Dispatcher:
             await self._count_call(actor, name, given, caller)
             sent, known = self.executor.sent_notices, False
             try:
-                call = self._parse(actor, name, given, request_key, caller)
+                operation = await self._find(actor, name)
+                call = self._parse(actor, operation, given, request_key, caller)
                 call = replace(call, agreed=agreed)
                 known = True
                 self.activity.count_call(actor)
@@ -107,19 +115,37 @@ class Dispatcher:
 
     async def preview(self, actor: Actor, name: str, given: Any, caller: Caller) -> Effects:
         """What the call would do. Nothing is changed or sent. Raise Refused as the call would."""
-        call = self._parse(actor, name, given, None, caller)
+        operation = await self._find(actor, name)
+        call = self._parse(actor, operation, given, None, caller)
         return await previews.preview(self.store, call)
 
+    async def _find(self, actor: Actor, name: str) -> Operation:
+        """The operation, also of a plug-in. Raise Refused unless the actor may call it."""
+        if name not in OPERATIONS and self._plugins is not None:
+            found = await added.find(self._plugins, name)
+            if found is not None:
+                added.check_role(actor, found.operation)
+                return found.operation
+        return _operation(actor, name)
+
+    async def _call_for_plugin(self, actor: Actor, name: str, given: Any) -> dict[str, Any]:
+        """Call an operation as a plug-in. Raise Refused."""
+        return await self.call(actor, name, given, None, Caller(origin=Origin("plugin")))
+
     def _parse(
-        self, actor: Actor, name: str, given: Any, request_key: str | None, caller: Caller
+        self,
+        actor: Actor,
+        operation: Operation,
+        given: Any,
+        request_key: str | None,
+        caller: Caller,
     ) -> Call:
         """The call. Raise Refused."""
-        operation = _operation(actor, name)
         arguments = operation.parse(given)
         key = vars(arguments).get("key") or request_key
         return Call(
             operation,
-            actor.for_role(permissions.lowest_role(name, person=actor.is_person)),
+            actor.for_role(_lowest_role(actor, operation)),
             arguments,
             key or secrets.token_hex(16),
             self.shared,
@@ -205,6 +231,13 @@ def content_size(given: Any) -> int:
 def operations_of(actor: Actor) -> list[Operation]:
     """The operations that the actor's role may call, in the registry's order."""
     return [each for each in OPERATIONS.values() if permissions.may_call(actor, each.name)]
+
+
+def _lowest_role(actor: Actor, operation: Operation) -> Role:
+    """Operations of plug-ins are not in the table."""
+    if operation.name not in OPERATIONS:
+        return operation.role
+    return permissions.lowest_role(operation.name, person=actor.is_person)
 
 
 def _operation(actor: Actor, name: str) -> Operation:

@@ -46,6 +46,8 @@ NO_AGENTS = {
 ACTIONS = "actions-"
 # Such an id: with a number of GitHub, or with a template and the end of the id of an agent run.
 OF_JOB = re.compile(rf"{ACTIONS}([0-9].*|[a-z][a-z0-9-]*-[0-9abcdefghjkmnpqrstvwxyz]{{6,20}})")
+# How the names of plug-ins begin as actors. No agent's id has a slash.
+PLUGIN = "plugin/"
 # How the ids of agents begin that GitHub hosts, such as Copilot.
 HOSTED = "hosted-"
 
@@ -109,6 +111,11 @@ class Actor:
     def known_repositories(self) -> Reach:
         """Those of which it may know, also if its role there is too low for the call."""
         return self.repositories if self.roles is None else self.roles.keys()
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether it is a plug-in, which needs no registration and gets no messages."""
+        return self.name.startswith(PLUGIN)
 
     def may(self, role: Role, repository_id: int | None = None) -> bool:
         """Whether it has this role, or a higher one, in the repository or outside of them."""

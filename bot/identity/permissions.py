@@ -252,6 +252,9 @@ RULES: dict[str, Rule] = {
     "save_workflow": Rule(None, None, None, people="developer"),
     "list_notification_targets": Rule(None, None, None, people="tech-lead"),
     "manage_notification_target": Rule(None, None, None, people="tech-lead"),
+    "list_plugins": PEOPLE,
+    "get_plugin": PEOPLE,
+    "manage_plugin": Rule(None, None, None, people="tech-lead"),
 }
 
 # The lowest permission on a repository that gives a person the role.

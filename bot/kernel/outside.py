@@ -20,6 +20,8 @@ class Outside:
 
     tool_servers: ToolServers | None = None
     files: FileReader | None = None
+    # The plug-ins of this process: a `bot.plugins.running.Plugins`, which stands above.
+    plugins: Any = None
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ async def check_may_send(tx: Tx, actor: Actor, quotas: Mapping[str, Quota]) -> N
     A person who sends by a command has no quota.
     """
     i = actor.installation_id
-    if not actor.is_person:
+    if not actor.is_person and not actor.is_plugin:
         row = await messages.lock_sender(tx, i, actor.name)
         if row is None or row["left_at"] is not None:
             raise Refused(

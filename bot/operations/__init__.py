@@ -32,6 +32,7 @@ from bot.operations.github import (
     writes,
 )
 from bot.operations.messages import consulting, reading, sending
+from bot.operations.plugins import plugin_list, plugin_use
 from bot.operations.tasks import (
     claims,
     creation,
@@ -139,6 +140,9 @@ OPERATIONS: dict[str, Operation] = {
         needs.list_attention,
         notification_targets.list_notification_targets,
         notification_targets.manage_notification_target,
+        plugin_list.list_plugins,
+        plugin_list.get_plugin,
+        plugin_use.manage_plugin,
         usage_reports.report_usage,
         outbox_list.get_outbox,
         budget_history.get_budget_history,

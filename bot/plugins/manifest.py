@@ -15,8 +15,8 @@ FILE = "hubbub-plugin.yml"
 # Between the names of a plug-in and of its operation.
 SEPARATOR = "__"
 MOST_ADDED, MOST_ARGUMENTS, MOST_CALLS, MOST_HOSTS, MOST_SETTINGS = 30, 20, 60, 20, 30
-# MCP's names of tools have at most 64 characters.
-LONGEST_NAME = 30
+# MCP's names of tools have at most 64 characters, and those of operations in the audit 60.
+LONGEST_NAME = 28
 
 
 def _are_unique(given: list[str]) -> list[str]:
@@ -59,7 +59,7 @@ Publisher: TypeAlias = Annotated[
 ]
 OperationName: TypeAlias = Annotated[
     str,
-    Shape(r"^[a-z][a-z0-9-]{0,29}__[a-z0-9_]{1,30}$|^[a-z][a-z0-9_]{0,60}$", "is no operation"),
+    Shape(r"^[a-z][a-z0-9-]{0,27}__[a-z0-9_]{1,28}$|^[a-z][a-z0-9_]{0,60}$", "is no operation"),
 ]
 Host: TypeAlias = Annotated[
     str,

@@ -15,6 +15,7 @@ Surface: TypeAlias = Literal[
     "oauth",
     "cli",
     "comment",
+    "plugin",
     "webhook",
     "server",
     "endpoint",

@@ -31,6 +31,8 @@ OTHER_ERRORS = {
     "github_create_pr": "invalid_arguments",
     "get_delivery": "unknown_delivery",
     "replay_delivery": "unknown_delivery",
+    "get_plugin": "unknown_plugin",
+    "manage_plugin": "unknown_plugin",
 }
 
 
@@ -209,6 +211,7 @@ OTHERS = {
     "bot/operations/agents/moving.py",
     "bot/operations/tasks/access.py",
     "bot/operations/tasks/ready.py",
+    "bot/plugins/added.py",
     "bot/repository/narrowing.py",
     "bot/tasks/step_roles.py",
 }

@@ -489,4 +489,7 @@ SCENES: dict[str, Make] = {
     "save_workflow": fresh(**R, name="release-{}", text=WORKFLOW),
     "list_notification_targets": fixed(),
     "manage_notification_target": notification_target,
+    "list_plugins": fixed(),
+    "get_plugin": fixed(plugin="echo"),
+    "manage_plugin": fixed(plugin="echo", action="disable"),
 }

@@ -27,6 +27,8 @@ NOT_MEASURED = {
     "github_cancel_workflow",
     "override_check",
     "manage_notification_target",
+    "get_plugin",
+    "manage_plugin",
 }
 
 DRAFT = "steps:\n- id: build\n  title: Build it\n  body: Make it work\n"
@@ -380,6 +382,7 @@ CALLS: dict[str, Does] = {
     "get_task_messages": by_person("get_task_messages", task="$mine"),
     "count_tasks": by_person("count_tasks"),
     "count_tasks of a repository": by_person("count_tasks", repository="acme/rocket"),
+    "list_plugins": by_person("list_plugins"),
     "get_fleet": by_person("get_fleet"),
     "get_agent_history": by_person("get_agent_history", agent_id="me"),
     "get_graph": by_person("get_graph", limit=4),

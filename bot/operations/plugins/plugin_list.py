@@ -1,0 +1,164 @@
+"""Plug-ins as people see them: which there are, what they may do, and their panels."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from bot.errors import Refused
+from bot.kernel.operation import Answer, Context, operation
+from bot.kernel.outside import Outside, OutsideCall
+from bot.plugins import added, running, uses
+from bot.plugins.hooks import HookCall
+from bot.plugins.running import TIMEOUTS_S, Installed, Plugins
+from bot.plugins.sandbox.contract import PluginResult
+from bot.times import stamp
+from store.engine.transaction import Tx
+from store.plugins import plugin_installations, plugins
+from store.tables.plugins import PluginInstallationRow, PluginRow
+
+PluginName = Annotated[str, Field(max_length=60, description="the plug-in's name")]
+LONGEST_PANEL = 60_000
+
+
+class PluginView(BaseModel):
+    """`state`: on, off or failing in this installation; stopped: on the whole server."""
+
+    name: str
+    version: str
+    description: str
+    publisher: str
+    is_signed: bool
+    kind: str = Field(description="python, wasm or process")
+    state: str
+    why: str | None = None
+    role: str = Field(description="with which it calls operations")
+    changed_by: str | None = None
+    changed_at: str | None = None
+
+
+class PluginList(Answer):
+    of_mirror = False
+
+    plugins: list[PluginView]
+
+
+class PluginDetails(Answer):
+    of_mirror = False
+
+    plugin: PluginView
+    adds: dict[str, Any]
+    permissions: dict[str, Any]
+    settings: dict[str, Any] = Field(description="what can be set, without the values")
+    set_here: list[str] = Field(description="the settings that have a value here")
+    panel: str | None = Field(None, description="Markdown by the plug-in: untrusted")
+
+
+@operation(reads_only=True)
+async def list_plugins(ctx: Context) -> PluginList:
+    """List the plug-ins of this server, and whether they are on here."""
+    rows = await plugins.all_of(ctx.tx)
+    used = {each["plugin"]: each for each in await _uses(ctx)}
+    return PluginList(plugins=[view(row, used.get(row["name"])) for row in rows])
+
+
+async def _uses(ctx: Context) -> list[PluginInstallationRow]:
+    return await plugin_installations.all_of(ctx.tx, ctx.installation_id)
+
+
+def view(row: PluginRow, use: PluginInstallationRow | None) -> PluginView:
+    manifest = running.Installed.of(row).manifest
+    stopped = row["state"] == "stopped"
+    role = manifest.permissions.role
+    return PluginView(
+        name=row["name"],
+        version=row["version"],
+        description=manifest.description,
+        publisher=manifest.publisher,
+        is_signed=row["signed_by"] is not None,
+        kind=manifest.kind,
+        state="stopped" if stopped else use["state"] if use else "off",
+        why=row["why"] if stopped else use and use["why"],
+        role=uses.lower(role, use["role"]) if use else role,
+        changed_by=use and use["changed_by"],
+        changed_at=stamp(use["changed_at"]) if use else None,
+    )
+
+
+async def row_of(tx: Tx, name: str) -> PluginRow:
+    """Raise Refused."""
+    row = await plugins.get(tx, name)
+    if row is None:
+        known = [each["name"] for each in await plugins.all_of(tx)]
+        raise Refused(
+            "unknown_plugin",
+            f"The operator has installed no plug-in {name!r}. There is {', '.join(known) or 'none'}"
+            ".",
+        )
+    return row
+
+
+@operation(reads_only=True)
+async def get_plugin(
+    ctx: Context,
+    plugin: PluginName,
+    panel: Annotated[
+        str | None, Field(max_length=60, description="also show this panel of it")
+    ] = None,
+) -> PluginDetails | OutsideCall[PluginResult]:
+    """Show what a plug-in adds, what it may do, and one of its panels."""
+    row = await row_of(ctx.tx, plugin)
+    use = await plugin_installations.get(ctx.tx, ctx.installation_id, plugin)
+    found = details(ctx, row, use)
+    if panel is None:
+        return found
+    return await _with_panel(ctx, Installed.of(row), found, panel)
+
+
+def details(ctx: Context, row: PluginRow, use: PluginInstallationRow | None) -> PluginDetails:
+    manifest = Installed.of(row).manifest
+    kept = uses.settings_of(ctx.shared.keys, use) if use else {}
+    return PluginDetails(
+        plugin=view(row, use),
+        adds=manifest.adds.model_dump(mode="json"),
+        permissions=manifest.permissions.model_dump(mode="json"),
+        settings={name: each.model_dump() for name, each in manifest.settings.items()},
+        set_here=sorted(kept),
+    )
+
+
+async def _with_panel(
+    ctx: Context, installed: Installed, found: PluginDetails, panel: str
+) -> OutsideCall[PluginResult]:
+    names = [each.name for each in installed.manifest.adds.panels]
+    if panel not in names:
+        raise Refused(
+            "invalid_arguments",
+            f"{installed.name} has no panel {panel!r}. It has {', '.join(names) or 'none'}.",
+        )
+    use = await added.use_of(ctx.tx, ctx.installation_id, installed)
+
+    async def run(outside: Outside) -> PluginResult:
+        result: PluginResult = await plugins_of(outside).call(
+            installed, use, HookCall("panel", panel)
+        )
+        return result
+
+    async def finish(ctx: Context, result: PluginResult) -> PluginDetails:
+        ctx.later.append(partial(_count, use, result))
+        added.check(installed, result)
+        return found.model_copy(update={"panel": str(result.value or "")[:LONGEST_PANEL]})
+
+    return OutsideCall(run, finish, TIMEOUTS_S["panel"] + 15)
+
+
+async def _count(use: PluginInstallationRow, result: PluginResult, tx: Tx) -> None:
+    await running.count(tx, use, result)
+
+
+def plugins_of(outside: Outside) -> Plugins:
+    """Raise Refused if this process runs none."""
+    found: Plugins | None = outside.plugins
+    if found is None:
+        raise Refused("plugin_failed", "This process runs no plug-ins.")
+    return found

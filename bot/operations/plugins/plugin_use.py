@@ -1,0 +1,111 @@
+"""Turning plug-ins on and off for an installation."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from bot.errors import Refused
+from bot.identity import permissions
+from bot.kernel.operation import Context, operation
+from bot.operations.plugins.plugin_list import PluginDetails, PluginName, details, row_of
+from bot.plugins import uses
+from bot.plugins.manifest import Manifest
+from bot.plugins.running import Installed
+from store.mounts import mounts
+from store.plugins import plugin_installations, plugins
+from store.tables.agents import Role
+
+MOST_SETTINGS = 30
+
+
+@operation()
+async def manage_plugin(
+    ctx: Context,
+    plugin: PluginName,
+    action: Annotated[Literal["enable", "disable"], Field(description="what to do with it")],
+    role: Annotated[
+        Role | None, Field(description="the most it may do; default: what it asks for")
+    ] = None,
+    settings: Annotated[
+        dict[str, Any] | None,
+        Field(max_length=MOST_SETTINGS, description="by name; others keep their values"),
+    ] = None,
+) -> PluginDetails:
+    """Turn a plug-in on, with its role and settings, or off."""
+    _check_sees_all(ctx)
+    row = await row_of(ctx.tx, plugin)
+    if action == "enable":
+        await _enable(ctx, Installed.of(row), role, settings or {})
+    else:
+        await _check_unneeded(ctx, plugin)
+        await plugin_installations.turn_off(ctx.tx, ctx.installation_id, plugin, ctx.actor.name)
+    use = await plugin_installations.get(ctx.tx, ctx.installation_id, plugin)
+    return details(ctx, row, use)
+
+
+def _check_sees_all(ctx: Context) -> None:
+    """A plug-in works in all repositories."""
+    if not permissions.allows_everywhere(ctx.actor, ctx.operation):
+        raise Refused(
+            "forbidden",
+            "Only a person who administers or maintains every repository of the installation may "
+            "turn plug-ins on and off.",
+            **permissions.missing(ctx.actor, ctx.operation),
+        )
+
+
+async def _enable(
+    ctx: Context, installed: Installed, role: Role | None, given: dict[str, Any]
+) -> None:
+    i, manifest, keys = ctx.installation_id, installed.manifest, ctx.shared.keys
+    if installed.row["state"] == "stopped":
+        raise Refused("plugin_off", f"{manifest.name} is stopped: {installed.row['why']}.")
+    await _check_needs(ctx, manifest)
+    before = await plugin_installations.get(ctx.tx, i, manifest.name)
+    kept = uses.settings_of(keys, before) if before else {}
+    kept = {name: value for name, value in kept.items() if name in manifest.settings}
+    found = {**kept, **given}
+    uses.check_settings(manifest, found)
+    await plugin_installations.turn_on(
+        ctx.tx,
+        i,
+        manifest.name,
+        uses.lower(role or manifest.permissions.role, manifest.permissions.role),
+        uses.seal(keys, i, manifest.name, found),
+        ctx.state["head"],
+        ctx.actor.name,
+    )
+
+
+async def _check_needs(ctx: Context, manifest: Manifest) -> None:
+    """Raise Refused."""
+    if await mounts.by_name(ctx.tx, ctx.installation_id, manifest.name) is not None:
+        raise Refused(
+            "invalid_arguments",
+            f"A mounted server has the name {manifest.name}, so their tools would have the same "
+            "names. Rename the mount first.",
+        )
+    used = await plugin_installations.all_of(ctx.tx, ctx.installation_id)
+    on = {each["plugin"] for each in used if each["state"] == "on"}
+    if missing := sorted(manifest.needs.keys() - on):
+        raise Refused(
+            "invalid_arguments",
+            f"{manifest.name} needs {', '.join(missing)}. Turn that on first.",
+        )
+
+
+async def _check_unneeded(ctx: Context, plugin: str) -> None:
+    """Raise Refused if another plug-in that is on needs it."""
+    used = await plugin_installations.all_of(ctx.tx, ctx.installation_id)
+    on = {each["plugin"] for each in used if each["state"] == "on"}
+    rows = await plugins.all_of(ctx.tx)
+    needed_by = [
+        row["name"]
+        for row in rows
+        if row["name"] in on and plugin in Installed.of(row).manifest.needs
+    ]
+    if needed_by:
+        raise Refused(
+            "invalid_arguments",
+            f"{', '.join(needed_by)} needs {plugin}. Turn that off first.",
+        )

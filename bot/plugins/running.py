@@ -1,0 +1,258 @@
+"""The plug-ins of this process: which are installed, and calls of their hooks."""
+
+import asyncio
+import io
+import zipfile
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from typing import Any, TypeAlias
+
+import pluggy
+import structlog
+
+from bot.errors import Refused
+from bot.identity.actors import PLUGIN, Actor
+from bot.identity.keyring import Broken, Keys
+from bot.plugins import installing, loading, trusted, uses
+from bot.plugins.hooks import HookCall, HookName
+from bot.plugins.manifest import Manifest
+from bot.plugins.package import Package, WrongPackage
+from bot.plugins.requests import Requests
+from bot.plugins.sandbox.contract import (
+    Code,
+    Failure,
+    Host,
+    Limits,
+    PluginCall,
+    PluginResult,
+)
+from store.engine.transaction import Store, Tx
+from store.plugins import plugin_installations, plugins
+from store.tables.plugins import PluginInstallationRow, PluginRow
+
+log = structlog.get_logger()
+TIMEOUTS_S: dict[HookName, float] = {
+    "operation": 30.0,
+    "event": 10.0,
+    "card_lines": 5.0,
+    "strategy": 5.0,
+    "protocol": 30.0,
+    "panel": 5.0,
+}
+LOAD_S = 10.0
+# Failures one after the other, after which a plug-in is turned off for the installation.
+MOST_FAILURES = 5
+# Plug-ins that call each other's operations.
+DEEPEST = 4
+# Calls of one plug-in at the same time in this process.
+MOST_CALLS = 8
+
+# Calls an operation as an actor.
+CallOperation: TypeAlias = Callable[[Actor, str, Any], Awaitable[dict[str, Any]]]
+RunSandboxed: TypeAlias = Callable[[Code, PluginCall, Limits, Host], Awaitable[PluginResult]]
+Fetch: TypeAlias = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+Loaded: TypeAlias = pluggy.PluginManager | Code
+_depth: ContextVar[int] = ContextVar("depth of calls of plug-ins", default=0)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A plug-in that this process knows."""
+
+    row: PluginRow
+    manifest: Manifest
+
+    @classmethod
+    def of(cls, row: PluginRow) -> "Installed":
+        return cls(row, installing.manifest_of(row))
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+
+def actor_of(installed: Installed, use: PluginInstallationRow) -> Actor:
+    """Who acts when the plug-in calls an operation."""
+    role = uses.lower(installed.manifest.permissions.role, use["role"])
+    return Actor(use["installation_id"], PLUGIN + installed.name, role)
+
+
+class BoundHost:
+    """What one plug-in may do in one installation."""
+
+    def __init__(
+        self,
+        installed: Installed,
+        actor: Actor,
+        call_operation: CallOperation | None,
+        requests: Requests,
+    ) -> None:
+        self._installed = installed
+        self._actor = actor
+        self._call_operation = call_operation
+        # It is called from another thread, which does not have the context of this call.
+        self._depth = _depth.get()
+        hosts = installed.manifest.permissions.hosts
+        self.fetch: Fetch | None = partial(requests.fetch, frozenset(hosts)) if hosts else None
+
+    async def call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Raise Refused."""
+        if operation not in self._installed.manifest.permissions.operations:
+            raise Refused(
+                "forbidden",
+                f"The manifest of {self._installed.name} does not name {operation} in "
+                "permissions.operations.",
+            )
+        if self._call_operation is None:
+            raise Refused("plugin_failed", "This process runs no operations.")
+        if self._depth >= DEEPEST:
+            raise Refused("plugin_failed", f"Plug-ins called each other {DEEPEST} times in a row.")
+        before = _depth.set(self._depth + 1)
+        try:
+            return await self._call_operation(self._actor, operation, arguments)
+        finally:
+            _depth.reset(before)
+
+
+class Plugins:
+    """Reads which plug-ins are installed when it is asked to, and loads each at its first use."""
+
+    def __init__(self, store: Store, keys: Keys, requests: Requests | None = None) -> None:
+        self.store = store
+        self.keys = keys
+        # Set by the dispatcher of this process.
+        self.call_operation: CallOperation | None = None
+        self._requests = requests or Requests()
+        self._installed: dict[str, Installed] = {}
+        self._revisions: dict[str, int] | None = None
+        self._loaded: dict[tuple[str, str], Loaded] = {}
+        self._loading = asyncio.Lock()
+        self._turns: dict[str, asyncio.Semaphore] = {}
+
+    async def refresh(self) -> None:
+        """Notice what was installed, updated or removed."""
+        found = await self.store.read(plugins.revisions)
+        if found == self._revisions:
+            return
+        rows = await self.store.read(plugins.all_of)
+        self._installed = {row["name"]: Installed.of(row) for row in rows}
+        self._revisions = {row["name"]: row["revision"] for row in rows}
+        current = {(row["name"], row["digest"]) for row in rows}
+        self._loaded = {key: value for key, value in self._loaded.items() if key in current}
+
+    async def all_of(self) -> list[Installed]:
+        await self.refresh()
+        return list(self._installed.values())
+
+    async def find(self, name: str) -> Installed | None:
+        await self.refresh()
+        return self._installed.get(name)
+
+    async def call(
+        self, installed: Installed, use: PluginInstallationRow, call: HookCall
+    ) -> PluginResult:
+        """Call a hook. What goes wrong is a value, and is not counted here."""
+        try:
+            settings = uses.with_defaults(installed.manifest, uses.settings_of(self.keys, use))
+            loaded = await self.load(installed)
+        except WrongPackage as exc:
+            await self._stop_if_changed(installed, exc)
+            return PluginResult(failure=Failure("refused", str(exc)))
+        except Broken:
+            text = "Its settings cannot be decrypted. Turn it on again with its settings."
+            return PluginResult(failure=Failure("refused", text))
+        host = BoundHost(installed, actor_of(installed, use), self.call_operation, self._requests)
+        turn = self._turns.setdefault(installed.name, asyncio.Semaphore(MOST_CALLS))
+        async with turn:
+            return await _run(loaded, call, settings, host)
+
+    async def load(self, installed: Installed) -> Loaded:
+        """Raise WrongPackage."""
+        key = installed.name, installed.row["digest"]
+        async with self._loading:
+            if key not in self._loaded:
+                self._loaded[key] = await load(self.store, installed)
+            return self._loaded[key]
+
+    async def _stop_if_changed(self, installed: Installed, why: WrongPackage) -> None:
+        """Files that are not those that the operator installed must not run in any process."""
+        row = installed.row
+        log.warning("plug-in not loaded", plugin=installed.name, why=str(why))
+        if row["source"] == "distribution":
+            await self.store.write(
+                lambda tx: plugins.stop(tx, row["name"], row["digest"], str(why))
+            )
+
+
+async def load(store: Store, installed: Installed) -> Loaded:
+    """The code of a plug-in, ready to be called. Raise WrongPackage."""
+    row, manifest = installed.row, installed.manifest
+    if row["state"] != "installed":
+        raise WrongPackage(row["why"] or "The operator stopped it.")
+    if row["source"] == "distribution":
+        return await trusted.load(
+            lambda: _with_check(manifest, loading.from_distribution(row["name"], row["digest"])),
+            LOAD_S,
+        )
+    package = await installing.package_of(store, row["digest"])
+    return await load_package(package)
+
+
+async def load_package(package: Package) -> Loaded:
+    """Raise WrongPackage."""
+    manifest = package.manifest
+    if manifest.kind == "python":
+        return await trusted.load(
+            lambda: _with_check(manifest, loading.from_package(package)), LOAD_S
+        )
+    if manifest.kind == "wasm":
+        return Code.of("wasm", package.files[manifest.entry])
+    return Code.of("process", _as_zip(package), manifest.entry)
+
+
+def _with_check(manifest: Manifest, manager: pluggy.PluginManager) -> pluggy.PluginManager:
+    loading.check_complete(manifest, manager)
+    return manager
+
+
+def _as_zip(package: Package) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in sorted(package.files.items()):
+            archive.writestr(zipfile.ZipInfo(path), data)
+    return made.getvalue()
+
+
+async def _run(
+    loaded: Loaded, call: HookCall, settings: Mapping[str, Any], host: Host
+) -> PluginResult:
+    timeout_s = TIMEOUTS_S[call.hook]
+    if isinstance(loaded, pluggy.PluginManager):
+        return await trusted.run(loaded, call, settings, host, timeout_s)
+    given = PluginCall(call.hook, call.name, call.arguments, settings)
+    return await _sandbox()(loaded, given, replace(Limits(), wall_s=timeout_s), host)
+
+
+def _sandbox() -> RunSandboxed:
+    """It is imported at its first use, because it loads wasmtime."""
+    run: RunSandboxed = import_module("bot.plugins.sandbox").run
+    return run
+
+
+# --- How calls end -------------------------------------------------------------------------------
+
+
+async def count(tx: Tx, use: PluginInstallationRow, result: PluginResult) -> bool:
+    """Count how a call ended. Return whether it turned the plug-in off.
+
+    That a plug-in refuses a call in its own words is no failure of it.
+    """
+    here = (tx, use["installation_id"], use["plugin"])
+    if result.failure is None or result.failure.kind == "error":
+        if use["failures"]:
+            await plugin_installations.count_success(*here)
+        return False
+    return await plugin_installations.count_failure(*here, result.failure.text, MOST_FAILURES)

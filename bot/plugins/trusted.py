@@ -1,0 +1,163 @@
+"""Calls a trusted plug-in: in a thread of its own, so that one that hangs holds up nobody else."""
+
+import asyncio
+import contextlib
+import ctypes
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pluggy
+
+from bot.errors import Refused
+from bot.plugins.hooks import HookCall
+from bot.plugins.package import WrongPackage
+from bot.plugins.sandbox.contract import Failure, Host, PluginResult
+
+LONGEST_RESULT = 256 * 1024
+# How long a call may take to end after it was told to.
+GRACE_S = 0.2
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What the plug-in gets to work with, in its thread."""
+
+    settings: Mapping[str, Any]
+    host: Host
+    outer: asyncio.AbstractEventLoop
+
+    async def call(self, operation: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """Call an operation. Raise Refused."""
+        work = self.host.call(operation, dict(arguments or {}))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.outer))
+
+
+class _Thread(threading.Thread):
+    """One call. `ended` is set in the loop that waits for it."""
+
+    def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
+        super().__init__(name="hubbub-plugin", daemon=True)
+        self.outer = asyncio.get_running_loop()
+        self.ended = asyncio.Event()
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self._work = work
+        self._inner: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    def run(self) -> None:
+        try:
+            self.value = asyncio.run(self._main())
+        except BaseException as exc:  # noqa: BLE001 - the caller gets it
+            self.error = exc
+        # The process may have ended its loop in the meantime.
+        with contextlib.suppress(RuntimeError):
+            self.outer.call_soon_threadsafe(self.ended.set)
+
+    async def _main(self) -> Any:
+        self._inner, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        return await self._work()
+
+    async def stop(self) -> None:
+        """End the call: at its next `await`, or else between two steps of its Python code."""
+        if self._inner is not None and self._task is not None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                self._inner.call_soon_threadsafe(self._task.cancel)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.ended.wait(), GRACE_S)
+        if not self.ended.is_set() and self.ident is not None:
+            identity, raised = ctypes.c_ulong(self.ident), ctypes.py_object(SystemExit)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, raised)
+
+
+async def run(
+    manager: pluggy.PluginManager,
+    call: HookCall,
+    settings: Mapping[str, Any],
+    host: Host,
+    timeout_s: float,
+) -> PluginResult:
+    """Call the hook. What goes wrong is a value."""
+    inside = Inside(settings, host, asyncio.get_running_loop())
+
+    async def work() -> Any:
+        found = _call(manager, call, inside)
+        return await found if inspect.isawaitable(found) else found
+
+    try:
+        return _result(await _run_in_thread(work, timeout_s))
+    except TimeoutError:
+        return _failure("timed_out", f"It took longer than {timeout_s:g} seconds and was stopped.")
+
+
+async def load(make: Callable[[], pluggy.PluginManager], timeout_s: float) -> pluggy.PluginManager:
+    """Load a plug-in, which imports its code. Raise WrongPackage."""
+
+    async def work() -> Any:
+        return make()
+
+    try:
+        thread = await _run_in_thread(work, timeout_s)
+    except TimeoutError as exc:
+        raise WrongPackage(f"It took longer than {timeout_s:g} seconds to load.") from exc
+    if isinstance(thread.error, WrongPackage):
+        raise thread.error
+    if thread.error is not None:
+        raise WrongPackage(f"It cannot be loaded: {thread.error!r}") from thread.error
+    found: pluggy.PluginManager = thread.value
+    return found
+
+
+async def _run_in_thread(work: Callable[[], Awaitable[Any]], timeout_s: float) -> _Thread:
+    """Raise TimeoutError after the work was stopped."""
+    thread = _Thread(work)
+    thread.start()
+    try:
+        await asyncio.wait_for(thread.ended.wait(), timeout_s)
+    except (TimeoutError, asyncio.CancelledError):
+        await thread.stop()
+        raise
+    return thread
+
+
+def _call(manager: pluggy.PluginManager, call: HookCall, inside: Inside) -> Any:
+    """What the hook returns. Raise LookupError if there is none."""
+    hook = manager.hook
+    if call.hook == "event":
+        found = hook.on_event(event=dict(call.arguments), hubbub=inside)
+        return found[0] if found else None
+    if call.hook == "card_lines":
+        return (hook.card_lines(task=dict(call.arguments), hubbub=inside) or [[]])[0]
+    functions = {
+        "operation": hook.operations,
+        "strategy": hook.strategies,
+        "protocol": hook.protocols,
+        "panel": hook.panels,
+    }[call.hook]()
+    function = functions[0][call.name]
+    return function(inside, **call.arguments)
+
+
+def _result(thread: _Thread) -> PluginResult:
+    error = thread.error
+    if isinstance(error, Refused):
+        return _failure("error", f"{error.code}: {error.message}")
+    if isinstance(error, ValueError):
+        return _failure("error", str(error) or "It refused the call without a reason.")
+    if error is not None:
+        return _failure("trap", f"It raised {type(error).__name__}: {error}")
+    try:
+        size = len(orjson.dumps(thread.value))
+    except TypeError as exc:
+        return _failure("bad_output", f"What it returned is not JSON: {exc}.")
+    if size > LONGEST_RESULT:
+        return _failure("bad_output", f"What it returned is longer than {LONGEST_RESULT} bytes.")
+    return PluginResult(value=thread.value)
+
+
+def _failure(kind: Any, text: str) -> PluginResult:
+    return PluginResult(failure=Failure(kind, text[:1000]))

@@ -1,0 +1,292 @@
+"""Plug-ins that are installed and turned on: their operations, and what they may do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.errors import Refused
+from bot.identity.actors import Actor
+from bot.plugins import running
+from bot.plugins.package import Package
+from store.engine.transaction import Store
+from tests.support.plugin_packages import package
+from tests.support.plugins import PluginOffice
+from tests.support.story import Clock
+
+# A plug-in whose operation does what the test says.
+CODE = """\
+import asyncio
+import os
+import time
+
+import pluggy
+
+hook = pluggy.HookimplMarker("hubbub")
+
+
+class Plugin:
+    @hook
+    def operations(self):
+        return {{"say": self.say}}
+
+    async def say(self, hubbub, text=""):
+        {body}
+
+
+plugin = Plugin()
+"""
+
+
+def coded(body: str, name: str = "echo", **changed: str) -> Package:
+    return package(name, files={"echo.py": CODE.format(body=body).encode()}, **changed)
+
+
+@pytest.fixture
+async def office(store: Store, clock: Clock, installation_id: int) -> AsyncIterator[PluginOffice]:
+    made = PluginOffice(store, clock, installation_id)
+    await made.clear()
+    yield made
+    await made.clear()
+
+
+async def test_an_operation_of_a_plug_in_is_called_by_its_full_name(office: PluginOffice) -> None:
+    await office.use(package())
+    agent = await office.agent("ada")
+    answer = await agent.call("echo__say", text="hello")
+    assert (answer["plugin"], answer["result"]) == ("echo", {"said": "hello"})
+    audited = await office.rows("SELECT actor, operation FROM audit WHERE installation_id = :i")
+    assert {"actor": "ada", "operation": "echo__say"} in audited
+
+
+async def test_a_plug_in_that_is_off_or_unknown_is_not_called(office: PluginOffice) -> None:
+    await office.install(package())
+    assert (await office.refused("echo__say")).startswith("plugin_off: The plug-in echo is not")
+    assert (await office.refused("echo__shout")).startswith("unknown_operation: ")
+    await office.enable("echo")
+    assert (await office.refused("echo__say", words="x")).startswith("invalid_arguments: ")
+    await office.call("manage_plugin", plugin="echo", action="disable")
+    assert (await office.refused("echo__say")).startswith("plugin_off: ")
+
+
+async def test_the_role_of_the_caller_counts(office: PluginOffice) -> None:
+    await office.use(package())
+    observer = await office.agent("olaf", "observer")
+    with pytest.raises(Refused, match="echo__say needs the role developer; olaf has observer"):
+        await observer.call("echo__say")
+
+
+async def test_a_repeated_key_calls_the_plug_in_once(office: PluginOffice) -> None:
+    await office.use(coded("return {'at': time.perf_counter()}"))
+    agent = await office.agent("ada")
+    first = await agent.call("echo__say", key="k")
+    assert (await agent.call("echo__say", key="k"))["result"] == first["result"]
+
+
+async def test_two_plug_ins_may_have_the_same_operation(office: PluginOffice) -> None:
+    await office.use(coded("return 1"))
+    await office.use(coded("return 2", name="other"))
+    agent = await office.agent("ada")
+    found = [(await agent.call(f"{each}__say"))["result"] for each in ("echo", "other")]
+    assert found == [1, 2]
+
+
+async def test_a_plug_in_calls_what_its_manifest_names_as_an_actor_of_its_own(
+    office: PluginOffice,
+) -> None:
+    body = "return await hubbub.call('send_message', {'to': 'bob', 'body': text})"
+    may = "{role: tester, operations: [send_message, claim_task]}"
+    await office.use(coded(body, permissions=may))
+    ada, bob = await office.agent("ada"), await office.agent("bob")
+    await ada.call("echo__say", text="hello")
+    [message] = (await bob.call("get_messages"))["messages"]
+    assert (message["sender"], message["body"]) == ("plugin/echo", "hello")
+    audited = await office.rows("SELECT actor, operation FROM audit WHERE installation_id = :i")
+    assert {"actor": "plugin/echo", "operation": "send_message"} in audited
+
+
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        ("list_tasks", "does not name list_tasks"),
+        ("claim_task", "claim_task needs the role developer; plugin/echo has tester"),
+        ("list_audit", "Only people may call list_audit"),
+        ("manage_plugin", "Only people may call manage_plugin"),
+    ],
+)
+async def test_a_plug_in_may_do_no_more_than_its_manifest_and_its_role(
+    office: PluginOffice, operation: str, why: str
+) -> None:
+    may = "{role: tester, operations: [claim_task, list_audit, manage_plugin]}"
+    await office.use(coded(f"return await hubbub.call('{operation}', {{}})", permissions=may))
+    assert why in await office.refused("echo__say")
+
+
+async def test_a_person_may_give_a_plug_in_a_lower_role(office: PluginOffice) -> None:
+    body = "return await hubbub.call('send_message', {'to': 'ada', 'body': 'x'})"
+    may = "{role: tester, operations: [send_message]}"
+    await office.use(coded(body, permissions=may), role="observer")
+    await office.agent("ada")
+    assert "send_message needs the role tester" in await office.refused("echo__say")
+    await office.enable("echo", role="tech-lead")
+    assert (await office.call("get_plugin", plugin="echo"))["plugin"]["role"] == "tester"
+
+
+async def test_plug_ins_that_call_each_other_are_stopped(office: PluginOffice) -> None:
+    for name, other in (("ping", "pong"), ("pong", "ping")):
+        body = f"return await hubbub.call('{other}__say', {{}})"
+        may = f"{{role: developer, operations: [{other}__say]}}"
+        await office.use(coded(body, name=name, permissions=may))
+    assert "Plug-ins called each other 4 times in a row" in await office.refused("ping__say")
+
+
+# --- Plug-ins that fail --------------------------------------------------------------------------
+
+FAILING = {
+    "raise KeyError('x')": "plugin_failed: The plug-in echo failed (trap): It raised KeyError: 'x'",
+    "raise ValueError('Say more.')": "plugin_failed: The plug-in echo failed (error): Say more.",
+    "return object()": "plugin_failed: The plug-in echo failed (bad_output): What it returned is "
+    "not JSON",
+    "return 'x' * 300_000": "plugin_failed: The plug-in echo failed (bad_output): What it returned "
+    "is longer than",
+    "await asyncio.sleep(60)": "plugin_failed: The plug-in echo failed (timed_out): It took longer",
+    "raise SystemExit": "plugin_failed: The plug-in echo failed (trap): It raised SystemExit",
+    "while True: pass": "plugin_failed: The plug-in echo failed (timed_out): It took longer",
+}
+
+
+@pytest.mark.parametrize("body", FAILING)
+async def test_a_plug_in_that_fails_says_how(
+    office: PluginOffice, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(running.TIMEOUTS_S, "operation", 0.2)
+    await office.use(coded(body))
+    assert (await office.refused("echo__say")).startswith(FAILING[body])
+
+
+async def test_a_plug_in_that_hangs_holds_up_nobody(
+    office: PluginOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.use(coded("time.sleep(1)"))
+    await office.use(coded("return 2", name="other"))
+    monkeypatch.setitem(running.TIMEOUTS_S, "operation", 0.3)
+    hanging = asyncio.create_task(office.refused("echo__say"))
+    agent = await office.agent("ada")
+    assert (await agent.call("other__say"))["result"] == 2
+    assert not hanging.done()
+    assert "timed_out" in await hanging
+
+
+async def test_a_plug_in_that_keeps_failing_is_turned_off_and_others_go_on(
+    office: PluginOffice,
+) -> None:
+    await office.use(coded("1 / 0"))
+    await office.use(package("other"))
+    for _ in range(running.MOST_FAILURES):
+        assert (await office.refused("echo__say")).startswith("plugin_failed")
+    assert await office.refused("echo__say") == (
+        "plugin_off: Hubbub turned the plug-in echo off, because its calls kept failing: It raised "
+        "ZeroDivisionError: division by zero. A tech-lead can turn it on again."
+    )
+    assert (await office.call("other__say"))["result"] == {"said": ""}
+    [echo, other] = (await office.call("list_plugins"))["plugins"]
+    assert (echo["state"], other["state"]) == ("failing", "on")
+    await office.enable("echo")
+    assert (await office.refused("echo__say")).startswith("plugin_failed")
+
+
+async def test_a_success_forgives_failures_before(office: PluginOffice) -> None:
+    await office.use(coded("return 1 / len(text)"))
+    for _ in range(2 * running.MOST_FAILURES):
+        assert (await office.refused("echo__say")).startswith("plugin_failed")
+        await office.call("echo__say", text="x")
+
+
+# --- Settings ------------------------------------------------------------------------------------
+
+SETTINGS = (
+    "{channel: {description: where, required: true}, key: {type: secret, description: key}, "
+    "hours: {type: number, description: hours, default: 24}}"
+)
+
+
+async def test_settings_reach_the_plug_in_and_nobody_else(office: PluginOffice) -> None:
+    await office.install(coded("return dict(hubbub.settings)", settings=SETTINGS))
+    assert await office.refused("manage_plugin", plugin="echo", action="enable") == (
+        "invalid_arguments: settings.channel is needed: where."
+    )
+    shown = await office.enable("echo", settings={"channel": "#a", "key": "s3cr3t"})
+    assert "s3cr3t" not in str(shown)
+    assert shown["set_here"] == ["channel", "key"]
+    again = await office.enable("echo", settings={"hours": 12})
+    assert again["set_here"] == ["channel", "hours", "key"]
+    expected = {"channel": "#a", "key": "s3cr3t", "hours": 12}
+    assert (await office.call("echo__say"))["result"] == expected
+    [row] = await office.rows("SELECT sealed FROM plugin_installations WHERE installation_id = :i")
+    assert b"s3cr3t" not in row["sealed"]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"hours": "two"}, "settings.hours must be a number"),
+        ({"hours": True}, "settings.hours must be a number"),
+        ({"other": 1}, "settings.other is no setting of echo; it has channel, key, hours"),
+        ({"key": 7}, "settings.key must be a text"),
+    ],
+)
+async def test_wrong_settings_are_refused(
+    office: PluginOffice, given: dict[str, object], why: str
+) -> None:
+    await office.install(coded("return 1", settings=SETTINGS))
+    found = await office.refused(
+        "manage_plugin", plugin="echo", action="enable", settings={"channel": "#a", **given}
+    )
+    assert why in found
+
+
+# --- Who may use them ----------------------------------------------------------------------------
+
+
+async def test_only_tech_leads_of_everything_turn_plug_ins_on(office: PluginOffice) -> None:
+    await office.install(package())
+    somebody = Actor(office.installation_id, "@ann", "tech-lead", frozenset({7}))
+    with pytest.raises(Refused, match="administers or maintains every repository"):
+        await office.dispatcher.call(
+            somebody, "manage_plugin", {"plugin": "echo", "action": "enable"}
+        )
+
+
+async def test_a_plug_in_is_on_for_one_installation_alone(office: PluginOffice) -> None:
+    await office.use(package())
+    other = Actor(office.installation_id + 1, "operator", "tech-lead")
+    with pytest.raises(Refused, match="not turned on for this installation"):
+        await office.dispatcher.call(other, "echo__say", {})
+
+
+async def test_a_plug_in_needs_others_to_be_on(office: PluginOffice) -> None:
+    await office.install(package("base"))
+    await office.install(package(needs='{base: ">=1.0"}'))
+    assert "echo needs base. Turn that on first" in await office.refused(
+        "manage_plugin", plugin="echo", action="enable"
+    )
+    await office.enable("base")
+    await office.enable("echo")
+    assert "echo needs base. Turn that off first" in await office.refused(
+        "manage_plugin", plugin="base", action="disable"
+    )
+
+
+async def test_a_panel_is_shown_when_it_is_asked_for(office: PluginOffice) -> None:
+    code = (
+        b"import pluggy\nhook = pluggy.HookimplMarker('hubbub')\n"
+        b"@hook\ndef panels():\n    return {'today': lambda hubbub: '# Today'}\n"
+    )
+    adds = "{panels: [{name: today, description: Today}]}"
+    await office.use(package(files={"echo.py": code}, adds=adds, entry="echo"))
+    found = await office.call("get_plugin", plugin="echo", panel="today")
+    assert found["panel"] == "# Today"
+    assert "has no panel 'x'. It has today" in await office.refused(
+        "get_plugin", plugin="echo", panel="x"
+    )
+    assert (await office.refused("get_plugin", plugin="nope")).startswith("unknown_plugin")
