@@ -106,11 +106,20 @@ async def test_a_call_sends_the_arguments_and_gives_the_answer(call: Caller) -> 
     assert got.body == b""
 
 
-async def test_tools_are_listed_from_the_stored_document(call: Caller) -> None:
-    spec = call.service.spec(PETS)
-    names = [each.name for each in await call.servers.list_tools(spec)]
-    assert names == ["list", "create", "replace", "other"]
-    assert call.service.received == []
+async def test_tools_are_listed_if_the_service_answers(call: Caller) -> None:
+    spec = call.service.spec(PETS, headers={"X-Key": "k"})
+    flood = web.Response(body=bytes(5_000_000))
+    call.service.replies.extend([json({}), json({}, 401), json({}, 500), flood])
+    for _ in range(4):
+        names = [each.name for each in await call.servers.list_tools(spec)]
+        assert names == ["list", "create", "replace", "other"]
+    assert call.targets == ["GET /v1"] * 4
+    assert call.service.received[0].headers["X-Key"] == "k"
+    # aiohttp repeats a request by itself if a connection that it kept has ended.
+    for replies, why in (([json({}, 503)], "status 503"), ([die, die], "it closed the connection")):
+        call.service.replies.extend(replies)
+        with pytest.raises(Unavailable, match=why):
+            await call.servers.list_tools(spec)
 
 
 async def test_connections_are_reused_and_closed_when_the_server_is_dropped(call: Caller) -> None:

@@ -45,6 +45,7 @@ class Exchange:
     """One service as this process is connected to it."""
 
     spec: ServerSpec
+    base_url: str
     session: aiohttp.ClientSession
     tokens: AccessTokens
     pace: Pace
@@ -69,6 +70,19 @@ class Exchange:
             answer = await self._send(request)
         self.cache.put(key, answer, self.cache_s)
         return answer
+
+    async def look(self) -> None:
+        """Whether the service answers at all: any status but those of a gateway will do.
+
+        Its base address may need no credential, or another one, so 401 says nothing.
+        """
+        token = await self.tokens.headers(self.spec)
+        try:
+            answer = await self._once(Request("GET", self.base_url), token)
+        except _Again as exc:
+            raise exc.failure from exc
+        if answer.status in AWAY:
+            raise Unavailable("unreachable", _away_words(answer), sent=True)
 
     async def _send(self, request: Request) -> Answer:
         """As often as is right."""
@@ -133,13 +147,16 @@ class Exchange:
             raise _Again(failure) if request.method in IDEMPOTENT else failure from exc
 
     def _check_away(self, request: Request, answer: Answer) -> None:
-        text = f"It answered with status {answer.status}: it is not available at the moment."
         header = answer.headers.get("Retry-After")
         wait = retry_after(header) if header else None
-        failure = Unavailable("unreachable", text, retry_after_s=wait, sent=True)
+        failure = Unavailable("unreachable", _away_words(answer), retry_after_s=wait, sent=True)
         if request.method in IDEMPOTENT and (wait is None or wait <= LONGEST_WAIT_S):
             raise _Again(failure, wait)
         raise failure
+
+
+def _away_words(answer: Answer) -> str:
+    return f"It answered with status {answer.status}: it is not available at the moment."
 
 
 def _rate_limited(wait: float) -> Unavailable:

@@ -164,7 +164,7 @@ def _part(boundary: str, name: str, value: Any, known: Field) -> bytes:
     is_nested = isinstance(value, list | dict)
     text = styles.json_text(value) if is_nested else styles.scalar(f"{BODY}.{name}", value)
     kind = known.content_type or ("application/json" if is_nested else "")
-    quoted = _quoted(name)
+    quoted = _field_name(name)
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="{quoted}"'
     if known.is_file:
         head += f'; filename="{quoted}"'
@@ -174,6 +174,6 @@ def _part(boundary: str, name: str, value: Any, known: Field) -> bytes:
     return f"{head}\r\n\r\n{text}\r\n".encode()
 
 
-def _quoted(name: str) -> str:
+def _field_name(name: str) -> str:
     """As browsers write the name of a field."""
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

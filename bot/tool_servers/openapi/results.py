@@ -48,7 +48,7 @@ def result_of(answer: Answer, bounds: Bounds) -> ToolResult:
         return ToolResult([TextPart(_error(answer))], is_error=True)
     if not answer.body:
         return ToolResult([TextPart(f"Done: status {answer.status}, without content.")])
-    if is_json(answer) and (found := _loaded(answer.body)) is not _NOTHING:
+    if is_json(answer) and (found := _values(answer.body)) is not _NOTHING:
         return json_result(found, bounds.max_bytes)
     return _other(answer, bounds.max_bytes)
 
@@ -88,7 +88,7 @@ def is_json(answer: Answer) -> bool:
     return kind.endswith("json") or (not kind and answer.body[:1] in (b"{", b"["))
 
 
-def _loaded(body: bytes) -> Any:
+def _values(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -97,7 +97,7 @@ def _loaded(body: bytes) -> Any:
 
 def json_of(answer: Answer) -> Any:
     """The values of a JSON answer, or None if it is none."""
-    found = _loaded(answer.body) if is_json(answer) else None
+    found = _values(answer.body) if is_json(answer) else None
     return None if found is _NOTHING else found
 
 

@@ -151,7 +151,7 @@ class Schemas:
 
     def _name(self, last: str) -> str:
         name = UNSAFE.sub("_", last)[:60] or "schema"
-        made = next(each for n in count(1) if (each := _numbered(name, n)) not in self._taken)
+        made = next(each for n in count(1) if (each := _with_number(name, n)) not in self._taken)
         self._taken.add(made)
         return made
 
@@ -168,11 +168,11 @@ class Schemas:
         if self._parts > MOST_PARTS:
             raise TooLarge
 
-    def resolved(self, node: Node) -> Node:
+    def target_of(self, node: Node) -> Node:
         return follow(self._document, node)
 
 
-def _numbered(name: str, n: int) -> str:
+def _with_number(name: str, n: int) -> str:
     return name if n == 1 else f"{name}_{n}"
 
 
@@ -246,7 +246,7 @@ class _Reading:
         return {"properties": made} | ({"required": kept} if kept else {})
 
     def _is_read_only(self, node: Node) -> bool:
-        found = self.schemas.resolved(node)
+        found = self.schemas.target_of(node)
         return isinstance(found.value, dict) and found.value.get("readOnly") is True
 
     def _choices(self) -> dict[str, Any]:

@@ -31,6 +31,8 @@ from bot.tool_servers.openapi.styles import WrongArgument
 
 # Services that this process keeps connections to.
 MOST_SERVICES = 500
+# For a look whether a service answers.
+LOOK_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,17 @@ class OpenApiServers:
         self._connected: LRUCache[tuple[int, str, int], Connected] = LRUCache(MOST_SERVICES)
 
     async def list_tools(self, spec: ServerSpec) -> list[ToolSpec]:
-        """The tools of the stored document. The service itself has no list."""
-        return [each.spec() for each in manifest_in(spec).tools]
+        """The tools of the stored document, if the service answers. It has no list of its own."""
+        connected = await self._connect(spec)
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await connected.exchange.look()
+        except TimeoutError as exc:
+            raise Unavailable("timeout", f"It did not answer within {LOOK_S:g} s.") from exc
+        except Unavailable as exc:
+            if exc.kind != "too_large":
+                raise
+        return [each.spec() for each in connected.manifest.tools]
 
     async def call_tool(
         self,
@@ -125,6 +136,7 @@ class OpenApiServers:
         manifest, options = manifest_in(spec), options_in(spec)
         exchange = Exchange(
             spec=spec,
+            base_url=manifest.base_url,
             session=self._network.open_session(manifest.base_url, {}),
             tokens=self._tokens,
             pace=Pace(options.requests_a_minute, self._now),

@@ -33,7 +33,7 @@ def encode(text: str) -> str:
     return quote(text, safe="")
 
 
-def _reserved(text: str) -> str:
+def _encode_some(text: str) -> str:
     return quote(text, safe=RESERVED)
 
 
@@ -64,7 +64,7 @@ def _is_pairs(parts: list[str] | list[Pair]) -> bool:
     return bool(parts) and isinstance(parts[0], tuple)
 
 
-def _joined(
+def _join(
     parts: list[str] | list[Pair], delimiter: str, write: Callable[[str], str], equals: str
 ) -> str:
     """`a,1,b,2`, or `a=1,b=2` if `equals` is a sign of equality."""
@@ -91,7 +91,7 @@ def in_path(argument: str, name: str, value: Any, style: Style, *, explode: bool
         return _matrix(name, parts, explode=explode)
     if isinstance(parts, str):
         return encode(parts)
-    if not (made := _joined(parts, ",", encode, "=" if explode else ",")):
+    if not (made := _join(parts, ",", encode, "=" if explode else ",")):
         raise WrongArgument(argument, "must not be empty, because it is a part of the path")
     return made
 
@@ -103,7 +103,7 @@ def _label(parts: str | list[str] | list[Pair], *, explode: bool) -> str:
     if isinstance(parts, str):
         return "." + write(parts)
     delimiter, equals = (".", "=") if explode else (",", ",")
-    return "." + _joined(parts, delimiter, write, equals)
+    return "." + _join(parts, delimiter, write, equals)
 
 
 def _matrix(name: str, parts: str | list[str] | list[Pair], *, explode: bool) -> str:
@@ -111,9 +111,9 @@ def _matrix(name: str, parts: str | list[str] | list[Pair], *, explode: bool) ->
     if isinstance(parts, str):
         return f";{key}={encode(parts)}"
     if not explode:
-        return f";{key}={_joined(parts, ',', encode, ',')}"
+        return f";{key}={_join(parts, ',', encode, ',')}"
     if _is_pairs(parts):
-        return ";" + _joined(parts, ";", encode, "=")
+        return ";" + _join(parts, ";", encode, "=")
     return "".join(f";{key}={encode(str(each))}" for each in parts)
 
 
@@ -130,7 +130,7 @@ def in_query(
     allow_reserved: bool = False,
 ) -> list[str]:
     """The parts of the query, each as `name=value`. An empty list or object has none."""
-    write = _reserved if allow_reserved else encode
+    write = _encode_some if allow_reserved else encode
     key = encode(name)
     if style == "json":
         return [f"{key}={encode(json_text(value))}"]
@@ -146,7 +146,7 @@ def in_query(
     if delimiter:
         _check_without(argument, parts, delimiter)
     separator = encode(delimiter) or ","
-    return [f"{key}={_joined(parts, separator, encode, separator)}"] if parts else []
+    return [f"{key}={_join(parts, separator, encode, separator)}"] if parts else []
 
 
 def _deep(argument: str, name: str, value: Any, depth: int) -> Iterable[Pair]:
@@ -179,7 +179,7 @@ def in_header(argument: str, value: Any, style: Style, *, explode: bool) -> str:
     """The value of a header, which is not percent-encoded."""
     if style == "json":
         # JSON has an escape for each character that a header cannot carry.
-        return "".join(each if " " <= each <= "~" else _escaped(each) for each in json_text(value))
+        return "".join(each if " " <= each <= "~" else _escape(each) for each in json_text(value))
     parts = _parts(argument, value)
     if isinstance(parts, str):
         made = parts
@@ -187,14 +187,14 @@ def in_header(argument: str, value: Any, style: Style, *, explode: bool) -> str:
         delimiters = (",", "=") if _is_pairs(parts) and explode else (",",)
         _check_without(argument, parts, *delimiters)
         _check_spaces(argument, parts)
-        made = _joined(parts, ",", str, "=" if explode else ",")
+        made = _join(parts, ",", str, "=" if explode else ",")
     if not HEADER_TEXT.fullmatch(made):
         reason = "must be letters, digits and signs of ASCII, because it is sent as a header"
         raise WrongArgument(argument, reason)
     return made
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     units = character.encode("utf-16-be")
     return "".join(f"\\u{units[n : n + 2].hex()}" for n in range(0, len(units), 2))
 
@@ -216,7 +216,7 @@ def in_cookie(argument: str, name: str, value: Any, style: Style, *, explode: bo
     if not parts:
         return []
     if not explode:
-        return [f"{name}={_joined(parts, ',', encode, ',')}"]
+        return [f"{name}={_join(parts, ',', encode, ',')}"]
     if _is_pairs(parts):
         return [f"{encode(each[0])}={encode(each[1])}" for each in parts]
     raise WrongArgument(argument, "is a list, which a cookie with `explode` cannot carry")

@@ -56,7 +56,7 @@ def manifest_of(
     service: Service, choice: Choice, given: Given | None = None, budget: Budget | None = None
 ) -> Manifest:
     """What is stored of a service. Raise WrongDocument, also if nothing is chosen."""
-    chosen = _chosen(service, choice)
+    chosen = _operations(service, choice)
     budget = budget or Budget()
     tools, skipped = dict[str, Tool](), list[str]()
     for operation in chosen:
@@ -81,7 +81,7 @@ def manifest_of(
     return made
 
 
-def _chosen(service: Service, choice: Choice) -> list[Operation]:
+def _operations(service: Service, choice: Choice) -> list[Operation]:
     found = [each for each in service.operations if choice.covers(each)]
     known = {name for each in service.operations for name in (each.name, each.label)}
     for name in choice.operations:
