@@ -9,6 +9,8 @@ from bot.plugins.sandbox.contract import Host, Limits
 
 # The name under which a guest reaches `Host.fetch`.
 FETCH = "fetch"
+# So many calls above the limit are answered with an error.
+SPARE = 10
 
 
 class HostCalls:
@@ -18,6 +20,11 @@ class HostCalls:
         self._host = host
         self._limits = limits
         self.count = 0
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether the guest goes on although it was refused: then it must be ended."""
+        return self.count >= self._limits.host_calls + SPARE
 
     async def answer(self, operation: str, text: str) -> tuple[bool, str]:
         """Whether the call succeeded, and the answer or the error as JSON."""

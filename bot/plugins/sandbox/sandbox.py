@@ -1,0 +1,107 @@
+"""Runs one call of a plug-in, as a component or as a process, and checks what it returns."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import orjson
+
+from bot.plugins.sandbox.compiled import CompiledComponents
+from bot.plugins.sandbox.contract import (
+    Code,
+    Failure,
+    FailureKind,
+    Host,
+    Limits,
+    PluginCall,
+    PluginResult,
+)
+from bot.plugins.sandbox.host_calls import HostCalls
+from bot.plugins.sandbox.outcome import Outcome
+from bot.plugins.sandbox.processes import run_process
+
+# Guests that run at the same time in one process of the server. Others wait for their turn.
+MOST_AT_ONCE = 4
+MISSING_WASMTIME = (
+    "WebAssembly needs the package wasmtime: install Hubbub with the extra `plugins`."
+)
+
+
+def default_folder() -> Path:
+    """Where compiled components are kept: what systemd gives, or the user's cache."""
+    given = os.environ.get("CACHE_DIRECTORY", "").split(":")[0]
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(given or Path(cache) / "hubbub") / "plugins"
+
+
+class Sandbox:
+    def __init__(
+        self, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._compiled = CompiledComponents(folder)
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="plugin")
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
+        self._now = now
+
+    def close(self) -> None:
+        """Call it after the last `run` has ended."""
+        self._threads.shutdown()
+
+    async def run(self, code: Code, call: PluginCall, limits: Limits, host: Host) -> PluginResult:
+        """Errors of the guest are values. What `host.call` raises beside Refused passes through."""
+        given = self._given(call)
+        if len(given) > limits.input_bytes:
+            return _failed("refused", f"The input is longer than {limits.input_bytes} bytes.")
+        calls = HostCalls(host, limits)
+        async with self._turns:
+            began = perf_counter()
+            outcome = await self._run(code, call.hook, given.decode(), limits, calls)
+            wall_ms = (perf_counter() - began) * 1000
+        value, failure = None, outcome.failure
+        if failure is None:
+            value, failure = _read_answer(outcome.answer or "", limits)
+        return PluginResult(value, failure, outcome.log, calls.count, wall_ms, outcome.fuel)
+
+    def _given(self, call: PluginCall) -> bytes:
+        return orjson.dumps(
+            {
+                "name": call.name,
+                "arguments": dict(call.arguments),
+                "settings": dict(call.settings),
+                "now": self._now().isoformat(timespec="seconds"),
+            }
+        )
+
+    async def _run(
+        self, code: Code, hook: str, given: str, limits: Limits, calls: HostCalls
+    ) -> Outcome:
+        if code.kind == "process":
+            return await run_process(code, hook, given, limits, calls)
+        if find_spec("wasmtime") is None:
+            return Outcome(failure=Failure("missing_runtime", MISSING_WASMTIME))
+        # An extra, and nobody without plug-ins pays for its import.
+        from bot.plugins.sandbox.components import Tools, run_component  # noqa: PLC0415
+
+        tools = Tools(self._compiled, self._threads)
+        return await run_component(tools, code, hook, given, limits, calls)
+
+
+def _failed(kind: FailureKind, text: str) -> PluginResult:
+    return PluginResult(failure=Failure(kind, text))
+
+
+def _read_answer(answer: str, limits: Limits) -> tuple[Any, Failure | None]:
+    if len(answer) > limits.output_bytes:
+        return None, Failure(
+            "bad_output", f"The answer is longer than {limits.output_bytes} bytes."
+        )
+    try:
+        return orjson.loads(answer), None
+    except orjson.JSONDecodeError as exc:
+        return None, Failure("bad_output", f"The answer is not JSON: {exc}.")
