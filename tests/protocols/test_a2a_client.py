@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from bot.protocols.a2a import legacy_agents, remote_tasks
+from bot.protocols.a2a.remote import Problem, card_url
 from bot.protocols.delivery import TAKEN_FOR
 from bot.times import SECOND
 from tests.support.a2a_agent import Remote, RemoteAgent, open_agent, reach
@@ -157,8 +159,8 @@ async def test_a_direct_answer_is_the_result(remote: Remote) -> None:
 
 # What is wrong, and what people read about it.
 LIES: list[tuple[dict[str, Any], dict[str, list[str]], str]] = [
-    ({"supportedInterfaces": []}, {}, "no interface of A2A 1.0"),
-    ({"supportedInterfaces": 7}, {}, "no interface of A2A 1.0"),
+    ({"supportedInterfaces": []}, {}, "no interface of A2A 1.0 or 0.3"),
+    ({"supportedInterfaces": 7}, {}, "no interface of A2A 1.0 or 0.3"),
     (
         {
             "supportedInterfaces": [
@@ -261,10 +263,11 @@ async def test_a_trial_reads_the_card(remote: Remote) -> None:
 
 
 @ON_SQLITE
+@pytest.mark.parametrize("version", ["1.0", "0.3"])
 async def test_the_server_of_a2a_sdk_gets_a_task_asks_and_completes_it(
-    workspace: Workspace,
+    workspace: Workspace, version: str
 ) -> None:
-    async with open_sdk_agent() as url:
+    async with open_sdk_agent(version) as url:
         remote = await reach(workspace, RemoteAgent(url))
         issue = await remote.assign()
         await remote.drain()
@@ -277,3 +280,28 @@ async def test_the_server_of_a2a_sdk_gets_a_task_asks_and_completes_it(
             await remote.drain(60)
         done = await remote.task(issue)
     assert (done["state"], done["result"]) == ("completed", "Painted: Green")
+
+
+def test_answers_of_0_3_are_read_as_those_of_1_0() -> None:
+    parts = [
+        {"kind": "text", "text": "Look"},
+        {"kind": "file", "file": {"uri": "https://example.com/a.png", "name": "a.png"}},
+        {"kind": "file", "file": {"bytes": "AAAA", "mimeType": "image/png"}},
+    ]
+    message = {"kind": "message", "role": "agent", "parts": parts}
+    read = remote_tasks.read_answer(legacy_agents.answer_of("SendMessage", message))
+    assert read == (
+        "Look\n\na.png: https://example.com/a.png\n\n"
+        "(image/png of about 3 bytes, which Hubbub did not keep)"
+    )
+    task = {"id": "t", "status": {"state": "unknown"}}
+    assert remote_tasks.read_task(legacy_agents.answer_of("GetTask", task)).step == "run"
+    for wrong in (7, {}, {"id": "t", "status": {"state": 7}}, {"id": "t", "status": "working"}):
+        with pytest.raises(Problem):
+            remote_tasks.read_task(legacy_agents.answer_of("GetTask", wrong))
+
+
+def test_the_address_of_a_card_may_have_a_query() -> None:
+    named = "https://a.example.com/.well-known/agent-card.json?assistant_id=7"
+    assert card_url(named) == named
+    assert card_url("https://a.example.com/x/").endswith("/x/.well-known/agent-card.json")

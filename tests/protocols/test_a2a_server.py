@@ -27,6 +27,7 @@ from a2a.utils.errors import (
 
 from tests.support.a2a import closing, request, sdk_client, send
 from tests.support.engines import ON_SQLITE
+from tests.support.mcp_clients import connect
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Workspace
 
@@ -236,6 +237,27 @@ async def test_push_notifications_and_tasks_of_others_are_refused(house: House) 
         for unknown in ("t_0123456789abcdefghij", "acme/other#1", "\u2028", "../../etc"):
             with pytest.raises(TaskNotFoundError):
                 await client.get_task(GetTaskRequest(id=unknown))
+
+
+@ON_SQLITE
+async def test_an_agent_by_mcp_does_the_task_of_a_client_by_a2a(house: House) -> None:
+    path = f"/a2a/repositories/{house.repository}"
+    await house.token("worker")
+    async with (
+        sdk_client(house.surface.url, await house.token(), path=path, streaming=False) as client,
+        connect(house.surface, agent_id="worker") as mcp,
+    ):
+        task = await send(client, "Repair the parser\n\nIt fails on tabs.")
+        await house.workspace.settle()
+        claimed = (await mcp.call_tool("claim_task", {})).structured_content
+        assert claimed is not None
+        assert claimed["task"]["title"] == "Repair the parser"
+        report = {"task": claimed["task"]["task"], "fence": claimed["fence"]}
+        await mcp.call_tool(
+            "update_task_status", {**report, "status": "completed", "result": "Tabs are read."}
+        )
+        done = await client.get_task(GetTaskRequest(id=task.id))
+    assert done.artifacts[0].parts[0].text == "Tabs are read."
 
 
 @ON_SQLITE

@@ -57,11 +57,13 @@ class Echo(AgentExecutor):
 
 
 @asynccontextmanager
-async def open_sdk_agent() -> AsyncIterator[str]:
-    """The address of the agent."""
+async def open_sdk_agent(version: str = "1.0") -> AsyncIterator[str]:
+    """The address of the agent. `version`: the only one that its card offers."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    interface = AgentInterface(url=f"{url}/rpc", protocol_binding="JSONRPC", protocol_version="1.0")
+    interface = AgentInterface(
+        url=f"{url}/rpc", protocol_binding="JSONRPC", protocol_version=version
+    )
     card = AgentCard(
         name="Painter",
         description="Paints.",
@@ -73,7 +75,10 @@ async def open_sdk_agent() -> AsyncIterator[str]:
         skills=[AgentSkill(id="paint", name="Paint", description="Paints.", tags=["paint"])],
     )
     handler = DefaultRequestHandler(Echo(), InMemoryTaskStore(), card)
-    routes = [*create_agent_card_routes(card), *create_jsonrpc_routes(handler, "/rpc")]
+    routes = [
+        *create_agent_card_routes(card),
+        *create_jsonrpc_routes(handler, "/rpc", enable_v0_3_compat=True),
+    ]
     server = uvicorn.Server(
         uvicorn.Config(Starlette(routes=routes), lifespan="off", log_config=None, ws="none")
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bot.protocols.a2a import errors, remote_tasks
+from bot.protocols.a2a import errors, remote_tasks, requests
 from bot.protocols.a2a.remote import Interface, Problem, Remote
 from bot.protocols.a2a.remote_tasks import RemoteTask
 from bot.protocols.link import Delivery, Link
@@ -27,6 +27,7 @@ class Known(BaseModel):
 
     url: str = ""
     tenant: str = ""
+    version: str = requests.LATEST
     began: int = 0
     send_at: int = 0
     fence: int = 0
@@ -58,7 +59,7 @@ class Exchange:
 
     @property
     def where(self) -> Interface:
-        return Interface(self.known.url, self.known.tenant)
+        return Interface(self.known.url, self.known.tenant, self.known.version)
 
     @property
     def is_overdue(self) -> bool:
@@ -105,7 +106,12 @@ class Exchange:
         found = await self.remote.read_card()
         began = self.known.began or self.delivery.now
         return self.later(
-            url=found.url, tenant=found.tenant, began=began, send_at=self.next_attempt, **known
+            url=found.url,
+            tenant=found.tenant,
+            version=found.version,
+            began=began,
+            send_at=self.next_attempt,
+            **known,
         )
 
     async def send(

@@ -13,12 +13,14 @@ from bot import secret_formats
 from bot.errors import Refused
 from bot.notifications.outcomes import retry_after
 from bot.protocols import outgoing
-from bot.protocols.a2a import cards, errors, requests
+from bot.protocols.a2a import cards, errors, legacy_agents, requests
 from bot.protocols.addresses import Address
 from bot.protocols.outgoing import Outgoing
 from bot.times import SECOND
 
 TIMEOUT_S = 20.0
+# Some agents answer to a message only when they have done what it asks.
+SEND_TIMEOUT_S = 60.0
 MOST_CARD, MOST_ANSWER = 256 * 1024, 2**20
 # What other agents call wrong, and must not be sent again. The rest may pass.
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
@@ -56,6 +58,7 @@ class Interface:
 
     url: str
     tenant: str = ""
+    version: str = requests.LATEST
     name: str = ""
 
 
@@ -71,10 +74,7 @@ class Remote:
 
     async def read_card(self) -> Interface:
         """Raise Problem."""
-        url = self.address.url
-        if not url.endswith(".json"):
-            url = f"{url.rstrip('/')}{cards.WELL_KNOWN}"
-        card = await self._answer("GET", url, None, MOST_CARD, sends=False)
+        card = await self._answer("GET", card_url(self.address.url), None, MOST_CARD)
         found = interface_of(card)
         if _origin(found.url) != _origin(self.address.url):
             raise Problem(
@@ -87,22 +87,40 @@ class Remote:
     ) -> Any:
         """The result. `sends`: the call has an effect. Raise Problem."""
         given = {**params, "tenant": where.tenant} if where.tenant else dict(params)
-        body = {"jsonrpc": "2.0", "id": method, "method": method, "params": given}
+        name, is_old = method, where.version == requests.OLD
+        if is_old:
+            name, given = _old_method(method), legacy_agents.request_to(given)
+        body = {"jsonrpc": "2.0", "id": method, "method": name, "params": given}
         answer = await self._answer(
-            "POST", where.url, json.dumps(body).encode(), MOST_ANSWER, sends=sends
+            "POST",
+            where.url,
+            json.dumps(body).encode(),
+            MOST_ANSWER,
+            sends=sends,
+            version=where.version,
         )
         if isinstance(error := answer.get("error"), dict):
             raise _error(error)
         if "result" not in answer:
             raise Problem("its answer is not JSON-RPC: it has no result", sent=sends)
-        return answer["result"]
+        found = answer["result"]
+        return legacy_agents.answer_of(method, found) if is_old else found
 
     async def _answer(
-        self, method: str, url: str, content: bytes | None, most: int, *, sends: bool
+        self,
+        method: str,
+        url: str,
+        content: bytes | None,
+        most: int,
+        *,
+        sends: bool = False,
+        version: str = requests.LATEST,
     ) -> dict[str, Any]:
+        timeout_s = SEND_TIMEOUT_S if sends else TIMEOUT_S
+        headers = self._headers(version)
         try:
             async with self.outgoing.request(
-                method, url, content=content, headers=self._headers(), timeout_s=TIMEOUT_S
+                method, url, content=content, headers=headers, timeout_s=timeout_s
             ) as answer:
                 if answer.status != 200:
                     raise self._status(answer, sends=sends)
@@ -111,18 +129,18 @@ class Remote:
             raise Problem(exc.message, is_final=True) from exc
         except aiohttp.ClientConnectorError as exc:
             # No connection was made, so nothing was sent.
-            raise Problem(outgoing.reason(exc, TIMEOUT_S)) from exc
+            raise Problem(outgoing.reason(exc, timeout_s)) from exc
         except orjson.JSONDecodeError as exc:
             raise Problem("its answer is not JSON", sent=sends) from exc
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as exc:
-            raise Problem(outgoing.reason(exc, TIMEOUT_S), sent=sends) from exc
+            raise Problem(outgoing.reason(exc, timeout_s), sent=sends) from exc
         if not isinstance(found, dict):
             raise Problem("its answer is not an object", sent=sends)
         return found
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, version: str) -> dict[str, str]:
         found = {
-            "A2A-Version": requests.LATEST,
+            "A2A-Version": version,
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
@@ -158,16 +176,45 @@ def _error(error: Mapping[str, Any]) -> Problem:
     )
 
 
+def _old_method(method: str) -> str:
+    """Raise Problem if 0.3 does not have the method."""
+    if method not in legacy_agents.NAMES:
+        raise Problem(f"A2A 0.3 has no {method}", is_final=True, code=errors.NO_METHOD)
+    return legacy_agents.NAMES[method]
+
+
+def card_url(url: str) -> str:
+    """The address of a card ends with `.json`, before its query."""
+    if urlsplit(url).path.endswith(".json"):
+        return url
+    return f"{url.rstrip('/')}{cards.WELL_KNOWN}"
+
+
 def interface_of(card: Mapping[str, Any]) -> Interface:
-    """The first interface of 1.0 by JSON-RPC. Raise Problem."""
+    """The first interface of 1.0 by JSON-RPC, or else of 0.3. Raise Problem."""
     offered = card.get("supportedInterfaces")
-    for each in offered if isinstance(offered, list) else ():
-        match each:
-            case {"url": str(url), "protocolBinding": "JSONRPC", "protocolVersion": str(version)}:
-                if version.split(".")[:2] == requests.LATEST.split("."):
+    listed = [*offered, _top(card)] if isinstance(offered, list) else [_top(card)]
+    for wanted in (requests.LATEST, requests.OLD):
+        for each in listed:
+            match each:
+                case {
+                    "url": str(url),
+                    "protocolBinding": "JSONRPC",
+                    "protocolVersion": str(version),
+                } if version.split(".")[:2] == wanted.split("."):
                     tenant, name = each.get("tenant"), card.get("name")
-                    return Interface(url, tenant if isinstance(tenant, str) else "", str(name)[:80])
-    raise Problem("its card has no interface of A2A 1.0 by JSON-RPC", is_final=True)
+                    tenant = tenant if isinstance(tenant, str) else ""
+                    return Interface(url, tenant, wanted, str(name)[:80])
+    raise Problem("its card has no interface of A2A 1.0 or 0.3 by JSON-RPC", is_final=True)
+
+
+def _top(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a card of 0.3 has its first interface."""
+    return {
+        "url": card.get("url"),
+        "protocolBinding": card.get("preferredTransport", "JSONRPC"),
+        "protocolVersion": card.get("protocolVersion"),
+    }
 
 
 def _origin(url: str) -> tuple[str, str]:
