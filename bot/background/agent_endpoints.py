@@ -7,6 +7,7 @@ from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher, operations_of
 from bot.identity.actors import Actor
 from bot.kernel.operation import Shared
+from bot.notifications.message import Links
 from bot.protocols.courier import Courier
 from bot.protocols.link import Link
 from bot.protocols.outgoing import Outgoing
@@ -14,6 +15,9 @@ from bot.protocols.routing import IN_SERVER
 from store.engine.origins import Origin
 from store.engine.transaction import Store
 from store.tables.protocols import Protocol
+
+# The issues of GitHub itself.
+NO_PAGE = Links()
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ def courier_of(
     shared: Shared,
     public_url: str,
     protocols: tuple[Protocol, ...] = IN_SERVER,
+    links: Links = NO_PAGE,
 ) -> Courier:
     calls = AgentCalls(Dispatcher(store, shared))
     outgoing = Outgoing(shared.trusted_origins)
-    return Courier(Link(store, shared.keys, calls, outgoing, public_url), protocols)
+    return Courier(Link(store, shared.keys, calls, outgoing, public_url, links), protocols)

@@ -39,6 +39,10 @@ async def look(store: Store) -> int:
 
 def notifier_of(loaded: Settings, store: Store, keys: Keys) -> Notifier:
     trusted = frozenset(each.lower() for each in split_list(loaded.notify_origins))
+    return Notifier(store, keys, Web(trusted), mail_server(loaded), links_of(loaded))
+
+
+def links_of(loaded: Settings) -> Links:
+    """The addresses of GitHub's pages and of Hubbub's."""
     github = loaded.github_url or web_url(loaded.github_api_url)
-    links = Links(github, loaded.public_url or "")
-    return Notifier(store, keys, Web(trusted), mail_server(loaded), links)
+    return Links(github, loaded.public_url or "")

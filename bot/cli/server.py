@@ -50,7 +50,12 @@ async def serve(
             times,
             Refusals(opened.store),
             notifying.notifier_of(loaded, opened.store, opened.keys),
-            agent_endpoints.courier_of(opened.store, opened.shared, address_of(loaded)),
+            agent_endpoints.courier_of(
+                opened.store,
+                opened.shared,
+                address_of(loaded),
+                links=notifying.links_of(loaded),
+            ),
             schedule_of(loaded, opened.store),
         ) as running,
         actions_tokens.open_checker(opened.store, _issuer(loaded), address_of(loaded)) as actions,

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
+from bot.notifications.message import Links
 from bot.protocols.addresses import Address
 from bot.protocols.outgoing import Outgoing
 from store.engine.transaction import Store
@@ -33,6 +34,7 @@ class Link:
     calls: Calls
     outgoing: Outgoing = field(default_factory=Outgoing)
     public_url: str = ""
+    links: Links = field(default_factory=Links)
     # For tests: a process that dies here has sent and not recorded it.
     after_send: Callable[[], None] = lambda: None
 

@@ -28,7 +28,7 @@ async def test_a_task_is_claimed_sent_followed_and_completed(remote: Remote) -> 
     (message,) = remote.agent.sent
     text = message["parts"][0]["text"]
     assert text.startswith("# Repair it\n\nThe valve leaks.")
-    assert remote.workspace.name(issue) in text
+    assert f"https://github.com/{remote.workspace.repository.full_name}/issues/1" in text
     assert "taskId" not in message
     assert remote.agent.headers[0]["Authorization"] == "Bearer s3cret"
     assert remote.agent.headers[0]["A2A-Version"] == "1.0"
