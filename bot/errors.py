@@ -45,6 +45,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown_ref": (404, "The repository has no such branch, tag or commit."),
     "unknown_write": (404, "The write does not exist, or it belongs to another agent."),
     "unknown_target": (404, "There is no target of notifications with this id or name."),
+    "unknown_mount": (404, "There is no tool server with this name."),
     "unknown_tool": (404, "No tool server within reach has a tool with this name."),
     "unknown_delivery": (404, "There is no such delivery, or the caller may not see it."),
     "unknown_comment": (404, "There is no such comment on this issue or pull request."),

@@ -14,6 +14,7 @@ from bot.background import (
     budget_sampling,
     digest_steps,
     expiry,
+    mount_looks,
     notifying,
     retention,
     sealing,
@@ -61,6 +62,7 @@ BACKUPS_EVERY_S = 20.0
 REFUSALS_EVERY_S = 5.0
 SEAL_EVERY_S = 30.0
 NOTIFY_EVERY_S = 2.0
+MOUNTS_EVERY_S = 2.0
 ENDPOINTS_EVERY_S = 2.0
 FLAGS_EVERY_S = 5.0
 FALL_BACK_EVERY_S = 30.0
@@ -119,6 +121,7 @@ class Loops:
             ("refusals", self.store_refusals, "time", REFUSALS_EVERY_S),
             ("sealer", self.seal_audit, "time", SEAL_EVERY_S),
             ("notifier", self.notify, "time", NOTIFY_EVERY_S),
+            ("mounts", self.look_at_mounts, "mounts", MOUNTS_EVERY_S),
             ("endpoints", self.courier.step, TOPIC, ENDPOINTS_EVERY_S),
             ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
             ("canary", self.compare_flags, "time", FALL_BACK_EVERY_S),
@@ -219,6 +222,9 @@ class Loops:
 
     async def notify(self) -> int:
         return await notifying.step(self.store, self.notifier)
+
+    async def look_at_mounts(self) -> int:
+        return await mount_looks.step(self.store, self.shared)
 
     async def seal_audit(self) -> int:
         return await sealing.step(self.store, self.shared.keys)

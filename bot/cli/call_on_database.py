@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.cli import local_origin
+from bot.cli import local_origin, tool_connections
 from bot.cli.session import open_session
 from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
@@ -14,7 +14,10 @@ async def call_operation(
     loaded: Settings, secret: str, operation: str, given: dict[str, Any]
 ) -> dict[str, Any]:
     """Raise Refused."""
-    async with open_session(loaded, remote=True) as session:
+    async with (
+        open_session(loaded, remote=True) as bare,
+        tool_connections.connect(bare, loaded) as session,
+    ):
         dispatcher = Dispatcher(session.store, session.shared)
         tokens, origin = Tokens(session.store, session.keys), local_origin.of("cli")
         async with dispatcher.refusals.record_refused_token("call", origin):

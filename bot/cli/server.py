@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from bot.background import agent_endpoints, health, loops, notifying, retention
 from bot.backup.schedule import schedule_of
-from bot.cli import listening, session
+from bot.cli import listening, session, tool_connections
 from bot.cli.inheritance import Inheritance
 from bot.dispatch.dispatcher import Dispatcher
 from bot.dispatch.refusals import Refusals
@@ -41,7 +41,8 @@ async def serve(
     times, pressure = retention.retention_times(loaded), Backpressure()
     async with (
         open_tracing(),
-        session.open_session(loaded, make=True, app=github_app) as opened,
+        session.open_session(loaded, make=True, app=github_app) as bare,
+        tool_connections.connect(bare, loaded, serves=True) as opened,
         loops.run_loops(
             opened.store,
             opened.shared,

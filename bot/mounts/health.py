@@ -32,6 +32,12 @@ async def note_success(tx: Tx, row: MountRow) -> None:
     known = row["last_success_at"]
     if row["health"] == "connected" and known is not None and now - known < WRITTEN_EVERY:
         return
+    await note_look(tx, row)
+
+
+async def note_look(tx: Tx, row: MountRow) -> None:
+    """A look at it was answered: the next one is far away."""
+    now = await tx.now()
     await mounts.set_health(tx, row, "connected", None, 0, now + _spread(QUIET))
     if row["health"] == "failing":
         here = row["installation_id"], row["id"]
@@ -39,9 +45,13 @@ async def note_success(tx: Tx, row: MountRow) -> None:
 
 
 async def note_failure(tx: Tx, row: MountRow, failure: Unavailable) -> None:
-    """A call or a look failed. What is only about this call is left out."""
-    if failure.kind not in OF_SERVER:
-        return
+    """A call failed. What is only about this call is left out."""
+    if failure.kind in OF_SERVER:
+        await note_failed_look(tx, row, failure)
+
+
+async def note_failed_look(tx: Tx, row: MountRow, failure: Unavailable) -> None:
+    """Whatever the kind of the failure: the next look must have its time."""
     now = await tx.now()
     failures = row["failures"] + 1
     pause = LOOK_AGAIN[min(failures, len(LOOK_AGAIN)) - 1]

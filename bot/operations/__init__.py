@@ -48,6 +48,7 @@ from bot.operations.tasks import (
     tasks,
     usage_reports,
 )
+from bot.operations.tools import mounting
 from bot.operations.workflows import (
     approvals,
     cancel_and_retry,
@@ -143,6 +144,9 @@ OPERATIONS: dict[str, Operation] = {
         plugin_list.list_plugins,
         plugin_list.get_plugin,
         plugin_use.manage_plugin,
+        mounting.list_mounts,
+        mounting.get_mount,
+        mounting.manage_mount,
         usage_reports.report_usage,
         outbox_list.get_outbox,
         budget_history.get_budget_history,

@@ -14,6 +14,7 @@ from bot.notifications.targets import Address
 from tests.support import workflows
 from tests.support.api_keys import add_api_key
 from tests.support.gates import make_gate
+from tests.support.mounts import put_in
 from tests.support.story import Agent, Workspace
 
 Given: TypeAlias = dict[str, Any]
@@ -339,6 +340,15 @@ async def notification_target(s: Scene) -> Given:
     return {"target": s.name, "action": "pause"}
 
 
+async def mount_name(s: Scene) -> str:
+    """A tool server."""
+    return (await put_in(s.workspace, s.name))["name"]
+
+
+async def mount(s: Scene) -> Given:
+    return {"mount": await mount_name(s)}
+
+
 async def propose(scene: Scene) -> Given:
     return {**await scene.held(), "steps": [{"id": "a", "title": "Do it", "body": "Do it."}]}
 
@@ -487,6 +497,9 @@ SCENES: dict[str, Make] = {
     "check_workflow": fixed(text=WORKFLOW),
     "edit_workflow": fixed(text=WORKFLOW),
     "save_workflow": fresh(**R, name="release-{}", text=WORKFLOW),
+    "list_mounts": fixed(),
+    "get_mount": mount,
+    "manage_mount": of("mount", mount_name, action="stop"),
     "list_notification_targets": fixed(),
     "manage_notification_target": notification_target,
     "list_plugins": fixed(),

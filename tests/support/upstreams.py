@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from bot.tool_servers.network import Network
 from bot.tool_servers.operator_file import Process
 from mcp_server.upstreams.connecting import Opener
 from mcp_server.upstreams.servers import McpServers
+from tests.support.story import Workspace
 
 
 class Connected:
@@ -62,3 +64,16 @@ async def connect(
         yield connected
     finally:
         await connected.servers.close()
+
+
+@asynccontextmanager
+async def reaching(workspace: Workspace, *trusted: str) -> AsyncIterator[Connected]:
+    """Operations of the workspace reach tool servers, also at these origins."""
+    async with connect(*trusted) as connected:
+        shared = workspace.dispatcher.shared
+        workspace.dispatcher.shared = replace(
+            shared,
+            trusted_origins=frozenset(trusted),
+            outside=replace(shared.outside, tool_servers=connected.servers),
+        )
+        yield connected

@@ -10,6 +10,7 @@ from fixtures.github import Issue, Pull
 from tests.support import workflows
 from tests.support.api_keys import add_api_key
 from tests.support.gates import make_gate
+from tests.support.mounts import put_in
 from tests.support.rows_visited import CountingStore
 from tests.support.story import Agent, Workspace
 from tests.support.tenant import Tenant
@@ -29,6 +30,7 @@ NOT_MEASURED = {
     "manage_notification_target",
     "get_plugin",
     "manage_plugin",
+    "manage_mount",
 }
 
 DRAFT = "steps:\n- id: build\n  title: Build it\n  body: Make it work\n"
@@ -218,6 +220,18 @@ async def list_attention(scene: Scene) -> None:
     await person.call("list_attention")
 
 
+async def look_at_mounts(scene: Scene) -> None:
+    """At all tool servers, and at one."""
+    visits, scene.store.visits = scene.store.visits, None
+    await put_in(scene.workspace, "tickets", "search")
+    scene.store.visits = visits
+    person = replace(
+        scene.lead, actor=Actor(scene.workspace.installation.id, "@octocat", "tech-lead")
+    )
+    await person.call("list_mounts")
+    await person.call("get_mount", mount="tickets")
+
+
 async def list_targets(scene: Scene) -> None:
     i = scene.workspace.installation.id
     person = replace(scene.lead, actor=Actor(i, "@octocat", "tech-lead"))
@@ -376,6 +390,7 @@ CALLS: dict[str, Does] = {
     "cancel_write": call("me", "cancel_write", write_id="$write_id"),
     "get_budget": call("me", "get_budget"),
     "list_attention": list_attention,
+    "list_mounts": look_at_mounts,
     "list_notification_targets": list_targets,
     "report_usage": call("me", "report_usage", model="m-1", cost="0.01"),
     "get_task_history": by_person("get_task_history", task="$mine", limit=4),

@@ -1,0 +1,70 @@
+"""Connects a process to tool servers, for as long as it runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+import structlog
+
+from bot.cli.session import Session
+from bot.mounts import local_servers
+from bot.mounts.server_notes import ServerNotes
+from bot.settings import Settings
+from bot.tool_servers import operator_file
+from bot.tool_servers.breakers import Guarded
+from bot.tool_servers.connections import ByKind
+from bot.tool_servers.network import Network
+from bot.tool_servers.operator_file import Process
+from mcp_server.upstreams import lazy
+from store.engine.transaction import StoreError
+
+log = structlog.get_logger()
+
+FLUSH_EVERY_S = 2.0
+# The file is read once. Accounts may install the App later.
+FOLLOW_EVERY = 30
+
+
+@asynccontextmanager
+async def connect(
+    opened: Session, loaded: Settings, *, serves: bool = False
+) -> AsyncIterator[Session]:
+    """The session with tool servers in what its operations call outside.
+
+    `serves`: it also keeps the servers of the operator's file in the database. Raise WrongSettings.
+    """
+    processes = operator_file.load(loaded.tool_servers_file)
+    notes = ServerNotes(opened.store)
+    network = Network(opened.shared.trusted_origins)
+    follows = processes if serves and loaded.tool_servers_file else None
+    async with lazy.open_servers(
+        network, processes, notes.note_line, notes.note_change
+    ) as mcp_servers:
+        servers = Guarded(ByKind({"mcp": mcp_servers, "stdio": mcp_servers}))
+        outside = replace(opened.shared.outside, tool_servers=servers)
+        keeping = asyncio.create_task(_keep(opened, notes, follows))
+        try:
+            yield replace(opened, shared=replace(opened.shared, outside=outside))
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+            with suppress(StoreError):
+                await notes.flush()
+
+
+async def _keep(
+    opened: Session, notes: ServerNotes, processes: Mapping[str, Process] | None
+) -> None:
+    """Store what servers say, and follow the operator's file, until it is cancelled."""
+    turn = 0
+    while True:
+        try:
+            if processes is not None and turn % FOLLOW_EVERY == 0:
+                await local_servers.follow(opened.store, opened.keys, processes)
+            await notes.flush()
+        except Exception:  # a bug, or the database is away: the next turn tries again
+            log.exception("notes of tool servers not stored")
+        turn += 1
+        await asyncio.sleep(FLUSH_EVERY_S)

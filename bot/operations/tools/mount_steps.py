@@ -1,0 +1,156 @@
+"""The steps of a change of a tool server: what is looked at first, and what is stored then."""
+
+from functools import partial
+from typing import Any, TypeAlias
+
+from bot.errors import Refused
+from bot.identity.keyring import Broken
+from bot.kernel.operation import Context
+from bot.kernel.outside import Outside, OutsideCall
+from bot.mounts import looking
+from bot.mounts.looking import Look
+from bot.mounts.specs import spec_of, with_credential
+from bot.operations.tools import mount_settings
+from bot.operations.tools.mount_settings import Made, Wanted
+from bot.operations.tools.mount_views import MountInFull, answer
+from bot.tool_servers.connections import ServerSpec, Unavailable
+from store.mounts import mount_log, mounts
+from store.tables.mounts import MountRow
+
+STOP_S = 15.0
+# What a look found. None: nobody looked.
+Found: TypeAlias = Look | Unavailable | None
+
+
+async def add(ctx: Context, name: str, wanted: Wanted) -> OutsideCall[Found]:
+    """Raise Refused."""
+    await _check_is_free(ctx, name)
+    if len(await mounts.all_of(ctx.tx, ctx.installation_id)) >= mounts.MOST:
+        raise Refused(
+            "invalid_arguments", f"There are {mounts.MOST} tool servers already. Remove one first."
+        )
+    return _look_first(await mount_settings.new_row(ctx, name, wanted), is_new=True)
+
+
+async def change(ctx: Context, row: MountRow, wanted: Wanted) -> OutsideCall[Found]:
+    """Raise Refused."""
+    _check_is_not_local(row)
+    return _look_first(await mount_settings.changed_row(ctx, row, wanted), is_new=False)
+
+
+def _look_first(made: Made, *, is_new: bool) -> OutsideCall[Found]:
+    """Nothing is stored unless the server lists its tools to this credential."""
+    spec = with_credential(made.row, made.credential)
+    return OutsideCall(
+        partial(_look, spec=spec, drops=not is_new),
+        partial(_save, row=made.row, is_new=is_new),
+        looking.TIMEOUT_S,
+    )
+
+
+async def _look(outside: Outside, spec: ServerSpec, *, drops: bool) -> Found:
+    if outside.tool_servers is None:
+        return Unavailable("refused", "This process reaches no tool servers. Ask a server.")
+    if drops:
+        await outside.tool_servers.drop(spec.installation_id, spec.server_id)
+    return await looking.look(outside.tool_servers, spec)
+
+
+async def _save(ctx: Context, found: Found, row: MountRow, *, is_new: bool) -> MountInFull:
+    look = _usable(row, found)
+    if is_new:
+        await _check_is_free(ctx, row["name"])
+        await mounts.add(ctx.tx, row)
+    else:
+        stored = await mounts.lock(ctx.tx, ctx.installation_id, row["id"])
+        if stored is None or stored["version"] != row["version"] - 1:
+            raise Refused("invalid_arguments", f"{row['name']} was changed meanwhile. Try again.")
+    text = f"{'Added' if is_new else 'Changed'} by {ctx.actor.name}."
+    await mount_log.add(ctx.tx, ctx.installation_id, row["id"], ctx.now, "info", text)
+    await looking.store_listing(ctx.tx, row, look, ctx.actor.name[:120])
+    return await answer(ctx, row["name"], look.listing.left_out)
+
+
+def look_again(ctx: Context, row: MountRow, *, drops: bool) -> OutsideCall[Found]:
+    if row["state"] == "stopped":
+        raise Refused("invalid_arguments", f"{row['name']} is stopped. Start it first.")
+    try:
+        spec = spec_of(ctx.shared.keys, row)
+    except Broken as exc:
+        raise Refused(
+            "tool_unavailable",
+            f"The credential of {row['name']} cannot be decrypted. Set it again.",
+        ) from exc
+    return OutsideCall(
+        partial(_look, spec=spec, drops=drops), partial(_keep, row=row), looking.TIMEOUT_S
+    )
+
+
+async def _keep(ctx: Context, found: Found, row: MountRow) -> MountInFull:
+    assert found is not None
+    here = (ctx.installation_id, row["id"], row["version"], found)
+    if isinstance(found, Unavailable):
+
+        async def note(tx: Any) -> None:
+            await looking.store_look(tx, *here, ctx.actor.name[:120])
+
+        ctx.later.append(note)
+    look = _usable(row, found)
+    await looking.store_look(ctx.tx, *here, ctx.actor.name[:120])
+    return await answer(ctx, row["name"], look.listing.left_out)
+
+
+def _usable(row: MountRow, found: Found) -> Look:
+    """Raise Refused."""
+    if isinstance(found, Look):
+        return found
+    assert found is not None
+    raise Refused(
+        "tool_unavailable",
+        f"{row['name']} did not list its tools, so nothing was changed. {found.text}",
+        why=found.kind,
+    )
+
+
+async def switch(ctx: Context, row: MountRow, action: str) -> MountInFull | OutsideCall[Found]:
+    """Start, stop or remove it."""
+    here = (ctx.tx, ctx.installation_id, row["id"])
+    await mounts.lock(*here)
+    if action == "remove":
+        _check_is_not_local(row)
+        await mounts.remove(*here)
+    else:
+        state, at = ("running", ctx.now) if action == "start" else ("stopped", None)
+        await mounts.set_state(*here, state, at)  # type: ignore[arg-type]
+        text = f"{'Started' if action == 'start' else 'Stopped'} by {ctx.actor.name}."
+        await mount_log.add(*here, ctx.now, "info", text)
+        if action == "start":
+            return await answer(ctx, row["name"])
+
+    async def drop(outside: Outside) -> Found:
+        if outside.tool_servers is not None:
+            await outside.tool_servers.drop(row["installation_id"], row["id"])
+        return None
+
+    async def finish(ctx: Context, _: Found) -> MountInFull:
+        if action == "remove":
+            return MountInFull(mount=None)
+        return await answer(ctx, row["name"])
+
+    return OutsideCall(drop, finish, STOP_S)
+
+
+def _check_is_not_local(row: MountRow) -> None:
+    if row["kind"] == "stdio":
+        raise Refused(
+            "invalid_arguments",
+            f"{row['name']} is in the operator's file, where the operator changes or removes it. "
+            "You can start, stop, restart and refresh it.",
+        )
+
+
+async def _check_is_free(ctx: Context, name: str) -> None:
+    if await mounts.by_name(ctx.tx, ctx.installation_id, name):
+        raise Refused(
+            "invalid_arguments", f"There is a tool server {name!r} already. Choose another name."
+        )
