@@ -15,6 +15,7 @@ from bot.dispatch.replies import Reply
 from bot.identity.actors import Actor
 from bot.kernel import argument_errors
 from bot.kernel.operation import Operation
+from bot.kernel.tool_schemas import GLOSSARY, lean
 from bot.operations import OPERATIONS
 from bot.operations.workflows import known_files
 from bot.secret_formats import mask
@@ -23,7 +24,6 @@ from mcp_server.authentication import Asking, Identified, require_actor
 from mcp_server.running_calls import caller_of, running_call
 from mcp_server.subscriptions import Listening
 from mcp_server.tool_answers import ToolAnswer
-from mcp_server.tool_schemas import GLOSSARY, lean
 
 NAME = "hubbub"
 CONTENT: TypeAdapter[types.ContentBlock] = TypeAdapter(types.ContentBlock)

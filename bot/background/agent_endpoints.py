@@ -7,6 +7,7 @@ from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher, operations_of
 from bot.identity.actors import Actor
 from bot.kernel.operation import Shared
+from bot.kernel.tool_schemas import lean
 from bot.notifications.message import Links
 from bot.protocols.courier import Courier
 from bot.protocols.link import Link
@@ -33,12 +34,19 @@ class AgentCalls:
         caller = Caller(origin=Origin("endpoint"))
         return await self.dispatcher.call(actor, operation, arguments, key, caller)
 
+    async def answer(
+        self, actor: Actor, operation: str, arguments: dict[str, Any], key: str | None = None
+    ) -> str:
+        """Raise Refused."""
+        caller = Caller(origin=Origin("endpoint"))
+        return (await self.dispatcher.reply(actor, operation, arguments, key, caller)).lean_json()
+
     def tools(self, actor: Actor) -> list[dict[str, Any]]:
         return [
             {
                 "name": each.name,
                 "description": each.description,
-                "parameters": each.arguments.model_json_schema(),
+                "parameters": lean(each.arguments.model_json_schema()),
             }
             for each in operations_of(actor)
         ]

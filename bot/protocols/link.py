@@ -21,6 +21,11 @@ class Calls(Protocol):
     ) -> dict[str, Any]:
         """Call an operation on behalf of an agent. Raise Refused."""
 
+    async def answer(
+        self, actor: Actor, operation: str, arguments: dict[str, Any], key: str | None = None
+    ) -> str:
+        """The same for a model: the text of the answer. Raise Refused."""
+
     def tools(self, actor: Actor) -> list[dict[str, Any]]:
         """Those that the agent may call: name, description and schema of the arguments."""
 

@@ -12,9 +12,9 @@ from bot.errors import Refused
 from bot.identity.actors import ROLES
 from bot.identity.permissions import is_for_people
 from bot.kernel.operation import Operation
+from bot.kernel.tool_schemas import GLOSSARY
 from bot.operations import OPERATIONS
 from mcp_server.server import INSTRUCTIONS, TOOLS, WHOLE
-from mcp_server.tool_schemas import GLOSSARY
 from store.tables.agents import Role
 from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import ERAS, connect

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from bot import secret_formats
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, operation
@@ -16,10 +17,17 @@ from bot.protocols import ends
 from bot.times import stamp
 from store.protocols import endpoint_deliveries, endpoint_turns, endpoints
 from store.tables.agents import Role
-from store.tables.protocols import AgentEndpointRow, EndpointDeliveryRow, Protocol
+from store.tables.protocols import (
+    AgentEndpointRow,
+    EndpointDeliveryRow,
+    EndpointTurnRow,
+    Protocol,
+)
 
 # Deliveries of an agent that an answer shows, and steps of one run.
 MOST_DELIVERIES, MOST_TURNS = 50, 200
+# Characters of a text in a transcript.
+MOST_TEXT = 2000
 DeliveryId: TypeAlias = Annotated[str, Field(max_length=40, description="one of its deliveries")]
 
 
@@ -153,7 +161,27 @@ async def _transcript(ctx: Context, agent_id: str, delivery_id: str) -> list[Any
             "unknown_delivery",
             f"{agent_id} has no delivery {delivery_id!r}. `deliveries` lists the newest.",
         )
-    return [each["content"] for each in await endpoint_turns.of(*here, MOST_TURNS)]
+    return [_shown_step(each) for each in await endpoint_turns.of(*here, MOST_TURNS)]
+
+
+def _shown_step(row: EndpointTurnRow) -> Any:
+    """A step without secrets, and with the beginning of long texts."""
+    step = row["content"]
+    shown = [_shown_message(each) for each in step["messages"]]
+    return {"at": stamp(row["at"]), "kind": step["kind"], "used": step["used"], "messages": shown}
+
+
+def _shown_message(message: dict[str, Any]) -> dict[str, Any]:
+    calls = [
+        {"name": each["function"]["name"], "arguments": _shown_text(each["function"]["arguments"])}
+        for each in message.get("tool_calls", ())
+    ]
+    shown = {"role": message["role"], "content": _shown_text(message["content"])}
+    return shown | ({"calls": calls} if calls else {})
+
+
+def _shown_text(text: str) -> str:
+    return secret_formats.mask(text)[0][:MOST_TEXT]
 
 
 def check_sees_all(ctx: Context) -> None:

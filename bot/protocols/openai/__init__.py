@@ -1,0 +1,1 @@
+"""Tasks that Hubbub runs with the model of an OpenAI-compatible endpoint."""

@@ -1,0 +1,51 @@
+"""The form of Chat Completions: https://platform.openai.com/docs/api-reference/chat."""
+
+from typing import Any
+
+from bot.protocols.openai.options import Options
+from bot.protocols.openai.replies import BadReply, Finish, Reply, make, used
+
+PATH = "/chat/completions"
+
+
+def request(
+    options: Options, messages: list[dict[str, Any]], tools: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The body. `messages` are in this form already."""
+    body: dict[str, Any] = {
+        "model": options.model,
+        "messages": messages,
+        "max_tokens": options.max_output_tokens,
+    }
+    if tools:
+        body["tools"] = [{"type": "function", "function": each} for each in tools]
+    if options.temperature is not None:
+        body["temperature"] = options.temperature
+    return body
+
+
+def parse(body: Any) -> Reply:
+    """Raise BadReply."""
+    try:
+        choice = body["choices"][0]
+        message = choice["message"]
+        calls = [
+            (each.get("id"), each["function"]["name"], each["function"].get("arguments", ""))
+            for each in message.get("tool_calls") or []
+        ]
+        usage = body.get("usage") or {}
+        details = usage.get("prompt_tokens_details") or {}
+        tokens = used(
+            usage.get("prompt_tokens"), usage.get("completion_tokens"), details.get("cached_tokens")
+        )
+        text = message.get("content") or message.get("refusal")
+        finish = _finish(choice.get("finish_reason"), message.get("refusal"))
+    except (KeyError, IndexError, TypeError, AttributeError) as exc:
+        raise BadReply(f"its answer is no chat completion: {type(exc).__name__} {exc}") from exc
+    return make(text, calls, finish, tokens)
+
+
+def _finish(reason: Any, refusal: Any) -> Finish:
+    if refusal or reason == "content_filter":
+        return "refusal"
+    return "length" if reason == "length" else "stop"
