@@ -9,6 +9,7 @@ from bot.mounts import looking
 from bot.mounts.specs import spec_of
 from bot.times import SECOND
 from bot.tool_servers.connections import ToolServers, Unavailable
+from bot.tool_servers.network import Network
 from store.engine.transaction import Store, Tx
 from store.mounts import mounts
 from store.tables.mounts import MountRow
@@ -47,7 +48,8 @@ async def _look(
     if row is None:
         return 0
     try:
-        found = await looking.look(servers, spec_of(shared.keys, row))
+        spec, network = spec_of(shared.keys, row), Network(shared.trusted_origins)
+        found = await looking.look(servers, spec, network, looking.source_of(row))
     except Broken as exc:
         found = Unavailable("unauthorized", f"The credential cannot be decrypted: {exc}.")
     version, by = row["version"], row["created_by"] or HUBBUB

@@ -13,8 +13,9 @@ from bot.mounts.server_notes import ServerNotes
 from bot.settings import Settings
 from bot.tool_servers import operator_file
 from bot.tool_servers.breakers import Guarded
-from bot.tool_servers.connections import ByKind
+from bot.tool_servers.connections import ByKind, Kind, ToolServers
 from bot.tool_servers.network import Network
+from bot.tool_servers.openapi.servers import OpenApiServers
 from bot.tool_servers.operator_file import Process
 from mcp_server.upstreams import lazy
 from store.engine.transaction import StoreError
@@ -41,7 +42,13 @@ async def connect(
     async with lazy.open_servers(
         network, processes, notes.note_line, notes.note_change
     ) as mcp_servers:
-        servers = Guarded(ByKind({"mcp": mcp_servers, "stdio": mcp_servers}))
+        services = OpenApiServers(network)
+        kinds: dict[Kind, ToolServers] = {
+            "mcp": mcp_servers,
+            "stdio": mcp_servers,
+            "openapi": services,
+        }
+        servers = Guarded(ByKind(kinds))
         outside = replace(opened.shared.outside, tool_servers=servers)
         keeping = asyncio.create_task(_keep(opened, notes, follows))
         try:
@@ -50,6 +57,7 @@ async def connect(
             keeping.cancel()
             with suppress(asyncio.CancelledError):
                 await keeping
+            await services.close()
             with suppress(StoreError):
                 await notes.flush()
 

@@ -1,11 +1,15 @@
 """A look at a server: what it lists now, and what becomes of that in the database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.mounts import health, manifest
 from bot.mounts.manifest import Changes, Listing
 from bot.tool_servers.connections import ServerSpec, ToolServers, Unavailable
+from bot.tool_servers.network import Network
+from bot.tool_servers.openapi.document_text import WrongDocument
+from bot.tool_servers.openapi.loading import Source, load
+from bot.tool_servers.openapi.options import Options
 from store.engine.transaction import Tx
 from store.mounts import mount_log, mounts
 from store.tables.mounts import LogLevel, MountRow
@@ -24,12 +28,43 @@ class Look:
     document: Any = None
 
 
-async def look(servers: ToolServers, spec: ServerSpec) -> Look | Unavailable:
-    """Why there is no list, as a value."""
+async def look(
+    servers: ToolServers, spec: ServerSpec, network: Network, source: Source | None = None
+) -> Look | Unavailable:
+    """Why there is no list, as a value. `source`: where the document of a service is."""
     try:
+        if source is not None:
+            found = await _read_document(network, spec, source)
+            # Whether it answers, and takes the credential.
+            await servers.list_tools(replace(spec, document=found.document))
+            return found
         return Look(manifest.usable_tools(await servers.list_tools(spec)))
     except Unavailable as exc:
         return exc
+
+
+def source_of(row: MountRow, text: str | None = None) -> Source | None:
+    """Where the document is read again. None: it is stored, or there is none."""
+    if row["kind"] != "openapi":
+        return None
+    base = row["options"].get("base_url", "")
+    if text is not None:
+        return Source(text=text.encode(), base_url=base)
+    return Source(address=row["url"], base_url=base) if row["url"] else None
+
+
+async def _read_document(network: Network, spec: ServerSpec, source: Source) -> Look:
+    held = {("header", name.lower()) for name in spec.headers}
+    held |= {("query", name) for name in spec.query}
+    held |= {("header", "authorization")} if spec.oauth else set()
+    options = Options.model_validate(spec.options)
+    try:
+        found = await load(network, source, options, frozenset(held))
+    except WrongDocument as exc:
+        raise Unavailable("protocol", f"The document cannot be used: {exc}.") from exc
+    listing = manifest.usable_tools([each.spec() for each in found.tools])
+    listing.left_out += found.skipped
+    return Look(listing, found.model_dump(mode="json"))
 
 
 async def store_look(
@@ -51,7 +86,8 @@ async def store_listing(tx: Tx, row: MountRow, found: Look, by: str) -> Changes:
     changes = await manifest.store_listing(tx, row, found.listing, by, now)
     listed: MountRow = {**row, "manifest_hash": changes.manifest_hash, "listed_at": now}
     if found.document is not None:
-        listed = {**listed, "document": found.document}
+        moved = row["document"] not in (None, found.document)
+        listed = {**listed, "document": found.document, "version": row["version"] + moved}
     await mounts.replace(tx, listed)
     await health.note_look(tx, listed)
     if not changes.is_empty:

@@ -27,5 +27,5 @@ def with_credential(row: MountRow, credential: Credential) -> ServerSpec:
         query=credential.query(),
         oauth=credential.oauth(),
         document=row["document"],
-        options=row["options"],
+        options=row["options"].get("service", {}) if row["kind"] == "openapi" else row["options"],
     )

@@ -131,6 +131,7 @@ FOREIGN: dict[str, Values] = {
     "auth_name": lambda s: [s.word],
     "token_url": lambda s: [f"https://{s.word}.example.com/token"],
     "scope": lambda s: [s.word],
+    "document": _words,
     "manage_mount.options": lambda s: [{"see": s.full_name}],
     "milestone": lambda s: [s.text("title").replace(" ", "-")],
     "name": _words,

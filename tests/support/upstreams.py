@@ -10,8 +10,9 @@ import pytest
 from aiohttp.abc import AbstractResolver
 
 from bot.tool_servers.access_tokens import AccessTokens
-from bot.tool_servers.connections import ServerSpec, Unavailable
+from bot.tool_servers.connections import ByKind, ServerSpec, Unavailable
 from bot.tool_servers.network import Network
+from bot.tool_servers.openapi.servers import OpenApiServers
 from bot.tool_servers.operator_file import Process
 from mcp_server.upstreams.connecting import Opener
 from mcp_server.upstreams.servers import McpServers
@@ -70,10 +71,15 @@ async def connect(
 async def reaching(workspace: Workspace, *trusted: str) -> AsyncIterator[Connected]:
     """Operations of the workspace reach tool servers, also at these origins."""
     async with connect(*trusted) as connected:
+        services = OpenApiServers(Network(frozenset(trusted)))
         shared = workspace.dispatcher.shared
         workspace.dispatcher.shared = replace(
             shared,
             trusted_origins=frozenset(trusted),
-            outside=replace(shared.outside, tool_servers=connected.servers),
+            outside=replace(
+                shared.outside,
+                tool_servers=ByKind({"mcp": connected.servers, "openapi": services}),
+            ),
         )
         yield connected
+        await services.close()

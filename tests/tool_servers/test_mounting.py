@@ -1,5 +1,6 @@
 """Tool servers as people add, change, start, stop and see them."""
 
+import json
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -266,6 +267,48 @@ async def test_what_a_server_says_leads_to_a_look_and_to_its_log(
     log = [each["text"] for each in (await details(workspace))["log"]]
     assert log.count("It says: disk is full") == 50
     assert connected.log == []
+
+
+PETS = {
+    "openapi": "3.1.0",
+    "info": {"title": "Pets", "version": "1"},
+    "servers": [{"url": "https://pets.example.com"}],
+    "paths": {
+        "/pets": {"get": {"operationId": "list_pets", "responses": {}}},
+        "/pets/{id}": {
+            "delete": {
+                "operationId": "drop_pet",
+                "parameters": [
+                    {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+                ],
+                "responses": {},
+            }
+        },
+    },
+}
+
+
+async def test_a_service_with_a_document_is_added_and_its_choice_changed(
+    workspace: Workspace, server: ToolServer, connected: Connected
+) -> None:
+    here = {"base_url": server.origin}
+    given = {"kind": "openapi", "document": json.dumps(PETS), "options": here, **BEARER}
+    made = await manage(workspace, "add", **given)
+    assert made["mount"]["tools"]["active"] == 2
+    assert list(await tools_of(workspace)) == ["drop_pet", "list_pets"]
+    refused = await refusal(workspace, "change", options={"operation": []})
+    assert "pass the text again" in refused.message
+    wrong = {"document": json.dumps(PETS), "options": here | {"operation": []}}
+    assert "options.operation" in (await refusal(workspace, "change", **wrong)).message
+    chosen = {"document": json.dumps(PETS), "options": here | {"methods": ["get"]}}
+    assert (await manage(workspace, "change", **chosen))["mount"]["tools"]["removed"] == 1
+    assert (await manage(workspace, "refresh"))["mount"]["health"] == "connected"
+    broken = {"document": '{"openapi": "2.0"}'}
+    assert "cannot be used" in (await refusal(workspace, "change", **broken)).message
+    document = (await row_of(workspace))["document"]
+    assert document is not None
+    assert document["title"] == "Pets"
+    assert (connected.log, server.calls) == ([], [])
 
 
 async def test_only_who_leads_everywhere_sees_servers(workspace: Workspace) -> None:

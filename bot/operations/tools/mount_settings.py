@@ -4,12 +4,16 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from bot.errors import Refused
 from bot.identity.keyring import Broken
+from bot.kernel import argument_errors
 from bot.kernel.operation import Context
 from bot.mounts.specs import credential_of
 from bot.tool_servers.addresses import check_web
 from bot.tool_servers.credentials import Credential, CredentialKind, seal
+from bot.tool_servers.openapi.options import Options
 from store.engine import ids
 from store.mirror import stored_repositories
 from store.tables.mounts import MountKind, MountRow
@@ -46,6 +50,7 @@ class Wanted:
     secret: str | None = field(default=None, repr=False)
     token_url: str | None = None
     scope: str | None = None
+    document: str | None = field(default=None, repr=False)
     options: dict[str, Any] | None = None
     repositories: list[str] | None = None
 
@@ -54,14 +59,16 @@ class Wanted:
 class Made:
     row: MountRow
     credential: Credential = field(repr=False)
+    # The text of the document, if it was passed.
+    document: str | None = field(default=None, repr=False)
 
 
 async def new_row(ctx: Context, name: str, wanted: Wanted) -> Made:
     """Raise Refused."""
     if not NAME.fullmatch(name):
         raise _wrong("mount", "pass a name of small letters, digits and -, at most 30 characters")
-    if wanted.url is None:
-        raise _wrong("url", "pass the address of the server")
+    if wanted.url is None and wanted.document is None:
+        raise _wrong("url", "pass the address of the server, or of the document for openapi")
     row: MountRow = {
         "installation_id": ctx.installation_id,
         "id": ids.new("h", ctx.now),
@@ -113,18 +120,44 @@ async def changed_row(ctx: Context, row: MountRow, wanted: Wanted) -> Made:
 
 async def _with(ctx: Context, row: MountRow, old: Credential, wanted: Wanted) -> Made:
     url = row["url"] if wanted.url is None else wanted.url
-    check_web(url, ctx.shared.trusted_origins)
+    if row["kind"] == "openapi" and wanted.document is not None:
+        url = ""
+    elif wanted.document is not None:
+        raise _wrong("document", "an MCP server has none; it is for the kind openapi")
+    if url:
+        check_web(url, ctx.shared.trusted_origins)
     credential = _credential(ctx, old, wanted)
     made: MountRow = {
         **row,
         "url": url,
         "sealed": seal(ctx.shared.keys, ctx.installation_id, row["id"], credential),
-        "options": row["options"] if wanted.options is None else wanted.options,
+        "options": _options(ctx, row, wanted),
         "repositories": await _repositories(ctx, row, wanted),
     }
-    if made["kind"] == "mcp" and made["options"]:
-        raise _wrong("options", "an MCP server has none")
-    return Made(made, credential)
+    return Made(made, credential, wanted.document)
+
+
+def _options(ctx: Context, row: MountRow, wanted: Wanted) -> dict[str, Any]:
+    """Those of a service are checked. `base_url` is beside them."""
+    given = wanted.options
+    if row["kind"] != "openapi":
+        if given:
+            raise _wrong("options", "an MCP server has none")
+        return {}
+    if given is None:
+        return row["options"] or {"base_url": "", "service": {}}
+    if row["document"] is not None and not row["url"] and wanted.document is None:
+        raise _wrong("document", "pass the text again with other options")
+    base, rest = given.get("base_url", ""), {k: v for k, v in given.items() if k != "base_url"}
+    if base:
+        check_web(str(base), ctx.shared.trusted_origins)
+    try:
+        service = Options.model_validate(rest).model_dump(mode="json")
+    except ValidationError as exc:
+        problems = argument_errors.problems(exc, rest, Options)
+        words = "; ".join(f"`options.{each}` {why}" for each, why in problems.items())
+        raise Refused("invalid_arguments", f"{words}.") from exc
+    return {"base_url": str(base), "service": service}
 
 
 def _credential(ctx: Context, old: Credential, wanted: Wanted) -> Credential:

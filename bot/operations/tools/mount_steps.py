@@ -14,6 +14,8 @@ from bot.operations.tools import mount_settings
 from bot.operations.tools.mount_settings import Made, Wanted
 from bot.operations.tools.mount_views import MountInFull, answer
 from bot.tool_servers.connections import ServerSpec, Unavailable
+from bot.tool_servers.network import Network
+from bot.tool_servers.openapi.loading import Source
 from store.mounts import mount_log, mounts
 from store.tables.mounts import MountRow
 
@@ -29,31 +31,35 @@ async def add(ctx: Context, name: str, wanted: Wanted) -> OutsideCall[Found]:
         raise Refused(
             "invalid_arguments", f"There are {mounts.MOST} tool servers already. Remove one first."
         )
-    return _look_first(await mount_settings.new_row(ctx, name, wanted), is_new=True)
+    return _look_first(ctx, await mount_settings.new_row(ctx, name, wanted), is_new=True)
 
 
 async def change(ctx: Context, row: MountRow, wanted: Wanted) -> OutsideCall[Found]:
     """Raise Refused."""
     _check_is_not_local(row)
-    return _look_first(await mount_settings.changed_row(ctx, row, wanted), is_new=False)
+    return _look_first(ctx, await mount_settings.changed_row(ctx, row, wanted), is_new=False)
 
 
-def _look_first(made: Made, *, is_new: bool) -> OutsideCall[Found]:
+def _look_first(ctx: Context, made: Made, *, is_new: bool) -> OutsideCall[Found]:
     """Nothing is stored unless the server lists its tools to this credential."""
     spec = with_credential(made.row, made.credential)
+    source = looking.source_of(made.row, made.document)
+    network = Network(ctx.shared.trusted_origins)
     return OutsideCall(
-        partial(_look, spec=spec, drops=not is_new),
+        partial(_look, spec=spec, network=network, source=source, drops=not is_new),
         partial(_save, row=made.row, is_new=is_new),
         looking.TIMEOUT_S,
     )
 
 
-async def _look(outside: Outside, spec: ServerSpec, *, drops: bool) -> Found:
+async def _look(
+    outside: Outside, spec: ServerSpec, network: Network, source: Source | None, *, drops: bool
+) -> Found:
     if outside.tool_servers is None:
         return Unavailable("refused", "This process reaches no tool servers. Ask a server.")
     if drops:
         await outside.tool_servers.drop(spec.installation_id, spec.server_id)
-    return await looking.look(outside.tool_servers, spec)
+    return await looking.look(outside.tool_servers, spec, network, source)
 
 
 async def _save(ctx: Context, found: Found, row: MountRow, *, is_new: bool) -> MountInFull:
@@ -81,8 +87,11 @@ def look_again(ctx: Context, row: MountRow, *, drops: bool) -> OutsideCall[Found
             "tool_unavailable",
             f"The credential of {row['name']} cannot be decrypted. Set it again.",
         ) from exc
+    network, source = Network(ctx.shared.trusted_origins), looking.source_of(row)
     return OutsideCall(
-        partial(_look, spec=spec, drops=drops), partial(_keep, row=row), looking.TIMEOUT_S
+        partial(_look, spec=spec, network=network, source=source, drops=drops),
+        partial(_keep, row=row),
+        looking.TIMEOUT_S,
     )
 
 

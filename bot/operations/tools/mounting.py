@@ -71,8 +71,11 @@ async def manage_mount(
         str | None, Field(max_length=1000, description="for oauth: where tokens are")
     ] = None,
     scope: Annotated[str | None, Field(max_length=500, description="for oauth")] = None,
+    document: Annotated[
+        str | None, Field(max_length=3_000_000, description="for openapi: its text, if not at url")
+    ] = None,
     options: Annotated[
-        dict[str, Any] | None, Field(description="what its kind needs besides")
+        dict[str, Any] | None, Field(description="for openapi: base_url, operations and others")
     ] = None,
     repositories: Annotated[
         list[str] | None, Field(max_length=200, description="whose agents may call it; [] all")
@@ -80,7 +83,9 @@ async def manage_mount(
 ) -> MountInFull | OutsideCall[Any]:
     """Add, change, remove, start, stop, restart or refresh a tool server."""
     _check_sees_all(ctx)
-    wanted = Wanted(kind, url, auth, auth_name, secret, token_url, scope, options, repositories)
+    wanted = Wanted(
+        kind, url, auth, auth_name, secret, token_url, scope, document, options, repositories
+    )
     if action == "add":
         return await mount_steps.add(ctx, mount, wanted)
     row = await existing(ctx, mount)
