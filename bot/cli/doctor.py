@@ -21,6 +21,7 @@ from bot.github.client import GitHub, open_client
 from bot.github.payloads import at, text
 from bot.github.requests import NoAnswer, link
 from bot.identity import keyring
+from bot.plugins.sandbox import checks
 from bot.settings import GitHubApp, Settings, WrongSettings
 from bot.times import SECOND, minute, seconds
 from store.engine import key_values, schema_version
@@ -100,6 +101,7 @@ async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
         yield "reads given up", each
     async for each in _backups(loaded):
         yield "backups", each
+    yield "sandboxes of plug-ins", await _sandboxes()
     try:
         app = settings.github_app(loaded)
     except WrongSettings as exc:
@@ -126,6 +128,16 @@ async def _findings(loaded: Settings) -> AsyncIterator[tuple[str, Finding]]:
                 yield name, decide(await _get(github, app, path, shape), loaded)
             except Refused as exc:
                 yield name, wrong(_one_line(exc))
+
+
+async def _sandboxes() -> Finding:
+    """It is never wrong, because most servers have no plug-ins."""
+    found = await checks.sandboxes()
+    words = [
+        f"{kind}: {'works' if not why else why.splitlines()[0].rstrip('.')}"
+        for kind, why in found.items()
+    ]
+    return Finding("; ".join(words))
 
 
 async def _was_served(loaded: Settings) -> bool:

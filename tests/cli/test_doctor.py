@@ -17,11 +17,13 @@ from aiohttp.test_utils import TestServer
 from fixtures.github import SimulatedGitHub
 from store.engine.migrate import upgrade
 from tests.conftest import MariaDB, with_scheme
+from tests.support.bubblewrap import skip_without
 from tests.support.command_line import hubbub
 from tests.support.engines import ON_SQLITE
 from tests.support.server_in_process import Surface
 from tests.support.server_process import settings
 
+SANDBOXES = "sandboxes of plug-ins"
 HOOK = "https://hubbub.example.com/webhooks/github"
 
 
@@ -51,7 +53,9 @@ async def test_doctor_is_green_before_the_first_serve_and_makes_nothing(
         "is empty; the first `hubbub serve` fills it. If you have a database already, set "
         "HUBBUB_DATABASE_URL to it"
     )
-    assert {name: lines[name] for name in lines if name not in ("database", "GitHub")} == {
+    assert {
+        name: lines[name] for name in lines if name not in ("database", "GitHub", SANDBOXES)
+    } == {
         "names of settings": "none is mis-spelt",
         "the App's settings": "App 4711, complete",
         "permissions": "the App has all that Hubbub needs",
@@ -61,6 +65,12 @@ async def test_doctor_is_green_before_the_first_serve_and_makes_nothing(
         "installations": "none yet: install the App on an account",
     }
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - a test's folder
+
+
+async def test_doctor_says_which_sandboxes_work(github: SimulatedGitHub, tmp_path: Path) -> None:
+    skip_without()
+    _, lines, _ = await doctor(github, tmp_path)
+    assert lines[SANDBOXES] == "wasm: works; process: works"
 
 
 async def test_doctor_is_green_on_a_database_in_use(

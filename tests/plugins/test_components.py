@@ -133,7 +133,7 @@ async def test_a_component_that_misbehaves_is_stopped_in_words(
     [
         (Code.of("wasm", b"MZ no component"), "refused", "cannot be compiled"),
         (Code.of("wasm", b"\0asm\1\0\0\0"), "refused", "cannot be compiled"),
-        (Code.of("wasm", b"x" * 2000), "refused", "it has more than"),
+        (Code.of("wasm", b"\0asm" * 500), "refused", "it has more than"),
         (component("(unreachable)", memory="2000"), "out_of_memory", "more memory"),
         (
             component("(unreachable)", imports='(import "other" (func (param "a" string)))'),

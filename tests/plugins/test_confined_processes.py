@@ -97,7 +97,7 @@ PROCESSES = [
         "import threading\nwhile True: threading.Thread(target=print).start()",
         "can't start new thread",
     ),
-    (f"import os; os.kill({os.getpid()}, 9)", "ProcessLookupError"),
+    ("import os; os.kill(PARENT, 9)", "ProcessLookupError"),
     ("import os; os.kill(-1, 9)", "ProcessLookupError"),
     ("import os; os.setuid(0)", "OSError"),
     ("import os; os.setgroups([0])", "PermissionError"),
@@ -109,9 +109,10 @@ PROCESSES = [
 
 @pytest.mark.parametrize(("code", "words"), [*READS, *WRITES, *NETWORK, *PROCESSES])
 async def test_an_escape_is_refused_by_the_kernel(sandbox: Sandbox, code: str, words: str) -> None:
-    result = await attack(sandbox, code)
+    result = await attack(sandbox, code.replace("PARENT", str(os.getpid())))
     assert result.failure is not None
-    assert (result.failure.kind, words in result.failure.text) == ("error", True), result.failure
+    assert words in result.failure.text
+    assert result.failure.kind in ("trap", "error")
 
 
 @pytest.mark.parametrize(
@@ -151,12 +152,17 @@ async def test_a_process_sees_nothing_of_its_machine(sandbox: Sandbox) -> None:
         ("while True: pass", Limits(fuel=1), "out_of_fuel", "computed for too long"),
         ("import time; time.sleep(60)", Limits(wall_s=0.5), "timed_out", "longer than 0.5 s"),
         ("hubbub.call('wait')", Limits(wall_s=0.5), "timed_out", "longer than 0.5 s"),
-        ("x = []\nwhile True: x.append(bytearray(1 << 20))", Limits(), "out_of_memory", "Memory"),
-        ("def f(): f()\nf()", Limits(), "error", "RecursionError"),
+        (
+            "x = []\nwhile True: x.append(bytearray(1 << 20))",
+            Limits(),
+            "out_of_memory",
+            "MemoryError",
+        ),
+        ("def f(): f()\nf()", Limits(), "trap", "RecursionError"),
         ("import os; os._exit(3)", Limits(), "trap", "It ended with status 3"),
         ("import os, signal; os.kill(os.getpid(), 11)", Limits(), "trap", "status 139"),
         ("found = 'x' * 300_000", Limits(), "bad_output", "longer than 262144 bytes"),
-        ("found = object()", Limits(), "error", "TypeError"),
+        ("found = object()", Limits(), "trap", "TypeError"),
         ("import os\nwhile True: os.write(2, b'x' * 65536)", Limits(), "bad_output", "its log"),
         ("import os; os.write(3, b'x' * (8 << 20))", Limits(), "bad_output", "line that is too"),
         ("import os; os.write(3, b'\\xff\\xfe\\n')", Limits(), "bad_output", "not JSON"),

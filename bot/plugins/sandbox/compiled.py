@@ -18,6 +18,7 @@ from bot.plugins.sandbox.contract import Code, Failure, FailureKind, Limits
 
 COMPILER = Path(__file__).with_name("component_compiler.py")
 COMPILE_S = 180.0
+MAGIC = b"\0asm"
 # Another number where `engine_config` changes: old code does not fit it.
 CONFIG = 1
 # The least recently used are removed above this. A component of Python takes 43 MB.
@@ -46,6 +47,8 @@ class CompiledComponents:
         return path
 
     async def _compile(self, content: bytes, path: Path, limits: Limits) -> None:
+        if not content.startswith(MAGIC):
+            raise _cannot("refused", "it is no WebAssembly")
         if len(content) > limits.code_bytes:
             raise _cannot("refused", f"it has more than {limits.code_bytes >> 20} MiB")
         self._make_private()

@@ -49,6 +49,23 @@ async def run_component(
         return Outcome(failure=Failure("timed_out", text), log=guest.log.text())
 
 
+async def check_component(
+    compiled: CompiledComponents, code: Code, limits: Limits
+) -> Failure | None:
+    """Compile it, and check its types without running it."""
+    try:
+        path = await compiled.path(code, limits)
+    except CannotCompile as exc:
+        return exc.failure
+    engine = Engine(engine_config())
+    wrong = misfit(engine, Component.deserialize_file(engine, str(path)))
+    return _refused(wrong) if wrong else None
+
+
+def _refused(why: str) -> Failure:
+    return Failure("refused", f"It cannot be run: {why}.")
+
+
 class _Guest:
     """One instance, in a thread. The loop answers its calls, and may stop it at any moment."""
 
@@ -87,7 +104,7 @@ class _Guest:
             try:
                 answer = self._handle(store, path, hook, given)
             except _Misfit as exc:
-                return Outcome(failure=Failure("refused", f"It cannot be run: {exc}."))
+                return Outcome(failure=_refused(str(exc)))
             except WasmtimeError as exc:
                 failure = self._ended_by or failure_of_trap(str(exc))
                 return self._outcome(store, failure=failure)

@@ -47,7 +47,14 @@ class Log:
         return f"{text}\n(the rest was dropped)" if self._bytes > self._most else text
 
 
+# How the texts of `hubbub_plugin.py` begin. Others are refusals in the plug-in's own words.
+KINDS: tuple[tuple[str, FailureKind], ...] = (
+    ("MemoryError", "out_of_memory"),
+    ("It raised ", "trap"),
+)
+
+
 def guest_error(text: str) -> Failure:
-    """The failure that a guest reports in its own words."""
-    kind: FailureKind = "out_of_memory" if text.startswith("MemoryError") else "error"
+    """The failure that a guest reports itself."""
+    kind: FailureKind = next((kind for begin, kind in KINDS if text.startswith(begin)), "error")
     return Failure(kind, text[:MOST_ERROR])

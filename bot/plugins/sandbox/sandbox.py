@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from bot.plugins.sandbox.bubblewrap import bwrap_path
 from bot.plugins.sandbox.compiled import CompiledComponents
 from bot.plugins.sandbox.contract import (
     Code,
@@ -24,7 +25,7 @@ from bot.plugins.sandbox.contract import (
 )
 from bot.plugins.sandbox.host_calls import HostCalls
 from bot.plugins.sandbox.outcome import Outcome
-from bot.plugins.sandbox.processes import run_process
+from bot.plugins.sandbox.processes import MISSING, run_process
 
 # Guests that run at the same time in one process of the server. Others wait for their turn.
 MOST_AT_ONCE = 4
@@ -77,6 +78,15 @@ class Sandbox:
                 "now": self._now().isoformat(timespec="seconds"),
             }
         )
+
+    async def prepare(self, code: Code, limits: Limits) -> Failure | None:
+        if code.kind == "process":
+            return Failure("missing_runtime", MISSING) if bwrap_path() is None else None
+        if find_spec("wasmtime") is None:
+            return Failure("missing_runtime", MISSING_WASMTIME)
+        from bot.plugins.sandbox.components import check_component  # noqa: PLC0415
+
+        return await check_component(self._compiled, code, limits)
 
     async def _run(
         self, code: Code, hook: str, given: str, limits: Limits, calls: HostCalls

@@ -24,15 +24,20 @@ except ImportError:
 
 F = TypeVar("F", bound=Callable[..., Any])
 # What the plug-in has registered: by name where there can be several.
-_named: dict[str, dict[str, Callable[..., Any]]] = {"operation": {}, "strategy": {}, "panel": {}}
+_named: dict[str, dict[str, Callable[..., Any]]] = {
+    "operation": {},
+    "strategy": {},
+    "protocol": {},
+    "panel": {},
+}
 _on_event: list[Callable[..., Any]] = []
 _card_lines: list[Callable[..., Any]] = []
 
 
 class HubbubError(Exception):
-    """A call failed. `code` is one of Hubbub's error codes, `message` says what to do."""
+    """A call of the host failed. `code` is one of Hubbub's error codes."""
 
-    def __init__(self, code: str, message: str, details: dict[str, Any] | None = None) -> None:
+    def __init__(self, code: str, message: str, details: "dict[str, Any] | None") -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
@@ -82,6 +87,12 @@ def strategy(function: F) -> F:
     return function
 
 
+def protocol(function: F) -> F:
+    """A way to reach agents: `function(hubbub, delivery) -> dict`."""
+    _named["protocol"][function.__name__] = function
+    return function
+
+
 def panel(function: F) -> F:
     """A panel of the page: `function(hubbub) -> str`, in Markdown."""
     _named["panel"][function.__name__] = function
@@ -120,10 +131,10 @@ def handle(hook: str, text: str) -> str:
 def _handle(hook: str, name: str, arguments: dict[str, Any], hubbub: Hubbub) -> Any:
     if hook == "event":
         for function in _on_event:
-            function(arguments["event"], hubbub)
+            function(arguments, hubbub)
         return None
     if hook == "card_lines":
-        return [line for each in _card_lines for line in each(arguments["task"], hubbub)]
+        return [line for each in _card_lines for line in each(arguments, hubbub)]
     found = _named.get(hook, {}).get(name)
     if found is None:
         raise LookupError(f"the plug-in has no {hook} with the name {name}")
@@ -131,14 +142,21 @@ def _handle(hook: str, name: str, arguments: dict[str, Any], hubbub: Hubbub) -> 
 
 
 def _words(exc: Exception) -> str:
-    """The error with its place. The module traceback would open files, which are not there."""
+    """A refusal in the plug-in's own words, or a bug with its place.
+
+    The module traceback would open files, which are not there.
+    """
+    if isinstance(exc, (HubbubError, ValueError)):
+        return str(exc)
+    if isinstance(exc, MemoryError):
+        return "MemoryError"
     places = []
     step = exc.__traceback__
     while step is not None:
         code: CodeType = step.tb_frame.f_code
         places.append(f"  {code.co_filename}:{step.tb_lineno} in {code.co_name}")
         step = step.tb_next
-    return "\n".join([f"{type(exc).__name__}: {exc}", *places[-10:]])
+    return "\n".join([f"It raised {type(exc).__name__}: {exc}", *places[-10:]])
 
 
 # As a process: a JSON object in each line, by stdin and what was stdout.
