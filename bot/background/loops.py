@@ -39,6 +39,7 @@ from bot.kernel.operation import Shared
 from bot.notifications.delivery import Notifier
 from bot.protocols.courier import Courier
 from bot.settings import GitHubApp
+from bot.tenants import own_settings, usage
 from store.engine.transaction import Store, StoreError, Tx
 from store.mirror import search_index
 from store.outbox import write_order
@@ -66,6 +67,7 @@ MOUNTS_EVERY_S = 2.0
 ENDPOINTS_EVERY_S = 2.0
 FLAGS_EVERY_S = 5.0
 FALL_BACK_EVERY_S = 30.0
+USAGE_EVERY_S = 60.0
 INDEX_BATCH = 50
 # Between two batches, so that other writers are not slowed down.
 FORGET_PAUSE_S = 0.1
@@ -124,6 +126,7 @@ class Loops:
             ("mounts", self.look_at_mounts, "mounts", MOUNTS_EVERY_S),
             ("endpoints", self.courier.step, TOPIC, ENDPOINTS_EVERY_S),
             ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
+            ("usage", self.count_usage, "time", USAGE_EVERY_S),
             ("canary", self.compare_flags, "time", FALL_BACK_EVERY_S),
             *([("backups", self.backups.step, "time", BACKUPS_EVERY_S)] if self.backups else []),
         ):
@@ -231,7 +234,11 @@ class Loops:
 
     async def refresh_flags(self) -> int:
         await self.shared.flags.refresh(self.store)
+        await own_settings.refresh(self.store, self.shared)
         return 0
+
+    async def count_usage(self) -> int:
+        return await usage.step(self.store)
 
     async def compare_flags(self) -> int:
         await fall_back.step(self.store)

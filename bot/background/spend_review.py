@@ -1,5 +1,7 @@
 """Ends what caps on spend hold, once the cap was raised, the day is over, or the task has ended."""
 
+from functools import partial
+
 from bot.kernel.operation import Shared
 from bot.quotas.money import Caps
 from bot.repository import repository_settings
@@ -20,8 +22,9 @@ async def step(store: Store, shared: Shared) -> int:
     while True:
         rows = await store.read(lambda tx, after=after: _page(tx, after))  # type: ignore[misc]
         for row in rows:
-            if await store.read(lambda tx, row=row: _new_state(tx, row, shared.caps)):  # type: ignore[misc]
-                await store.write(lambda tx, row=row: _renew(tx, row, shared.caps))  # type: ignore[misc]
+            caps = shared.caps_of(row["installation_id"])
+            if await store.read(partial(_new_state, row=row, caps=caps)):
+                await store.write(partial(_renew, row=row, caps=caps))
                 changed += 1
         if len(rows) < BATCH:
             return changed

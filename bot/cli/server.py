@@ -20,6 +20,7 @@ from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from bot.runs import actions_tokens
 from bot.settings import GitHubApp, Settings, github_login, split_list
+from bot.tenants import own_settings
 from bot.tracing.exporting import open_tracing
 from mcp_server import lazy
 from webhooks import listener
@@ -63,6 +64,7 @@ async def serve(
     ):
         # Before the first request: what is turned off stays off after a restart.
         await opened.shared.flags.refresh(opened.store)
+        await own_settings.refresh(opened.store, opened.shared)
         dispatcher = Dispatcher(opened.store, opened.shared, refusals=running.refusals)
         addresses = Addresses(address_of(loaded), bool(loaded.public_url), loaded.host)
         tokens = Tokens(opened.store, opened.keys, [addresses.audience], [actions])

@@ -12,6 +12,7 @@ from bot.pulls.review_verdicts import Verdict
 from bot.repository import repository_settings
 from bot.tasks import lookup, merge_readiness, path_overlap
 from bot.tasks.states import OPEN
+from bot.tenants import own_settings
 from bot.times import DAY
 from store import events
 from store.engine.transaction import Tx
@@ -42,21 +43,21 @@ async def text(tx: Tx, task: FullTask) -> str:
 
     It names no issue of another repository, because some readers of the card may not see that one.
     """
-    read = await _read(tx, task)
+    read = await _read_with_brand(tx, task)
     details = await _details(tx, task, read)
     return card_text.text(task, read.context, details, await tx.now())
 
 
 async def next_step(tx: Tx, task: FullTask) -> str:
     """The card's sentence about the next step: one or two sentences, with names in backticks."""
-    read = await _read(tx, task)
+    read = await _read_with_brand(tx, task)
     words = card_next.next_step(task, read.context, await _details(tx, task, read))
     return words if words.startswith("`") else words[:1].upper() + words[1:]
 
 
 async def digest(tx: Tx, task: FullTask) -> str:
     """A short hash of what people act on."""
-    return card_text.digest(task, (await _read(tx, task)).context)
+    return card_text.digest(task, (await _read_with_brand(tx, task)).context)
 
 
 async def boxes(tx: Tx, task: FullTask) -> list[Box]:
@@ -112,6 +113,13 @@ class _Read:
     context: CardContext
     lease: LeaseRow | None
     pull: PullRequestRow | None
+
+
+async def _read_with_brand(tx: Tx, task: FullTask) -> _Read:
+    """What the card shows, under the name of its account."""
+    read = await _read(tx, task)
+    look = await own_settings.look_of(tx, task["installation_id"])
+    return replace(read, context=replace(read.context, brand=look.name))
 
 
 async def _read(tx: Tx, task: FullTask) -> _Read:

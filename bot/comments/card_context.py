@@ -10,6 +10,7 @@ from bot.comments.card_workflow import ShownWorkflow
 from bot.pulls.review_verdicts import Verdict
 from bot.tasks.merge_readiness import Checks
 from bot.tasks.path_overlap import Overlap
+from bot.tenants.look import OWN_NAME
 from store.events import LoggedEvent
 from store.messages.messages import CardMessage
 from store.tables.approvals import PlanProposalRow
@@ -47,6 +48,8 @@ class CardContext:
     workflow: ShownWorkflow | None = None
     # The caps that are near or reached, of the task and of its holder.
     caps: Sequence[SpendHoldRow] = ()
+    # The name under which the account shows cards.
+    brand: str = OWN_NAME
 
 
 @dataclass(frozen=True)

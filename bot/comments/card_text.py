@@ -70,7 +70,7 @@ def _head(task: FullTask, context: CardContext) -> str:
         words = card_gate.head(task, context.gate)
     elif card_workflow.is_waiting_parent(task, context.workflow):
         words = card_workflow.head(context.workflow)
-    return f"**Hubbub** · {words}"
+    return f"**{context.brand}** · {words}"
 
 
 def _ownership(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.kernel.sentences import code, inline
 from bot.tasks import task_decisions
+from bot.tenants.look import OWN_NAME
 from bot.times import minute
 from store.tasks.tasks import FullTask
 
@@ -21,6 +22,8 @@ class DigestContent:
     running: Sequence[FullTask] = ()
     ended: Sequence[FullTask] = ()
     pending: int = 0
+    # The name under which the account shows it.
+    brand: str = OWN_NAME
 
 
 def text(content: DigestContent, as_of: int) -> str:
@@ -31,7 +34,7 @@ def lasting_text(content: DigestContent) -> str:
     """The digest without its times: what decides whether there is anything new."""
     waits = f"{content.pending} tasks wait" if content.pending != 1 else "1 task waits"
     parts = [
-        "**Hubbub** · digest",
+        f"**{content.brand}** · digest",
         _part("Needs a person", content.needs_people, _need),
         _part("Running", content.running, _progress),
         _part("Ended", content.ended, _end),

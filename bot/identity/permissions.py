@@ -247,6 +247,7 @@ RULES: dict[str, Rule] = {
     "list_audit": Rule(None, None, None, people="tech-lead"),
     "list_attention": Rule(None, None, None, people="observer"),
     "get_insights": Rule(None, None, None, people="tech-lead"),
+    "get_usage": Rule(None, None, None, people="tech-lead"),
     "get_workflow_file": PEOPLE,
     "edit_workflow": PEOPLE,
     "save_workflow": Rule(None, None, None, people="developer"),

@@ -25,6 +25,7 @@ from bot.kernel.waitable import Waitable
 from bot.quotas.file_rules import FileRules
 from bot.quotas.money import Caps
 from bot.quotas.rates import Rates
+from bot.quotas.table import Quota
 from store.agents.call_state import CallState
 from store.engine.transaction import Tx, Work
 from store.tables.agents import Role
@@ -128,8 +129,13 @@ class Shared:
     trusted_origins: frozenset[str] = frozenset()
     # How many WebSockets each agent has open with this process.
     sockets: Counter[ActorKey] = field(default_factory=Counter)
+    # What the operator set for single installations.
+    own_caps: dict[int, Caps] = field(default_factory=dict)
     # What operations call outside of the database.
     outside: Outside = field(default_factory=Outside)
+
+    def caps_of(self, installation_id: int) -> Caps:
+        return self.own_caps.get(installation_id, self.caps)
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,14 @@ class Context:
     @property
     def installation_id(self) -> int:
         return self.actor.installation_id
+
+    @property
+    def quotas(self) -> Mapping[str, Quota]:
+        return self.shared.rates.of(self.installation_id)
+
+    @property
+    def caps(self) -> Caps:
+        return self.shared.caps_of(self.installation_id)
 
     @property
     def needed_role(self) -> Role:

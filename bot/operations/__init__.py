@@ -1,7 +1,7 @@
 """Every operation, in the order in which surfaces list them."""
 
 from bot.kernel.operation import Operation
-from bot.operations import audit, deliveries, events, insights
+from bot.operations import audit, deliveries, events, insights, tenants
 from bot.operations.agents import (
     control,
     directory,
@@ -155,6 +155,7 @@ OPERATIONS: dict[str, Operation] = {
         deliveries.replay_delivery,
         audit.list_audit,
         insights.get_insights,
+        tenants.get_usage,
         drafts.get_workflow_file,
         drafts.edit_workflow,
         saving.save_workflow,

@@ -42,19 +42,32 @@ DEFAULTS: Mapping[str, Quota] = {
     "claims_an_hour": Quota("claims", 300, None, HOUR, IN_DATABASE),
     "file_bytes": Quota("bytes of files", 2**30, 2**34, None, IN_DATABASE),
     "releases_an_hour": Quota("releases", 60, None, HOUR, IN_DATABASE),
+    "agents": Quota("registered agents", None, None, None, IN_DATABASE),
+    "open_tasks": Quota("open tasks", None, None, None, IN_DATABASE),
 }
 # An agent below this share of its own quota passes when that of the installation is used up.
 SMALL_SHARE = 0.1
 
 
+# Those that only an installation has: its number is written without a slash.
+OF_INSTALLATION = ("agents", "open_tasks")
+
+
 def parse(text: str) -> Mapping[str, Quota]:
     """The quotas changed by `calls_a_minute=600/20000, queued_writes=100`. Raise ValueError."""
-    found = dict(DEFAULTS)
+    return {**DEFAULTS, **parse_changes(text, DEFAULTS)}
+
+
+def parse_changes(text: str, before: Mapping[str, Quota]) -> dict[str, Quota]:
+    """Only the quotas that `text` changes, with the rest of each as it was. Raise ValueError."""
+    found: dict[str, Quota] = {}
     for each in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = (part.strip() for part in each.partition("="))
         if name not in DEFAULTS:
             raise ValueError(f"has {each!r}; the quotas are {', '.join(DEFAULTS)}")
         agent, _, installation = value.partition("/")
+        if name in OF_INSTALLATION and not installation:
+            agent, installation = "", agent
         changed: dict[str, int] = {}
         for whose, most in (("agent", agent), ("installation", installation)):
             if most and not (most.isascii() and most.isdecimal() and 0 < int(most[:19]) < 2**53):
@@ -63,7 +76,9 @@ def parse(text: str) -> Mapping[str, Quota]:
                 changed[whose] = int(most)
         if not changed:
             raise ValueError(f"has {each!r}; write a number for an agent, as {name}=600")
-        old = found[name]
+        if name in OF_INSTALLATION and "agent" in changed:
+            raise ValueError(f"has {each!r}; one agent has no {name}: write {name}=600")
+        old = found.get(name, before[name])
         found[name] = replace(
             old,
             agent=changed.get("agent", old.agent),

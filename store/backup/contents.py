@@ -146,6 +146,9 @@ CONTENTS: dict[str, Content] = {
     "audit": Whole(HISTORY),
     "audit_seals": Whole(HISTORY),
     "feature_flags": Whole("what operators decided, and what fell back"),
+    "tenants": Whole("what the operator set for accounts exists nowhere else"),
+    "tenant_counts": Whole(HISTORY),
+    "tenant_cursors": Whole("so that nothing is counted twice"),
     "flag_counts": Nothing(
         "counts of the last day, by which a canary falls back: they begin again"
     ),

@@ -49,6 +49,11 @@ async def installation_of(tx: Tx, account: str) -> InstallationRow | None:
     return found[0] if found else None
 
 
+async def every_one(tx: Tx) -> list[InstallationRow]:
+    """Also those that were removed and are not purged yet."""
+    return await tx.all("SELECT * FROM installations ORDER BY account, installation_id")
+
+
 async def present_installations(tx: Tx) -> list[int]:
     """The installations that are neither removed nor suspended."""
     rows = await tx.all(

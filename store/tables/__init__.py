@@ -29,6 +29,7 @@ from store.tables import (
     protocols,
     runs,
     tasks,
+    tenants,
     tool_calls,
     usage,
     verdicts,
@@ -64,6 +65,7 @@ ROOMS = (
     protocols,
     audit,
     flags,
+    tenants,
     engine,
 )
 TABLES: dict[str, Table] = {table.name: table for room in ROOMS for table in room.TABLES}

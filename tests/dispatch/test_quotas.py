@@ -94,9 +94,9 @@ def test_what_an_installation_refuses_does_not_count_against_the_agent() -> None
 
 def test_a_process_has_its_share_of_an_installations_rate_but_serves_one_agent_whole() -> None:
     made, _ = rates("calls_a_minute=100/1000", processes=4)
-    assert made.most_here("calls_a_minute") == 250
+    assert made.most_here(1, "calls_a_minute") == 250
     made, _ = rates("calls_a_minute=100/1000", processes=64)
-    assert made.most_here("calls_a_minute") == 100
+    assert made.most_here(1, "calls_a_minute") == 100
 
 
 def test_what_an_agent_did_elsewhere_is_charged_over_the_time_in_which_it_did_it() -> None:
@@ -150,9 +150,9 @@ def test_wrong_quotas_are_refused(text: str) -> None:
 
 def test_the_page_has_the_table_of_quotas() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "budgets.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| (\d+) \| (\S+) \|", page, re.MULTILINE)
-    assert [(name, int(agent), most) for name, _, agent, most in rows] == [
-        (name, each.agent, str(each.installation or "\N{EN DASH}"))
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| (\S+) \| (\S+) \|", page, re.MULTILINE)
+    assert [(name, agent, most) for name, _, agent, most in rows] == [
+        (name, str(each.agent or "\N{EN DASH}"), str(each.installation or "\N{EN DASH}"))
         for name, each in DEFAULTS.items()
     ]
     for name, unit, *_ in rows:
@@ -212,7 +212,7 @@ async def test_two_processes_hold_an_agent_to_one_rate(
     workspace.set_quotas("calls_a_minute=60")
     second = await open_store(store_url, workspace.clock)
     shared = workspace.dispatcher.shared
-    others = Rates(shared.rates.quotas, timer=shared.rates.now)
+    others = Rates(shared.rates.of(0), timer=shared.rates.now)
     there = Dispatcher(second, replace(shared, rates=others), touched=TTLCache(1, 0))
     elsewhere = Agent(there, ada.actor)
     try:

@@ -6,6 +6,10 @@ import re
 from bot.notifications import targets
 from bot.notifications.rules import Rules
 from bot.notifications.targets import Address
+from bot.tenants import usage
+from bot.tenants.own_settings import NOBODY
+from store.tables.tenants import TenantRow
+from store.tenants import own_settings
 from tests.support.login import LoginServer
 from tests.support.page import HERE, confirm, links, signed_in, text_of
 
@@ -50,6 +54,25 @@ async def test_what_to_change_is_shown_with_its_evidence(server: LoginServer) ->
     assert f'href="{HERE}/tasks/acme/rocket/5"' in page
     assert "This did not work" in await text_of(browser, f"{HERE}/insights?days=x", 422)
     assert "This did not work" in await text_of(browser, f"{HERE}/insights?days=400", 422)
+
+
+async def test_what_the_account_used_is_shown_under_its_name_and_colour(
+    server: LoginServer,
+) -> None:
+    workspace, i = server.workspace, server.workspace.installation.id
+    agent = await workspace.agent("ada")
+    await agent.call("send_message", to="ada", body="x")
+    row: TenantRow = {**NOBODY, "installation_id": i, "name": "Acme Robots", "color": "#2a7d5f"}
+    await workspace.store.write(lambda tx: own_settings.put(tx, row))
+    await usage.count(workspace.store, i)
+    browser = await signed_in(server)
+    page = (await browser.open(f"{HERE}/usage")).text
+    assert "Acme Robots</a>" in page
+    assert "· Acme Robots</title>" in page
+    assert re.search(r"Total</th>(<td[^>]*>\d+</td>)+", page)
+    (sheet,) = re.findall(r'href="([^"]*look\.css[^"]*)"', page)
+    style = await browser.open(html.unescape(sheet))
+    assert style.text == ":root { --accent: #2a7d5f; --on-accent: #ffffff; }\n"
 
 
 async def test_only_those_who_lead_have_these_pages_in_the_menu(server: LoginServer) -> None:

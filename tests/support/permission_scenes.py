@@ -493,6 +493,7 @@ SCENES: dict[str, Make] = {
     "list_audit": fixed(),
     "list_attention": fixed(),
     "get_insights": fixed(),
+    "get_usage": fixed(),
     "get_workflow_file": fixed(**R, name="release"),
     "check_workflow": fixed(text=WORKFLOW),
     "edit_workflow": fixed(text=WORKFLOW),

@@ -413,6 +413,7 @@ CALLS: dict[str, Does] = {
     "list_audit of an actor": by_person("list_audit", actor="me"),
     "list_audit of an operation": by_person("list_audit", action="claim_task"),
     "get_insights": by_person("get_insights"),
+    "get_usage": by_person("get_usage"),
     "get_workflow_file": by_person("get_workflow_file", repository="acme/rocket", name="release"),
     "check_workflow": call("me", "check_workflow", text=DRAFT),
     "edit_workflow": by_person("edit_workflow", text=DRAFT),

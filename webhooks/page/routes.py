@@ -11,6 +11,7 @@ from webhooks.page import (
     actions,
     api_page,
     front,
+    look,
     one_time_links,
     pages,
     shared_answers,
@@ -31,6 +32,7 @@ from webhooks.page.views import (
     overview,
     task,
     tasks,
+    usage,
     workflows,
 )
 from webhooks.page.visit import ACCOUNTS, Visit
@@ -75,6 +77,7 @@ PAGES = (
         needs="list_notification_targets",
     ),
     Page("insights", insights.insights, "Insights", needs="get_insights"),
+    Page("usage", usage.usage, "Usage", needs="get_usage"),
     Page("audit", audit.audit, "Audit", needs="list_audit"),
     EDIT,
     Page("workflows/{workflow}", workflows.workflow, "Workflow", in_menu=False),
@@ -99,6 +102,7 @@ def add_routes(app: web.Application) -> None:
     app[shared_answers.SHARED] = shared_answers.new_cache()
     # The answer to HEAD must have no body, and a stream is nothing else.
     app.router.add_get(f"{ACCOUNTS}/{{account}}/updates", updates.follow, allow_head=False)
+    app.router.add_get(f"{ACCOUNTS}/{{account}}/look.css", look.style)
     app.router.add_get("/", front.front)
     app.router.add_get("/sign-in", front.sign_in)
     app.router.add_get("/link/{secret}", one_time_links.ask)

@@ -12,6 +12,8 @@ from bot.identity.actors import Actor
 from bot.identity.people import visitors
 from bot.identity.people.visitors import Visitor
 from bot.kernel.operation import Answer
+from bot.tenants import own_settings
+from bot.tenants.look import Look
 from store.engine import sequences
 from store.engine.transaction import Tx
 from webhooks import cookies, login
@@ -41,6 +43,7 @@ class Visit:
     account: str
     now: int
     head: int
+    look: Look
 
     async def call(self, operation: str, **arguments: Any) -> Any:
         """The answer of an operation, called as the visitor. Raise Refused.
@@ -142,16 +145,17 @@ async def open_visit(request: web.Request) -> Visit:
         raise web.HTTPSeeOther(sign_in_address(request))
     account = request.match_info["account"]
 
-    async def find(tx: Tx) -> tuple[Actor, int, int]:
+    async def find(tx: Tx) -> tuple[Actor, int, int, Look]:
         actor = await visitors.actor_in(tx, visitor, account)
         if actor is None:
             raise NoAccount(account)
         i = actor.installation_id
-        return actor, await tx.now(), (await sequences.of(tx, [i])).get(i, 0)
+        head = (await sequences.of(tx, [i])).get(i, 0)
+        return actor, await tx.now(), head, await own_settings.look_of(tx, i)
 
-    actor, now, head = await request.app[LOGIN].store.read(find)
+    actor, now, head, look = await request.app[LOGIN].store.read(find)
     name = next(n for n, i in visitor.accounts.items() if i == actor.installation_id)
-    return Visit(request, visitor, actor, name, now, head)
+    return Visit(request, visitor, actor, name, now, head, look)
 
 
 def sign_in_address(request: web.Request) -> str:

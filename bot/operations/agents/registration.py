@@ -17,6 +17,7 @@ from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.usage_reports import Cost
 from bot.quotas.money import micros
 from bot.tasks.capabilities import Capabilities
+from bot.tenants import limits
 from store.agents import agents
 from store.tables.agents import AgentRow
 from store.tables.runs import RunOutcome
@@ -51,6 +52,7 @@ async def register_agent(
             f"`agent_id`: {agent_id!r} cannot be an agent's id, because {why}. Ask the operator of "
             "Hubbub for a token with another id.",
         )
+    await limits.check_agents(ctx, agent_id)
     now = ctx.events_cursor
     here = {"installation_id": ctx.installation_id, "id": agent_id}
     times = {"registered_at": ctx.now, "last_active_at": ctx.now}

@@ -29,7 +29,7 @@ async def quota_uses(ctx: Context) -> list[QuotaUse]:
     if ctx.actor.is_person:
         return []
     found = []
-    for name, quota in ctx.shared.rates.quotas.items():
+    for name, quota in ctx.quotas.items():
         if quota.agent is not None:
             used, resets_at = await _use_of(ctx, name, quota)
             found.append(_view(ctx, name, quota.agent, used, resets_at))
@@ -38,7 +38,7 @@ async def quota_uses(ctx: Context) -> list[QuotaUse]:
 
 def _view(ctx: Context, name: str, most: int, used: int, resets_at: int | None) -> QuotaUse:
     rates, everybody = ctx.shared.rates, {}
-    here = rates.most_here(name)
+    here = rates.most_here(ctx.installation_id, name)
     if name in IN_MEMORY and here is not None and ctx.actor.repositories is None:
         of_all, _ = rates.level(ctx.installation_id, name)
         everybody = {"installation_used": of_all, "installation_most": here}

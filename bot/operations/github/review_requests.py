@@ -34,7 +34,7 @@ async def split(ctx: Context, wanted: list[str]) -> tuple[list[str], list[str]]:
 async def ask(ctx: Context, where: RepositoryRow, pull: PullRequestRow, ids: list[str]) -> None:
     """Send each agent a message, and record the request on the tasks of the pull request."""
     await _check_independent(ctx, pull, ids)
-    await delivery.check_may_send(ctx.tx, ctx.actor, ctx.shared.rates.quotas)
+    await delivery.check_may_send(ctx.tx, ctx.actor, ctx.quotas)
     name = f"{where['full_name']}#{pull['number']}"
     found = await tasks.of_pull(ctx.tx, ctx.installation_id, where["id"], pull["number"])
     author = Author(where["id"], pull["author"], pull["author_id"], pull["author_association"])

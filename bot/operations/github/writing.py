@@ -182,7 +182,7 @@ async def check_room(ctx: Context, more: int = 1) -> None:
     """Raise Refused if the agent, or its installation, would have too many writes in the queue."""
     if ctx.actor.is_person:
         return
-    quota = ctx.shared.rates.quotas["queued_writes"]
+    quota = ctx.quotas["queued_writes"]
     queued = await writes.count_of(ctx.tx, ctx.installation_id, ctx.actor.name)
     is_bot = ctx.actor.name == BOT
     if quota.agent is not None and queued + more > quota.agent and not is_bot:

@@ -209,7 +209,7 @@ async def _to_ask(
     ctx: Context, to: str, named: Sequence[str] | None, task: FullTask | None
 ) -> list[str]:
     """The agents to ask: all that are named, or those of a group that are present."""
-    await delivery.check_may_send(ctx.tx, ctx.actor, ctx.shared.rates.quotas)
+    await delivery.check_may_send(ctx.tx, ctx.actor, ctx.quotas)
     here = (ctx.tx, ctx.installation_id)
     if await consultations.open_of(*here, ctx.actor.name) >= MOST_OPEN:
         raise Refused(

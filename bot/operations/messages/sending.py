@@ -63,7 +63,7 @@ async def send_message(
     ] = "agents",
 ) -> Sent:
     """Send a message to an agent, a role, a capability or everybody."""
-    await delivery.check_may_send(ctx.tx, ctx.actor, ctx.shared.rates.quotas)
+    await delivery.check_may_send(ctx.tx, ctx.actor, ctx.quotas)
     about = await visible_task(ctx, task) if task else None
     if visibility == "issue":
         await _check_may_show(ctx, about)

@@ -33,7 +33,7 @@ async def check_releases(ctx: Context) -> None:
 
 def most(ctx: Context, quota: str) -> int:
     """How often an agent may do it within an hour."""
-    return ctx.shared.rates.quotas[quota].agent or sys.maxsize
+    return ctx.quotas[quota].agent or sys.maxsize
 
 
 def _check_rate(ctx: Context, found: leases.Rate, quota: str, did: str) -> None:

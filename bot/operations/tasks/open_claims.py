@@ -27,7 +27,7 @@ async def check_room(ctx: Context, most: int) -> None:
 
 def most(ctx: Context, max_claims: int) -> int:
     """The lower one of the repository's limit and the server's."""
-    return min(max_claims, ctx.shared.rates.quotas["open_claims"].agent or max_claims)
+    return min(max_claims, ctx.quotas["open_claims"].agent or max_claims)
 
 
 async def check_installation(ctx: Context) -> None:
@@ -35,7 +35,7 @@ async def check_installation(ctx: Context) -> None:
 
     By default it allows any number, and a claim pays nothing for this.
     """
-    limit = ctx.shared.rates.quotas["open_claims"].installation
+    limit = ctx.quotas["open_claims"].installation
     if limit is None:
         return
     n = await open_claims.of_installation(ctx.tx, ctx.installation_id, limit)

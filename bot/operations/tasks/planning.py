@@ -17,6 +17,7 @@ from bot.repository import repository_settings
 from bot.tasks import plans, task_labels
 from bot.tasks.priorities import PRIORITIES
 from bot.tasks.sizes import SIZES
+from bot.tenants import limits
 from bot.times import stamp
 from store.outbox import writes
 from store.tables.mirror import RepositoryRow
@@ -60,6 +61,7 @@ async def make(
     links = [link for key in given for link in _links(plan, key)]
     steps = _steps(plan, links)
     await writing.check_room(ctx, len(steps))
+    await limits.check_tasks(ctx, len(given))
     return await _queue(plan, steps)
 
 

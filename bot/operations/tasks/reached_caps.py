@@ -51,7 +51,7 @@ async def _caps(ctx: Context, row: FullTask | None) -> list[Cap]:
         "agent_id": ctx.actor.name,
         "task_id": row["id"] if row else "",
     }
-    return list(spend_caps.caps_on(ctx.shared.caps, settings, about, ctx.now))
+    return list(spend_caps.caps_on(ctx.caps, settings, about, ctx.now))
 
 
 async def _apply(ctx: Context, row: FullTask | None, cap: Cap, cost: int) -> bool:

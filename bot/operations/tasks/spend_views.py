@@ -123,7 +123,7 @@ async def today(ctx: Context) -> list[Spend]:
     day, me = spend_caps.today(ctx.now), ctx.actor.name
     keys = [SumKey("agent", me, day), SumKey("installation", day=day)]
     found = await usage.sums(ctx.tx, ctx.installation_id, keys)
-    caps = ctx.shared.caps
+    caps = ctx.caps
     here: HoldKey = {
         "installation_id": ctx.installation_id,
         "repository_id": 0,

@@ -106,7 +106,7 @@ async def check_size(ctx: Context, start: Start, parent: FullTask | None) -> Non
             f"GitHub allows {MOST_SUB_ISSUES} sub-issues. Start it on a new issue.",
             most=MOST_SUB_ISSUES,
         )
-    quota = ctx.shared.rates.quotas["queued_writes"].agent
+    quota = ctx.quotas["queued_writes"].agent
     needed = sum(2 + len(each.needs) for each in start.steps) + (parent is None)
     if quota is not None and needed > quota and not _is_free(ctx):
         raise Refused(

@@ -1280,6 +1280,30 @@ CREATE INDEX ix_tasks_reserved ON tasks (state, assigned_at);
 CREATE INDEX ix_tasks_reserved_for ON tasks (installation_id, assigned_to);
 CREATE INDEX ix_tasks_reserved_until ON tasks (state, assigned_until);
 CREATE INDEX ix_tasks_stuck ON tasks (installation_id, stuck_at);
+CREATE TABLE tenant_counts (
+  installation_id BIGINT NOT NULL,
+  day BIGINT NOT NULL,
+  name VARCHAR(40) NOT NULL,
+  n BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, day, name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE tenant_cursors (
+  installation_id BIGINT NOT NULL,
+  seq BIGINT NOT NULL,
+  calls BIGINT NOT NULL,
+  stored_bytes BIGINT NOT NULL,
+  PRIMARY KEY (installation_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE tenants (
+  installation_id BIGINT NOT NULL,
+  quotas LONGTEXT NOT NULL,
+  caps VARCHAR(200) NOT NULL,
+  name VARCHAR(60) NOT NULL,
+  color VARCHAR(7) NOT NULL,
+  changed_at BIGINT NOT NULL,
+  changed_by VARCHAR(120) NOT NULL,
+  PRIMARY KEY (installation_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE TABLE text_edits (
   installation_id BIGINT NOT NULL,
   repository_id BIGINT NOT NULL,

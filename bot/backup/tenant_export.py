@@ -1,0 +1,141 @@
+"""All data of one account in a ZIP file that people and programs can read.
+
+A file of JSON lines for each table, and each attachment as it was uploaded. What Hubbub encrypts
+for the account is decrypted. Secrets, such as tokens and credentials of other servers, stay out.
+"""
+
+import base64
+import os
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import orjson
+
+from bot.agents import checkpoints
+from bot.contexts import encryption
+from bot.files import chunks
+from bot.identity.keyring import KEY_ID, Broken, Keys
+from bot.settings import WrongSettings
+from store.backup.snapshot import Snapshot, open_snapshot
+from store.tables import TABLES
+from store.tables.columns import Table
+
+Row: TypeAlias = dict[str, Any]
+# Tokens and codes: even hashed, nobody needs them elsewhere.
+LEFT_OUT = frozenset({"credentials", "requests"})
+CHUNKS = "blob_chunks"
+# A column with what a process encrypted.
+SEALED = "sealed"
+
+
+def _context(keys: Keys, row: Row) -> Any:
+    about = encryption.associated_data(row["installation_id"], row["context_id"], row["version"])
+    _, content = encryption.unseal(keys, about, row)  # type: ignore[arg-type]
+    return orjson.loads(content)
+
+
+def _checkpoint(keys: Keys, row: Row) -> Any:
+    about = checkpoints.sealed_for(row["installation_id"], row["agent_id"], row["task_id"])
+    key_id, sealed = row[SEALED][:KEY_ID].decode(), row[SEALED][KEY_ID:]
+    return orjson.loads(keys.under(key_id).open(checkpoints.PURPOSE, about, sealed))
+
+
+OPENERS: Mapping[str, Callable[[Keys, Row], Any]] = {
+    "context_versions": _context,
+    "checkpoints": _checkpoint,
+}
+
+
+def write(url: str, keys: Keys, installation_id: int, path: Path) -> dict[str, int]:
+    """Write the file, whole or not at all. Return how many rows each table has in it."""
+    if path.exists():
+        raise WrongSettings(f"{path} exists already. Name another file.")
+    unfinished = path.with_name(f"{path.name}.part")
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file, ZipFile(file, "w", ZIP_DEFLATED) as archive:
+            with open_snapshot(url) as snapshot:
+                counts = _write_tables(archive, snapshot, keys, installation_id)
+            archive.writestr("tables.json", orjson.dumps(counts, option=orjson.OPT_INDENT_2))
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    unfinished.replace(path)
+    return counts
+
+
+def _write_tables(
+    archive: ZipFile, snapshot: Snapshot, keys: Keys, installation_id: int
+) -> dict[str, int]:
+    counts = {}
+    for table in TABLES.values():
+        if "installation_id" not in table.names or table.name in LEFT_OUT:
+            continue
+        rows = _rows(snapshot, table, installation_id)
+        if table.name == CHUNKS:
+            counts["files"] = _write_files(archive, keys, rows)
+        elif n := _write_lines(archive, keys, table.name, rows):
+            counts[table.name] = n
+    return counts
+
+
+def _rows(snapshot: Snapshot, table: Table, installation_id: int) -> Iterator[Row]:
+    for batch in snapshot.batches(table, f"installation_id = {int(installation_id)}"):
+        for values in batch:
+            yield dict(zip(table.names, values, strict=True))
+
+
+def _write_lines(archive: ZipFile, keys: Keys, table: str, rows: Iterator[Row]) -> int:
+    first = next(rows, None)
+    if first is None:
+        return 0
+    n = 0
+    with archive.open(f"{table}.jsonl", "w") as file:
+        for row in (first, *rows):
+            file.write(orjson.dumps(readable(keys, table, row), option=orjson.OPT_APPEND_NEWLINE))
+            n += 1
+    return n
+
+
+def readable(keys: Keys, table: str, row: Row) -> Row:
+    """The row as JSON: decrypted, or without what must stay secret."""
+    shown = {name: each for name, each in row.items() if name not in (SEALED, "key_id")}
+    if table in OPENERS:
+        try:
+            shown["content"] = OPENERS[table](keys, row)
+        except (Broken, ValueError) as exc:
+            shown["broken"] = str(exc)
+    return {name: _value(each) for name, each in shown.items()}
+
+
+def _value(value: Any) -> Any:
+    """Compressed JSON as JSON, other bytes as base64."""
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return orjson.loads(zlib.decompress(value))
+    except (zlib.error, ValueError):
+        return base64.b64encode(value).decode()
+
+
+def _write_files(archive: ZipFile, keys: Keys, rows: Iterator[Row]) -> int:
+    """Each file from its parts, which come in order. Negative parts are extracted text."""
+    n, current, file = 0, None, None
+    try:
+        for row in rows:
+            if row["part"] < 0:
+                continue
+            if row["blob_id"] != current:
+                if file is not None:
+                    file.close()
+                current, n = row["blob_id"], n + 1
+                file = archive.open(f"files/{current}", "w")
+            assert file is not None
+            file.write(chunks.unseal(keys, row))  # type: ignore[arg-type]
+    finally:
+        if file is not None:
+            file.close()
+    return n

@@ -1,0 +1,111 @@
+"""All data of one account: written into a file, and deleted."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+from bot.backup import tenant_export
+from bot.settings import WrongSettings
+from bot.tenants import deletion
+from store.tenants import holdings
+from tests.support.story import Agent, Workspace
+
+
+async def busy(workspace: Workspace) -> Agent:
+    agent = await workspace.agent("ada")
+    name = workspace.name(await workspace.task("Mend the pump"))
+    fence = (await agent.call("claim_task", task=name))["task"]["fence"]
+    await agent.call("update_agent", checkpoint={"step": 7}, task=name)
+    await agent.call("create_context", name="plan", content={"pumps": ["red", "blue"]})
+    await agent.call("send_message", to="ada", body="The red pump leaks")
+    await agent.call("update_task_status", task=name, fence=fence, status="completed")
+    await workspace.settle()
+    return agent
+
+
+def lines(archive: ZipFile, table: str) -> list[dict[str, Any]]:
+    return [json.loads(each) for each in archive.read(f"{table}.jsonl").splitlines()]
+
+
+async def test_an_export_has_all_rows_and_files_readable_and_no_secret(
+    workspace: Workspace, store_url: str, tmp_path: Path
+) -> None:
+    await busy(workspace)
+    i, keys = workspace.installation.id, workspace.dispatcher.shared.keys
+    path = tmp_path / "acme.zip"
+    counts = tenant_export.write(store_url, keys, i, path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    with ZipFile(path) as archive:
+        assert json.loads(archive.read("tables.json")) == counts
+        (version,) = lines(archive, "context_versions")
+        assert version["content"] == {"pumps": ["red", "blue"]}
+        (checkpoint,) = lines(archive, "checkpoints")
+        assert checkpoint["content"] == {"step": 7}
+        (message,) = lines(archive, "messages")
+        assert message["body"] == "The red pump leaks"
+        assert {each["installation_id"] for each in lines(archive, "events")} == {i}
+        names = set(archive.namelist())
+        assert not any("sealed" in row for each in names if each[-6:] == ".jsonl"
+                       for row in lines(archive, each[:-6]))  # fmt: skip
+    assert "credentials.jsonl" not in names
+    tables = await workspace.store.read(lambda tx: deletion.counts(tx, i))
+    left_out = {*tenant_export.LEFT_OUT, tenant_export.CHUNKS}
+    assert {name: n for name, n in counts.items() if name != "files"} == {
+        name: n for name, n in tables.items() if name not in left_out
+    }
+
+
+async def test_an_export_does_not_replace_a_file_and_leaves_no_part_of_one(
+    workspace: Workspace, store_url: str, tmp_path: Path
+) -> None:
+    i, keys = workspace.installation.id, workspace.dispatcher.shared.keys
+    path = tmp_path / "acme.zip"
+    path.write_text("mine")
+    with pytest.raises(WrongSettings, match="exists already"):
+        tenant_export.write(store_url, keys, i, path)
+    assert path.read_text() == "mine"
+    with pytest.raises(FileNotFoundError):
+        tenant_export.write(store_url, keys, i, tmp_path / "nowhere" / "acme.zip")
+    assert not [each for each in os.listdir(tmp_path) if each.endswith(".part")]  # noqa: PTH208
+
+
+async def test_what_cannot_be_decrypted_is_named_and_the_rest_is_written(
+    workspace: Workspace, store_url: str, tmp_path: Path
+) -> None:
+    agent = await workspace.agent("ada")
+    await agent.call("create_context", name="plan", content="secret")
+    i = workspace.installation.id
+    q = "UPDATE context_versions SET sealed = :bad WHERE installation_id = :i"
+    await workspace.store.write(lambda tx: tx.run(q, bad=b"x" * 40, i=i))
+    path = tmp_path / "acme.zip"
+    tenant_export.write(store_url, workspace.dispatcher.shared.keys, i, path)
+    with ZipFile(path) as archive:
+        (version,) = lines(archive, "context_versions")
+    assert "content" not in version
+    assert version["broken"]
+
+
+async def test_a_deletion_leaves_no_row_of_the_account_and_all_of_others(
+    workspace: Workspace,
+) -> None:
+    await busy(workspace)
+    i = workspace.installation.id
+    other = i + 1
+    q = "INSERT INTO heads (installation_id, seq) VALUES (:i, 5)"
+    await workspace.store.write(lambda tx: tx.run(q, i=other))
+    before = await workspace.store.read(lambda tx: deletion.counts(tx, i))
+    dropped = await deletion.delete(workspace.store, i, "acme")
+    assert dropped == sum(before.values())
+    assert await workspace.store.read(lambda tx: deletion.counts(tx, i)) == {}
+    assert await workspace.store.read(lambda tx: deletion.counts(tx, other)) == {"heads": 1}
+    q = "SELECT data FROM audit WHERE installation_id = 0 AND subject = :i"
+    (row,) = await workspace.rows(q.replace(":i", f"'{i}'"))
+    assert json.loads(row["data"]) == {"account": "acme", "rows": dropped}
+
+
+def test_every_table_with_rows_of_installations_is_exported_or_left_out_by_name() -> None:
+    assert set(holdings.tables()) >= tenant_export.LEFT_OUT

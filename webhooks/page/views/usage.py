@@ -1,0 +1,17 @@
+"""What the account used, and what it may use."""
+
+from typing import Any
+
+from webhooks.page.visit import Visit
+
+# Days to look back.
+CHOICES = ("7", "31", "92", "366")
+USUAL = "31"
+
+
+async def usage(visit: Visit) -> dict[str, Any]:
+    wanted = visit.value("days", USUAL)
+    # What is no number is refused by the operation.
+    days = int(wanted) if wanted.isdecimal() and len(wanted) < 5 else wanted
+    found = await visit.call("get_usage", days=days)
+    return {"found": found, "wanted": wanted, "choices": CHOICES}
