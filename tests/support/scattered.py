@@ -56,6 +56,8 @@ SCATTERED: dict[str, str] = {
     "store.mirror.stored_installations.app_ids": LOOP,
     "store.mirror.stored_installations.installation_of": COMMAND,
     "store.mirror.stored_installations.every_one": COMMAND,
+    "store.tenants.own_settings.rows": LOOP,
+    "store.tenants.usage_counts.behind": LOOP,
     "store.mirror.stored_installations.present_installations": LOOP,
     "store.mirror.stored_repositories.present_repositories": LOOP,
     "store.mounts.mounts.by_health": METRICS,
@@ -96,6 +98,4 @@ NOT_FOR_ONE_REQUEST: dict[str, str] = {
     "store.tasks.leases.overdue": "a claim passes its installation",
     "store.fetch.backfills.unfinished_repositories": "a call passes its installation",
     "store.identity.credentials.revoked_since": "once in half a second for all requests",
-    "store.tenants.own_settings.rows": LOOP,
-    "store.tenants.usage_counts.behind": LOOP,
 }
