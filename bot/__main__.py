@@ -45,6 +45,8 @@ app.add_typer(flag_commands, name="flags", rich_help_panel=OPERATE)
 app.add_typer(tenant_commands, name="tenant", rich_help_panel=OPERATE)
 notify_commands = typer.Typer(help="Tell people what needs them.", no_args_is_help=True)
 app.add_typer(notify_commands, name="notify", rich_help_panel=OPERATE)
+mount_commands = typer.Typer(help="Connect tool servers.", no_args_is_help=True)
+app.add_typer(mount_commands, name="mount", rich_help_panel=USE)
 workflow_commands = typer.Typer(help="Check and write workflow files.", no_args_is_help=True)
 app.add_typer(workflow_commands, name="workflow", rich_help_panel=USE)
 audit_commands = typer.Typer(help="Verify and export the audit log.", no_args_is_help=True)
@@ -731,6 +733,150 @@ def show_insights(
     from bot.cli import insights
 
     asyncio.run(insights.show(settings.load(), installation, since, as_json=as_json))
+
+
+MountName = Annotated[str, typer.Argument(help="the tool server's name")]
+
+
+@mount_commands.command("list")
+def mount_list(*, as_json: AsJson = False) -> None:
+    """List the tool servers and how each is."""
+    from bot.cli import mounts
+
+    mounts.list_mounts(settings.load(), as_json=as_json)
+
+
+@mount_commands.command("show")
+def mount_show(name: MountName, *, as_json: AsJson = False) -> None:
+    """Show a tool server: its tools and its log."""
+    from bot.cli import mounts
+
+    mounts.show(settings.load(), name, as_json=as_json)
+
+
+Url = Annotated[str | None, typer.Option(help="the address of the server or of the document")]
+Auth = Annotated[
+    str | None, typer.Option(help="bearer, header, basic, query, oauth or none; needs --secret")
+]
+AuthName = Annotated[
+    str | None, typer.Option(help="the header, the parameter, the user or the client id")
+]
+Secret = Annotated[
+    str | None, typer.Option(help="the credential; - to read it from standard input")
+]
+TokenUrl = Annotated[str | None, typer.Option(help="with oauth: where tokens are requested")]
+Scope = Annotated[str | None, typer.Option(help="with oauth")]
+DocumentPath = Annotated[Path | None, typer.Option(help="with openapi: the file of the document")]
+ServiceOptions = Annotated[
+    str | None, typer.Option(help="with openapi, in JSON: base_url, operations and others")
+]
+OnlyIn = Annotated[
+    list[str] | None, typer.Option(help="agents of this repository may call it; may be repeated")
+]
+
+
+@mount_commands.command("add")
+def mount_add(
+    name: MountName,
+    *,
+    kind: Annotated[str, typer.Option(help="mcp or openapi")] = "mcp",
+    url: Url = None,
+    auth: Auth = None,
+    auth_name: AuthName = None,
+    secret: Secret = None,
+    token_url: TokenUrl = None,
+    scope: Scope = None,
+    document: DocumentPath = None,
+    options: ServiceOptions = None,
+    repository: OnlyIn = None,
+) -> None:
+    """Add a tool server, if it lists its tools to the credential."""
+    from bot.cli import mounts
+
+    mounts.manage(
+        settings.load(),
+        name,
+        "add",
+        kind=kind,
+        url=url,
+        auth=auth,
+        auth_name=auth_name,
+        secret=mounts.read_secret(secret),
+        token_url=token_url,
+        scope=scope,
+        document=mounts.read_document(document),
+        options=mounts.read_options(options),
+        repositories=repository,
+    )
+
+
+@mount_commands.command("change")
+def mount_change(
+    name: MountName,
+    *,
+    url: Url = None,
+    auth: Auth = None,
+    auth_name: AuthName = None,
+    secret: Secret = None,
+    token_url: TokenUrl = None,
+    scope: Scope = None,
+    document: DocumentPath = None,
+    options: ServiceOptions = None,
+    repository: OnlyIn = None,
+) -> None:
+    """Change what is passed, if the server then lists its tools."""
+    from bot.cli import mounts
+
+    mounts.manage(
+        settings.load(),
+        name,
+        "change",
+        url=url,
+        auth=auth,
+        auth_name=auth_name,
+        secret=mounts.read_secret(secret),
+        token_url=token_url,
+        scope=scope,
+        document=mounts.read_document(document),
+        options=mounts.read_options(options),
+        repositories=repository,
+    )
+
+
+@mount_commands.command("refresh")
+def mount_refresh(name: MountName) -> None:
+    """List its tools again. What changed is parked until somebody accepts it."""
+    _manage_mount(name, "refresh")
+
+
+@mount_commands.command("start")
+def mount_start(name: MountName) -> None:
+    """Let agents call its tools again."""
+    _manage_mount(name, "start")
+
+
+@mount_commands.command("stop")
+def mount_stop(name: MountName) -> None:
+    """Let nobody call its tools until it is started."""
+    _manage_mount(name, "stop")
+
+
+@mount_commands.command("restart")
+def mount_restart(name: MountName) -> None:
+    """Close its connections, or end its process, and connect again."""
+    _manage_mount(name, "restart")
+
+
+@mount_commands.command("remove")
+def mount_remove(name: MountName) -> None:
+    """Remove it with its tools, its credential and its log."""
+    _manage_mount(name, "remove")
+
+
+def _manage_mount(name: str, action: str) -> None:
+    from bot.cli import mounts
+
+    mounts.manage(settings.load(), name, action)
 
 
 @workflow_commands.command("check")

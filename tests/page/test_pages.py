@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.github import Issue
 from tests.support.login import Browser, LoginServer
+from tests.support.mounts import put_in
 from tests.support.page import HERE, links, signed_in, text_of
 from tests.support.story import Agent, Workspace
 from tests.support.workflows import FEATURE, define
@@ -73,6 +74,7 @@ async def test_plain_links_lead_to_every_page_and_no_text_is_markup(server: Logi
     workspace, browser = server.workspace, await signed_in(server)
     agent, _ = await busy(workspace)
     await start_workflow(workspace, agent)
+    await put_in(workspace, "tickets", "<img src=x>")
     pages = await all_pages(browser)
     patterns = [
         re.compile(f"{HERE}/{re.sub(r'{[a-z]+}', '[^/]+', each.path)}".rstrip("/"))

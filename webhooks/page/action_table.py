@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 from bot.tasks.priorities import PRIORITIES
 
-Kind: TypeAlias = Literal["line", "text", "choice"]
+Kind: TypeAlias = Literal["line", "text", "choice", "secret"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,17 @@ class Action:
 TASK, AGENT, TARGET = ("task",), ("agent_id",), ("target",)
 WHY = Field("note", "Reason, for those who work on it")
 MESSAGE = Field("body", "Text", "text", required=True)
+MOUNT = ("mount",)
+SENT_AS = ("none", "bearer", "header", "basic", "query", "oauth")
+AUTH = Field("auth", "The credential is sent as", "choice", SENT_AS)
+# The empty choice leaves it as it is.
+NEW_AUTH = Field("auth", "The new credential is sent as", "choice", ("", *SENT_AS))
+CREDENTIAL = (
+    Field("auth_name", "Header, parameter, user or client id"),
+    Field("secret", "Secret", "secret"),
+    Field("token_url", "For oauth: address of tokens"),
+    Field("scope", "For oauth: scope"),
+)
 PRIORITY = Field("priority", "Priority", "choice", PRIORITIES, required=True)
 
 ACTIONS: dict[str, Action] = {
@@ -89,6 +100,44 @@ ACTIONS: dict[str, Action] = {
         {"action": "remove"},
         TARGET,
         is_dangerous=True,
+    ),
+    "add-mount": Action(
+        "Add an MCP server",
+        "manage_mount",
+        {"action": "add", "kind": "mcp"},
+        (),
+        (
+            Field("mount", "Name, with which its tools begin", required=True),
+            Field("url", "Address", required=True),
+            AUTH,
+            *CREDENTIAL,
+        ),
+    ),
+    "add-service": Action(
+        "Add an OpenAPI service",
+        "manage_mount",
+        {"action": "add", "kind": "openapi"},
+        (),
+        (
+            Field("mount", "Name, with which its tools begin", required=True),
+            Field("url", "Address of the document", required=True),
+            AUTH,
+            *CREDENTIAL,
+        ),
+    ),
+    "change-mount": Action(
+        "Change the server",
+        "manage_mount",
+        {"action": "change"},
+        MOUNT,
+        (Field("url", "Address, if it moved"), NEW_AUTH, *CREDENTIAL),
+    ),
+    "start-mount": Action("Start", "manage_mount", {"action": "start"}, MOUNT),
+    "stop-mount": Action("Stop", "manage_mount", {"action": "stop"}, MOUNT, is_dangerous=True),
+    "restart-mount": Action("Restart", "manage_mount", {"action": "restart"}, MOUNT),
+    "refresh-mount": Action("List its tools again", "manage_mount", {"action": "refresh"}, MOUNT),
+    "remove-mount": Action(
+        "Remove the server", "manage_mount", {"action": "remove"}, MOUNT, is_dangerous=True
     ),
     "start-workflow": Action(
         "Start the workflow",

@@ -32,6 +32,7 @@ from webhooks.page.views import (
     overview,
     task,
     tasks,
+    tool_servers,
     usage,
     workflows,
 )
@@ -76,6 +77,7 @@ PAGES = (
         "Notifications",
         needs="list_notification_targets",
     ),
+    Page("tool-servers", tool_servers.tool_servers, "Tool servers", needs="list_mounts"),
     Page("insights", insights.insights, "Insights", needs="get_insights"),
     Page("usage", usage.usage, "Usage", needs="get_usage"),
     Page("audit", audit.audit, "Audit", needs="list_audit"),
@@ -85,6 +87,7 @@ PAGES = (
     Page("tasks/{task}", task.task, "Task", in_menu=False),
     Page("tasks/{owner}/{repository}/{number}", task.task, "Task", in_menu=False),
     Page("contexts/{context}", contexts.context, "Context", in_menu=False),
+    Page("tool-servers/{mount}", tool_servers.tool_server, "Tool server", in_menu=False),
     Page("deliveries/{guid}", deliveries.delivery, "Delivery", in_menu=False),
 )
 
