@@ -49,7 +49,8 @@ async def _look(
         return 0
     try:
         spec, network = spec_of(shared.keys, row), Network(shared.trusted_origins)
-        found = await looking.look(servers, spec, network, looking.source_of(row))
+        # Whether a service answers has nothing to do with where its document is.
+        found = await looking.look(servers, spec, network)
     except Broken as exc:
         found = Unavailable("unauthorized", f"The credential cannot be decrypted: {exc}.")
     version, by = row["version"], row["created_by"] or HUBBUB

@@ -223,8 +223,8 @@ def test_a_tool_without_a_mistake_has_no_problem() -> None:
             {},
             [
                 (
-                    "steps.0.with.x: ${{ 1 + 1 }} is unknown; write arguments.NAME, steps.ID.result "
-                    "with a path, or steps.ID.outcome"
+                    "steps.0.with.x: ${{ 1 + 1 }} is unknown; write arguments.NAME, "
+                    "steps.ID.result with a path, or steps.ID.outcome"
                 ),
                 "steps.0.with.x: has ${{ without }} after it",
             ],
@@ -239,8 +239,8 @@ def test_a_tool_without_a_mistake_has_no_problem() -> None:
             {},
             [
                 (
-                    "steps.0.if.0: is no condition; write for example steps.found.result.total > 0, "
-                    "or not arguments.quick"
+                    "steps.0.if.0: is no condition; write for example "
+                    "steps.found.result.total > 0, or not arguments.quick"
                 )
             ],
         ),

@@ -81,7 +81,7 @@ def test_a_yaml_document_becomes_tools() -> None:
     assert (show.name, show.title, show.description) == (
         "showPet",
         "Show a pet",
-        "Show a pet. Shows one pet.",
+        "Show a pet. Shows one pet. (GET /pets/{id})",
     )
     assert (show.read_only, show.idempotent, show.destructive) == (True, True, False)
     assert show.input_schema == {
@@ -122,7 +122,7 @@ def test_json_and_yaml_are_read_alike() -> None:
     text = "openapi: '3.1.0'\ninfo: {title: Pets, version: '1'}\npaths:\n  /a:\n    get: &get\n"
     yaml = f"{text}      tags: [x]\n      deprecated: true\n".encode()
     assert parse(yaml) == data
-    assert tools_of(read_service(yaml, BASE), Choice())[0].description == "Deprecated."
+    assert tools_of(read_service(yaml, BASE), Choice())[0].description == "Deprecated. (GET /a)"
 
 
 def test_aliases_and_merges_of_yaml_are_read() -> None:

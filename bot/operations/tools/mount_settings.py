@@ -111,7 +111,9 @@ async def changed_row(ctx: Context, row: MountRow, wanted: Wanted) -> Made:
         if wanted.auth is None:
             raise _wrong("auth", "the stored credential cannot be decrypted; set it again") from exc
         credential = Credential()
-    moved = wanted.url is not None and wanted.url != row["url"]
+    moved = wanted.url is not None and wanted.url != row["url"] and row["kind"] != "openapi"
+    base = row["options"].get("base_url")
+    moved = moved or (wanted.options or {}).get("base_url", base) != base
     if moved and credential.kind != "none" and wanted.auth is None:
         raise _wrong("auth", "pass the credential again with another address")
     row = {**row, "version": row["version"] + 1, "updated_at": ctx.now}
@@ -148,7 +150,8 @@ def _options(ctx: Context, row: MountRow, wanted: Wanted) -> dict[str, Any]:
         return row["options"] or {"base_url": "", "service": {}}
     if row["document"] is not None and not row["url"] and wanted.document is None:
         raise _wrong("document", "pass the text again with other options")
-    base, rest = given.get("base_url", ""), {k: v for k, v in given.items() if k != "base_url"}
+    base = given.get("base_url", row["options"].get("base_url", ""))
+    rest = {key: each for key, each in given.items() if key != "base_url"}
     if base:
         check_web(str(base), ctx.shared.trusted_origins)
     try:

@@ -64,6 +64,10 @@ async def _look(
 
 async def _save(ctx: Context, found: Found, row: MountRow, *, is_new: bool) -> MountInFull:
     look = _usable(row, found)
+    if look.document is not None:
+        # The credential goes there, wherever the document points to when it is read again.
+        options = row["options"] | {"base_url": look.document["base_url"]}
+        row = {**row, "options": options}
     if is_new:
         await _check_is_free(ctx, row["name"])
         await mounts.add(ctx.tx, row)

@@ -12,7 +12,7 @@ from bot.tool_servers.openapi.options import Options
 from bot.tool_servers.openapi.service import read_service
 from bot.tool_servers.openapi.tools import Given, manifest_of
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 25.0
 ACCEPT = "application/json, application/yaml, */*;q=0.5"
 
 

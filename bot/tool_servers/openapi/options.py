@@ -30,9 +30,6 @@ class Paging(_Options):
 
 
 class Options(_Options):
-    document_url: Annotated[str, StringConstraints(max_length=1000)] = Field(
-        "", description="where the document is, if it was not passed as a text"
-    )
     operations: Names = Field(default=[], description="ids, or as in `GET /pets`; all if empty")
     tags: Names = Field(default=[], description="only operations with one of these tags")
     methods: Annotated[

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cachetools import LRUCache
@@ -32,7 +32,7 @@ from bot.tool_servers.openapi.styles import WrongArgument
 # Services that this process keeps connections to.
 MOST_SERVICES = 500
 # For a look whether a service answers.
-LOOK_S = 20.0
+LOOK_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class Connected:
     tools: Mapping[str, Tool]
     options: Options
     exchange: Exchange
+
+    @classmethod
+    def of(cls, manifest: Manifest, options: Options, exchange: Exchange) -> "Connected":
+        return cls(manifest, {each.name: each for each in manifest.tools}, options, exchange)
 
 
 class OpenApiServers:
@@ -120,8 +124,17 @@ class OpenApiServers:
             await oldest.exchange.session.close()
 
     async def _connect(self, spec: ServerSpec) -> Connected:
-        if (found := self._connected.get(spec.key)) is not None:
+        found = self._connected.get(spec.key)
+        if found is not None and found.exchange.spec.document == spec.document:
             return found
+        if (
+            found is not None
+            and found.manifest.base_url == (manifest := manifest_in(spec)).base_url
+        ):
+            # Its document was read again. Calls under way go on.
+            exchange = replace(found.exchange, spec=spec)
+            self._connected[spec.key] = Connected.of(manifest, options_in(spec), exchange)
+            return self._connected[spec.key]
         made = self._connection(spec)
         for key in [each for each in self._connected if each[:2] == spec.key[:2]]:
             # An older version, which another process changed.
@@ -144,8 +157,7 @@ class OpenApiServers:
             cache_s=options.cache_s,
             sleep=self._sleep,
         )
-        tools = {each.name: each for each in manifest.tools}
-        return Connected(manifest, tools, options, exchange)
+        return Connected.of(manifest, options, exchange)
 
 
 def manifest_in(spec: ServerSpec) -> Manifest:

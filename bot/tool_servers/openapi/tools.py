@@ -20,7 +20,7 @@ from bot.tool_servers.openapi.service import Choice, Operation, Service, own_ser
 MOST_TOOLS = 500
 # Bytes of all tools, which are stored and read as one.
 LARGEST = 4 * 1024 * 1024
-LONGEST_NAME = 56
+LONGEST_NAME, LONGEST_PATH = 56, 500
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s")
 IDEMPOTENT = frozenset({"get", "put", "delete"})
@@ -108,6 +108,8 @@ def _name(operation: Operation, used: dict[str, Tool]) -> str:
 def _tool(service: Service, operation: Operation, name: str, budget: Budget, given: Given) -> Tool:
     if own_server(operation):
         raise Unsupported("it is on a server of its own")
+    if len(operation.path) > LONGEST_PATH:
+        raise Unsupported("its path is too long")
     document = service.document
     nodes = parameters.parameter_nodes(document, operation)
     found = parameters.parameters([each for each in nodes if _key(each) not in given.held])
@@ -154,13 +156,15 @@ def _has_pages(
 
 
 def _description(operation: Operation, summary: str) -> str:
-    """The summary and the first sentence, with a warning if the operation is deprecated."""
+    """The summary, the first sentence, and the method with the path."""
     longer = one_line(operation.node.text("description"), 600)
     first = one_line(SENTENCE_END.split(longer, 1)[0], 300)
     parts = [summary, first if first.rstrip(".") != summary.rstrip(".") else ""]
     if operation.node.flag("deprecated"):
         parts.insert(0, "Deprecated")
-    return "".join(f"{each.rstrip('.')}. " for each in parts if each).rstrip() or operation.label
+    words = "".join(f"{each.rstrip('.')}. " for each in parts if each)
+    # With it, a document that leads a call elsewhere changes what people accepted.
+    return f"{words}({operation.method.upper()} {operation.path})"
 
 
 def _accept(document: Document, operation: Node) -> str:
