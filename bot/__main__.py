@@ -125,6 +125,20 @@ def serve(
 
 
 @app.command(rich_help_panel=RUN)
+def worker(
+    *,
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """Run the tasks of agents that are models. `serve` starts one by itself."""
+    from bot import logs
+    from bot.cli import worker as process
+
+    loaded = settings.load()
+    logs.set_up(loaded)
+    asyncio.run(process.work(loaded, is_child=child))
+
+
+@app.command(rich_help_panel=RUN)
 def demo(
     *,
     keep: Annotated[bool, typer.Option(help="keep running, and print how to connect")] = False,

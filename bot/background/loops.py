@@ -22,6 +22,7 @@ from bot.background import (
     workflow_starts,
 )
 from bot.background.clock_watch import ClockWatch
+from bot.background.model_worker import ModelWorker
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
 from bot.background.supervision import Supervisor
@@ -91,6 +92,7 @@ class Loops:
     refusals: Refusals
     notifier: Notifier
     courier: Courier
+    models: ModelWorker
     # None if `serve` makes no backups.
     backups: Schedule | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -125,6 +127,7 @@ class Loops:
             ("notifier", self.notify, "time", NOTIFY_EVERY_S),
             ("mounts", self.look_at_mounts, "mounts", MOUNTS_EVERY_S),
             ("endpoints", self.courier.step, TOPIC, ENDPOINTS_EVERY_S),
+            ("models", self.models.step, TOPIC, ENDPOINTS_EVERY_S),
             ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
             ("usage", self.count_usage, "time", USAGE_EVERY_S),
             ("canary", self.compare_flags, "time", FALL_BACK_EVERY_S),
@@ -285,7 +288,7 @@ class Loops:
     async def finish(self) -> None:
         """Wait for what runs, but not for long: the process must end."""
         self.stop()
-        await self.courier.finish(FINISH_S)
+        await asyncio.gather(self.courier.finish(FINISH_S), self.models.finish())
         running = [*self.supervisor.tasks.values(), *self._sending.values()]
         _, late = await asyncio.wait(running, timeout=FINISH_S)
         try:
@@ -330,6 +333,7 @@ async def run_loops(
             refusals,
             notifier,
             courier,
+            ModelWorker(store),
             backups,
         )
         loops.start()

@@ -51,7 +51,7 @@ async def deliver(link: Link, delivery: Delivery) -> Outcome:
         async with link.outgoing.request(
             "POST", delivery.address.url, content=content, headers=headers, timeout_s=TIMEOUT_S
         ) as answer:
-            text = await answer.content.read(MOST_READ)
+            text = await _beginning(answer)
             return _outcome(answer, text, delivery, at)
     except Refused as exc:
         return Rejected(exc.message)
@@ -75,6 +75,16 @@ async def _body(link: Link, delivery: Delivery) -> bytes:
     elif kind == "cancel":
         body["task"] = {"id": delivery.row["subject"]}
     return orjson.dumps(body)
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """The body, or its beginning if it is long."""
+    found = b""
+    async for part in answer.content.iter_any():
+        found += part
+        if len(found) >= MOST_READ:
+            break
+    return found[:MOST_READ]
 
 
 def _outcome(

@@ -42,12 +42,14 @@ def lead(workspace: Workspace) -> Agent:
 
 
 def courier(
-    workspace: Workspace, protocols: tuple[Protocol, ...] = IN_SERVER, **more: Any
+    workspace: Workspace,
+    protocols: tuple[Protocol, ...] = IN_SERVER,
+    url: str = "https://hubbub.example.com",
+    **more: Any,
 ) -> Courier:
     shared = workspace.dispatcher.shared
     outgoing = Outgoing(shared.trusted_origins)
     calls = AgentCalls(workspace.dispatcher)
-    url = "https://hubbub.example.com"
     return Courier(Link(workspace.store, shared.keys, calls, outgoing, url, **more), protocols)
 
 

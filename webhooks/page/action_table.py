@@ -76,6 +76,14 @@ ACTIONS: dict[str, Action] = {
     "message": Action("Send a message", "send_message", {}, ("to",), (MESSAGE,)),
     "resend": Action("Send again", "resend_message", {}, ("message_id",)),
     "pause": Action("Pause", "manage_agent", {"action": "pause"}, AGENT, (WHY,)),
+    "endpoint-test": Action("Send a test", "manage_agent_endpoint", {"action": "test"}, AGENT),
+    "endpoint-on": Action("Turn on", "manage_agent_endpoint", {"action": "on"}, AGENT),
+    "endpoint-off": Action(
+        "Turn off", "manage_agent_endpoint", {"action": "off"}, AGENT, is_dangerous=True
+    ),
+    "endpoint-remove": Action(
+        "Remove", "manage_agent_endpoint", {"action": "remove"}, AGENT, is_dangerous=True
+    ),
     "resume-agent": Action("Resume", "manage_agent", {"action": "resume"}, AGENT),
     "unregister": Action(
         "Unregister", "manage_agent", {"action": "unregister"}, AGENT, (WHY,), is_dangerous=True

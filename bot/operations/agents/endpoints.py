@@ -176,8 +176,8 @@ def _shown_message(message: dict[str, Any]) -> dict[str, Any]:
         {"name": each["function"]["name"], "arguments": _shown_text(each["function"]["arguments"])}
         for each in message.get("tool_calls", ())
     ]
-    shown = {"role": message["role"], "content": _shown_text(message["content"])}
-    return shown | ({"calls": calls} if calls else {})
+    text = _shown_text(message["content"])
+    return {"role": message["role"], "content": text, "calls": calls}
 
 
 def _shown_text(text: str) -> str:

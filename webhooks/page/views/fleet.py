@@ -25,7 +25,22 @@ async def agent(visit: Visit) -> dict[str, Any]:
         "run": await _run(visit, name),
         "writes": await visit.call("get_outbox", author=name),
         "may_lead": visit.may("manage_agent"),
+        "reach": await _reach(visit, name),
     }
+
+
+async def _reach(visit: Visit, name: str) -> Any | None:
+    """How Hubbub reaches the agent, for those who may know it. None if it connects by itself."""
+    if not visit.may("get_agent_endpoint"):
+        return None
+    given = {"delivery_id": visit.value("delivery")} if visit.value("delivery") else {}
+    try:
+        found = await visit.call("get_agent_endpoint", agent_id=name, **given)
+    except Refused as exc:
+        if exc.code not in ("forbidden", "unknown_delivery"):
+            raise
+        return None
+    return found if found.endpoint or found.deliveries else None
 
 
 async def _run(visit: Visit, name: str) -> Any | None:

@@ -1,0 +1,87 @@
+"""The process that runs tasks with models: started when needed, ends with its parent."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.background.model_worker import ModelWorker
+from bot.dispatch.dispatcher import Dispatcher
+from bot.identity.actors import Actor
+from bot.identity.keyring import Keys
+from bot.kernel.operation import Shared
+from store.engine.database import open_store
+from store.engine.migrate import upgrade
+from store.engine.transaction import Store
+from tests.support.model_endpoint import Model, open_model
+from tests.support.server_process import SECRET, environment, settings
+
+RUN = (sys.executable, "-m", "bot", "worker", "--child")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    url = f"sqlite:///{tmp_path}/hubbub.db"
+    upgrade(url)
+    opened = await open_store(url)
+    yield opened
+    await opened.close()
+
+
+async def call(store: Store, model: Model, **given: Any) -> None:
+    shared = Shared(Keys(SECRET), trusted_origins=frozenset({model.url.removesuffix("/v1")}))
+    person = Actor(1, "@octocat", "tech-lead")
+    await Dispatcher(store, shared).call(
+        person, "manage_agent_endpoint", {"agent_id": "coder", **given}
+    )
+
+
+async def test_a_worker_is_started_for_what_is_due_and_ends_with_its_parent(
+    store: Store, tmp_path: Path
+) -> None:
+    asked = asyncio.Event()
+    async with open_model() as model:
+        given = settings(f"sqlite:///{tmp_path}/hubbub.db") | {
+            "HUBBUB_TRUSTED_ORIGINS": model.url.removesuffix("/v1")
+        }
+        worker = ModelWorker(store, RUN, environment(given))
+        await worker.step()
+        assert not worker.is_running
+        wanted = {"protocol": "openai", "url": model.url, "options": {"model": "m-1"}}
+        await call(store, model, action="set", **wanted)
+        await call(store, model, action="test")
+
+        def note(_: dict[str, Any]) -> dict[str, Any]:
+            asked.set()
+            return {"content": "ready", "finish": "stop"}
+
+        model.last = note
+        await worker.step()
+        assert worker.is_running
+        process = worker.process
+        async with asyncio.timeout(60):
+            await asked.wait()
+        await worker.finish()
+        assert process is not None
+        assert process.returncode == 0
+    (row,) = await store.read(lambda tx: tx.all("SELECT state FROM endpoint_deliveries"))
+    assert row["state"] == "delivered"
+
+
+async def test_a_worker_that_dies_is_started_again_but_not_at_once(store: Store) -> None:
+    async with open_model() as model:
+        wanted = {"protocol": "openai", "url": model.url, "options": {"model": "m-1"}}
+        await call(store, model, action="set", **wanted)
+        await call(store, model, action="test")
+    worker = ModelWorker(store, (sys.executable, "-c", "raise SystemExit(3)"))
+    await worker.step()
+    assert worker.process is not None
+    assert await worker.process.wait() == 3
+    await worker.step()
+    assert not worker.is_running
+    missing = ModelWorker(store, ("/nowhere/hubbub",))
+    await missing.step()
+    assert not missing.is_running
