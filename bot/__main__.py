@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from bot import settings
-from bot.cli import output
+from bot.cli import output, plugin_commands
 from bot.errors import Refused
 from bot.identity.actors import ROLES
 from bot.settings import WrongSettings
@@ -49,6 +49,7 @@ mount_commands = typer.Typer(help="Connect tool servers.", no_args_is_help=True)
 app.add_typer(mount_commands, name="mount", rich_help_panel=USE)
 workflow_commands = typer.Typer(help="Check and write workflow files.", no_args_is_help=True)
 app.add_typer(workflow_commands, name="workflow", rich_help_panel=USE)
+app.add_typer(plugin_commands.commands, name="plugin", rich_help_panel=OPERATE)
 audit_commands = typer.Typer(help="Verify and export the audit log.", no_args_is_help=True)
 app.add_typer(audit_commands, name="audit", rich_help_panel=ACCESS)
 

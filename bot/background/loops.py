@@ -38,6 +38,7 @@ from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from bot.notifications.delivery import Notifier
+from bot.plugins import events as plugin_events
 from bot.protocols.courier import Courier
 from bot.settings import GitHubApp
 from bot.tenants import own_settings, usage
@@ -67,6 +68,7 @@ NOTIFY_EVERY_S = 2.0
 MOUNTS_EVERY_S = 2.0
 ENDPOINTS_EVERY_S = 2.0
 FLAGS_EVERY_S = 5.0
+PLUGINS_EVERY_S = 2.0
 FALL_BACK_EVERY_S = 30.0
 USAGE_EVERY_S = 60.0
 INDEX_BATCH = 50
@@ -130,6 +132,7 @@ class Loops:
             ("models", self.models.step, TOPIC, ENDPOINTS_EVERY_S),
             ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
             ("usage", self.count_usage, "time", USAGE_EVERY_S),
+            ("plugins", self.hand_events_to_plugins, "time", PLUGINS_EVERY_S),
             ("canary", self.compare_flags, "time", FALL_BACK_EVERY_S),
             *([("backups", self.backups.step, "time", BACKUPS_EVERY_S)] if self.backups else []),
         ):
@@ -242,6 +245,10 @@ class Loops:
 
     async def count_usage(self) -> int:
         return await usage.step(self.store)
+
+    async def hand_events_to_plugins(self) -> int:
+        plugins = self.shared.outside.plugins
+        return await plugin_events.step(self.store, plugins) if plugins else 0
 
     async def compare_flags(self) -> int:
         await fall_back.step(self.store)

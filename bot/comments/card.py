@@ -21,6 +21,7 @@ from store.inbox import commands
 from store.messages import messages
 from store.mirror import pulls, relations
 from store.outbox import writes
+from store.plugins import plugin_installations
 from store.runs import runs
 from store.tables.approvals import PlanProposalRow
 from store.tables.inbox import CommandRow
@@ -210,6 +211,7 @@ async def _details(tx: Tx, task: FullTask, read: _Read) -> CardDetails:
         asked=_people_asked(steps) if task["question"] else [],
         outcomes=await _outcomes(tx, task),
         history=[each for each in steps if each["kind"] in card_history.KINDS],
+        plugins=await plugin_installations.lines_of(*here, task["id"]),
     )
 
 

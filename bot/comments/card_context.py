@@ -1,7 +1,7 @@
 """What a card shows that is not in the task's own row, as values."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bot.comments.card_boxes import Box
 from bot.comments.card_gate import ShownGate
@@ -67,3 +67,5 @@ class CardDetails:
     outcomes: Sequence[CommandRow] = ()
     # The newest first.
     history: Sequence[LoggedEvent] = ()
+    # By plug-in.
+    plugins: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -32,7 +32,10 @@ class Hubbub(Protocol):
 
 @dataclass(frozen=True)
 class HookCall:
-    """One call of a plug-in. `name`: of the operation, strategy, protocol or panel; else empty."""
+    """One call of a plug-in. `name`: of the operation, strategy, protocol or panel; else empty.
+
+    `arguments`: of an operation its own; else `event`, `task` or `delivery`; of a panel none.
+    """
 
     hook: HookName
     name: str = ""

@@ -27,6 +27,8 @@ LONGEST_PATH = 200
 PIECE = 2**20
 # What a folder holds beside the plug-in.
 SKIPPED = frozenset({"__pycache__", "dist", "build", "node_modules"})
+# Compiled code, former packages, and the key that signs.
+UNPACKED = frozenset({".pyc", ".key", SUFFIX})
 # The earliest time that a zip file can have.
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
@@ -103,7 +105,7 @@ def of_folder(folder: Path) -> Package:
 
 def _files_below(folder: Path) -> Iterator[Path]:
     for each in sorted(folder.iterdir()):
-        if each.name in SKIPPED or each.name.startswith(".") or each.suffix in (".pyc", SUFFIX):
+        if each.name in SKIPPED or each.name.startswith(".") or each.suffix in UNPACKED:
             continue
         if each.is_symlink():
             raise WrongPackage(f"{each} is a symbolic link. Put the file itself there.")

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -193,12 +193,16 @@ async def load(store: Store, installed: Installed) -> Loaded:
     if row["state"] != "installed":
         raise WrongPackage(row["why"] or "The operator stopped it.")
     if row["source"] == "distribution":
-        return await trusted.load(
-            lambda: _with_check(manifest, loading.from_distribution(row["name"], row["digest"])),
-            LOAD_S,
-        )
+        return await load_distribution(manifest, row["name"], row["digest"])
     package = await installing.package_of(store, row["digest"])
     return await load_package(package)
+
+
+async def load_distribution(manifest: Manifest, name: str, digest: str) -> Loaded:
+    """Raise WrongPackage."""
+    return await trusted.load(
+        lambda: _with_check(manifest, loading.from_distribution(name, digest)), LOAD_S
+    )
 
 
 async def load_package(package: Package) -> Loaded:
@@ -236,9 +240,11 @@ async def _run(
     return await _sandbox()(loaded, given, replace(Limits(), wall_s=timeout_s), host)
 
 
+@cache
 def _sandbox() -> RunSandboxed:
-    """It is imported at its first use, because it loads wasmtime."""
-    run: RunSandboxed = import_module("bot.plugins.sandbox").run
+    """It is imported at its first use: a server without such plug-ins needs nothing of it."""
+    module = import_module("bot.plugins.sandbox.sandbox")
+    run: RunSandboxed = module.Sandbox(module.default_folder()).run
     return run
 
 

@@ -128,10 +128,10 @@ def _call(manager: pluggy.PluginManager, call: HookCall, inside: Inside) -> Any:
     """What the hook returns. Raise LookupError if there is none."""
     hook = manager.hook
     if call.hook == "event":
-        found = hook.on_event(event=dict(call.arguments), hubbub=inside)
+        found = hook.on_event(event=call.arguments["event"], hubbub=inside)
         return found[0] if found else None
     if call.hook == "card_lines":
-        return (hook.card_lines(task=dict(call.arguments), hubbub=inside) or [[]])[0]
+        return (hook.card_lines(task=call.arguments["task"], hubbub=inside) or [[]])[0]
     functions = {
         "operation": hook.operations,
         "strategy": hook.strategies,

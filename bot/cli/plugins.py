@@ -1,0 +1,341 @@
+"""`hubbub plugin`: what operators do with plug-ins, and their authors."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.cli import installations, local_origin
+from bot.cli.output import say, warn
+from bot.cli.session import open_session
+from bot.cli.tables import show_rows
+from bot.dispatch.callers import Caller
+from bot.dispatch.dispatcher import Dispatcher
+from bot.errors import Refused
+from bot.identity.actors import OPERATOR, Actor
+from bot.plugins import (
+    compatibility,
+    installing,
+    package,
+    reference_page,
+    running,
+    scanning,
+    signatures,
+)
+from bot.plugins.installing import Candidate
+from bot.plugins.manifest import Manifest
+from bot.plugins.package import Package, WrongPackage
+from bot.settings import Settings, WrongSettings
+from store.audit.records import NO_INSTALLATION
+from store.engine.transaction import Tx
+from store.plugins import plugins
+
+COLUMNS = ("name", "version", "kind", "publisher", "signed", "state", "why")
+# How soon every server knows: it looks at each call, and its loop this often.
+KNOWN_WITHIN_S = 2
+
+
+@contextmanager
+def wrong_settings() -> Iterator[None]:
+    """What is wrong with a package ends a command as wrong settings do."""
+    try:
+        yield
+    except WrongPackage as exc:
+        raise WrongSettings(str(exc)) from exc
+    except Refused as exc:
+        raise WrongSettings(exc.message) from exc
+
+
+# --- Packages ------------------------------------------------------------------------------------
+
+
+async def check(path: Path) -> int:
+    """Check the manifest, whether it fits this Hubbub, and whether the code can be loaded."""
+    with wrong_settings():
+        found = package.read(path)
+        manifest = found.manifest
+        wrong = _of_this_hubbub(manifest)
+        if not wrong:
+            await running.load_package(found)
+    for each in wrong:
+        say(each)
+    if not wrong:
+        say(f"{manifest.name} {manifest.version}: valid, {_counts(manifest)}")
+    return int(bool(wrong))
+
+
+def _of_this_hubbub(manifest: Manifest) -> list[str]:
+    """Without the plug-ins that it needs, which its author may not have installed."""
+    alone = manifest.model_copy(update={"needs": {}})
+    return compatibility.problems(alone, {})
+
+
+def _counts(manifest: Manifest) -> str:
+    adds = manifest.adds
+    parts = {
+        "operations": len(adds.operations),
+        "kinds of events": len(adds.events),
+        "lines of cards": int(adds.card_lines),
+        "strategies": len(adds.strategies),
+        "protocols": len(adds.protocols),
+        "panels": len(adds.panels),
+    }
+    return ", ".join(f"{name}: {n}" for name, n in parts.items() if n)
+
+
+def scan(path: Path, advisories: Path | None, *, as_json: bool) -> int:
+    """Print the report. Return 1 if something is dangerous."""
+    with wrong_settings():
+        known = scanning.advisories(advisories) if advisories else []
+        report = scanning.scan(package.read(path), known)
+    if as_json:
+        say(json.dumps(report.as_json()))
+    for each in () if as_json else scanning.lines(report):
+        say(each)
+    return int(any(each.severity == "danger" for each in report.findings))
+
+
+def sign(path: Path, key_file: Path, output: Path | None) -> None:
+    """Write the package with its signature. A new key is made if the file does not exist."""
+    with wrong_settings():
+        private = _private_key(key_file)
+        signed = signatures.sign(package.read(path), private)
+        target = output or Path(signed.name)
+        target.write_bytes(package.pack(signed))
+        publisher, key = signed.manifest.publisher, signatures.public_key(private)
+    say(f"{target}: signed, digest {signed.digest}")
+    say(f"Others trust it after: hubbub plugin trust {publisher} {key}")
+
+
+def _private_key(path: Path) -> str:
+    if path.exists():
+        return path.read_text()
+    made = signatures.new_key()
+    path.touch(mode=0o600)
+    path.write_text(made + "\n")
+    say(f"{path}: a new key. Keep it secret, and keep a copy.")
+    return made
+
+
+def write_docs(path: Path) -> None:
+    with wrong_settings():
+        say(reference_page.page(package.read(path).manifest).rstrip("\n"))
+
+
+# --- Trust ---------------------------------------------------------------------------------------
+
+
+async def trust(loaded: Settings, publisher: str, key: str, *, remove: bool) -> None:
+    if not signatures.is_public_key(key):
+        raise WrongSettings(f"{key!r} is no public key of `hubbub plugin sign`.")
+
+    async def work(tx: Tx) -> None:
+        if remove:
+            await plugins.remove_trust(tx, "publisher", key)
+        else:
+            await plugins.put_trust(tx, "publisher", key, publisher)
+        command = "plugin distrust" if remove else "plugin trust"
+        await local_origin.record(tx, NO_INSTALLATION, command, publisher, key=key)
+
+    async with open_session(loaded) as session:
+        await session.store.write(work)
+    say(f"The key {'is not trusted any more' if remove else 'is trusted'} for {publisher}.")
+
+
+async def revoke(loaded: Settings, data: bytes) -> None:
+    """Read a list of what is revoked, and stop the plug-ins that are on it."""
+    with wrong_settings():
+        found = signatures.revocations(data)
+
+    async def work(tx: Tx) -> list[str]:
+        for subject, reason in found.items():
+            await plugins.put_trust(tx, "revoked", subject, reason)
+        await local_origin.record(tx, NO_INSTALLATION, "plugin revoke", str(len(found)))
+        return await installing.stop_revoked(tx)
+
+    async with open_session(loaded) as session:
+        stopped = await session.store.write(work)
+    say(f"{len(found)} entries are revoked.")
+    for name in stopped:
+        say(f"{name} was installed and is stopped.")
+
+
+# --- Installed plug-ins --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the options of `plugin install` and `plugin update` say."""
+
+    what: str
+    unsigned: bool = False
+    agrees: bool = False
+    update: bool = False
+    advisories: Path | None = None
+
+
+def _candidate(what: str) -> Candidate:
+    path = Path(what)
+    if path.exists():
+        return installing.of_package(package.read(path))
+    return installing.of_distribution(what)
+
+
+async def install(loaded: Settings, wanted: Wanted) -> None:
+    """Show what the plug-in may do and what the scan found, ask, and install it."""
+    with wrong_settings():
+        candidate = _candidate(wanted.what)
+        known = scanning.advisories(wanted.advisories) if wanted.advisories else []
+        async with open_session(loaded) as session:
+            store, options = session.store, {"unsigned": wanted.unsigned, "update": wanted.update}
+            key = await store.read(lambda tx: installing.check(tx, candidate, **options))
+            for each in summary(candidate.manifest, key):
+                say(each)
+            report = scanning.scan(candidate.package, known)
+            for each in scanning.lines(report):
+                say(each)
+            if not wanted.agrees and not _agrees():
+                raise WrongSettings("Nothing was installed.")
+            # A version that cannot be loaded does not replace one that works.
+            await _try_out(candidate)
+            by = local_origin.of().remote
+            row = await installing.install(store, candidate, by, **options)
+            await store.write(lambda tx: _record(tx, row["name"], row["version"], wanted.update))
+    done = "updated to" if wanted.update else "installed as"
+    say(f"{row['name']} is {done} {row['version']}, on every server within {KNOWN_WITHIN_S} s.")
+    say(f"Turn it on: hubbub plugin enable {row['name']} --installation ACCOUNT")
+
+
+def summary(manifest: Manifest, key: str | None) -> list[str]:
+    """What a person has to know before it is installed."""
+    may = manifest.permissions
+    return [
+        f"{manifest.name} {manifest.version} by {manifest.publisher}: {manifest.description}",
+        f"signed: {f'with the key {key}' if key else 'no'}",
+        "code: "
+        + (
+            "trusted; it runs inside the server, and may do whatever the server may"
+            if manifest.kind == "python"
+            else f"in the sandbox ({manifest.kind})"
+        ),
+        f"adds: {_counts(manifest)}",
+        f"role: {may.role}",
+        f"may call: {', '.join(may.operations) or 'nothing'}",
+        f"may reach: {', '.join(may.hosts) or 'no host'}",
+        f"needs: {', '.join(f'{n} {r}' for n, r in manifest.needs.items()) or 'no plug-in'}",
+    ]
+
+
+def _agrees() -> bool:
+    if not sys.stdin.isatty():
+        raise WrongSettings("Pass --yes to install it without a question.")
+    say("Install it? [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+async def _try_out(candidate: Candidate) -> None:
+    """Load it here. Raise WrongPackage."""
+    if candidate.source == "package":
+        await running.load_package(candidate.package)
+        return
+    name, digest = candidate.manifest.name, candidate.digest
+    await running.load_distribution(candidate.manifest, name, digest)
+
+
+async def _record(tx: Tx, name: str, version: str, update: Any) -> None:
+    command = "plugin update" if update else "plugin install"
+    await local_origin.record(tx, NO_INSTALLATION, command, name, version=version)
+
+
+async def roll_back(loaded: Settings, name: str) -> None:
+    with wrong_settings():
+        async with open_session(loaded) as session:
+            row = await installing.roll_back(session.store, name)
+            await session.store.write(
+                lambda tx: local_origin.record(
+                    tx, NO_INSTALLATION, "plugin update", name, version=row["version"]
+                )
+            )
+    say(f"{name} is {row['version']} again, on every server within {KNOWN_WITHIN_S} s.")
+
+
+async def remove(loaded: Settings, name: str) -> None:
+    with wrong_settings():
+        async with open_session(loaded) as session:
+            await installing.remove(session.store, name)
+            await session.store.write(
+                lambda tx: local_origin.record(tx, NO_INSTALLATION, "plugin remove", name)
+            )
+    say(f"{name} is removed, with its settings in all installations.")
+
+
+async def list_plugins(loaded: Settings, *, as_json: bool) -> None:
+    async with open_session(loaded) as session:
+        rows = await session.store.read(plugins.all_of)
+    shown = [
+        {
+            "name": row["name"],
+            "version": row["version"],
+            "kind": row["manifest"]["kind"],
+            "publisher": row["manifest"]["publisher"],
+            "signed": "yes" if row["signed_by"] else "no",
+            "state": row["state"],
+            "why": row["why"],
+        }
+        for row in rows
+    ]
+    show_rows(shown, COLUMNS, as_json=as_json, whole=("name", "state"))
+
+
+async def turn(
+    loaded: Settings,
+    name: str,
+    installation: str,
+    action: str,
+    role: str | None = None,
+    words: Sequence[str] = (),
+) -> None:
+    """Turn it on or off for an installation."""
+    with wrong_settings():
+        async with open_session(loaded) as session:
+            i = await session.store.read(lambda tx: installations.find(tx, installation))
+            given: dict[str, Any] = {"plugin": name, "action": action}
+            given |= {"role": role} if role else {}
+            given |= {"settings": _settings(words)} if words else {}
+            dispatcher = Dispatcher(session.store, session.shared)
+            actor, caller = Actor(i, OPERATOR, "tech-lead"), Caller(origin=local_origin.of())
+            answer = await dispatcher.call(actor, "manage_plugin", given, None, caller)
+    state = answer["plugin"]["state"]
+    say(f"{name} is {state} for {installation}.")
+    if missing := _without_value(answer):
+        warn(f"Settings without a value: {', '.join(missing)}.")
+
+
+def _settings(words: Sequence[str]) -> dict[str, Any]:
+    found = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not sign:
+            raise WrongSettings(f"{word!r} has no value. Write NAME=VALUE.")
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+    return found
+
+
+def _without_value(answer: dict[str, Any]) -> list[str]:
+    have = set(answer["set_here"])
+    return [
+        name
+        for name, each in answer["settings"].items()
+        if name not in have and each["default"] is None
+    ]
+
+
+def package_of(path: Path) -> Package:
+    with wrong_settings():
+        return package.read(path)

@@ -1,0 +1,166 @@
+"""Hands events to the plug-ins that handle them: at least once, in order, and bounded in time.
+
+A background loop calls `step`. A plug-in has a place in the events of each installation that uses
+it. What it does with an event may repeat after a failure: the event's `id` stays the same.
+"""
+
+from typing import Any
+
+import structlog
+
+from bot.comments.card_plugins import LONGEST_LINE, MOST_LINES
+from bot.plugins import running
+from bot.plugins.hooks import HookCall
+from bot.plugins.running import Installed, Plugins
+from bot.plugins.sandbox.contract import PluginResult
+from bot.tasks import publishing
+from bot.times import SECOND, stamp
+from store import events
+from store.engine.transaction import Store, Tx
+from store.events import LoggedEvent
+from store.plugins import plugin_installations
+from store.tables.plugins import PluginInstallationRow
+from store.tasks import tasks
+
+log = structlog.get_logger()
+# Events of one look. For so long no other process works on them.
+MOST_EVENTS = 20
+TAKEN_S = 400
+# When nothing was there, and after a failure.
+LOOK_S, RETRY_S = 2, 30
+
+
+async def step(store: Store, plugins: Plugins) -> int:
+    """Hand over events that are due. Return how many were handled."""
+    handling = {
+        each.name: each
+        for each in await plugins.all_of()
+        if each.row["state"] == "installed"
+        and (each.manifest.adds.events or each.manifest.adds.card_lines)
+    }
+    if not handling:
+        return 0
+
+    async def look(tx: Tx) -> list[PluginInstallationRow]:
+        return await plugin_installations.due(tx, await tx.now(), list(handling))
+
+    handled = 0
+    for use in await store.read(look):
+        handled += await _hand_over(store, plugins, handling[use["plugin"]], use)
+    return handled
+
+
+async def _hand_over(
+    store: Store, plugins: Plugins, installed: Installed, use: PluginInstallationRow
+) -> int:
+    """The next events of one installation to one plug-in."""
+
+    async def take(tx: Tx) -> list[LoggedEvent] | None:
+        until = await tx.now() + TAKEN_S * SECOND
+        if not await plugin_installations.take(tx, use, until):
+            return None
+        i = use["installation_id"]
+        return await events.since(tx, i, use["seq"], events.LAST, MOST_EVENTS)
+
+    found = await store.write(take)
+    if found is None:
+        return 0
+    for event in found:
+        if not await _handle(store, plugins, installed, use, event):
+            await _advance(store, use, event["seq"] - 1, RETRY_S)
+            return 0
+        use["seq"] = event["seq"]
+    await _advance(store, use, use["seq"], 0 if len(found) == MOST_EVENTS else LOOK_S)
+    return len(found)
+
+
+async def _advance(store: Store, use: PluginInstallationRow, seq: int, wait_s: int) -> None:
+    async def work(tx: Tx) -> None:
+        due_at = await tx.now() + wait_s * SECOND
+        await plugin_installations.advance(tx, use["installation_id"], use["plugin"], seq, due_at)
+
+    await store.write(work)
+
+
+async def _handle(
+    store: Store,
+    plugins: Plugins,
+    installed: Installed,
+    use: PluginInstallationRow,
+    event: LoggedEvent,
+) -> bool:
+    """Whether the plug-in is done with the event."""
+    adds, kind = installed.manifest.adds, event["kind"]
+    if event["actor"] == running.actor_of(installed, use).name:
+        return True  # what it caused itself
+    if event["audience"] is None and adds.handles(kind):
+        result = await plugins.call(
+            installed, use, HookCall("event", arguments={"event": view(use, event)})
+        )
+        if not await _count(store, use, result):
+            return False
+    if adds.card_lines and kind.startswith("task."):
+        return await _renew_lines(store, plugins, installed, use, event["subject"])
+    return True
+
+
+def view(use: PluginInstallationRow, event: LoggedEvent) -> dict[str, Any]:
+    """An event as plug-ins get it."""
+    return {
+        "id": f"{use['installation_id']}:{event['seq']}",
+        "at": stamp(event["at"]),
+        "kind": event["kind"],
+        "subject": event["subject"],
+        "actor": event["actor"],
+        "data": event["data"],
+    }
+
+
+async def _count(store: Store, use: PluginInstallationRow, result: PluginResult) -> bool:
+    """Count how the call ended. Return whether it is done: a failure is tried again."""
+    await store.write(lambda tx: running.count(tx, use, result))
+    failure = result.failure
+    if failure is None:
+        return True
+    log.warning("plug-in failed", plugin=use["plugin"], kind=failure.kind, why=failure.text)
+    use["failures"] += 1
+    # It refused the event in its own words: the same happens the next time.
+    return failure.kind == "error"
+
+
+async def _renew_lines(
+    store: Store,
+    plugins: Plugins,
+    installed: Installed,
+    use: PluginInstallationRow,
+    task_id: str,
+) -> bool:
+    """Ask for the lines of a task's card, and keep them."""
+    i = use["installation_id"]
+    task = await store.read(lambda tx: tasks.get(tx, i, task_id))
+    if task is None:
+        return True
+    name = f"{task['full_name']}#{task['number']}" if task["number"] else task_id
+    given = {"task": {"id": task_id, "task": name, "state": task["state"]}}
+    result = await plugins.call(installed, use, HookCall("card_lines", arguments=given))
+    if not await _count(store, use, result):
+        return False
+    lines = short_lines(result.value)
+
+    async def keep(tx: Tx) -> None:
+        before = await plugin_installations.lines_of(tx, i, task_id)
+        if lines != before.get(installed.name, []):
+            await plugin_installations.put_lines(tx, i, task_id, installed.name, lines)
+            # The task as it is now.
+            if (now := await tasks.get(tx, i, task_id)) is not None:
+                await publishing.show_report(tx, now)
+
+    await store.write(keep)
+    return True
+
+
+def short_lines(given: Any) -> list[str]:
+    """A few short lines. The card cleans them when it is drawn."""
+    found = given if isinstance(given, list) else []
+    texts = [" ".join(each.split())[:LONGEST_LINE] for each in found if isinstance(each, str)]
+    return [each for each in texts if each][:MOST_LINES]

@@ -1,0 +1,117 @@
+"""`hubbub plugin`, as authors and operators use it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import main
+
+TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
+
+
+@pytest.fixture
+def here(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, and a database."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HUBBUB_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("HUBBUB_SECRET_KEY", "5a" * 32)
+    return folder
+
+
+class Shell:
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+        self.status = 0
+
+    def run(self, *words: str) -> str:
+        """What the command prints."""
+        self.status = 0
+        try:
+            main(["plugin", *words])
+        except SystemExit as exc:
+            self.status = int(exc.code or 0)
+        printed = self.capsys.readouterr()
+        return printed.out + printed.err
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
+
+
+def test_a_new_plug_in_works_at_once(here: Path, shell: Shell) -> None:
+    shell.run("new", "digest")
+    assert shell.run("check", "digest") == "digest 0.1.0: valid, operations: 1\n"
+    assert "scan: no findings" in shell.run("scan", "digest")
+    assert "## `digest__greet`" in shell.run("docs", "digest")
+    shell.run("test", "digest")
+    assert shell.status == 0
+    assert "not empty" in shell.run("new", "digest")
+    assert here.joinpath("digest", "test_plugin.py").is_file()
+
+
+def test_a_signed_package_of_a_trusted_publisher_is_installed(here: Path, shell: Shell) -> None:
+    shell.run("new", "digest")
+    signed = shell.run("sign", "digest")
+    trust = signed.strip().splitlines()[-1].split("hubbub plugin ")[1]
+    assert here.joinpath("hubbub-plugin.key").stat().st_mode & 0o777 == 0o600
+    package = "digest-0.1.0.hubbub-plugin"
+    assert "which is not trusted for example" in shell.run("install", package, "--yes")
+    assert "The key is trusted for example" in shell.run(*trust.split())
+    shown = shell.run("install", package, "--yes")
+    for each in ("trusted; it runs inside the server", "may call: list_tasks", "signed: with the"):
+        assert each in shown
+    [row] = map(json.loads, shell.run("list", "--json").splitlines())
+    assert (row["name"], row["state"], row["signed"]) == ("digest", "installed", "yes")
+    assert shell.run("enable", "digest", "word=Ahoy", "--installation", "7") == (
+        "digest is on for 7.\n"
+    )
+    assert "settings.word must be a text" in shell.run(
+        "enable", "digest", "word=1", "--installation", "7"
+    )
+    assert "Hubbub has no former version" in shell.run("update", "digest", "--back")
+    here.joinpath("revoked.txt").write_text("digest@0.1.0 it was a test\n")
+    assert "digest was installed and is stopped" in shell.run("revoke", "revoked.txt")
+    assert "digest is stopped for 7" in shell.run("disable", "digest", "--installation", "7")
+    assert "digest is removed" in shell.run("remove", "digest")
+
+
+def test_nothing_is_installed_without_a_word_of_the_operator(here: Path, shell: Shell) -> None:
+    shell.run("new", "digest")
+    assert "It is not signed" in shell.run("install", "digest", "--yes")
+    assert "Pass --yes" in shell.run("install", "digest", "--unsigned")
+    assert shell.status == 2
+    here.joinpath("digest", "plugin.py").write_text("1 / 0\n")
+    assert "ZeroDivisionError" in shell.run("install", "digest", "--unsigned", "--yes")
+    assert shell.run("list", "--json") == ""
+
+
+def test_a_scan_ends_with_1_if_something_is_dangerous(here: Path, shell: Shell) -> None:
+    shell.run("new", "digest")
+    here.joinpath("digest", "notes.txt").write_text(TOKEN)
+    assert "notes.txt:1: has a GitHub token in it" in shell.run("scan", "digest")
+    assert shell.status == 1
+    assert json.loads(shell.run("scan", "digest", "--json"))["findings"][0]["line"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("new", "Digest"), "lower-case letters, digits and hyphens"),
+        (("new", "digest", "--kind", "lua"), "must be one of python, process, wasm"),
+        (("check", "nothing"), "Cannot read nothing: No such file or directory"),
+        (("test", "."), "has no hubbub-plugin.yml"),
+        (("trust", "example", "short"), "is no public key"),
+        (("install", "nothing", "--yes"), "no distribution in this Python environment"),
+        (("remove", "nothing"), "No plug-in nothing is installed"),
+        (("enable", "nothing", "--installation", "7"), "has installed no plug-in 'nothing'"),
+        (("enable", "nothing", "word", "--installation", "7"), "Write NAME=VALUE"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_a_wrong_command_says_what_is_wrong(words: tuple[str, ...], why: str, shell: Shell) -> None:
+    assert why in shell.run(*words)
+    assert shell.status == 2
