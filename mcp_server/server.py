@@ -16,10 +16,11 @@ from bot.identity.actors import Actor
 from bot.kernel import argument_errors
 from bot.kernel.operation import Operation
 from bot.kernel.tool_schemas import GLOSSARY, lean
+from bot.mounts.tool_names import is_tool_name
 from bot.operations import OPERATIONS
 from bot.operations.workflows import known_files
 from bot.secret_formats import mask
-from mcp_server import prompts, resources, tool_answers
+from mcp_server import pinned_tools, prompts, resources, tool_answers
 from mcp_server.authentication import Asking, Identified, require_actor
 from mcp_server.running_calls import caller_of, running_call
 from mcp_server.subscriptions import Listening
@@ -76,8 +77,10 @@ class Handlers:
     async def list_tools(
         self, context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        allowed = operations_of(await self._actor(context))
-        return types.ListToolsResult(tools=[TOOLS[each.name] for each in allowed])
+        actor = await self._actor(context)
+        allowed = [TOOLS[each.name] for each in operations_of(actor)]
+        pinned = await pinned_tools.of(self.dispatcher.store, actor)
+        return types.ListToolsResult(tools=[*allowed, *pinned])
 
     async def call_tool(
         self, context: Asking, params: types.CallToolRequestParams
@@ -155,7 +158,7 @@ async def _call_tool(
     context: Asking,
     params: types.CallToolRequestParams,
 ) -> types.CallToolResult:
-    if params.name not in OPERATIONS:
+    if params.name not in OPERATIONS and not is_tool_name(params.name):
         meant = argument_errors.nearest(params.name, list(OPERATIONS))
         raise MCPError(
             types.INVALID_PARAMS,

@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import mcp_types as types
@@ -19,6 +19,8 @@ from bot.errors import Refused
 from bot.events.waiters import Follower
 from bot.identity.actors import Actor
 from bot.kernel.event_stream import Topics
+from bot.mounts.tool_lists import CHANGED
+from bot.mounts.tool_lists import SUBJECT as TOOLS
 from bot.outbox import usage
 from mcp_server import resources
 from mcp_server.authentication import Asking, Identified, require_actor
@@ -41,11 +43,14 @@ class Watched:
 
     uris: dict[tuple[str, str | None], list[str]]
     budget: bool
+    # Whether the stream reports that `tools/list` changed.
+    tools: bool = False
 
     @property
     def topics(self) -> Topics:
         return Topics(
-            frozenset(topic for topic, subject in self.uris if subject is None),
+            frozenset(topic for topic, subject in self.uris if subject is None)
+            | ({TOOLS} if self.tools else set()),
             frozenset((topic, subject) for topic, subject in self.uris if subject is not None),
         )
 
@@ -108,6 +113,7 @@ class Listening:
         with self._reserve(actor):
             uris = wanted.resource_subscriptions or []
             found = await watch_list(self.dispatcher, context, actor, uris)
+            found = replace(found, tools=bool(wanted.tools_list_changed))
             async with self.dispatcher.waiters.follow(actor, found.topics) as follower:
                 # From this place on, the stream misses no event.
                 await follower.next_page(EVENTS, 0)
@@ -149,6 +155,8 @@ class Listening:
                 return
             for uri in found.changed_uris(page.events):
                 await notify(context, uri)
+            if found.tools and any(event["kind"] == CHANGED for event in page.events):
+                await notify_tools(context)
 
     async def _is_still(self, actor: Actor, context: Asking) -> bool:
         """Whether the token is valid, and its person has the same permissions as before."""
@@ -159,7 +167,7 @@ class Listening:
 
 
 def _supported_filter(wanted: types.SubscriptionFilter) -> types.SubscriptionFilter:
-    """The lists of tools and resources never change for a token, so nothing reports on them."""
+    """The list of resources never changes for a token, so nothing reports on it."""
     return types.SubscriptionFilter(
         tools_list_changed=wanted.tools_list_changed or None,
         resources_list_changed=wanted.resources_list_changed or None,
@@ -188,6 +196,13 @@ async def notify(context: Asking, uri: str) -> None:
         types.ResourceUpdatedNotification(
             params=types.ResourceUpdatedNotificationParams(uri=uri, _meta=_meta(context))
         ),
+        related_request_id=context.request_id,
+    )
+
+
+async def notify_tools(context: Asking) -> None:
+    await context.session.send_notification(
+        types.ToolListChangedNotification(params=types.NotificationParams(_meta=_meta(context))),
         related_request_id=context.request_id,
     )
 

@@ -55,6 +55,8 @@ KINDS: dict[str, str] = {
     "request is closed",
     "agent_unreachable": "a delivery to an agent's endpoint was given up, until a later one "
     "succeeds or the endpoint is turned off",
+    "tool_parked": "the server of a tool added or changed it, until a person accepts or rejects "
+    "that, or the server takes it back",
     "flag_fell_back": "Hubbub turned a feature flag off, because more calls failed with it, until "
     "the operator sets or clears it",
     "notification_dead": "Hubbub gave up a notification to a target, until a later one is sent "
@@ -66,6 +68,8 @@ KINDS: dict[str, str] = {
 
 # Their rows name a target where others name an agent.
 OF_TARGETS = ("notification_dead", "target_stopped")
+# Only for those who lead all repositories: their rows name a server where others name an agent.
+OF_SERVERS = ("tool_parked",)
 # These begin anew, each time under another key.
 OF_TASKS = ("question", "gate", "task_failed", "task_stuck", "step_agent_away")
 
@@ -142,7 +146,7 @@ def _item(kind: str, row: Trouble) -> Item:
         repository=row["full_name"],
         task=name(row) if has_task else None,
         pull_request=name(row) if has_pull else None,
-        agent=None if kind in OF_TARGETS else row["agent"] or None,
+        agent=None if kind in (*OF_TARGETS, *OF_SERVERS) else row["agent"] or None,
         since=stamp(row["since"]),
         title=words.title,
         action=words.action,
@@ -158,5 +162,7 @@ def _key(kind: str, row: Trouble) -> str:
     if kind == "spend_cap":
         parts = (row["subject"], row["repository_id"] or 0, row["agent"], row["task_id"] or "")
         return f"{kind}:{':'.join(map(str, parts))}"
+    if kind in OF_SERVERS:
+        return f"{kind}:{row['agent']}__{row['subject']}:{row['since']}"
     began = f":{row['since']}" if kind in OF_TASKS else ""
     return f"{kind}:{row['subject']}{began}"

@@ -220,6 +220,15 @@ def _check_words(row: Trouble) -> Words:
     )
 
 
+def _tool_words(row: Trouble) -> Words:
+    did = "changed" if row["amount"] else "added"
+    return Words(
+        f"{row['agent']}__{row['subject']} waits for a decision: its server {did} it.",
+        "A tool of another server waits for a decision.",
+        "Read the difference on the page, under Tool servers, then accept or reject it.",
+    )
+
+
 def _flag_words(row: Trouble) -> Words:
     title = f"Hubbub turned the feature {row['subject']} off, because more calls failed with it."
     return Words(
@@ -286,6 +295,7 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     "delivery_dead": _delivery_words,
     "check_failed": _check_words,
     "agent_unreachable": _unreachable_words,
+    "tool_parked": _tool_words,
     "flag_fell_back": _flag_words,
     "notification_dead": _dead_notification_words,
     "target_stopped": _target_words,

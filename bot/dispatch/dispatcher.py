@@ -28,6 +28,7 @@ from bot.identity.actors import Actor
 from bot.kernel import argument_errors
 from bot.kernel.operation import Answer, Operation, Shared
 from bot.operations import OPERATIONS
+from bot.operations.tools.calling import named_call
 from bot.plugins import added
 from bot.plugins.running import Plugins
 from bot.tracing import Span
@@ -88,6 +89,7 @@ class Dispatcher:
         `caller` is gone does not begin. `agreed`: the digest of a preview; a call that would now
         have another effect is refused.
         """
+        name, given = await self._meaning(name, given)
         caller = caller or Caller()
         with self.metrics.measure(name), _span(actor, name, caller):
             await self._count_call(actor, name, given, caller)
@@ -112,6 +114,12 @@ class Dispatcher:
                 shown = sent.select_and_remember(actor, call.digest, answer.notices)
                 answer = answer.model_copy(update={"notices": shown})
             return Reply(call.operation, answer)
+
+    async def _meaning(self, name: str, given: Any) -> tuple[str, Any]:
+        """A tool of another server has its own name too, unless an operation is called so."""
+        if self._plugins is not None and await added.find(self._plugins, name) is not None:
+            return name, given
+        return named_call(name, given)
 
     async def preview(self, actor: Actor, name: str, given: Any, caller: Caller) -> Effects:
         """What the call would do. Nothing is changed or sent. Raise Refused as the call would."""

@@ -228,6 +228,9 @@ RULES: dict[str, Rule] = {
     "github_get_diff": _everything("observer"),
     "github_get_thread": _everything("observer"),
     "github_search": _everything("observer"),
+    # Tools of other servers. Each tool has a role of its own beside this one.
+    "find_tools": _everything("observer"),
+    "call_tool": _everything("observer"),
     # Events and writes
     "wait_for_events": _everything("observer"),
     "get_write": _own("observer", others="tech-lead", is_="writes of its own and of agents below"),
@@ -259,6 +262,8 @@ RULES: dict[str, Rule] = {
     "list_plugins": PEOPLE,
     "get_plugin": PEOPLE,
     "manage_plugin": Rule(None, None, None, people="tech-lead"),
+    "get_tool": Rule(None, None, None, people="tech-lead"),
+    "manage_tool": Rule(None, None, None, people="tech-lead"),
 }
 
 # The lowest permission on a repository that gives a person the role.

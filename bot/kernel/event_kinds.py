@@ -154,6 +154,10 @@ KINDS: dict[str, EventKind] = {
         "a schedule started no workflow this time, for example because its last one still runs",
         ("name", "slot", "why"),
     ),
+    "tools.changed": EventKind(
+        "tools of other servers were pinned or unpinned, or a pinned one changed; it only tells "
+        "MCP clients that `tools/list` changed"
+    ),
     "inbox.changed": EventKind(
         "the mailbox of an agent changed, or it has a new notice; it only wakes the agent's "
         "waiting calls and subscriptions to `hubbub://inbox`"

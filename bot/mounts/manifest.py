@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.mounts import tool_lists
 from bot.tool_servers.connections import ToolSpec
 from store.engine.transaction import Tx
 from store.mounts import tools
@@ -96,6 +97,7 @@ async def store_listing(tx: Tx, mount: MountRow, listing: Listing, by: str, now:
     known = {
         row["name"]: row for row in await tools.of_mount(tx, mount["installation_id"], mount["id"])
     }
+    pinned = {row["name"] for row in known.values() if row["pinned"]}
     is_first = mount["manifest_hash"] is None
     changes, added = Changes(), list[ToolRow]()
     for each in listing.tools:
@@ -109,6 +111,8 @@ async def store_listing(tx: Tx, mount: MountRow, listing: Listing, by: str, now:
     await tools.add(tx, added)
     await _mark_removed(tx, mount, known, now, changes)
     changes.manifest_hash = _hash_of(listing)
+    if pinned & {*changes.parked, *changes.removed, *changes.returned}:
+        await tool_lists.note_change(tx, mount["installation_id"], by)
     return changes
 
 

@@ -19,6 +19,7 @@ from referencing.exceptions import Unresolvable
 
 from bot.kernel import argument_errors
 from bot.kernel.sentences import shorten
+from store.engine import json_text
 
 MOST_STEPS = 20_000
 MOST_SHOWN = 5
@@ -32,6 +33,7 @@ TYPES = {
     "integer": "a whole number",
     "null": "null",
 }
+JSON_TYPES = frozenset({"object", "array", "integer", "number", "boolean"})
 # A regular expression of the schema may take years, so the tool's server runs it.
 WITHOUT = ("pattern", "patternProperties", "format", "unevaluatedItems", "unevaluatedProperties")
 # What a schema that is no schema raises.
@@ -62,6 +64,26 @@ class Problem:
 
 class _TooLong(Exception):
     pass
+
+
+def with_types(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts that are JSON become values, where the tool takes no text.
+
+    A command line has only texts, and models write them too.
+    """
+    properties = schema.get("properties")
+    known = properties if isinstance(properties, dict) else {}
+    return {name: _with_type(known.get(name), value) for name, value in arguments.items()}
+
+
+def _with_type(schema: Any, given: Any) -> Any:
+    types = _list(schema.get("type")) if isinstance(schema, dict) else []
+    if not isinstance(given, str) or not set(types) & JSON_TYPES or "string" in types:
+        return given
+    try:
+        return json_text.value(given)
+    except ValueError:
+        return given
 
 
 def problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Problem]:

@@ -12,7 +12,7 @@ from bot.identity.keyring import Broken, Keys
 from bot.kernel.operation import Context
 from bot.mounts import health, tool_access, tool_finding, tool_limits, tool_policies, tool_results
 from bot.mounts.specs import spec_of
-from bot.mounts.tool_arguments import problems
+from bot.mounts.tool_arguments import problems, with_types
 from bot.mounts.tool_attempts import Attempts, Outcome, Target
 from bot.mounts.tool_finding import NamedTool
 from bot.mounts.tool_results import Shown
@@ -55,6 +55,7 @@ async def prepare(ctx: Context, name: str, arguments: dict[str, Any]) -> Prepare
     """Check and count a call. Raise Refused. An answer that is kept is returned at once."""
     tool = await tool_finding.find(ctx.tx, ctx.actor, name)
     tool_finding.check(ctx.actor, tool)
+    arguments = with_types(tool.row["input_schema"], arguments)
     text = _check_arguments(tool, arguments)
     cache_key = _cache_key(tool, text)
     here = (ctx.tx, ctx.installation_id)

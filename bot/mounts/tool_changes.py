@@ -50,6 +50,26 @@ def schema_changes(old: Schema, new: Schema) -> list[Change]:
     return found
 
 
+def tool_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """How calls of a tool, and what they answer, changed between two of its versions.
+
+    Who reads results may miss a property that is gone, but not one that is added.
+    """
+    if not old:
+        return [Change("", "the tool is new", is_breaking=True)]
+    found = schema_changes(old["input_schema"], new["input_schema"])
+    before, after = old.get("output_schema"), new.get("output_schema")
+    if before != after:
+        results = schema_changes(after or {}, before or {}) if before else []
+        is_breaking = any(each.is_breaking for each in results)
+        found.append(Change("result", "its schema changed", is_breaking))
+    for name, value in new["hints"].items():
+        if old["hints"].get(name) != value:
+            told = f"{name} becomes {'yes' if value else 'no'}"
+            found.append(Change("hints", told, is_breaking=False))
+    return found
+
+
 @dataclass(frozen=True)
 class _Side:
     """A part of a schema, and the whole in which its references lead."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bot.kernel.patterns import Shape
 from bot.quotas.money import AMOUNT, AMOUNT_WORDS, from_number, micros
@@ -56,3 +56,20 @@ def change(stored: Mapping[str, Any] | None, changed: Mapping[str, Any]) -> dict
     """The stored policy with some settings changed. None puts a setting back to its default."""
     kept = {**(stored or {}), **changed}
     return {name: value for name, value in kept.items() if value is not None}
+
+
+def is_parked(stored: Mapping[str, Any]) -> bool:
+    """Whether people parked the tool."""
+    return bool(stored.get("parked"))
+
+
+def problem(stored: Mapping[str, Any]) -> str:
+    """What is wrong with a policy, in words. Empty if nothing is."""
+    try:
+        found = read(stored)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        return f"`policy.{'.'.join(map(str, first['loc']))}`: {first['msg']}."
+    if found.cost_a_day is not None and found.price is None:
+        return "`policy.cost_a_day` needs a `price`: without one, no call costs anything."
+    return ""

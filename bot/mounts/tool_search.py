@@ -87,7 +87,6 @@ class Text:
     description: str
 
 
-@lru_cache(maxsize=8192)
 def _weights(text: Text) -> tuple[Weights, float]:
     """How much each word counts, and the length of the text."""
     found: dict[str, float] = {}
@@ -110,39 +109,57 @@ def query_words(query: str) -> list[str]:
     return [each for each in found if each not in STOP_WORDS][:MOST_WORDS] or found[:MOST_WORDS]
 
 
+@dataclass(frozen=True)
+class _Index:
+    """`places`: for each word, where it is and how much it counts there."""
+
+    places: Mapping[str, Mapping[int, float]]
+    lengths: Sequence[float]
+    usual: float
+
+
+# Callers of one installation search the same tools; each index takes some megabytes.
+@lru_cache(maxsize=4)
+def _index(texts: tuple[Text, ...]) -> _Index:
+    places: dict[str, dict[int, float]] = {}
+    lengths = []
+    for at, text in enumerate(texts):
+        weights, length = _weights(text)
+        lengths.append(length)
+        for word, weight in weights.items():
+            places.setdefault(word, {})[at] = weight
+    return _Index(places, lengths, sum(lengths) / max(1, len(lengths)) or 1.0)
+
+
 def rank(query: str, texts: Sequence[Text]) -> list[int]:
     """The places of the texts that have any of the words, the best first."""
     asked = query_words(query)
     if not asked:
         return list(range(len(texts)))
-    known = [_weights(each) for each in texts]
-    usual = sum(length for _, length in known) / max(1, len(known)) or 1.0
-    scores = [0.0] * len(texts)
-    matched = [0] * len(texts)
+    index = _index(tuple(texts))
+    scores: dict[int, float] = {}
+    matched: dict[int, int] = {}
     for word in asked:
-        matches = {
-            at: weight
-            for at, (weights, _) in enumerate(known)
-            if (weight := _match(word, weights)) > 0
-        }
+        matches = _matches(word, index.places)
         rarity = math.log(1 + (len(texts) - len(matches) + 0.5) / (len(matches) + 0.5))
         for at, weight in matches.items():
-            norm = 1 - LENGTH + LENGTH * known[at][1] / usual
-            scores[at] += rarity * weight * (SATURATION + 1) / (weight + SATURATION * norm)
-            matched[at] += 1
-    for at, count in enumerate(matched):
-        scores[at] *= (MISSING + (1 - MISSING) * count / len(asked)) * (count > 0)
-    best = sorted(range(len(texts)), key=lambda at: (-scores[at], texts[at].server, texts[at].name))
-    return [at for at in best if scores[at] > 0]
+            norm = 1 - LENGTH + LENGTH * index.lengths[at] / index.usual
+            score = rarity * weight * (SATURATION + 1) / (weight + SATURATION * norm)
+            scores[at] = scores.get(at, 0.0) + score
+            matched[at] = matched.get(at, 0) + 1
+    for at, count in matched.items():
+        scores[at] *= MISSING + (1 - MISSING) * count / len(asked)
+    return sorted(scores, key=lambda at: (-scores[at], texts[at].server, texts[at].name))
 
 
-def _match(word: str, weights: Weights) -> float:
-    """How much a word of the query counts in a text."""
-    exact = weights.get(word, 0.0)
-    if exact:
-        return exact
-    meant = max((weights.get(each, 0.0) for each in MEANINGS.get(word, ())), default=0.0)
-    if len(word) < SHORTEST_BEGINNING:
-        return meant * SYNONYM
-    begins = max((weight for each, weight in weights.items() if each.startswith(word)), default=0.0)
-    return max(meant * SYNONYM, begins * BEGINNING)
+def _matches(word: str, places: Mapping[str, Mapping[int, float]]) -> Mapping[int, float]:
+    """How much a word of the query counts in each text that has it, or one like it."""
+    exact = places.get(word, {})
+    alike = [(places.get(each, {}), SYNONYM) for each in MEANINGS.get(word, ())]
+    if len(word) >= SHORTEST_BEGINNING:
+        alike += [(found, BEGINNING) for each, found in places.items() if each.startswith(word)]
+    made: dict[int, float] = {}
+    for found, share in alike:
+        for at, weight in found.items():
+            made[at] = max(made.get(at, 0.0), weight * share)
+    return {**made, **exact}

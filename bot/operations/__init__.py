@@ -48,7 +48,7 @@ from bot.operations.tasks import (
     tasks,
     usage_reports,
 )
-from bot.operations.tools import mounting
+from bot.operations.tools import calling, finding, managing, mounting
 from bot.operations.workflows import (
     approvals,
     cancel_and_retry,
@@ -133,6 +133,8 @@ OPERATIONS: dict[str, Operation] = {
         diffs.github_get_diff,
         threads.github_get_thread,
         search.github_search,
+        finding.find_tools,
+        calling.call_tool,
         events.wait_for_events,
         writes.get_write,
         writes.list_writes,
@@ -159,5 +161,7 @@ OPERATIONS: dict[str, Operation] = {
         drafts.get_workflow_file,
         drafts.edit_workflow,
         saving.save_workflow,
+        managing.get_tool,
+        managing.manage_tool,
     )
 }

@@ -338,6 +338,21 @@ def _unreachable_agents(_: Dialect) -> str:
     )
 
 
+# How a proposed change begins that a person rejected. Vitess reads double quotes as a name's.
+REJECTED = '{"rejected_by":'
+
+
+def _parked_tools(_: Dialect) -> str:
+    """Tools whose change nobody has decided about. `amount`: how many versions were accepted."""
+    return (
+        "SELECT x.name AS subject, m.name AS agent, x.changed_at AS since, NULL AS detail, "
+        f"x.version AS amount, NULL AS level, {NOWHERE}, {OF_NO_TASK} FROM tools x "
+        "JOIN mounts m ON m.installation_id = :i AND m.id = x.mount_id "
+        "WHERE x.installation_id = :i AND x.state = 'parked' AND m.state = 'running' "
+        f"AND SUBSTR(x.proposed, 1, {len(REJECTED)}) <> :rejected"
+    )
+
+
 def _dead_notifications(dialect: Dialect) -> str:
     """Those to targets that got no later one."""
     newest = (
@@ -390,6 +405,7 @@ SOURCES: dict[str, Source] = {
     "delivery_dead": _deliveries,
     "check_failed": _checks,
     "agent_unreachable": _unreachable_agents,
+    "tool_parked": _parked_tools,
     "flag_fell_back": _flags,
     "notification_dead": _dead_notifications,
     "target_stopped": _stopped_targets,
@@ -405,7 +421,7 @@ OF_NO_REPOSITORY = (
         "agent_unreachable",
         "flag_fell_back",
     ),
-    *("notification_dead", "target_stopped"),
+    *("tool_parked", "notification_dead", "target_stopped"),
 )
 
 
@@ -426,6 +442,7 @@ async def of_kind(
     within = None if kind in OF_NO_REPOSITORY else repositories
     q = SOURCES[kind](tx.dialect) + reach.none_or_within(within, "r.id")
     given = {"recent": recent, "settled": settled, "now": await tx.now(), "gate": GATE}
+    given["rejected"] = REJECTED
     used = {name: value for name, value in given.items() if f":{name}" in q}
     return await tx.all(
         f"{q} ORDER BY since DESC LIMIT {WINDOW}",

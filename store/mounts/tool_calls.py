@@ -88,6 +88,21 @@ async def lock_usage(
     return found or row
 
 
+async def usage(
+    tx: Tx, installation_id: int, day: int, mount_id: str, tool: str
+) -> ToolUsageRow | None:
+    """What was used of a tool on a day, if that is counted."""
+    found: ToolUsageRow | None = await tx.one(
+        "SELECT * FROM tool_usage WHERE installation_id = :i AND day = :d AND mount_id = :m "
+        "AND tool = :t",
+        i=installation_id,
+        d=day,
+        m=mount_id,
+        t=tool,
+    )
+    return found
+
+
 async def put_usage(tx: Tx, row: ToolUsageRow) -> None:
     await tx.run(
         "UPDATE tool_usage SET calls = :calls, cost = :cost, minute = :minute, "

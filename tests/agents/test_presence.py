@@ -31,6 +31,7 @@ ONLY_AT_WORK = {
     "approve_task",
     "cancel_workflow",
     "retry_workflow",
+    "call_tool",
 } | {each.name for each in WRITING if each.reaches_github}
 CALLS = {each.name: IN_WORKSPACE[each.name] for each in WRITING}
 

@@ -33,6 +33,10 @@ OTHER_ERRORS = {
     "replay_delivery": "unknown_delivery",
     "get_plugin": "unknown_plugin",
     "manage_plugin": "unknown_plugin",
+    # No server is mounted.
+    "call_tool": "unknown_tool",
+    "get_tool": "unknown_tool",
+    "manage_tool": "unknown_tool",
 }
 
 
@@ -207,6 +211,7 @@ OTHERS = {
     "bot/identity/permissions.py",
     "bot/kernel/remedies.py",
     "bot/messages/notices.py",
+    "bot/mounts/tool_access.py",
     "bot/operations/agents/invitations.py",
     "bot/operations/agents/moving.py",
     "bot/operations/tasks/access.py",

@@ -11,6 +11,7 @@ from bot.kernel.event_kinds import KINDS
 from bot.messages.notice_parts import URGENCY
 from bot.mirror import code
 from bot.times import SECOND
+from bot.tool_servers.credentials import Credential, seal
 from store.engine.transaction import Tx
 from store.mirror import search_index
 from store.outbox import writes
@@ -48,6 +49,7 @@ async def fill(tx: Tx, side: Side, keys: Keys) -> None:
         await _task(tx, side, k, task)
     await _pull(tx, side)
     await _code(tx, side)
+    await _tools(tx, side, keys)
     await _traffic(tx, side)
     await _writes(tx, side)
     await _workflows(tx, side)
@@ -194,6 +196,31 @@ async def _pull(tx: Tx, side: Side) -> None:
     await insert(tx, side, "workflow_jobs", id=side.row_id(55), run_id=side.row_id(54))
     await insert(tx, side, "labels", id=side.row_id(56), name=side.text("label"))
     await insert(tx, side, "milestones", id=side.row_id(57), number=side.number(57))
+
+
+async def _tools(tx: Tx, side: Side, keys: Keys) -> None:
+    """A server whose tools only this repository may use."""
+    mount_id = side.id("k", 90)
+    here = {"name": f"{side.word}-tools", "kind": "mcp", "state": "running", "version": 1}
+    sealed = seal(keys, side.installation_id, mount_id, Credential())
+    reach = {"options": {}, "repositories": [side.repository_id]}
+    await insert(
+        tx, side, "mounts", id=mount_id, sealed=sealed, probe_at=None, failures=0, **here, **reach
+    )
+    await insert(
+        tx,
+        side,
+        "tools",
+        mount_id=mount_id,
+        name=f"{side.word}_tool",
+        input_schema={"type": "object", "properties": {side.word: {}}},
+        hints={},
+        policy={},
+        proposed=None,
+        state="active",
+        pinned=1,
+        version=1,
+    )
 
 
 async def _code(tx: Tx, side: Side) -> None:

@@ -31,6 +31,10 @@ NOT_MEASURED = {
     "get_plugin",
     "manage_plugin",
     "manage_mount",
+    # No tool server is mounted.
+    "call_tool",
+    "get_tool",
+    "manage_tool",
 }
 
 DRAFT = "steps:\n- id: build\n  title: Build it\n  body: Make it work\n"
@@ -381,6 +385,7 @@ CALLS: dict[str, Does] = {
     "github_search of a repository": call(
         "me", "github_search", query="mend", repository="acme/rocket"
     ),
+    "find_tools": call("me", "find_tools", query="issue"),
     "wait_for_events": call("me", "wait_for_events", topics=["tasks", "messages"]),
     "wait_for_events, one": call("me", "wait_for_events", topics=["$mine"]),
     "get_write": call("me", "get_write", write_id="$write_id"),

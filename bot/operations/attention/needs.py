@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from bot.attention.items import KINDS, OF_TARGETS, Item, Open, open_kinds
+from bot.attention.items import KINDS, OF_SERVERS, OF_TARGETS, Item, Open, open_kinds
 from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.tasks import lookup
@@ -38,12 +38,20 @@ async def list_attention(ctx: Context, repository: RepositoryName | None = None)
 
 
 def _visible_kinds(ctx: Context) -> list[str]:
-    """Without the targets of notifications, if the caller may not list those.
+    """Without targets of notifications and tools, if the caller may not see all of those.
 
-    What is wrong with one names mail addresses, or quotes a server of the operator's.
+    What is wrong with a target names mail addresses, or quotes a server of the operator's.
     """
-    sees_targets = permissions.allows_everywhere(ctx.actor, "list_notification_targets")
-    return [kind for kind in KINDS if sees_targets or kind not in OF_TARGETS]
+    hidden = {
+        kind
+        for operation, kinds in (
+            ("list_notification_targets", OF_TARGETS),
+            ("get_tool", OF_SERVERS),
+        )
+        if not permissions.allows_everywhere(ctx.actor, operation)
+        for kind in kinds
+    }
+    return [kind for kind in KINDS if kind not in hidden]
 
 
 async def _reach(ctx: Context, repository: str | None) -> Reach:

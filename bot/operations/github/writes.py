@@ -13,6 +13,8 @@ from bot.kernel.pagination import Cursor, decode_number, encode
 from bot.kernel.patterns import Shape
 from bot.kernel.sentences import shorten
 from bot.kernel.waitable import Waitable
+from bot.mounts import tool_costs
+from bot.mounts.tool_costs import ToolCost
 from bot.operations.agents.arguments import AgentId
 from bot.operations.github.quota_views import QuotaUse, quota_uses
 from bot.operations.github.writing import Queued, Writes, WriteState, write_view
@@ -288,6 +290,7 @@ class BudgetNow(Answer):
         description="budgets of you and of agents above you, the nearest first",
         exclude_if=lambda team: not team,
     )
+    tool_costs: list[ToolCost] = Field([], description="of today, the most expensive first")
 
 
 @operation(reads_only=True)
@@ -313,4 +316,5 @@ async def get_budget(ctx: Context) -> BudgetNow:
         team=await spend_views.team_budgets(
             ctx, await hierarchy.above(ctx.tx, ctx.installation_id, ctx.actor.name)
         ),
+        tool_costs=await tool_costs.of_today(ctx.tx, ctx.actor),
     )

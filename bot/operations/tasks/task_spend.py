@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field
 from bot.comments import replies
 from bot.identity.actors import BOT
 from bot.kernel.operation import Answer, Context, Slash, TaskRef, operation
+from bot.mounts import tool_costs
+from bot.mounts.tool_costs import CallerCost
 from bot.operations.tasks import spend_views
 from bot.operations.tasks.access import visible_task
 from bot.operations.tasks.spend_views import NOT_CHECKED, Used
@@ -33,6 +35,7 @@ class TaskSpend(Answer):
     agents: list[AgentSpend] = Field(description="the most expensive first")
     used: list[Used] = Field([], description=f"by all agents, {NOT_CHECKED}")
     own_writes: int = Field(0, description="of Hubbub itself: the card, replies, labels")
+    tools: list[CallerCost] = Field([], description="calls of other servers' tools that cost")
 
 
 def _spend_reply(answer: TaskSpend) -> str:
@@ -58,6 +61,7 @@ async def get_spend(ctx: Context, task: TaskRef) -> TaskSpend:
         agents=_by_agent(_counts(called), _counts(sent), reported),
         used=await spend_views.of_task(ctx, row["id"]),
         own_writes=_counts(sent)[BOT],
+        tools=await tool_costs.of_task(*here, row["id"]),
     )
 
 
