@@ -1,6 +1,7 @@
 """What components of WebAssembly cannot do, and what they can."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from bot.plugins.sandbox.contract import Code, Failure, Limits, PluginCall, PluginResult
 from bot.plugins.sandbox.sandbox import Sandbox
+from tests.plugins import test_confined_processes as confined
 from tests.support.plugin_host import RecordingHost
 from tests.support.wat_components import component, text_at
 
@@ -27,6 +29,72 @@ def calling(operation: str) -> Code:
     return component(
         CALL.format(length=len(operation)), extra=text_at(64, operation) + text_at(128, "{}")
     )
+
+
+MISBEHAVIOUR = [
+    ("(loop $again (br $again)) (unreachable)", "", "out_of_fuel", "It computed for too long."),
+    ("(unreachable)", "", "trap", "unreachable"),
+    ("(call $deep)", "(func $deep (result i32) (call $deep))", "trap", "too deep"),
+    ("(i32.load (i32.const -8))", "", "trap", "out of bounds"),
+    # A result that lies outside of the memory, and a text that does.
+    ("(i32.const -8)", "", "trap", "out of bounds"),
+    ("(call $say (i32.const 0) (i32.const 0) (i32.const -1))", "", "trap", "out of bounds"),
+    ("(call $say (i32.const 7) (i32.const 0) (i32.const 1))", "", "trap", "discriminant"),
+    (
+        "(call $say (i32.const 0) (i32.const 64) (i32.const 2))",
+        text_at(64, r"\ff\fe"),
+        "trap",
+        "utf-8",
+    ),
+    (
+        "(call $say (i32.const 0) (i32.const 64) (i32.const 2))",
+        text_at(64, "{]"),
+        "bad_output",
+        "not JSON",
+    ),
+    (
+        (
+            "(drop (memory.grow (i32.const 10))) (call $say (i32.const 0) (i32.const 4096)"
+            " (i32.const 600000))"
+        ),
+        "",
+        "bad_output",
+        "longer than 262144 bytes",
+    ),
+    # It takes all the memory it gets, and then some.
+    (
+        (
+            "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))"
+            " (i32.store (i32.const 67108864) (i32.const 1)) (unreachable)"
+        ),
+        "",
+        "trap",
+        "out of bounds",
+    ),
+    (
+        "(call $say (i32.const 1) (i32.const 64) (i32.const 11))",
+        text_at(64, "MemoryError"),
+        "out_of_memory",
+        "MemoryError",
+    ),
+]
+MISFITS = [
+    (Code.of("wasm", b"MZ no component"), "refused", "cannot be compiled"),
+    (Code.of("wasm", b"\0asm\1\0\0\0"), "refused", "cannot be compiled"),
+    (Code.of("wasm", b"\0asm" * 500), "refused", "it has more than"),
+    (component("(unreachable)", memory="2000"), "out_of_memory", "more memory"),
+    (
+        component("(unreachable)", imports='(import "other" (func (param "a" string)))'),
+        "refused",
+        "it imports other, and a plug-in may import `call` alone",
+    ),
+    # A list of bytes costs its host 32 bytes for each: no such type passes.
+    (
+        component("(unreachable)", imports='(import "wasi:io/x" (func (param "a" (list u8))))'),
+        "refused",
+        "build with --stub-wasi",
+    ),
+]
 
 
 @pytest.fixture
@@ -70,56 +138,7 @@ async def test_a_bug_of_the_host_is_raised_and_the_sandbox_goes_on(sandbox: Sand
     assert (await run(sandbox, ANSWER)).value == {"a": 1}
 
 
-@pytest.mark.parametrize(
-    ("body", "extra", "kind", "words"),
-    [
-        ("(loop $again (br $again)) (unreachable)", "", "out_of_fuel", "It computed for too long."),
-        ("(unreachable)", "", "trap", "unreachable"),
-        ("(call $deep)", "(func $deep (result i32) (call $deep))", "trap", "too deep"),
-        ("(i32.load (i32.const -8))", "", "trap", "out of bounds"),
-        # A result that lies outside of the memory, and a text that does.
-        ("(i32.const -8)", "", "trap", "out of bounds"),
-        ("(call $say (i32.const 0) (i32.const 0) (i32.const -1))", "", "trap", "out of bounds"),
-        ("(call $say (i32.const 7) (i32.const 0) (i32.const 1))", "", "trap", "discriminant"),
-        (
-            "(call $say (i32.const 0) (i32.const 64) (i32.const 2))",
-            text_at(64, r"\ff\fe"),
-            "trap",
-            "utf-8",
-        ),
-        (
-            "(call $say (i32.const 0) (i32.const 64) (i32.const 2))",
-            text_at(64, "{]"),
-            "bad_output",
-            "not JSON",
-        ),
-        (
-            (
-                "(drop (memory.grow (i32.const 10))) (call $say (i32.const 0) (i32.const 4096)"
-                " (i32.const 600000))"
-            ),
-            "",
-            "bad_output",
-            "longer than 262144 bytes",
-        ),
-        # It takes all the memory it gets, and then some.
-        (
-            (
-                "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))"
-                " (i32.store (i32.const 67108864) (i32.const 1)) (unreachable)"
-            ),
-            "",
-            "trap",
-            "out of bounds",
-        ),
-        (
-            "(call $say (i32.const 1) (i32.const 64) (i32.const 11))",
-            text_at(64, "MemoryError"),
-            "out_of_memory",
-            "MemoryError",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("body", "extra", "kind", "words"), MISBEHAVIOUR)
 async def test_a_component_that_misbehaves_is_stopped_in_words(
     sandbox: Sandbox, body: str, extra: str, kind: str, words: str
 ) -> None:
@@ -128,26 +147,7 @@ async def test_a_component_that_misbehaves_is_stopped_in_words(
     assert (result.failure.kind, words in result.failure.text) == (kind, True), result.failure
 
 
-@pytest.mark.parametrize(
-    ("code", "kind", "words"),
-    [
-        (Code.of("wasm", b"MZ no component"), "refused", "cannot be compiled"),
-        (Code.of("wasm", b"\0asm\1\0\0\0"), "refused", "cannot be compiled"),
-        (Code.of("wasm", b"\0asm" * 500), "refused", "it has more than"),
-        (component("(unreachable)", memory="2000"), "out_of_memory", "more memory"),
-        (
-            component("(unreachable)", imports='(import "other" (func (param "a" string)))'),
-            "refused",
-            "it imports other, and a plug-in may import `call` alone",
-        ),
-        # A list of bytes costs its host 32 bytes for each: no such type passes.
-        (
-            component("(unreachable)", imports='(import "wasi:io/x" (func (param "a" (list u8))))'),
-            "refused",
-            "build with --stub-wasi",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("code", "kind", "words"), MISFITS)
 async def test_code_that_does_not_fit_is_refused_before_it_runs(
     sandbox: Sandbox, code: Code, kind: str, words: str
 ) -> None:
@@ -261,3 +261,20 @@ async def test_compiled_code_is_used_again_and_bad_places_for_it_are_refused(
 async def test_input_that_is_too_long_is_refused(sandbox: Sandbox) -> None:
     result = await run(sandbox, ANSWER, Limits(input_bytes=10))
     assert result.failure == Failure("refused", "The input is longer than 10 bytes.")
+
+
+def test_the_docs_count_what_was_tried() -> None:
+    text = Path("docs/reference/plugins.md").read_text()
+    counts = dict(
+        re.findall(r"^\| ((?:process|component): [a-z ]+) \| (\d+) \|", text, re.MULTILINE)
+    )
+    assert counts == {
+        "process: read": str(len(confined.READS)),
+        "process: write": str(len(confined.WRITES)),
+        "process: network": str(len(confined.NETWORK)),
+        "process: other processes": str(len(confined.PROCESSES)),
+        "process: system calls": str(len(confined.SYSTEM_CALLS)),
+        "process: misbehaviour": str(len(confined.MISBEHAVIOUR)),
+        "component: misbehaviour": str(len(MISBEHAVIOUR)),
+        "component: misfits": str(len(MISFITS)),
+    }

@@ -106,6 +106,51 @@ PROCESSES = [
     ("import os; os.chroot('/tmp')", "PermissionError"),
 ]
 
+SYSTEM_CALLS = [
+    "c.ptrace(0, 0, 0, 0)",
+    "c.unshare(0x10000000)",
+    "c.setns(0, 0)",
+    "c.mount(b'none', b'/tmp', b'tmpfs', 0, None)",
+    "c.umount2(b'/tmp', 2)",
+    "c.syscall(155 if os.uname().machine == 'x86_64' else 41, b'/', b'/')",
+    "c.syscall(425, 8, None)",
+    "c.syscall(434, 1, 0)",
+    "c.shmget(0, 4096, 0o1777)",
+    "c.process_vm_readv(1, None, 0, None, 0, 0)",
+    "c.personality(0x0040000)",
+]
+MISBEHAVIOUR: list[tuple[str, Limits, str, str]] = [
+    ("while True: pass", Limits(fuel=1), "out_of_fuel", "computed for too long"),
+    ("import time; time.sleep(60)", Limits(wall_s=0.5), "timed_out", "longer than 0.5 s"),
+    ("hubbub.call('wait')", Limits(wall_s=0.5), "timed_out", "longer than 0.5 s"),
+    (
+        "x = []\nwhile True: x.append(bytearray(1 << 20))",
+        Limits(),
+        "out_of_memory",
+        "MemoryError",
+    ),
+    ("def f(): f()\nf()", Limits(), "trap", "RecursionError"),
+    ("import os; os._exit(3)", Limits(), "trap", "It ended with status 3"),
+    ("import os, signal; os.kill(os.getpid(), 11)", Limits(), "trap", "status 139"),
+    ("found = 'x' * 300_000", Limits(), "bad_output", "longer than 262144 bytes"),
+    ("found = object()", Limits(), "trap", "TypeError"),
+    ("import os\nwhile True: os.write(2, b'x' * 65536)", Limits(), "bad_output", "its log"),
+    ("import os; os.write(3, b'x' * (8 << 20))", Limits(), "bad_output", "line that is too"),
+    ("import os; os.write(3, b'\\xff\\xfe\\n')", Limits(), "bad_output", "not JSON"),
+    ("import os; os.write(3, b'[' * 100_000 + b'\\n')", Limits(), "bad_output", "not JSON"),
+    ("import os; os.write(3, b'{\"call\": 1}\\n')", Limits(), "bad_output", "protocol"),
+    (
+        "while True:\n  try: hubbub.call('get_task')\n  except Exception: pass",
+        Limits(host_calls=5),
+        "trap",
+        "refused for the number",
+    ),
+    ("hubbub.call('get_task', {'x': 'x' * 300_000})", Limits(), "error", "than 262144 bytes"),
+    ("hubbub.call('long')", Limits(), "error", "ask for less"),
+    ("hubbub.call('refuse')", Limits(), "error", "forbidden: Not this one."),
+    ("hubbub.fetch('https://example.com')", Limits(), "error", "names no hosts"),
+]
+
 
 @pytest.mark.parametrize(("code", "words"), [*READS, *WRITES, *NETWORK, *PROCESSES])
 async def test_an_escape_is_refused_by_the_kernel(sandbox: Sandbox, code: str, words: str) -> None:
@@ -115,22 +160,7 @@ async def test_an_escape_is_refused_by_the_kernel(sandbox: Sandbox, code: str, w
     assert result.failure.kind in ("trap", "error")
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        "c.ptrace(0, 0, 0, 0)",
-        "c.unshare(0x10000000)",
-        "c.setns(0, 0)",
-        "c.mount(b'none', b'/tmp', b'tmpfs', 0, None)",
-        "c.umount2(b'/tmp', 2)",
-        "c.syscall(155 if os.uname().machine == 'x86_64' else 41, b'/', b'/')",
-        "c.syscall(425, 8, None)",
-        "c.syscall(434, 1, 0)",
-        "c.shmget(0, 4096, 0o1777)",
-        "c.process_vm_readv(1, None, 0, None, 0, 0)",
-        "c.personality(0x0040000)",
-    ],
-)
+@pytest.mark.parametrize("call", SYSTEM_CALLS)
 async def test_a_system_call_is_denied(sandbox: Sandbox, call: str) -> None:
     assert (await attack(sandbox, SYSCALL.format(call))).value == DENIED
 
@@ -146,40 +176,7 @@ async def test_a_process_sees_nothing_of_its_machine(sandbox: Sandbox) -> None:
     assert {"hubbub_plugin.py", "launch.py"} <= {*found[7]}
 
 
-@pytest.mark.parametrize(
-    ("code", "limits", "kind", "words"),
-    [
-        ("while True: pass", Limits(fuel=1), "out_of_fuel", "computed for too long"),
-        ("import time; time.sleep(60)", Limits(wall_s=0.5), "timed_out", "longer than 0.5 s"),
-        ("hubbub.call('wait')", Limits(wall_s=0.5), "timed_out", "longer than 0.5 s"),
-        (
-            "x = []\nwhile True: x.append(bytearray(1 << 20))",
-            Limits(),
-            "out_of_memory",
-            "MemoryError",
-        ),
-        ("def f(): f()\nf()", Limits(), "trap", "RecursionError"),
-        ("import os; os._exit(3)", Limits(), "trap", "It ended with status 3"),
-        ("import os, signal; os.kill(os.getpid(), 11)", Limits(), "trap", "status 139"),
-        ("found = 'x' * 300_000", Limits(), "bad_output", "longer than 262144 bytes"),
-        ("found = object()", Limits(), "trap", "TypeError"),
-        ("import os\nwhile True: os.write(2, b'x' * 65536)", Limits(), "bad_output", "its log"),
-        ("import os; os.write(3, b'x' * (8 << 20))", Limits(), "bad_output", "line that is too"),
-        ("import os; os.write(3, b'\\xff\\xfe\\n')", Limits(), "bad_output", "not JSON"),
-        ("import os; os.write(3, b'[' * 100_000 + b'\\n')", Limits(), "bad_output", "not JSON"),
-        ("import os; os.write(3, b'{\"call\": 1}\\n')", Limits(), "bad_output", "protocol"),
-        (
-            "while True:\n  try: hubbub.call('get_task')\n  except Exception: pass",
-            Limits(host_calls=5),
-            "trap",
-            "refused for the number",
-        ),
-        ("hubbub.call('get_task', {'x': 'x' * 300_000})", Limits(), "error", "than 262144 bytes"),
-        ("hubbub.call('long')", Limits(), "error", "ask for less"),
-        ("hubbub.call('refuse')", Limits(), "error", "forbidden: Not this one."),
-        ("hubbub.fetch('https://example.com')", Limits(), "error", "names no hosts"),
-    ],
-)
+@pytest.mark.parametrize(("code", "limits", "kind", "words"), MISBEHAVIOUR)
 async def test_a_process_that_misbehaves_is_stopped_in_words(
     sandbox: Sandbox, code: str, limits: Limits, kind: str, words: str
 ) -> None:

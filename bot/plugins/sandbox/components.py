@@ -59,10 +59,10 @@ async def check_component(
         return exc.failure
     engine = Engine(engine_config())
     wrong = misfit(engine, Component.deserialize_file(engine, str(path)))
-    return _refused(wrong) if wrong else None
+    return _refusal(wrong) if wrong else None
 
 
-def _refused(why: str) -> Failure:
+def _refusal(why: str) -> Failure:
     return Failure("refused", f"It cannot be run: {why}.")
 
 
@@ -104,7 +104,7 @@ class _Guest:
             try:
                 answer = self._handle(store, path, hook, given)
             except _Misfit as exc:
-                return Outcome(failure=_refused(str(exc)))
+                return Outcome(failure=_refusal(str(exc)))
             except WasmtimeError as exc:
                 failure = self._ended_by or failure_of_trap(str(exc))
                 return self._outcome(store, failure=failure)

@@ -30,12 +30,14 @@ class HostCalls:
         """Whether the call succeeded, and the answer or the error as JSON."""
         self.count += 1
         try:
-            answer = self._bounded(orjson.dumps(await self._call(operation, self._arguments(text))))
+            answer = self._check_size(
+                orjson.dumps(await self._call(operation, self._arguments(text)))
+            )
         except Refused as exc:
             return False, orjson.dumps(exc.body()).decode()
         return True, answer.decode()
 
-    def _bounded(self, answer: bytes) -> bytes:
+    def _check_size(self, answer: bytes) -> bytes:
         most = self._limits.host_answer_bytes
         if len(answer) > most:
             raise Refused(

@@ -100,7 +100,7 @@ class _Guest:
             async with asyncio.timeout(self._limits.wall_s):
                 await self._talk(hook, given)
         except TimeoutError:
-            ended = _ended("timed_out", f"It took longer than {self._limits.wall_s:g} s.")
+            ended = _end("timed_out", f"It took longer than {self._limits.wall_s:g} s.")
         except _Ended as exc:
             ended = exc
         if ended.failure is not None or ended.answer is not None:
@@ -143,7 +143,7 @@ class _Guest:
                 case {"failed": str(text)}:
                     raise _Ended(guest_error(text))
                 case _:
-                    raise _ended("bad_output", "It wrote a line that is not of the protocol.")
+                    raise _end("bad_output", "It wrote a line that is not of the protocol.")
 
     async def _read(self) -> Any:
         assert self._process.stdout is not None
@@ -153,9 +153,9 @@ class _Guest:
                 raise _Ended
             return orjson.loads(line)
         except orjson.JSONDecodeError as exc:
-            raise _ended("bad_output", "It wrote a line that is not JSON.") from exc
+            raise _end("bad_output", "It wrote a line that is not JSON.") from exc
         except ValueError as exc:  # longer than the reader's limit
-            raise _ended("bad_output", "It wrote a line that is too long.") from exc
+            raise _end("bad_output", "It wrote a line that is too long.") from exc
 
     async def _send(self, message: dict[str, str]) -> None:
         assert self._process.stdin is not None
@@ -188,5 +188,5 @@ class _Guest:
         return Failure("trap", f"It ended with status {status}, without an answer.")
 
 
-def _ended(kind: FailureKind, text: str) -> _Ended:
+def _end(kind: FailureKind, text: str) -> _Ended:
     return _Ended(Failure(kind, text))

@@ -56,9 +56,9 @@ class Sandbox:
 
     async def run(self, code: Code, call: PluginCall, limits: Limits, host: Host) -> PluginResult:
         """Errors of the guest are values. What `host.call` raises beside Refused passes through."""
-        given = self._given(call)
+        given = self._input(call)
         if len(given) > limits.input_bytes:
-            return _failed("refused", f"The input is longer than {limits.input_bytes} bytes.")
+            return _failure("refused", f"The input is longer than {limits.input_bytes} bytes.")
         calls = HostCalls(host, limits)
         async with self._turns:
             began = perf_counter()
@@ -69,7 +69,7 @@ class Sandbox:
             value, failure = _read_answer(outcome.answer or "", limits)
         return PluginResult(value, failure, outcome.log, calls.count, wall_ms, outcome.fuel)
 
-    def _given(self, call: PluginCall) -> bytes:
+    def _input(self, call: PluginCall) -> bytes:
         return orjson.dumps(
             {
                 "name": call.name,
@@ -102,7 +102,7 @@ class Sandbox:
         return await run_component(tools, code, hook, given, limits, calls)
 
 
-def _failed(kind: FailureKind, text: str) -> PluginResult:
+def _failure(kind: FailureKind, text: str) -> PluginResult:
     return PluginResult(failure=Failure(kind, text))
 
 
