@@ -73,7 +73,8 @@ class Metrics:
         """Those of this process. With `--processes`, the sums of all, which are in a folder."""
         folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
         if folder is None:
-            return [self.registry, dispatcher.metrics.registry]
+            of_tools = dispatcher.shared.tool_metrics.registry
+            return [self.registry, dispatcher.metrics.registry, of_tools]
         sums = CollectorRegistry()
         sums.register(_Sums(Path(folder)))
         return [sums]

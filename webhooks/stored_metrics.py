@@ -22,6 +22,7 @@ from store.agents.agents import Report
 from store.audit import seals
 from store.engine.transaction import Store, Tx
 from store.inbox import backlog
+from store.mounts import mounts
 from store.outbox import sender_leases
 from store.runs import run_queue
 
@@ -54,6 +55,7 @@ async def render(store: Store, shared: Shared) -> bytes:
         _seals,
         _size,
         _backup,
+        _tool_servers,
     ):
         found += await store.read(part)
         await asyncio.sleep(0)
@@ -117,6 +119,12 @@ async def _agents(tx: Tx, shared: Shared) -> list[Metric]:
     found = await figures.agents_by_state(tx, shared.idle_after, shared.inactive_after)
     values = [((state,), n) for state, n in found.items()]
     return [_gauge("agents", "Agents by state.", ("state",), values)]
+
+
+async def _tool_servers(tx: Tx) -> list[Metric]:
+    values = [((row["kind"], row["health"]), row["n"]) for row in await mounts.by_health(tx)]
+    words = "Tool servers that are not stopped, by kind and health."
+    return [_gauge("tool_servers", words, ("kind", "health"), values)]
 
 
 async def _lease_ends(tx: Tx) -> list[Metric]:

@@ -14,6 +14,7 @@ from bot.settings import Settings
 from bot.tool_servers import operator_file
 from bot.tool_servers.breakers import Guarded
 from bot.tool_servers.connections import ByKind, Kind, ToolServers
+from bot.tool_servers.metrics import Measured
 from bot.tool_servers.network import Network
 from bot.tool_servers.openapi.servers import OpenApiServers
 from bot.tool_servers.operator_file import Process
@@ -48,7 +49,7 @@ async def connect(
             "stdio": mcp_servers,
             "openapi": services,
         }
-        servers = Guarded(ByKind(kinds))
+        servers = Guarded(Measured(ByKind(kinds), opened.shared.tool_metrics))
         outside = replace(opened.shared.outside, tool_servers=servers)
         keeping = asyncio.create_task(_keep(opened, notes, follows))
         try:

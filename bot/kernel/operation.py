@@ -26,6 +26,7 @@ from bot.quotas.file_rules import FileRules
 from bot.quotas.money import Caps
 from bot.quotas.rates import Rates
 from bot.quotas.table import Quota
+from bot.tool_servers.metrics import ToolMetrics
 from store.agents.call_state import CallState
 from store.engine.transaction import Tx, Work
 from store.tables.agents import Role
@@ -131,6 +132,8 @@ class Shared:
     sockets: Counter[ActorKey] = field(default_factory=Counter)
     # What the operator set for single installations.
     own_caps: dict[int, Caps] = field(default_factory=dict)
+    # How tool servers answer this process.
+    tool_metrics: ToolMetrics = field(default_factory=ToolMetrics)
     # What operations call outside of the database.
     outside: Outside = field(default_factory=Outside)
 

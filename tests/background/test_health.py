@@ -21,6 +21,7 @@ from store.engine.mysql import MySQL, Patience
 from store.engine.mysql_address import address
 from store.engine.transaction import Store, StoreError
 from tests.support.engines import ON_SQLITE
+from tests.support.mounts import put_in
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Workspace
 from tests.support.tcp_proxy import network
@@ -152,7 +153,10 @@ async def test_every_metric_is_documented_with_its_kind_and_labels(workspace: Wo
     await workspace.settle()
     await agent.write("github_comment_issue", issue=issue, body="waits")
     await sealing.step(workspace.store, workspace.dispatcher.shared.keys, 0)
+    await put_in(workspace, "tickets")
     async with serving(workspace.store, workspace.installation.id) as surface:
+        with surface.dispatcher.shared.tool_metrics.measure("mcp", "call"):
+            pass
         await surface.deliver({"installation": {"id": workspace.installation.id}})
         await surface.deliver({}, X_Hub_Signature_256=None)
         await surface.call(await surface.token(), "list_tasks")
