@@ -82,10 +82,11 @@ class Tool(_Stored):
 
 
 class Manifest(_Stored):
-    """`skipped`: operations that cannot be tools, each with the reason."""
+    """`skipped`: operations that cannot be tools, each with the reason. `digest`: of all."""
 
     title: str
     version: str
     base_url: str
     tools: tuple[Tool, ...]
     skipped: tuple[str, ...] = ()
+    digest: str = ""

@@ -125,7 +125,7 @@ class OpenApiServers:
 
     async def _connect(self, spec: ServerSpec) -> Connected:
         found = self._connected.get(spec.key)
-        if found is not None and found.exchange.spec.document == spec.document:
+        if found is not None and found.manifest.digest == (spec.document or {}).get("digest"):
             return found
         if (
             found is not None

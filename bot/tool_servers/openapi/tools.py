@@ -75,10 +75,11 @@ def manifest_of(
         tools=tuple(tools.values()),
         skipped=tuple(skipped),
     )
-    if (size := len(made.model_dump_json())) > LARGEST:
-        reason = f"{len(tools)} tools take {size} bytes; the limit is {LARGEST}. "
+    text = made.model_dump_json()
+    if len(text) > LARGEST:
+        reason = f"{len(tools)} tools take {len(text)} bytes; the limit is {LARGEST}. "
         raise WrongDocument(("paths",), reason + "Choose fewer operations")
-    return made
+    return made.model_copy(update={"digest": sha256(text.encode()).hexdigest()})
 
 
 def _operations(service: Service, choice: Choice) -> list[Operation]:
