@@ -16,11 +16,11 @@ from bot.identity.actors import Actor
 from bot.kernel import argument_errors
 from bot.kernel.operation import Operation
 from bot.kernel.tool_schemas import GLOSSARY, lean
-from bot.mounts.tool_names import is_tool_name
 from bot.operations import OPERATIONS
 from bot.operations.workflows import known_files
+from bot.plugins.manifest import SEPARATOR
 from bot.secret_formats import mask
-from mcp_server import pinned_tools, prompts, resources, tool_answers
+from mcp_server import pinned_tools, plugin_prompts, prompts, resources, tool_answers
 from mcp_server.authentication import Asking, Identified, require_actor
 from mcp_server.running_calls import caller_of, running_call
 from mcp_server.subscriptions import Listening
@@ -110,8 +110,9 @@ class Handlers:
     async def list_prompts(
         self, context: Asking, _: types.PaginatedRequestParams | None
     ) -> types.ListPromptsResult:
-        found = prompts.visible_prompts(await self._actor(context))
-        return types.ListPromptsResult(prompts=found)
+        actor = await self._actor(context)
+        added = await plugin_prompts.visible_prompts(self.dispatcher, actor)
+        return types.ListPromptsResult(prompts=[*prompts.visible_prompts(actor), *added])
 
     async def get_prompt(
         self, context: Asking, params: types.GetPromptRequestParams
@@ -119,6 +120,8 @@ class Handlers:
         actor = await self._actor(context)
         arguments = params.arguments or {}
         paths: list[str] = []
+        if SEPARATOR in params.name:
+            return await plugin_prompts.get_prompt(self.dispatcher, actor, params.name, arguments)
         if prompts.needs_files(params.name, arguments):
             ref = arguments["task"].strip()
             store = self.dispatcher.executor.store
@@ -158,7 +161,8 @@ async def _call_tool(
     context: Asking,
     params: types.CallToolRequestParams,
 ) -> types.CallToolResult:
-    if params.name not in OPERATIONS and not is_tool_name(params.name):
+    # Plug-ins add operations, and mounts tools, that no list has.
+    if params.name not in OPERATIONS and SEPARATOR not in params.name:
         meant = argument_errors.nearest(params.name, list(OPERATIONS))
         raise MCPError(
             types.INVALID_PARAMS,

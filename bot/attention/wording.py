@@ -252,6 +252,16 @@ def _target_words(row: Trouble) -> Words:
     )
 
 
+def _plugin_words(row: Trouble) -> Words:
+    title = f"Hubbub turned the plug-in {row['subject']} off: {quotation(row['detail'])}"
+    return Words(
+        title,
+        f"Hubbub turned the plug-in {row['subject']} off, because its calls kept failing.",
+        "Tell its author, or let the operator update it. Then turn it on again.",
+        "warning",
+    )
+
+
 def _unreachable_words(row: Trouble) -> Words:
     title = f"{row['agent']} cannot be reached: {row['detail']}."
     return Words(
@@ -296,6 +306,7 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     "check_failed": _check_words,
     "agent_unreachable": _unreachable_words,
     "tool_parked": _tool_words,
+    "plugin_failing": _plugin_words,
     "flag_fell_back": _flag_words,
     "notification_dead": _dead_notification_words,
     "target_stopped": _target_words,

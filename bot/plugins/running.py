@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from importlib import import_module
 from typing import Any, TypeAlias
 
 import pluggy
@@ -29,6 +28,7 @@ from bot.plugins.sandbox.contract import (
     PluginCall,
     PluginResult,
 )
+from bot.plugins.sandbox.sandbox import Sandbox, default_folder
 from store.engine.transaction import Store, Tx
 from store.plugins import plugin_installations, plugins
 from store.tables.plugins import PluginInstallationRow, PluginRow
@@ -151,6 +151,18 @@ class Plugins:
         await self.refresh()
         return self._installed.get(name)
 
+    async def in_use(self, installation_id: int) -> list[tuple[Installed, PluginInstallationRow]]:
+        """The plug-ins that are on for an installation, each with how it is used."""
+        await self.refresh()
+        if not self._installed:
+            return []
+        rows = await self.store.read(lambda tx: plugin_installations.all_of(tx, installation_id))
+        return [
+            (self._installed[row["plugin"]], row)
+            for row in rows
+            if row["state"] == "on" and row["plugin"] in self._installed
+        ]
+
     async def call(
         self, installed: Installed, use: PluginInstallationRow, call: HookCall
     ) -> PluginResult:
@@ -242,10 +254,8 @@ async def _run(
 
 @cache
 def _sandbox() -> RunSandboxed:
-    """It is imported at its first use: a server without such plug-ins needs nothing of it."""
-    module = import_module("bot.plugins.sandbox.sandbox")
-    run: RunSandboxed = module.Sandbox(module.default_folder()).run
-    return run
+    """Its threads begin at the first use."""
+    return Sandbox(default_folder()).run
 
 
 # --- How calls end -------------------------------------------------------------------------------

@@ -330,6 +330,14 @@ def _flags(_: Dialect) -> str:
     )
 
 
+def _failing_plugins(_: Dialect) -> str:
+    return (
+        "SELECT u.plugin AS subject, NULL AS agent, u.changed_at AS since, "
+        f"u.why AS detail, {NO_FIGURES}, {NOWHERE}, {OF_NO_TASK} FROM plugin_installations u "
+        "WHERE u.installation_id = :i AND u.state = 'failing'"
+    )
+
+
 def _unreachable_agents(_: Dialect) -> str:
     return (
         "SELECT x.agent_id AS subject, x.agent_id AS agent, x.last_failure_at AS since, "
@@ -406,6 +414,7 @@ SOURCES: dict[str, Source] = {
     "check_failed": _checks,
     "agent_unreachable": _unreachable_agents,
     "tool_parked": _parked_tools,
+    "plugin_failing": _failing_plugins,
     "flag_fell_back": _flags,
     "notification_dead": _dead_notifications,
     "target_stopped": _stopped_targets,
@@ -419,6 +428,7 @@ OF_NO_REPOSITORY = (
         "move_code_reused",
         "budget_exhausted",
         "agent_unreachable",
+        "plugin_failing",
         "flag_fell_back",
     ),
     *("tool_parked", "notification_dead", "target_stopped"),

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from mcp.shared.exceptions import MCPError
+from mcp_types import TextContent
 
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.plugins import running
 from bot.plugins.package import Package
+from mcp_server import plugin_prompts
 from store.engine.transaction import Store
 from tests.support.plugin_packages import package
 from tests.support.plugins import PluginOffice
@@ -189,6 +192,10 @@ async def test_a_plug_in_that_keeps_failing_is_turned_off_and_others_go_on(
         "ZeroDivisionError: division by zero. A tech-lead can turn it on again."
     )
     assert (await office.call("other__say"))["result"] == {"said": ""}
+    [item] = (await office.call("list_attention"))["items"]
+    assert item["title"] == (
+        "Hubbub turned the plug-in echo off: “It raised ZeroDivisionError: division by zero”"
+    )
     [echo, other] = (await office.call("list_plugins"))["plugins"]
     assert (echo["state"], other["state"]) == ("failing", "on")
     await office.enable("echo")
@@ -290,3 +297,27 @@ async def test_a_panel_is_shown_when_it_is_asked_for(office: PluginOffice) -> No
         "get_plugin", plugin="echo", panel="x"
     )
     assert (await office.refused("get_plugin", plugin="nope")).startswith("unknown_plugin")
+
+
+async def test_a_strategy_is_a_prompt_beside_those_of_hubbub(office: PluginOffice) -> None:
+    code = (
+        b"import pluggy\nhook = pluggy.HookimplMarker('hubbub')\n"
+        b"@hook\ndef strategies():\n"
+        b"    return {'by_day': lambda hubbub, task: 'One a day: ' + task}\n"
+    )
+    adds = "{strategies: [{name: by_day, description: One sub-task for each day}]}"
+    await office.use(package(files={"echo.py": code}, adds=adds, entry="echo"))
+    agent = await office.agent("ada")
+    [listed] = await plugin_prompts.visible_prompts(office.dispatcher, agent.actor)
+    assert (listed.name, listed.title) == ("echo__by_day", "One sub-task for each day")
+    found = await plugin_prompts.get_prompt(
+        office.dispatcher, agent.actor, "echo__by_day", {"task": "acme/rocket#1"}
+    )
+    [message] = found.messages
+    assert isinstance(message.content, TextContent)
+    assert message.content.text.startswith("The plug-in echo wrote what follows. Nobody here")
+    assert message.content.text.endswith("One a day: acme/rocket#1")
+    observer = await office.agent("olaf", "observer")
+    assert await plugin_prompts.visible_prompts(office.dispatcher, observer.actor) == []
+    with pytest.raises(MCPError, match="There is no prompt 'echo__by_week'"):
+        await plugin_prompts.get_prompt(office.dispatcher, agent.actor, "echo__by_week", {})
