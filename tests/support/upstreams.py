@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from bot.tool_servers.openapi.servers import OpenApiServers
 from bot.tool_servers.operator_file import Process
 from mcp_server.upstreams.connecting import Opener
 from mcp_server.upstreams.servers import McpServers
+from store.mounts import mounts
 from tests.support.story import Workspace
 
 
@@ -83,3 +85,11 @@ async def reaching(workspace: Workspace, *trusted: str) -> AsyncIterator[Connect
         )
         yield connected
         await services.close()
+        await remove_mounts(workspace)
+
+
+async def remove_mounts(workspace: Workspace) -> None:
+    """Tests on one database see each other's servers in the loop that looks at them."""
+    i = workspace.installation.id
+    for row in await workspace.store.read(lambda tx: mounts.all_of(tx, i)):
+        await workspace.store.write(partial(mounts.remove, installation_id=i, mount_id=row["id"]))

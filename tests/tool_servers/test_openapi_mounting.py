@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import orjson
@@ -17,6 +16,7 @@ from store.mounts import mounts
 from tests.support.agent_endpoints import lead
 from tests.support.http_service import HttpService, document, http_service, json
 from tests.support.story import Workspace
+from tests.support.upstreams import remove_mounts
 
 KEY = {"auth": "query", "auth_name": "key", "secret": "k3y-of-ours-0123456789"}
 LIST = {
@@ -41,12 +41,7 @@ async def service(workspace: Workspace) -> AsyncIterator[HttpService]:
             outside=replace(shared.outside, tool_servers=Guarded(ByKind({"openapi": servers}))),
         )
         yield found
-        # Tests on one database see each other's servers in the loop that looks at them.
-        i = workspace.installation.id
-        for row in await workspace.store.read(lambda tx: mounts.all_of(tx, i)):
-            await workspace.store.write(
-                partial(mounts.remove, installation_id=i, mount_id=row["id"])
-            )
+        await remove_mounts(workspace)
         await servers.close()
 
 
@@ -97,6 +92,25 @@ async def test_a_service_is_added_by_its_document_and_its_tools_are_called(
     assert service.received[-1].target == f"/v1/pets?kind=dog&key={KEY['secret']}"
     rows = [await workspace.rows(f"SELECT * FROM {t}") for t in ("mounts", "audit", "mount_log")]
     assert KEY["secret"] not in str([made, seen, answer, rows])
+
+
+async def test_agents_find_and_call_the_tools_of_a_service(
+    workspace: Workspace, service: HttpService
+) -> None:
+    await add(workspace, service)
+    ada = await workspace.agent("ada")
+    (found,) = (await ada.call("find_tools", query="list pets", limit=1))["tools"]
+    assert found["name"] == "pets__listPets"
+    service.replies.append(json([{"name": "Rex"}]))
+    answer = await ada.call("call_tool", tool="pets__listPets", arguments={"kind": "dog"})
+    assert "Rex" in str(answer)
+    refused = await ada.refusal("call_tool", tool="pets__listPets", arguments={"kind": 1})
+    assert refused.code == "invalid_arguments"
+    assert "`kind` must be a text" in refused.message
+    service.replies.append(json({"message": "no such kind"}, 404))
+    answer = await ada.call("call_tool", tool="pets__listPets", arguments={"kind": "cat"})
+    assert "status 404 (Not Found)" in str(answer)
+    assert len([each for each in service.received if "/pets" in each.target]) == 2
 
 
 async def test_a_document_is_fetched_and_read_again(
