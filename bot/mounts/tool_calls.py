@@ -23,7 +23,7 @@ from store.engine import ids
 from store.engine.transaction import Tx
 from store.mounts import mounts, tool_calls, tools
 from store.tables.mounts import MountRow, ToolRow
-from store.tables.tool_calls import ToolCallRow
+from store.tables.tool_calls import TOOL_CALL, ToolCallRow
 from store.tasks import open_claims
 
 LARGEST_ARGUMENTS = 1_000_000
@@ -101,7 +101,7 @@ def _cache_key(tool: NamedTool, arguments: str) -> str:
 def _row(ctx: Context, tool: NamedTool, cost: int) -> ToolCallRow:
     return {
         "installation_id": ctx.installation_id,
-        "id": ids.new("x", ctx.now),
+        "id": ids.new(TOOL_CALL, ctx.now),
         "mount_id": tool.mount["id"],
         "tool": tool.row["name"],
         "caller": ctx.actor.name[:120],

@@ -1,12 +1,16 @@
 """What an account used, by day: counted in the background from its events and its agents."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.times import SECOND
+from store.engine import ids
 from store.engine.transaction import Store, Tx
+from store.tables.tenants import TenantCursorRow
+from store.tables.tool_calls import TOOL_CALL
 from store.tenants import usage_counts
+from store.tenants.usage_counts import CalledTool, Happened
 
 DAY = 86_400 * SECOND
 # Events and installations of one step.
@@ -25,7 +29,10 @@ COUNTED: Mapping[str, str] = {
 }
 # Counted from the totals of the agents.
 CALLS, BYTES = "calls", "bytes"
-NAMES = (CALLS, BYTES, *COUNTED.values())
+TOOL_CALLS = "tool_calls"
+NAMES = (CALLS, BYTES, *COUNTED.values(), TOOL_CALLS)
+# A call of a tool is committed so long after its id was made, at most.
+LATE = 60 * SECOND
 
 
 @dataclass(frozen=True)
@@ -53,30 +60,39 @@ async def count(store: Store, installation_id: int) -> None:
 
 async def _count_some(tx: Tx, installation_id: int) -> int:
     cursor = await usage_counts.lock_cursor(tx, installation_id)
-    head, today = await usage_counts.head(tx, installation_id), await tx.now() // DAY
+    head, now = await usage_counts.head(tx, installation_id), await tx.now()
+    here = (tx, installation_id)
     # Up to the head as it was read: what is committed meanwhile is for the next step.
-    happened = await usage_counts.events_between(tx, installation_id, cursor["seq"], head, EVENTS)
+    happened = await usage_counts.events_between(*here, cursor["seq"], head, EVENTS)
+    before = ids.first(TOOL_CALL, now - LATE)
+    called = await usage_counts.tool_calls_between(*here, cursor["tool_call"], before, EVENTS)
+    totals = await usage_counts.totals(*here)
+    counts = _by_day(happened, called)
+    counts[now // DAY][CALLS] += max(0, totals["calls"] - cursor["calls"])
+    counts[now // DAY][BYTES] += max(0, totals["stored_bytes"] - cursor["stored_bytes"])
+    for day, found in sorted(counts.items()):
+        await usage_counts.add(*here, day, +found)
+    moved: TenantCursorRow = {
+        "installation_id": installation_id,
+        # Without more events, the number may belong to a message or a row of the audit.
+        "seq": happened[-1]["seq"] if len(happened) == EVENTS else head,
+        "tool_call": called[-1]["id"] if called else cursor["tool_call"],
+        **totals,
+    }
+    await usage_counts.move_cursor(tx, moved)
+    return max(len(happened), len(called))
+
+
+def _by_day(
+    happened: Sequence[Happened], called: Sequence[CalledTool]
+) -> defaultdict[int, Counter[str]]:
     counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for each in happened:
         if each["kind"] in COUNTED:
             counts[each["at"] // DAY][COUNTED[each["kind"]]] += 1
-    totals = await usage_counts.totals(tx, installation_id)
-    counts[today][CALLS] += max(0, totals["calls"] - cursor["calls"])
-    counts[today][BYTES] += max(0, totals["stored_bytes"] - cursor["stored_bytes"])
-    for day, found in sorted(counts.items()):
-        await usage_counts.add(tx, installation_id, day, +found)
-    # Without more events, the number may belong to a message or a row of the audit.
-    seq = happened[-1]["seq"] if len(happened) == EVENTS else head
-    await usage_counts.move_cursor(
-        tx,
-        {
-            "installation_id": installation_id,
-            "seq": seq,
-            "calls": totals["calls"],
-            "stored_bytes": totals["stored_bytes"],
-        },
-    )
-    return len(happened)
+    for call in called:
+        counts[call["at"] // DAY][TOOL_CALLS] += 1
+    return counts
 
 
 async def report(tx: Tx, installation_id: int, first: int, last: int) -> list[DayOfUse]:

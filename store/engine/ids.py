@@ -17,6 +17,11 @@ def made_at(now: int) -> re.Pattern[str]:
     return re.compile(rf"[a-z]+_{prefix}[{ALPHABET}]{{8}}")
 
 
+def first(kind: str, at: int) -> str:
+    """The smallest id that could be made at a time."""
+    return f"{kind}_{''.join(PAIRS[(at << 40) >> shift & 1023] for shift in range(90, -1, -10))}"
+
+
 def new(kind: str, now: int) -> str:
     """`kind` is one letter; `now` in microseconds. 20 characters after the underscore."""
     number = (now << 40) | (next(MADE) % (1 << 24) << 16) | secrets.randbits(16)

@@ -31,12 +31,14 @@ class TenantCountRow(TypedDict):
 
 
 class TenantCursorRow(TypedDict):
-    """How far an installation is counted: its events, and the totals of its agents by then."""
+    """How far an installation is counted: its events, its calls of tools, its agents' totals."""
 
     installation_id: Annotated[int, KEY]
     seq: int
     calls: int
     stored_bytes: int
+    # The id of the last call of a tool that is counted.
+    tool_call: Annotated[str, Text(40)]
 
 
 TABLES = (

@@ -4,6 +4,9 @@ from typing import Annotated, TypedDict
 
 from store.tables.columns import KEY, SMALL, Default, Flag, Index, Json, Table, Text
 
+# The kind of the ids of calls.
+TOOL_CALL = "x"
+
 
 class ToolCallRow(TypedDict):
     """One call. `outcome`: `running`, `ok`, `tool_error`, or the code of the error."""

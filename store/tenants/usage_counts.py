@@ -7,12 +7,17 @@ from store.engine import sql
 from store.engine.transaction import Tx
 from store.tables.tenants import TenantCursorRow
 
-CURSOR = ("installation_id", "seq", "calls", "stored_bytes")
+CURSOR = ("installation_id", "seq", "calls", "stored_bytes", "tool_call")
 
 
 class Happened(TypedDict):
     seq: int
     kind: str
+    at: int
+
+
+class CalledTool(TypedDict):
+    id: str
     at: int
 
 
@@ -42,6 +47,7 @@ async def lock_cursor(tx: Tx, installation_id: int) -> TenantCursorRow:
         seq=0,
         calls=0,
         stored_bytes=0,
+        tool_call="",
     )
     row: TenantCursorRow | None = await tx.one(
         "SELECT * FROM tenant_cursors WHERE installation_id = :i FOR UPDATE", i=installation_id
@@ -52,8 +58,8 @@ async def lock_cursor(tx: Tx, installation_id: int) -> TenantCursorRow:
 
 async def move_cursor(tx: Tx, row: TenantCursorRow) -> None:
     await tx.run(
-        "UPDATE tenant_cursors SET seq = :seq, calls = :calls, stored_bytes = :stored_bytes "
-        "WHERE installation_id = :installation_id",
+        "UPDATE tenant_cursors SET seq = :seq, calls = :calls, stored_bytes = :stored_bytes, "
+        "tool_call = :tool_call WHERE installation_id = :installation_id",
         **row,
     )
 
@@ -72,6 +78,19 @@ async def events_between(
         i=installation_id,
         after=after,
         upto=upto,
+        n=limit,
+    )
+
+
+async def tool_calls_between(
+    tx: Tx, installation_id: int, after: str, before: str, limit: int
+) -> list[CalledTool]:
+    return await tx.all(
+        "SELECT id, at FROM tool_calls WHERE installation_id = :i AND id > :after "
+        "AND id < :before ORDER BY id LIMIT :n",
+        i=installation_id,
+        after=after,
+        before=before,
         n=limit,
     )
 

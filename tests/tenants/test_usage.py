@@ -6,6 +6,7 @@ import pytest
 
 from bot.identity.actors import Actor
 from bot.tenants import usage
+from store.engine import ids, sql
 from store.tenants import usage_counts
 from tests.support.story import Agent, Workspace
 
@@ -80,6 +81,36 @@ async def test_use_beyond_the_days_that_are_asked_for_is_left_out(workspace: Wor
     workspace.clock.forward(3 * 86_400)
     assert await counted(workspace, days=3) == {}
     assert await counted(workspace, days=4) != {}
+
+
+async def add_tool_call(workspace: Workspace) -> None:
+    now = workspace.clock()
+    row = {
+        "installation_id": workspace.installation.id,
+        "id": ids.new("x", now),
+        "mount_id": "h",
+        "tool": "t",
+        "caller": "ada",
+        "at": now,
+        "outcome": "ok",
+        "duration": 1,
+        "size": 1,
+        "cost": 0,
+    }
+    await workspace.store.write(lambda tx: tx.run(sql.insert("tool_calls", tuple(row)), **row))
+
+
+async def test_calls_of_tools_are_counted_a_minute_later(workspace: Workspace) -> None:
+    i = workspace.installation.id
+    for _ in range(3):
+        await add_tool_call(workspace)
+    await usage.count(workspace.store, i)
+    assert "tool_calls" not in str(await counted(workspace))
+    workspace.clock.forward(61)
+    for _ in range(2):
+        await usage.count(workspace.store, i)
+    ((_, counts),) = (await counted(workspace)).items()
+    assert counts["tool_calls"] == 3
 
 
 async def test_spend_is_shown_by_currency(workspace: Workspace) -> None:

@@ -20,5 +20,6 @@ CREATE TABLE IF NOT EXISTS tenant_cursors (
   seq BIGINT NOT NULL,
   calls BIGINT NOT NULL,
   stored_bytes BIGINT NOT NULL,
+  tool_call VARCHAR(40) NOT NULL,
   PRIMARY KEY (installation_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE={collation};
