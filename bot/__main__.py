@@ -43,6 +43,8 @@ tenant_commands = typer.Typer(no_args_is_help=True, help="The accounts on this s
 flag_commands = typer.Typer(help="Turn features on for some installations.", no_args_is_help=True)
 app.add_typer(flag_commands, name="flags", rich_help_panel=OPERATE)
 app.add_typer(tenant_commands, name="tenant", rich_help_panel=OPERATE)
+file_commands = typer.Typer(help="Attach, download and show files.", no_args_is_help=True)
+app.add_typer(file_commands, name="file", rich_help_panel=USE)
 notify_commands = typer.Typer(help="Tell people what needs them.", no_args_is_help=True)
 app.add_typer(notify_commands, name="notify", rich_help_panel=OPERATE)
 mount_commands = typer.Typer(help="Connect tool servers.", no_args_is_help=True)
@@ -399,6 +401,65 @@ def call_operation(
 
     given = call.arguments_of(arguments or [])
     output.say(output.pretty(call.call_operation(settings.load(), operation, given)))
+
+
+FileId = Annotated[str, typer.Argument(help="the file's id, as `file put` printed it")]
+
+
+@file_commands.command("put")
+def file_put(
+    path: Annotated[Path, typer.Argument(help="the file to attach")],
+    name: Annotated[str | None, typer.Option(help="another name than the file's own")] = None,
+) -> None:
+    """Attach a file, and print its id for `attachments`. It goes after a day without use."""
+    from bot.cli import file_commands as files
+
+    files.put(settings.load(), path, name)
+
+
+@file_commands.command("get")
+def file_get(
+    file_id: FileId,
+    output_path: Annotated[
+        Path | None, typer.Option("--output", "-o", help="where to write it")
+    ] = None,
+) -> None:
+    """Download a file."""
+    from bot.cli import file_commands as files
+
+    files.get(settings.load(), file_id, output_path)
+
+
+@file_commands.command("show")
+def file_show(
+    file_id: FileId,
+    *,
+    text: Annotated[bool, typer.Option("--text", help="the text in it")] = False,
+) -> None:
+    """Show what is known of a file, or its text."""
+    from bot.cli import file_commands as files
+
+    files.show(settings.load(), file_id, text=text)
+
+
+@file_commands.command("list")
+def file_list(
+    owner: Annotated[str | None, typer.Option(help="an agent's id or @login; yours")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List the files of an agent or a person. For people."""
+    from bot.cli import file_commands as files
+
+    files.list_files(settings.load(), owner, as_json=as_json)
+
+
+@file_commands.command("remove")
+def file_remove(file_id: FileId) -> None:
+    """Delete a file from everything that it is attached to. For people."""
+    from bot.cli import file_commands as files
+
+    files.remove(settings.load(), file_id)
 
 
 @app.command("login", rich_help_panel=USE)

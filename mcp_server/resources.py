@@ -36,6 +36,8 @@ class Resource:
     topics: tuple[str, ...]
     arguments: Callable[[Mapping[str, str]], Answer] = dict
     subject: Callable[[Answer], str] | None = None
+    # The content as bytes: its type, and base64. Without it, or if it is None, JSON is read.
+    content: Callable[[Any], tuple[str, str] | None] | None = None
 
     @property
     def is_template(self) -> bool:
@@ -89,6 +91,15 @@ RESOURCES = (
         arguments=lambda words: {"context_id": words["id"]},
         subject=lambda answer: str(answer["context"]["id"]),
     ),
+    Resource(
+        uri="hubbub://blob/{sha256}",
+        name="file",
+        description="An attached file up to 256 KiB; of a larger one, a link to download it.",
+        operation="get_attachment",
+        topics=(),
+        arguments=lambda words: {"attachment_id": words["sha256"], "inline": True},
+        content=lambda answer: answer.inline and (answer.inline.type, answer.inline.data),
+    ),
     BUDGET,
 )
 
@@ -136,7 +147,14 @@ def _refusal(uri: str, refused: Refused) -> MCPError:
 async def read(
     dispatcher: Dispatcher, context: Asking, actor: Actor, uri: str
 ) -> types.ReadResourceResult:
-    text = (await reply(dispatcher, context, actor, address(uri))).lean_json()
+    where = address(uri)
+    found = await reply(dispatcher, context, actor, where)
+    content = where.resource.content(found.answer) if where.resource.content else None
+    if content is not None:
+        kind, data = content
+        blob = types.BlobResourceContents(uri=uri, mime_type=kind, blob=data)
+        return types.ReadResourceResult(contents=[blob])
+    text = found.lean_json()
     return types.ReadResourceResult(
         contents=[types.TextResourceContents(uri=uri, mime_type=JSON, text=text)]
     )

@@ -9,12 +9,14 @@ from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
 from webhooks import (
     enrolment,
+    files,
     github,
     health,
     invitation_page,
     middleware,
     process_metrics,
     rest,
+    uploads,
     websocket,
 )
 from webhooks import login as login_routes
@@ -91,6 +93,8 @@ def _add_routes(app: web.Application) -> None:
     app.router.add_post("/api/v1/{operation}", rest.call)
     app.router.add_post("/enrol", enrolment.enrol)
     app.router.add_get("/ws", websocket.connect)
+    uploads.add_routes(app)
+    files.add_routes(app)
     app.router.add_get("/healthz", health.alive)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)

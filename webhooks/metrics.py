@@ -52,7 +52,12 @@ class Metrics:
             ["route"],
             registry=self.registry,
         )
-
+        self.file_bytes = Counter(
+            "hubbub_file_bytes_total",
+            "Bytes of attached files that were uploaded or downloaded over HTTP.",
+            ["direction"],
+            registry=self.registry,
+        )
         self.process = ProcessMetrics(self.registry)
 
     def count_delivery(self, event: str) -> None:

@@ -17,12 +17,13 @@ from bot.settings import Settings, WrongSettings
 # The values of these arguments are JSON, and all others are texts: a title may be 4711. This table
 # is here because it takes a second to load the operations.
 JSON_ARGUMENTS = """
-agents all approve arguments assignees at_least blocked_by cached_tokens capabilities checkpoint
-children comment_id comments compensate content context_ids create_labels days delete draft
-duplicate_ok edits expected_version expires_s fence files health history hold input_tokens inputs
-judge labels lease_s limit max_tokens minutes options output_tokens outputs part paths policy
-progress project quorum replace reply_to repositories resolve reviewers run_id runs settings
-snapshots start_line steps tasks tokens topics ttl_s version wait_s with_children
+agents all approve arguments assignees at_least attachments blocked_by cached_tokens capabilities
+checkpoint children comment_id comments compensate content context_ids create_labels days delete
+draft duplicate_ok edits expected_version expires_s fence files health history hold inline
+input_tokens inputs judge labels lease_s limit max_tokens minutes offset options output_tokens
+outputs part paths policy progress project quorum replace reply_to repositories resolve reviewers
+run_id runs settings size snapshots start_line steps tasks tokens topics ttl_s version wait_s
+with_children with_text
 """
 
 NOT_ACCEPTED = (

@@ -17,6 +17,7 @@ from bot.times import DAY
 from store import events
 from store.engine.transaction import Tx
 from store.events import LoggedEvent
+from store.files.attachments import attached_to
 from store.inbox import commands
 from store.messages import messages
 from store.mirror import pulls, relations
@@ -158,8 +159,15 @@ async def _read(tx: Tx, task: FullTask) -> _Read:
         gate=await card_gate.of_task(tx, task),
         plan=await _plan(tx, task),
         workflow=workflow,
+        files=await _files(tx, task),
     )
     return _Read(context, lease, pull)
+
+
+async def _files(tx: Tx, task: FullTask) -> list[str]:
+    """Their names only: everybody who reads the issue sees the card."""
+    found = await attached_to(tx, task["installation_id"], "task", [task["id"]])
+    return [each["name"] for each in found]
 
 
 async def _verdicts(tx: Tx, pull: PullRequestRow | None) -> list[Verdict]:
@@ -195,6 +203,7 @@ async def _result_context(tx: Tx, task: FullTask, pull: PullRequestRow | None) -
         merged=pull is not None and pull["merged_at"] is not None,
         run=await _run(tx, task),
         spend=await _spend(tx, task),
+        files=await _files(tx, task),
         messages=[each for each in shown if each["sent_at"] >= (task["ended_at"] or 0)],
     )
 

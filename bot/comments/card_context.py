@@ -46,6 +46,8 @@ class CardContext:
     plan: PlanProposalRow | None = None
     # Of which the task is a step or the parent.
     workflow: ShownWorkflow | None = None
+    # Names of the files that are attached to the task.
+    files: Sequence[str] = ()
     # The caps that are near or reached, of the task and of its holder.
     caps: Sequence[SpendHoldRow] = ()
     # The name under which the account shows cards.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bot import secret_formats
 from bot.comments import card_gate, cleaning
 from bot.comments.card_context import CardContext
 from bot.comments.replies import block_quote, lease_end
@@ -142,6 +143,13 @@ def spend(context: CardContext) -> list[str]:
         "Agents report it; Hubbub cannot check it."
         for each in context.spend
     ]
+
+
+def files(context: CardContext) -> list[str]:
+    if not context.files:
+        return []
+    names = ", ".join(code(secret_formats.mask(each)[0]) for each in context.files)
+    return [f"Files for agents and on the page: {names}."]
 
 
 def overlaps(context: CardContext) -> list[str]:

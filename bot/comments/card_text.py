@@ -94,6 +94,7 @@ def _open_task(task: FullTask, context: CardContext, details: CardDetails) -> li
         *card_parts.progress(task, context),
         *card_parts.spend(context),
         *card_parts.overlaps(context),
+        *card_parts.files(context),
     ]
     return [
         *_ownership(task, context, details.lease),
@@ -108,6 +109,7 @@ def _ended_task(task: FullTask, context: CardContext, details: CardDetails) -> l
         *card_parts.result(task, context),
         *card_runs.lines(context.run),
         *card_parts.spend(context),
+        *card_parts.files(context),
         f"**Next:** {next_step(task, context, details)}",
     ]
 

@@ -8,7 +8,7 @@ from functools import partial
 from bot.errors import Refused
 from bot.identity.keyring import Broken, Keys
 from store.engine.transaction import Store, Tx
-from store.files import blobs
+from store.files import attachments, blobs
 from store.tables.files import BlobChunkRow, BlobRow
 
 PURPOSE = "files"
@@ -60,16 +60,16 @@ def unreadable(exc: Broken) -> Refused:
 
 
 async def stream(
-    store: Store, keys: Keys, installation_id: int, blob_id: str, first: int, last: int
+    store: Store, keys: Keys, blob: tuple[int, str], first: int, last: int, while_: str = ""
 ) -> AsyncIterator[bytes]:
     """The chunks from `first` to `last`, each read in a transaction of its own.
 
-    Decrypting one takes a thread, so that other calls do not wait for it. It ends early if the
-    file is removed meanwhile. Raise Refused.
+    `blob`: its installation and id. Decrypting a chunk takes a thread, so that other calls do not
+    wait for it. It ends early if the file is removed meanwhile, or the attachment `while_`. Raise
+    Refused.
     """
     for part in range(first, last + 1):
-        work = partial(blobs.chunk, installation_id=installation_id, blob_id=blob_id, part=part)
-        row = await store.read(work)
+        row = await store.read(partial(_chunk, blob=blob, part=part, while_=while_))
         if row is None:
             return
         try:
@@ -78,10 +78,16 @@ async def stream(
             raise unreadable(exc) from exc
 
 
+async def _chunk(tx: Tx, blob: tuple[int, str], part: int, while_: str) -> BlobChunkRow | None:
+    if while_ and not await attachments.is_there(tx, blob[0], while_):
+        return None
+    return await blobs.chunk(tx, *blob, part)
+
+
 async def digest(store: Store, keys: Keys, installation_id: int, blob_id: str, chunks: int) -> str:
     """The SHA-256 of the stored chunks. Raise Refused."""
     found = hashlib.sha256()
-    parts = stream(store, keys, installation_id, blob_id, 0, chunks - 1)
+    parts = stream(store, keys, (installation_id, blob_id), 0, chunks - 1)
     async for part in parts:
         await asyncio.to_thread(found.update, part)
     return found.hexdigest()

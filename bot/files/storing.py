@@ -1,5 +1,6 @@
 """Storing files: a small one in one transaction, a large one chunk by chunk."""
 
+import asyncio
 import hashlib
 from functools import partial
 
@@ -7,6 +8,7 @@ from bot.errors import Refused
 from bot.files import chunks, file_types, media_facts, names
 from bot.files.chunks import CHUNK
 from bot.files.rules import KEEP_UNUSED, UPLOAD_S
+from bot.identity.actors import OPERATOR
 from bot.identity.keyring import Keys
 from bot.quotas import table
 from bot.quotas.file_rules import FileRules
@@ -26,7 +28,7 @@ async def count(tx: Tx, quota: Quota, installation_id: int, owner: str, size: in
     await usage.change(tx, installation_id, owner, size, 1)
     own = (await usage.of(tx, installation_id, owner))["size"]
     everybody = (await usage.of(tx, installation_id))["size"]
-    is_person = owner.startswith("@")
+    is_person = owner.startswith("@") or owner == OPERATOR
     for whose, most, used in (
         ("agent", None if is_person else quota.agent, own),
         ("installation", quota.installation, everybody),
@@ -45,12 +47,11 @@ async def store_small(
     installation_id: int,
     owner: str,
     name: str,
-    given_type: str,
     content: bytes,
 ) -> FullAttachment:
     """Store a file of one chunk. Raise Refused."""
     now = await tx.now()
-    found = file_types.find(content, name, given_type, whole=True)
+    found = file_types.find(content, name, "", whole=True)
     rules.check_family(found.family, found.type)
     await count(tx, quota, installation_id, owner, len(content))
     sha256 = hashlib.sha256(content).hexdigest()
@@ -106,7 +107,6 @@ async def begin_upload(
     installation_id: int,
     owner: str,
     name: str,
-    given_type: str,
     size: int,
     sha256: str | None,
 ) -> UploadRow:
@@ -118,7 +118,7 @@ async def begin_upload(
         "id": ids.new("b", now),
         "owner": owner,
         "name": names.clean(name),
-        "given_type": given_type[:120],
+        "given_type": "",
         "size": size,
         "digest": sha256,
         "received": 0,
@@ -135,7 +135,7 @@ async def add_chunk(store: Store, keys: Keys, row: UploadRow, start: int, conten
     Each chunk is a transaction, so other calls wait for one at most.
     """
     here = (row["installation_id"], row["id"])
-    sealed = chunks.seal(keys, *here, start // CHUNK, content)
+    sealed = await asyncio.to_thread(chunks.seal, keys, *here, start // CHUNK, content)
 
     async def work(tx: Tx) -> bool:
         # After a COMMIT whose answer was lost, the work runs again.
@@ -158,7 +158,7 @@ async def finish_upload(
     count_ = chunks.count(row["size"])
     sha256 = await chunks.digest(store, keys, *here, count_)
     head = b""
-    async for part in chunks.stream(store, keys, *here, 0, 0):
+    async for part in chunks.stream(store, keys, here, 0, 0):
         head = part
     found = file_types.find(head, row["name"], row["given_type"], whole=row["size"] <= CHUNK)
     try:

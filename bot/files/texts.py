@@ -51,7 +51,7 @@ class FileTexts:
 
     def _content(self, blob: BlobRow) -> AsyncIterator[bytes]:
         here = (blob["installation_id"], blob["id"])
-        return chunks.stream(self._store, self._keys, *here, 0, blob["chunks"] - 1)
+        return chunks.stream(self._store, self._keys, here, 0, blob["chunks"] - 1)
 
     async def _keep(self, blob: BlobRow, found: Extracted) -> None:
         """A process that dies in between leaves parts of a text, which the next one replaces."""

@@ -185,6 +185,11 @@ RULES: dict[str, Rule] = {
     "snapshot_contexts": _own(
         "tester", others="tech-lead", people="developer", is_=CONTEXT, narrows=True
     ),
+    # Files
+    "attach_file": _everything("tester", narrows=True),
+    "get_attachment": _own("observer", is_="files that it attached, or on what it may read"),
+    "list_attachments": PEOPLE,
+    "delete_attachment": Rule(None, None, None, people="tester"),
     # GitHub
     "github_create_issue": _everything("developer", narrows=True),
     "github_update_issue": _everything("developer", narrows=True),

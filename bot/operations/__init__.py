@@ -16,6 +16,9 @@ from bot.operations.agents import (
 from bot.operations.attention import needs, notification_targets
 from bot.operations.code import diffs, file_lists, files
 from bot.operations.contexts import context_snapshots, documents, listing, sharing
+from bot.operations.files import attaching
+from bot.operations.files import managing as file_managing
+from bot.operations.files import reading as file_reading
 from bot.operations.github import (
     boards,
     budget_history,
@@ -116,6 +119,10 @@ OPERATIONS: dict[str, Operation] = {
         listing.list_contexts,
         context_snapshots.restore_context,
         context_snapshots.snapshot_contexts,
+        attaching.attach_file,
+        file_reading.get_attachment,
+        file_managing.list_attachments,
+        file_managing.delete_attachment,
         issues.github_create_issue,
         issues.github_update_issue,
         comments.github_comment_issue,

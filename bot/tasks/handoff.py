@@ -12,6 +12,7 @@ from bot.pulls.review_verdicts import Verdict
 from bot.tasks import lookup
 from bot.times import stamp
 from store.engine.transaction import Tx
+from store.files.attachments import attached_to
 from store.messages import messages
 from store.mirror import pulls
 from store.outbox import write_history
@@ -57,6 +58,11 @@ class HandOff(BaseModel):
     files: list[str] = Field(
         [], description="files that its pull request changes, or paths that the holder named"
     )
+    attachments: list[str] = Field(
+        [],
+        description="names of files that are attached to the task",
+        exclude_if=lambda attachments: not attachments,
+    )
     changes_requested_by: list[str] = Field(
         [], description="whose requested changes stand", exclude_if=lambda names: not names
     )
@@ -94,6 +100,7 @@ async def of(tx: Tx, task: FullTask) -> HandOff | None:
         branch=task["branch"] or (pull["head_ref"] if pull else None),
         pull_request=task["pull_number"],
         files=await _files(tx, task, pull, last),
+        attachments=[each["name"] for each in await attached_to(tx, i, "task", [task["id"]])],
         messages=await _messages(tx, task),
         **await _open_review(tx, pull),
     )

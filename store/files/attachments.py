@@ -146,3 +146,8 @@ async def first_expired(tx: Tx, installation_id: int, now: int, limit: int) -> l
         now=now,
         n=limit,
     )
+
+
+async def is_there(tx: Tx, installation_id: int, attachment_id: str) -> bool:
+    q = "SELECT 1 AS yes FROM attachments WHERE installation_id = :i AND id = :a"
+    return await tx.one(q, i=installation_id, a=attachment_id) is not None

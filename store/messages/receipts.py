@@ -76,3 +76,19 @@ async def waiting(tx: Tx, installation_id: int, message_id: str) -> list[str]:
         m=message_id,
     )
     return [row["agent_id"] for row in rows]
+
+
+async def participating(
+    tx: Tx, installation_id: int, message_ids: Sequence[str], who: str
+) -> list[str]:
+    """Those of the messages that `who` sent or got, without those that were withdrawn."""
+    rows = await tx.all(
+        "SELECT m.id FROM messages m LEFT JOIN receipts r "
+        "ON r.installation_id = m.installation_id AND r.agent_id = :who AND r.message_id = m.id "
+        "WHERE m.installation_id = :i AND m.id IN :ids AND m.deleted_at IS NULL "
+        "AND (m.sender = :who OR r.message_id IS NOT NULL)",
+        i=installation_id,
+        ids=tuple(message_ids),
+        who=who,
+    )
+    return [row["id"] for row in rows]

@@ -29,6 +29,7 @@ class OpeningRow(ThreadText):
     has_pulls: int
     on_boards: int
     has_usage: int
+    has_files: int
     is_step: int
 
 
@@ -49,6 +50,7 @@ INDEXES = {
     "check_runs u": "ix_check_runs_head",
     "usage_sums y": "PRIMARY",
     "workflow_steps f": "ix_workflow_steps_task",
+    "attachment_uses x": "PRIMARY",
 }
 
 
@@ -80,6 +82,8 @@ OPENING = (
     "AND o.content_node_id = g.node_id) AS on_boards, "
     "EXISTS (SELECT 1 FROM usage_sums y WHERE y.installation_id = g.installation_id "
     "AND y.scope = 'task' AND y.subject = :t AND y.day = 0) AS has_usage, "
+    "EXISTS (SELECT 1 FROM attachment_uses x WHERE x.installation_id = g.installation_id "
+    "AND x.kind = 'task' AND x.subject = :t) AS has_files, "
     "EXISTS (SELECT 1 FROM workflow_steps f WHERE f.installation_id = g.installation_id "
     "AND f.task_id = :t) AS is_step "
     "FROM issues g WHERE g.installation_id = :i AND g.repository_id = :r AND g.number = :n "

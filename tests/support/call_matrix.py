@@ -111,6 +111,11 @@ FOREIGN: dict[str, Values] = {
     "context_id": lambda s: [s.id("c", n) for n in (1, 2, 3)],
     "context_ids": lambda s: [s.id("c", n) for n in (1, 2, 3)],
     "cursor": _cursors,
+    "attachment_id": lambda s: [s.id("f", 5)],
+    "attachments": lambda s: [[s.id("f", 5)]],
+    "attach_file.text": _words,
+    "base64": lambda _: ["AAEC"],
+    "sha256": lambda _: ["0" * 64],
     "delivery_id": lambda s: [s.id("d", 1)],
     "url": lambda s: [f"https://{s.word}.example.com/in"],
     "secret": lambda s: [s.word],
@@ -245,6 +250,8 @@ NUMBERS = frozenset(
         "progress",
         "start_line",
         "ttl_s",
+        "offset",
+        "size",
         "version",
         "wait_s",
         "latency_ms",
@@ -272,6 +279,7 @@ def _home(side: Side) -> dict[str, Any]:
     """By name, arguments that are right in the repository within reach."""
     return {
         "agent_id": ME,
+        "attachment_id": side.id("f", 6),
         "branch": side.branch,
         "body": "Plain words",
         "conclusion": "success",
@@ -336,6 +344,7 @@ MORE: dict[str, tuple[str, ...]] = {
 # Where the usual arguments are wrong.
 OWN: dict[str, Callable[[Side], dict[str, Any]]] = {
     "assign_task": lambda s: {"task": s.name(1), "agent_id": OTHER},
+    "attach_file": lambda _: {"name": "plain.txt", "text": "Plain words"},
     "gather_results": lambda s: {"tasks": [s.name(2)]},
     "get_workflow": lambda s: {"workflow": s.id("f", 0)},
     "cancel_workflow": lambda s: {"workflow": s.id("f", 0)},

@@ -5,6 +5,7 @@ from typing import Any
 
 from bot.agents import checkpoints
 from bot.contexts import encryption
+from bot.files import chunks
 from bot.github.git_objects import Entry
 from bot.identity.keyring import Keys
 from bot.kernel.event_kinds import KINDS
@@ -55,6 +56,7 @@ async def fill(tx: Tx, side: Side, keys: Keys) -> None:
     await _workflows(tx, side)
     await _messages(tx, side)
     await _contexts(tx, side, keys)
+    await _files(tx, side, keys)
     await _runs(tx, side)
     await _events(tx, side)
 
@@ -424,6 +426,26 @@ async def _messages(tx: Tx, side: Side) -> None:
                 seq=now + n,
                 expires_at=now + 86400 * SECOND,
             )
+
+
+async def _files(tx: Tx, side: Side, keys: Keys) -> None:
+    """A file of the other agent, on a task there, and one of ME, on nothing."""
+    content = side.text("content").encode()
+    for n, owner in {5: OTHER, 6: ME}.items():
+        blob_id, digest = side.id("b", n), hashlib.sha256(content + bytes([n])).hexdigest()
+        facts = {"size": len(content), "type": "text/plain"}
+        await insert(
+            tx, side, "blobs", id=blob_id, digest=digest, chunks=1, facts="{}",
+            text_state="untried", unused_since=None, **facts,
+        )  # fmt: skip
+        row = chunks.seal(keys, side.installation_id, blob_id, 0, content)
+        await insert(tx, side, "blob_chunks", **row)
+        await insert(
+            tx, side, "attachments", id=side.id("f", n), blob_id=blob_id, owner=owner,
+            expires_at=None, **facts,
+        )  # fmt: skip
+    on = {"kind": "task", "subject": side.id("t", 1), "attachment_id": side.id("f", 5)}
+    await insert(tx, side, "attachment_uses", **on)
 
 
 async def _contexts(tx: Tx, side: Side, keys: Keys) -> None:

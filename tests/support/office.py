@@ -6,9 +6,11 @@ from typing import Any
 
 from bot.background import expiry
 from bot.dispatch.dispatcher import Dispatcher
+from bot.files.texts import FileTexts
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
+from bot.kernel.outside import Outside
 from store.engine.transaction import Row, Store
 from store.tables.agents import Role
 from tests.support.story import Agent, Clock
@@ -18,7 +20,9 @@ class Office:
     """Agents that talk, without a GitHub; the clock goes on when told."""
 
     def __init__(self, store: Store, clock: Clock, installation_id: int) -> None:
-        self.dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))))
+        keys = Keys(secrets.token_hex(32))
+        shared = Shared(keys, outside=Outside(files=FileTexts(store, keys)))
+        self.dispatcher = Dispatcher(store, shared)
         self.store = store
         self.clock = clock
         self.installation_id = installation_id

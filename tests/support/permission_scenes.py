@@ -197,6 +197,12 @@ async def snapshots(s: Scene) -> Given:
     return {"snapshots": True}
 
 
+async def attached_file(s: Scene) -> Given:
+    """A file of the owner, on nothing."""
+    found = await s.owner.call("attach_file", name="notes.txt", text=s.name)
+    return {"attachment_id": found["file"]["id"]}
+
+
 async def update_context(s: Scene) -> Given:
     return {"context_id": await s.context(), "content": "y", "expected_version": 1}
 
@@ -442,6 +448,10 @@ SCENES: dict[str, Make] = {
     "list_contexts.snapshots": snapshots,
     "restore_context": restore,
     "snapshot_contexts": of("context_id", Scene.context),
+    "attach_file": fixed(name="notes.txt", text="x"),
+    "get_attachment": attached_file,
+    "list_attachments": fixed(),
+    "delete_attachment": attached_file,
     "github_create_issue": fixed(**R, title="New"),
     "github_update_issue": of("issue", free_issue, title="New"),
     "github_update_issue.held": of("issue", held_task, title="New"),

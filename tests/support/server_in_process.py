@@ -13,12 +13,14 @@ import aiohttp
 from aiohttp.test_utils import TestServer
 
 from bot.dispatch.dispatcher import Dispatcher
+from bot.files.texts import FileTexts
 from bot.identity.keyring import Keys
 from bot.identity.revocations import LOOK_EVERY_S
 from bot.identity.server_address import LOOPBACK
 from bot.identity.tokens import Tokens, Verifier
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
+from bot.kernel.outside import Outside
 from mcp_server import http
 from store.engine.transaction import Store
 from store.tables.agents import Role
@@ -138,7 +140,9 @@ async def serving(
     Servers with the same `keys` know the same tokens. `port`: where it listens, if not anywhere.
     `verifiers` check tokens of others. `mcp` handles /mcp.
     """
-    dispatcher = Dispatcher(store, Shared(keys or Keys(secrets.token_hex(32))))
+    known = keys or Keys(secrets.token_hex(32))
+    outside = Outside(files=FileTexts(store, known))
+    dispatcher = Dispatcher(store, Shared(known, outside=outside))
     tokens = Tokens(store, dispatcher.shared.keys, [addresses.audience], verifiers, look_every_s)
     problems: dict[str, str] = {}
     dead: dict[str, str] = {}

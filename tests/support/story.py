@@ -19,6 +19,7 @@ from bot.background.request_scheduler import Sender
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.fetch import backfill
+from bot.files.texts import FileTexts
 from bot.github.client import GitHub
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
@@ -27,6 +28,7 @@ from bot.inbox import worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel import event_kinds
 from bot.kernel.operation import Shared
+from bot.kernel.outside import Outside
 from bot.mirror import reads
 from bot.quotas import table
 from bot.quotas.rates import Rates
@@ -236,7 +238,9 @@ async def open_workspace(
         aiohttp.ClientSession() as session,
     ):
         # A cache has its own time, so `touched` remembers nothing, and every call is recorded.
-        dispatcher = Dispatcher(store, Shared(Keys(secrets.token_hex(32))), touched=TTLCache(1, 0))
+        keys = Keys(secrets.token_hex(32))
+        shared = Shared(keys, outside=Outside(files=FileTexts(store, keys)))
+        dispatcher = Dispatcher(store, shared, touched=TTLCache(1, 0))
         app = create_app(
             dispatcher,
             Tokens(store, dispatcher.shared.keys),

@@ -56,6 +56,7 @@ class Scene:
     fence: int
     context_id: str
     message_id: str
+    file_id: str
     write_id: str
     run_id: str
     tenant: Tenant
@@ -110,6 +111,7 @@ async def scene_of(
     (lead, me, ada), (mine, free, other) = agents, issues
     name = workspace.name(mine)
     context = await me.call("create_context", name="notes", content="The valve sticks.")
+    file = (await me.call("attach_file", name="notes.txt", text="It sticks."))["file"]["id"]
     sent = await ada.call("send_message", to="me", body="Which valve?", task=name)
     given = {"template": "fixer", "repository": "acme/rocket", "prompt": "Begin"}
     run = await lead.call("spawn_agent", **given)
@@ -142,6 +144,7 @@ async def scene_of(
         fence=fence,
         context_id=context["context"]["id"],
         message_id=sent["message_id"],
+        file_id=file,
         write_id=write["write_id"],
         run_id=run["run"]["run_id"],
         tenant=tenant,
@@ -350,6 +353,11 @@ CALLS: dict[str, Does] = {
     "list_contexts, snapshots": call("me", "list_contexts", limit=4, snapshots=True),
     "restore_context": call("me", "restore_context", context_id="$context_id", version=1),
     "snapshot_contexts": call("me", "snapshot_contexts", name="now", context_ids=["$context_id"]),
+    "attach_file": call("me", "attach_file", name="notes.txt", text="It moves."),
+    "attach_file, larger": call("me", "attach_file", name="notes.bin", size=1_000_000),
+    "get_attachment": call("me", "get_attachment", attachment_id="$file_id"),
+    "list_attachments": by_person("list_attachments", owner="me", limit=4),
+    "delete_attachment": by_person("delete_attachment", attachment_id="$file_id"),
     "github_create_issue": call(
         "me", "github_create_issue", repository="acme/rocket", title="Paint it"
     ),

@@ -23,6 +23,7 @@ TIMEOUT_S = 20.0
 MOST_ANSWER = 8 * 2**20
 # Files that one process of the server reads at once.
 AT_ONCE = 2
+TOO_LONG = "reading it takes longer than is allowed"
 Reader: TypeAlias = Literal["pdf", "docx", "html", "text"]
 READERS: Mapping[str, Reader] = {
     file_types.PDF: "pdf",
@@ -60,13 +61,16 @@ class Processes:
             if self._sandbox is None:
                 self._sandbox = await best_sandbox()
             process = await _start([*self._sandbox, *command(reader)])
+            feeding = asyncio.create_task(_feed(process, content))
             try:
                 async with asyncio.timeout(self.timeout_s):
-                    answer, _ = await asyncio.gather(_answer(process), _feed(process, content))
-                    status = await process.wait()
+                    answer = await _answer(process)
+                    status = 0 if answer is None else await process.wait()
             except TimeoutError:
-                return Extracted(None, "reading it takes longer than is allowed")
+                return Extracted(None, TOO_LONG)
             finally:
+                feeding.cancel()
+                await asyncio.gather(feeding, return_exceptions=True)
                 await _end(process)
         return _read(answer, status)
 
@@ -98,14 +102,14 @@ async def _feed(process: Process, content: AsyncIterator[bytes]) -> None:
     process.stdin.close()
 
 
-async def _answer(process: Process) -> bytes:
-    """What it writes. More than the limit is no answer."""
+async def _answer(process: Process) -> bytes | None:
+    """What it writes, or None if that is too much."""
     assert process.stdout is not None
     found = bytearray()
     while part := await process.stdout.read(65_536):
         found += part
         if len(found) > MOST_ANSWER:
-            return b""
+            return None
     return bytes(found)
 
 
@@ -115,11 +119,11 @@ async def _end(process: Process) -> None:
     await process.wait()
 
 
-def _read(answer: bytes, status: int) -> Extracted:
-    if status in (-signal.SIGXCPU, -signal.SIGKILL):
-        return Extracted(None, "reading it takes longer than is allowed")
+def _read(answer: bytes | None, status: int) -> Extracted:
+    if abs(status) % 128 in (signal.SIGXCPU, signal.SIGKILL):
+        return Extracted(None, TOO_LONG)
     try:
-        found = json.loads(answer)
+        found = json.loads(answer or b"")
         return Extracted(found["text"], found["note"])
     except (ValueError, KeyError, TypeError):
         return Extracted(None, "the program that reads files could not read it")

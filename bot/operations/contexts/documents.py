@@ -17,6 +17,8 @@ from bot.operations.contexts.views import (
     context_view,
     version_view,
 )
+from bot.operations.files import attaching
+from bot.operations.files.views import FileIds, files_on
 from bot.operations.tasks.access import visible_task
 from bot.times import from_now, stamp
 from store.contexts import contexts
@@ -34,6 +36,7 @@ async def create_context(
     content: Content,
     task: TaskRef | None = None,
     note: Remark = "",
+    attachments: FileIds = [],  # noqa: B006 - pydantic copies it
 ) -> CreatedContext:
     """Store a document of up to 1 MB. You and tech-leads can read it; share_context adds others."""
     bound = await visible_task(ctx, task) if task else None
@@ -58,8 +61,12 @@ async def create_context(
     await contexts.create(ctx.tx, row)
     await versions.add(ctx, row["id"], 1, made, note)
     new = await access.find(ctx, row["id"])
+    files = await attaching.check(ctx, attachments)
+    await attaching.attach(ctx, "context", row["id"], files)
     await access.record(ctx, new, "created", version=1)
-    return CreatedContext(context=context_view(new), readable_by=access.readers(new, []))
+    return CreatedContext(
+        context=context_view(new), readable_by=access.readers(new, []), attachments=files
+    )
 
 
 @operation()
@@ -69,6 +76,7 @@ async def update_context(
     content: Content,
     expected_version: Annotated[Number, Field(description="the newest version you read")],
     note: Remark = "",
+    attachments: FileIds = [],  # noqa: B006 - pydantic copies it
 ) -> OneContext:
     """Add a version after `expected_version`, which must be the newest.
 
@@ -84,8 +92,10 @@ async def update_context(
     made = contents.bytes_within_limit(content)
     new = await advance(ctx, row, expected_version)
     await versions.add(ctx, context_id, new["version"], made, note)
+    files = await attaching.check(ctx, attachments)
+    await attaching.attach(ctx, "context", context_id, files)
     await access.record(ctx, new, "updated", version=new["version"])
-    return OneContext(context=context_view(new))
+    return OneContext(context=context_view(new), attachments=files)
 
 
 async def advance(
@@ -151,6 +161,7 @@ async def get_context(
         content=content,
         broken=read.broken,
         history=[],
+        attachments=(await files_on(ctx, "context", [context_id]))[context_id],
     )
     return found if part is None else _part(found, part)
 

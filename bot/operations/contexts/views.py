@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from bot.contexts import access, contents
 from bot.contexts.access import Access, AccessibleContext
 from bot.kernel.operation import Answer
+from bot.operations.files.views import Files
 from bot.times import stamp
 from store.contexts.versions import VersionInfo
 from store.tables.contexts import ContextSnapshotRow
@@ -50,6 +51,7 @@ class OneContext(Answer):
     of_mirror = False
 
     context: About
+    attachments: Files = ()
 
 
 class CreatedContext(OneContext):

@@ -25,6 +25,7 @@ from bot.operations.messages.views import (
     letter_view,
     message_view,
     receipt_view,
+    with_files,
 )
 from bot.times import stamp
 from store.messages import dead_letters, mailbox, messages, receipts, stored_notices
@@ -88,7 +89,7 @@ async def get_messages(
     if thread_id is None and state in ("peek", "notices"):
         rows = _first_that_fit(await mailbox.first_unread(*me, limit))
         shown = [await letter_view(ctx, row) for row in rows]
-        shown = await consulted.with_hints(ctx, rows, shown)
+        shown = await with_files(ctx, await consulted.with_hints(ctx, rows, shown))
         past = await _past_notices(ctx, limit) if state == "notices" else []
         return Listed(messages=shown, unread=await mailbox.unread(*me), past_notices=past)
     return await _list_page(ctx, state, thread_id, decode(cursor) or NEWEST, limit)
@@ -122,7 +123,7 @@ async def _hand_out(ctx: Context, limit: int) -> Messages:
         )
         ctx.handovers.append(handover)
     shown = [await letter_view(ctx, {**row, "attempts": row["attempts"] + 1}) for row in rows]
-    shown = await consulted.with_hints(ctx, rows, shown)
+    shown = await with_files(ctx, await consulted.with_hints(ctx, rows, shown))
     found = await mailbox.counts(*me)
     # Those of this answer are hidden too, the last of all.
     hidden = found["hidden"] - len(rows)
@@ -153,7 +154,8 @@ async def _list_page(
     # In a thread, only those of the actor's own messages say something new.
     own = [row for row in page if row["sender"] == ctx.actor.name]
     receipts = await _receipts(ctx, page if thread_id is None else own)
-    shown = [await message_view(ctx, row, receipts.get(row["id"], [])) for row in page]
+    viewed = [await message_view(ctx, row, receipts.get(row["id"], [])) for row in page]
+    shown = await with_files(ctx, viewed)
     return Listed(
         messages=shown if thread_id is None else shown[::-1],
         unread=await mailbox.unread(*me),

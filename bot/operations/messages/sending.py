@@ -12,6 +12,8 @@ from bot.identity import permissions
 from bot.identity.actors import HOLDER
 from bot.kernel.operation import Context, Slash, TaskRef, operation
 from bot.messages import consultations, delivery
+from bot.operations.files import attaching
+from bot.operations.files.views import FileIds
 from bot.operations.messages import access, answers, consulted
 from bot.operations.messages.arguments import MessageId, Recipient
 from bot.operations.messages.views import (
@@ -24,6 +26,7 @@ from bot.tasks import lookup, publishing
 from bot.tasks.priorities import PRIORITIES, Priority
 from bot.times import SECOND
 from store.engine import ids
+from store.files import attachments as uses
 from store.messages import dead_letters, mailbox, messages, receipts
 from store.tables.messages import MessageRow
 from store.tasks import tasks
@@ -61,6 +64,7 @@ async def send_message(
         Literal["agents", "issue"],
         Field(description="issue: people also see it on the task's card"),
     ] = "agents",
+    attachments: FileIds = [],  # noqa: B006 - pydantic copies it
 ) -> Sent:
     """Send a message to an agent, a role, a capability or everybody."""
     await delivery.check_may_send(ctx.tx, ctx.actor, ctx.quotas)
@@ -79,6 +83,7 @@ async def send_message(
     if not question:
         free, full = await delivery.split_by_free_space(ctx.tx, ctx.installation_id, chosen)
     asked = await consulted.answered_by(ctx, reply_to, to, body)
+    files = await attaching.check(ctx, attachments)
     message_id = ids.new("m", ctx.now)
     # Hand-offs and cards repeat messages, so a secret would spread.
     text, secrets = secret_formats.mask(body)
@@ -101,6 +106,7 @@ async def send_message(
     if asked and asked.choice:
         free = []  # the asker gets the result, and no message for each vote
     await messages.send(ctx.tx, ctx.installation_id, row, free)
+    await attaching.attach(ctx, "message", message_id, files)
     await delivery.notify(ctx.tx, row, free, about["repository_id"] if about else None)
     await _show_on_card(ctx, row)
     posted = [await answers.post(ctx, question, text)] if question else []
@@ -212,6 +218,7 @@ async def delete_message(ctx: Context, message_id: MessageId) -> Deleted:
         await consulted.withdraw(ctx, message_id)
         waiting = await receipts.waiting(ctx.tx, ctx.installation_id, message_id)
         await messages.delete(ctx.tx, ctx.installation_id, message_id)
+        await uses.detach(ctx.tx, ctx.installation_id, "message", [message_id], ctx.now)
         await delivery.record_mailbox_change(ctx.tx, ctx.installation_id, waiting, ctx.actor.name)
         await _show_on_card(ctx, row)
     read = await receipts.read_by(ctx.tx, ctx.installation_id, message_id, MOST_RECEIPTS)

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Answer, Context, Notice
+from bot.operations.files.views import Files, files_on
 from bot.operations.github.writing import Queued
 from bot.operations.messages import access
 from bot.tasks import lookup
@@ -45,6 +46,7 @@ class Message(BaseModel):
     hint: str | None = Field(
         None, description="how to answer a question", exclude_if=lambda hint: hint is None
     )
+    attachments: Files = ()
     consultation: str | None = Field(
         None,
         description="what came of a question to several agents",
@@ -163,3 +165,12 @@ async def message_view(ctx: Context, row: MessageRow, receipts: Sequence[Receipt
         receipts=list(receipts),
         hint=ANSWER.format(row["sender"], row["id"]) if row["asked_in"] else None,
     )
+
+
+async def with_files(ctx: Context, shown: Sequence[Message]) -> list[Message]:
+    """The messages, with the files that are attached to them."""
+    found = await files_on(ctx, "message", [each.id for each in shown])
+    return [
+        each.model_copy(update={"attachments": found[each.id]}) if found[each.id] else each
+        for each in shown
+    ]

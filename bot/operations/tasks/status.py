@@ -9,6 +9,8 @@ from bot.contexts import contents
 from bot.errors import Refused
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Fence, Note
+from bot.operations.files import attaching
+from bot.operations.files.views import FileIds
 from bot.operations.github import clean_texts, open_pulls
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, repository_of
@@ -59,6 +61,7 @@ async def update_task_status(
     result: Annotated[str, Field(max_length=20_000, description="the outcome")] | None = None,
     question: Question | None = None,
     outputs: Outputs = None,
+    attachments: FileIds = [],  # noqa: B006 - pydantic copies it
 ) -> Reported:
     """Report how far you are.
 
@@ -75,6 +78,7 @@ async def update_task_status(
     texts, cleaned = clean_texts.for_card({"note": note, "result": result, "question": question})
     question = texts.pop("question", None)
     now = 100 if status == "completed" and progress is None else progress
+    await attaching.attach(ctx, "task", row["id"], await attaching.check(ctx, attachments))
     changes: Row = {**texts} if now is None else {**texts, "progress": now}
     after = row
     if changes:

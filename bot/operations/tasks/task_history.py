@@ -9,7 +9,7 @@ from bot.kernel.pagination import Cursor, Limit
 from bot.operations.agents.run_views import Run, run_view
 from bot.operations.github.linked_writes import LinkedWrite, with_links
 from bot.operations.messages import consulted
-from bot.operations.messages.views import Message, message_view
+from bot.operations.messages.views import Message, message_view, with_files
 from bot.operations.tasks.access import visible_task
 from bot.times import stamp
 from store import events
@@ -98,7 +98,7 @@ async def get_task_messages(ctx: Context, task: TaskRef) -> TaskMessages:
     """Return what agents and people wrote to each other about a task."""
     row = await visible_task(ctx, task)
     found = await messages.about_task(ctx.tx, ctx.installation_id, row["id"], MOST)
-    shown = [await message_view(ctx, each) for each in found]
+    shown = await with_files(ctx, [await message_view(ctx, each) for each in found])
     return TaskMessages(messages=await consulted.with_outcomes(ctx, shown))
 
 

@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.arguments import Label, Login, Title
+from bot.operations.files.views import files_on
 from bot.operations.github.texts import Text, judged_readings, text_view
 from bot.operations.tasks import planning, ready, spend_views, task_titles
 from bot.operations.tasks.access import visible_repository, visible_task
@@ -136,6 +137,9 @@ async def get_task(ctx: Context, task: TaskRef) -> TaskAndThread:
         step=await step_blocks.of_task(ctx, row) if issue and issue["is_step"] else None,
         issue=opening,
         comments=comments,
+        attachments=(await files_on(ctx, "task", [row["id"]]))[row["id"]]
+        if issue is None or issue["has_files"]
+        else [],
         reported_usage=await spend_views.of_task(ctx, row["id"])
         if issue and issue["has_usage"]
         else [],

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot.kernel.operation import Answer
 from bot.kernel.sentences import shorten
+from bot.operations.files.views import Files
 from bot.operations.github.texts import Text
 from bot.operations.github.writing import Queued
 from bot.operations.tasks.related import Around
@@ -122,6 +123,7 @@ class TaskAndThread(OneTask):
     )
     issue: Text | None = None
     comments: list[Text] = Field([], description="the newest comments, in order of time")
+    attachments: Files = ()
     reported_usage: list[Used] = Field(
         [], description=NOT_CHECKED, exclude_if=lambda reported: not reported
     )

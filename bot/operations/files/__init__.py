@@ -1,0 +1,1 @@
+"""The operations with files that are attached to messages, contexts and tasks."""

@@ -1,0 +1,153 @@
+"""Types, names and facts of files, by their content. Nothing here needs a database."""
+
+import pytest
+
+from bot.files import file_types, media_facts, names
+from bot.files.extraction import worker
+from tests.support.sample_files import document, docx, pdf, png, wav
+
+BOMB = (
+    '<!DOCTYPE w:document [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+    + document("&b;")
+)
+
+# The content, the name, what is found, and whether a note says that it differs.
+TYPES = (
+    (png(), "chart.png", "image/png", False),
+    (png(), "chart.pdf", "image/png", True),
+    (png(), "chart", "image/png", False),
+    (b"\x7fELF\x02\x01\x01" + b"\0" * 60, "notes.txt", "application/x-executable", True),
+    (b"MZ\x90\0" + b"\0" * 60, "invoice.pdf", "application/x-msdownload", True),
+    (b"#!/bin/sh\nrm -rf /\n", "readme.md", "text/x-script", True),
+    (pdf("Hello"), "a.pdf", "application/pdf", False),
+    (docx(document("Hi")), "a.docx", file_types.DOCX, False),
+    (docx(document("Hi")), "a.txt", file_types.DOCX, True),
+    (b"PK\x03\x04" + b"\0" * 30, "a.zip", "application/zip", False),
+    (b"name,age\nAda,36\n", "a.csv", "text/csv", False),
+    (b'{"a": 1}', "a.json", "application/json", False),
+    (b"{a: 1", "a.json", "text/plain", True),
+    (b"<!doctype html><title>x</title>", "a.png", "text/html", True),
+    (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "a.svg", "image/svg+xml", False),
+    ("Grüße\n".encode("utf-16"), "a.txt", "text/plain", False),
+    ("Grüße\n".encode("latin-1"), "a.txt", "text/plain", False),
+    (b"a\0b\0c", "a.txt", "application/octet-stream", True),
+    (wav(), "a.wav", "audio/wav", False),
+    (b"RIFF\0\0\0\0WEBPVP8 ", "a.webp", "image/webp", False),
+    (b"", "a.txt", "application/x-empty", True),
+    (bytes(range(256)), "a.bin", "application/octet-stream", False),
+)
+
+
+@pytest.mark.parametrize(("content", "name", "expected", "has_note"), TYPES)
+def test_a_file_has_the_type_of_its_content(
+    content: bytes,
+    name: str,
+    expected: str,
+    has_note: bool,  # noqa: FBT001
+) -> None:
+    found = file_types.find(content, name, "", whole=True)
+    assert (found.type, found.note is not None) == (expected, has_note)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\temp\\report.pdf", "report.pdf"),
+        ("invoice\u202efdp.exe", "invoicefdp.exe"),
+        ("a\r\nSet-Cookie: x=1.txt", "aSet-Cookie_ x=1.txt"),
+        ("tab\tand\0nul.txt", "tabandnul.txt"),
+        ('"quoted" <b>.html', "_quoted_ _b_.html"),
+        ("..", "file"),
+        ("/", "file"),
+        ("CON.txt", "_CON.txt"),
+        ("x" * 300 + ".pdf", "x" * 196 + ".pdf"),
+        ("\ud800", "file"),
+        ("Résumé 履歴.pdf", "Résumé 履歴.pdf"),
+    ],
+)
+def test_a_name_keeps_only_what_is_harmless(given: str, expected: str) -> None:
+    assert names.clean(given) == expected
+
+
+def test_a_name_cannot_end_its_header() -> None:
+    found = names.header_value('é"; x=\r\n.txt')
+    assert found.isascii()
+    assert found == (
+        "attachment; filename=\"___ x___.txt\"; filename*=UTF-8''%C3%A9%22%3B%20x%3D%0D%0A.txt"
+    )
+
+
+def test_facts_of_images_and_sounds_come_from_their_first_bytes() -> None:
+    jpeg = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08\x00\x05\x00\x07"
+    mvhd = b"\0\0\0\x1cmvhd" + b"\0" * 12 + (1000).to_bytes(4, "big") + (2500).to_bytes(4, "big")
+    mp4 = b"\0\0\0\x08ftyp" + (8 + len(mvhd)).to_bytes(4, "big") + b"moov" + mvhd
+    assert media_facts.find(png(30, 20), "image/png", 99) == {"width": 30, "height": 20}
+    assert media_facts.find(b"GIF89a\x03\0\x04\0", "image/gif", 99) == {"width": 3, "height": 4}
+    assert media_facts.find(jpeg, "image/jpeg", 99) == {"width": 7, "height": 5}
+    assert media_facts.find(wav(3), "audio/wav", 99_999) == {"duration_s": 3.0}
+    assert media_facts.find(mp4, "video/mp4", 99) == {"duration_s": 2.5}
+
+
+@pytest.mark.parametrize("kind", media_facts.READERS)
+def test_facts_of_a_broken_file_are_left_out(kind: str) -> None:
+    for content in (b"", b"\0" * 64, b"\xff" * 64, bytes(range(64))):
+        found = media_facts.find(content, kind, 64)
+        assert all(0 < value <= media_facts.MOST_SECONDS for value in found.values())
+
+
+def read(kind: str, content: bytes) -> tuple[object, object]:
+    found = worker.read(kind, content)
+    return found["text"], found["note"]
+
+
+def test_texts_are_read_out_of_documents() -> None:
+    page = "<head><title>t</title></head><body><p>One <b>two</b><script>x()</script><li>Three"
+    assert read("pdf", pdf("Hello from page")) == ("Hello from page\n\n", None)
+    assert read("docx", docx(document("First", "Second &amp; last"))) == (
+        "First\nSecond & last\n",
+        None,
+    )
+    assert read("html", page.encode()) == ("One two\nThree", None)
+    assert read("text", "Grüße\x07\0".encode("utf-16")) == ("Grüße", None)
+    assert read("text", "Grüße".encode("cp1252")) == ("Grüße", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "why"),
+    [
+        ("pdf", b"%PDF-1.7\ngarbage", "the PDF file is broken"),
+        ("pdf", pdf("Secret", password="s3cret"), "the PDF file is encrypted"),
+        ("pdf", pdf("Half of it")[:200], "the PDF file is broken"),
+        ("pdf", pdf(), "there is no text in it"),
+        ("pdf", b"", "the PDF file is broken"),
+        ("docx", b"PK\x03\x04garbage", "the document is broken or encrypted"),
+        ("docx", docx(BOMB), "the document defines XML entities, which are not accepted"),
+        ("docx", docx("<a>" * 300), "the document is nested more than 256 deep"),
+        ("docx", docx(" " * (41 * 2**20)), "the document's text has more than 40 MiB unpacked"),
+        ("docx", docx("not xml"), "the document's XML is broken"),
+        ("text", b"", "there is no text in it"),
+        ("text", b"\0\0\0", "there is no text in it"),
+        ("html", b"<script>only()</script>", "there is no text in it"),
+    ],
+)
+def test_a_file_that_cannot_be_read_has_no_text_and_says_why(
+    kind: str, content: bytes, why: str
+) -> None:
+    text, note = read(kind, content)
+    assert text is None
+    assert str(note).startswith(why)
+
+
+def test_a_long_document_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "MOST_PAGES", 2)
+    assert read("pdf", pdf("page", pages=3)) == (
+        "page\n\npage\n\n",
+        "the text of the first 2 of 3 pages",
+    )
+    text, note = read("text", b"x" * 1_100_000)
+    assert (len(str(text)), note) == (1_000_000, "the first 1000000 characters of the text")
+
+
+def test_a_nested_page_of_html_is_read_without_recursion() -> None:
+    assert read("html", b"<div>" * 50_000 + b"deep")[0] == "deep"

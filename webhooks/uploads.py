@@ -1,0 +1,155 @@
+"""`PUT /files/upload/…`: uploads of files by short-lived addresses, which can be resumed."""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from bot.errors import Refused
+from bot.files import links, storing
+from bot.files.chunks import CHUNK
+from bot.operations.files.views import file_view
+from store.engine.transaction import Tx
+from store.files import uploads
+from store.tables.files import UploadRow
+from webhooks.app_keys import DISPATCHER, METRICS
+from webhooks.file_streams import STREAMS
+
+RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
+# How long the sender may be silent, in seconds.
+SILENT_S = 30.0
+OFFSET = "Upload-Offset"
+
+
+@dataclass
+class _Progress:
+    """What is stored, and what has arrived after it. `skip`: bytes that are stored already."""
+
+    row: UploadRow
+    received: int
+    skip: int
+    waiting: bytearray = field(default_factory=bytearray)
+
+    def add(self, part: bytes) -> None:
+        """Raise Refused if more comes than was announced."""
+        dropped = min(self.skip, len(part))
+        self.skip -= dropped
+        self.waiting += part[dropped:]
+        if self.received + len(self.waiting) > self.row["size"]:
+            raise Refused(
+                "too_large",
+                f"attach_file was told that the file has {self.row['size']} bytes, and more came.",
+            )
+
+    @property
+    def is_last(self) -> bool:
+        return self.received + len(self.waiting) == self.row["size"]
+
+
+def add_routes(app: web.Application) -> None:
+    app.router.add_get("/files/upload/{address}", show)
+    app.router.add_put("/files/upload/{address}", receive)
+    app.router.add_post("/files/upload/{address}", receive)
+
+
+async def show(request: web.Request) -> web.Response:
+    row = await _upload(request)
+    return _progress(row, row["received"])
+
+
+def _progress(row: UploadRow, received: int) -> web.Response:
+    answer = {"received": received, "size": row["size"], "chunk": CHUNK}
+    return web.json_response(answer, headers={OFFSET: str(received), "Cache-Control": "no-store"})
+
+
+async def receive(request: web.Request) -> web.Response:
+    """Store what comes, chunk by chunk. What a broken connection leaves can be gone on from."""
+    row = await _upload(request)
+    progress = _Progress(row, row["received"], _already_stored(request, row))
+    with request.app[STREAMS].one(request.match_info["address"]):
+        await _store_body(request, progress)
+        if progress.received < row["size"]:
+            return _progress(row, progress.received)
+        dispatcher = request.app[DISPATCHER]
+        shared = dispatcher.shared
+        found = await storing.finish_upload(dispatcher.store, shared.keys, shared.files, row)
+    answer = {"received": row["size"], "file": file_view(found).model_dump(mode="json")}
+    return web.json_response(answer, status=201, headers={OFFSET: str(row["size"])})
+
+
+async def _upload(request: web.Request) -> UploadRow:
+    """Raise Refused."""
+    store, keys = request.app[DISPATCHER].store, request.app[DISPATCHER].shared.keys
+
+    async def work(tx: Tx) -> UploadRow | None:
+        link = links.read(keys, links.UPLOAD, request.match_info["address"], await tx.now())
+        return await uploads.get(tx, link.installation_id, link.id)
+
+    row = await store.read(work)
+    if row is None:
+        raise Refused(
+            "unknown_attachment",
+            "This upload is finished, or it expired. list_attachments shows the files that people "
+            "have; agents call attach_file again.",
+        )
+    return row
+
+
+def _already_stored(request: web.Request, row: UploadRow) -> int:
+    """How many bytes at the beginning of the body are stored. Raise Refused if some lack."""
+    given = request.headers.get("Content-Range")
+    found = RANGE.fullmatch(given) if given else None
+    if given and (found is None or int(found[3]) != row["size"]):
+        raise Refused(
+            "bad_request",
+            f"Content-Range is {given!r}. Write bytes first-last/{row['size']}, as in "
+            f"bytes {row['received']}-{row['size'] - 1}/{row['size']}.",
+        )
+    start = int(found[1]) if found else 0
+    if start > row["received"]:
+        raise Refused(
+            "bad_request",
+            f"{row['received']} bytes are stored, so send the bytes from {row['received']} on, not "
+            f"from {start}.",
+            received=row["received"],
+        )
+    return row["received"] - start
+
+
+async def _store_body(request: web.Request, progress: _Progress) -> None:
+    """Raise Refused."""
+    parts = request.content.iter_any()
+    while True:
+        try:
+            async with asyncio.timeout(SILENT_S):
+                part = await anext(parts, b"")
+        except TimeoutError as exc:
+            raise Refused(
+                "request_timeout",
+                f"Nothing came for {SILENT_S:g} s. {progress.received} bytes are stored: go on "
+                "from there.",
+                received=progress.received,
+            ) from exc
+        progress.add(part)
+        while len(progress.waiting) >= CHUNK:
+            await _store(request, progress, CHUNK)
+        if not part:
+            break
+    if progress.waiting and progress.is_last:
+        await _store(request, progress, len(progress.waiting))
+
+
+async def _store(request: web.Request, progress: _Progress, size: int) -> None:
+    """Store one chunk. Raise Refused if another request sends the same file."""
+    dispatcher = request.app[DISPATCHER]
+    content = bytes(progress.waiting[:size])
+    row, keys = progress.row, dispatcher.shared.keys
+    if not await storing.add_chunk(dispatcher.store, keys, row, progress.received, content):
+        raise Refused(
+            "bad_request",
+            "Another request sends the same file. GET this address says how much is stored.",
+        )
+    request.app[METRICS].file_bytes.labels("up").inc(size)
+    progress.received += size
+    del progress.waiting[:size]
