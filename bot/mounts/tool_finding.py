@@ -52,10 +52,9 @@ async def find(tx: Tx, actor: Actor, name: str) -> NamedTool:
 
 async def _row(tx: Tx, mount: MountRow, shown: str) -> ToolRow | None:
     here = (tx, mount["installation_id"], mount["id"])
+    # People may write a name as the server does, also one that no model's interface takes.
     if row := await tools.get(*here, shown):
-        # A name that does not fit has another public one.
-        fits = tool_names.public_name(mount["name"], shown) == f"{mount['name']}__{shown}"
-        return row if fits else None
+        return row
     real = tool_names.real_name(mount["name"], shown, await tool_lookup.names(*here))
     return await tools.get(*here, real) if real else None
 

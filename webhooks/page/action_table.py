@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from bot.identity.actors import ROLES
 from bot.tasks.priorities import PRIORITIES
 
 Kind: TypeAlias = Literal["line", "text", "choice", "secret"]
@@ -47,6 +48,21 @@ CREDENTIAL = (
     Field("secret", "Secret", "secret"),
     Field("token_url", "For oauth: address of tokens"),
     Field("scope", "For oauth: scope"),
+)
+TOOL, CHANGE = ("tool",), ("tool", "hash")
+# What is left empty stays as it is.
+POLICY = (
+    Field("policy.role", "Lowest role", "choice", ("", *ROLES)),
+    Field("policy.calls_a_minute", "Calls a minute, of all together"),
+    Field("policy.calls_a_day", "Calls a day, of all together"),
+    Field("policy.price", "Price of a call"),
+    Field("policy.cost_a_day", "Highest cost a day"),
+    Field("policy.timeout_s", "Time-out, in seconds"),
+    Field("policy.cache_s", "Keep answers for so many seconds, if it only reads"),
+    Field("policy.max_bytes", "Longest result"),
+    Field("policy.retries", "Attempts after a failure that may have had an effect"),
+    Field("policy.fallback", "Server with the same tool, if this one is away"),
+    Field("policy.capabilities", "Capabilities, with commas"),
 )
 PRIORITY = Field("priority", "Priority", "choice", PRIORITIES, required=True)
 
@@ -147,6 +163,15 @@ ACTIONS: dict[str, Action] = {
     "remove-mount": Action(
         "Remove the server", "manage_mount", {"action": "remove"}, MOUNT, is_dangerous=True
     ),
+    "accept-tool": Action("Accept the change", "manage_tool", {"action": "accept"}, CHANGE),
+    "reject-tool": Action(
+        "Reject the change", "manage_tool", {"action": "reject"}, CHANGE, is_dangerous=True
+    ),
+    "park-tool": Action("Park the tool", "manage_tool", {"action": "park"}, TOOL),
+    "unpark-tool": Action("Unpark the tool", "manage_tool", {"action": "unpark"}, TOOL),
+    "pin-tool": Action("Pin the tool", "manage_tool", {"action": "pin"}, TOOL),
+    "unpin-tool": Action("Unpin the tool", "manage_tool", {"action": "unpin"}, TOOL),
+    "set-tool": Action("Change the policy", "manage_tool", {"action": "set"}, TOOL, POLICY),
     "start-workflow": Action(
         "Start the workflow",
         "start_workflow",

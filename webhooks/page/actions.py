@@ -56,7 +56,7 @@ async def ask(visit: Visit, menu: Menu) -> web.Response:
 
 async def act(visit: Visit, menu: Menu) -> web.Response:
     """The preview; or, with the token of a preview, the operation itself."""
-    sent = await _read(visit.request)
+    sent = await read_fields(visit.request)
     form, token = await _form(visit, sent), sent.get("token")
     if token is None:
         return await _preview(visit, menu, form)
@@ -97,18 +97,32 @@ async def _form(visit: Visit, sent: dict[str, str]) -> Form:
     own = {each: texts[each] for each in texts if not each.startswith(workflow_inputs.PREFIX)}
     given = {
         **action.given,
-        **{each: _value(each, text) for each, text in own.items()},
+        **_nest({each: _value(each, text) for each, text in own.items()}),
         **workflow_inputs.arguments(inputs, texts),
     }
     return Form(name, action, given, back if is_local(back) else visit.link(), texts, fields)
 
 
+def _nest(given: dict[str, Any]) -> dict[str, Any]:
+    """A field `policy.role` fills in the part `role` of the argument `policy`."""
+    made: dict[str, Any] = {}
+    for name, value in given.items():
+        argument, dot, part = name.partition(".")
+        if dot:
+            made.setdefault(argument, {})[part] = value
+        else:
+            made[name] = value
+    return made
+
+
 def _value(name: str, text: str) -> Any:
     """A number stays a text if it is not one, so that the operation refuses it."""
+    if name == "policy.capabilities":
+        return [each.strip() for each in text.split(",") if each.strip()]
     return int(text) if name == "version" and text.isdecimal() and len(text) < 10 else text
 
 
-async def _read(request: web.Request) -> dict[str, str]:
+async def read_fields(request: web.Request) -> dict[str, str]:
     """The fields of the form. Raise Refused."""
     body = await request.app[BODIES].read(request, LARGEST)
     try:

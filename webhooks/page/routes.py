@@ -32,6 +32,7 @@ from webhooks.page.views import (
     overview,
     task,
     tasks,
+    tool,
     tool_servers,
     usage,
     workflows,
@@ -59,6 +60,7 @@ class Page:
         return f"{self.view.__name__}.html"
 
 
+TOOL = Page("tools/{tool}", tool.tool, "Tool", in_menu=False)
 EDIT = Page("workflows/edit", builder.builder, "New workflow", in_menu=False)
 PAGES = (
     Page("", overview.overview, "Overview"),
@@ -87,6 +89,7 @@ PAGES = (
     Page("tasks/{task}", task.task, "Task", in_menu=False),
     Page("tasks/{owner}/{repository}/{number}", task.task, "Task", in_menu=False),
     Page("contexts/{context}", contexts.context, "Context", in_menu=False),
+    TOOL,
     Page("tool-servers/{mount}", tool_servers.tool_server, "Tool server", in_menu=False),
     Page("deliveries/{guid}", deliveries.delivery, "Delivery", in_menu=False),
 )
@@ -101,6 +104,8 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post(f"{ACCOUNTS}/{{account}}/do/{{action}}", _action(actions.act, menu))
     address = f"{ACCOUNTS}/{{account}}/workflows/edit"
     app.router.add_post(address, _handler(EDIT, menu, builder.change))
+    address = f"{ACCOUNTS}/{{account}}/{TOOL.path}"
+    app.router.add_post(address, _handler(TOOL, menu, tool.try_tool))
     app[updates.STREAMS] = updates.Streams()
     app[shared_answers.SHARED] = shared_answers.new_cache()
     # The answer to HEAD must have no body, and a stream is nothing else.

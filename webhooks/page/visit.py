@@ -63,10 +63,12 @@ class Visit:
         dispatcher = self.request.app[DISPATCHER]
         return await dispatcher.reply(self.actor, operation, given, key, self.caller, agreed)
 
-    async def run(self, operation: str, given: dict[str, Any], key: str, agreed: str) -> Answer:
+    async def run(
+        self, operation: str, given: dict[str, Any], key: str, agreed: str | None
+    ) -> Answer:
         """Run an operation that changes something, once for its key. Raise Refused.
 
-        `agreed`: the digest of the effects that the preview showed.
+        `agreed`: the digest of the effects that the preview showed, if there was one.
         """
         answer: Answer = (await self._reply(operation, given, key, agreed)).answer
         return answer

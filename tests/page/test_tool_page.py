@@ -1,0 +1,64 @@
+"""The page of a tool: the change that waits, the policy, and the bench to try it."""
+
+import html
+import re
+
+from tests.support.login import LoginServer
+from tests.support.page import HERE, confirm, hidden, signed_in, text_of
+from tests.support.tool_desk import ToolDesk, spec, text
+
+T = "linear__create_issue"
+
+
+async def desk_of(server: LoginServer) -> ToolDesk:
+    workspace = server.workspace
+    desk = ToolDesk(workspace.dispatcher, workspace.clock, workspace.installation.id)
+    await desk.mount("linear", spec("create_issue"))
+    return desk
+
+
+def button(page: str, name: str) -> str:
+    (found,) = re.findall(rf'href="([^"]*/do/{name}\?[^"]*)"', page)
+    return html.unescape(found)
+
+
+async def test_a_person_reads_the_difference_and_accepts_it(server: LoginServer) -> None:
+    desk, browser = await desk_of(server), await signed_in(server)
+    await desk.relist("linear", spec("create_issue", description="Now <b>other</b> words."))
+    listed = await text_of(browser, f"{HERE}/tool-servers/linear")
+    assert f'href="{HERE}/tools/{T}"' in listed
+    page = await text_of(browser, f"{HERE}/tools/{T}")
+    for words in ("parked", "Only its words or hints change.", "Now &lt;b&gt;other&lt;/b&gt;"):
+        assert words in page, words
+    await confirm(browser, button(page, "accept-tool"))
+    row = await desk.tool("linear", "create_issue")
+    assert (row["state"], row["accepted_by"], row["version"]) == ("active", "@octocat", 2)
+
+
+async def test_a_person_changes_the_policy_and_pins_the_tool(server: LoginServer) -> None:
+    desk, browser = await desk_of(server), await signed_in(server)
+    page = await text_of(browser, f"{HERE}/tools/{T}")
+    fields = {"policy.role": "tester", "policy.timeout_s": "5", "policy.capabilities": "a, b"}
+    await confirm(browser, f"{HERE}/do/set-tool", tool=T, **fields)
+    await confirm(browser, button(page, "pin-tool"))
+    row = await desk.tool("linear", "create_issue")
+    assert row["pinned"] == 1
+    assert row["policy"] == {"role": "tester", "timeout_s": 5, "capabilities": ["a", "b"]}
+
+
+async def test_a_person_tries_the_tool_once_for_each_form(server: LoginServer) -> None:
+    desk, browser = await desk_of(server), await signed_in(server)
+    desk.servers.answers[T] = [text("Made <i>LIN-1</i>.")]
+    sent = hidden(await text_of(browser, f"{HERE}/tools/{T}"))
+    given = {"argument.title": "Leak", "argument.count": "2"}
+    for _ in range(2):
+        page = await browser.open(f"{HERE}/tools/{T}", "POST", **sent, **given)
+        assert page.status == 200, page.text
+        assert "Made &lt;i&gt;LIN-1&lt;/i&gt;." in page.text
+    assert desk.servers.calls == [("linear", "create_issue", {"title": "Leak", "count": 2})]
+    wrong = hidden(page.text) | {"argument.count": "many"}
+    page = await browser.open(f"{HERE}/tools/{T}", "POST", **wrong)
+    assert "`title` is missing" in html.unescape(page.text)
+    page = await browser.open(f"{HERE}/tools/{T}", "POST", **given, token="x", key="0" * 32)
+    assert page.status == 400
+    assert len(desk.servers.calls) == 1
