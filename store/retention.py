@@ -37,6 +37,7 @@ GROWING = {
     "events": ("seq", "at"),
     "verdicts": ("write_id", "at"),
     "endpoint_turns": ("delivery_id", "at"),
+    "protocol_contexts": ("task_id", "at"),
     "usage_reports": ("id", "at"),
     "agent_runs": ("id", "ended_at"),
     "check_runs": ("id", "completed_at"),

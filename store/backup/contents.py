@@ -177,6 +177,7 @@ CONTENTS: dict[str, Content] = {
         "people said where agents are reached; the addresses stay encrypted with the main secret"
     ),
     "endpoint_deliveries": Whole("what was not delivered to agents yet"),
+    "protocol_contexts": Whole("so that clients of A2A go on in their contexts"),
     "endpoint_turns": Whole("so that a run with a model goes on where it was"),
     "requests": Whole("so that a call that is repeated with its key is done once"),
     "facts": Part(

@@ -74,7 +74,25 @@ class EndpointTurnRow(TypedDict):
     at: int
 
 
+class ProtocolContextRow(TypedDict):
+    """The context in which a client of A2A made a task. Without one, it is the task's id."""
+
+    installation_id: Annotated[int, KEY]
+    task_id: Annotated[str, KEY, Text(40)]
+    # Whose context it is: other callers have their own names.
+    owner: Annotated[str, Text(120)]
+    context_id: Annotated[str, Text(200)]
+    # The request key of the message that made it.
+    message: Annotated[str, Text(60)]
+    at: int
+
+
 TABLES = (
+    Table(
+        "protocol_contexts",
+        ProtocolContextRow,
+        Index("ix_protocol_contexts_context", "installation_id", "owner", "context_id", "at"),
+    ),
     Table(
         "agent_endpoints",
         AgentEndpointRow,

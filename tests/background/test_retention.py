@@ -15,6 +15,7 @@ from store.engine.transaction import Tx
 from store.mounts import mount_log, tool_calls
 from store.notifications import notifications
 from store.plugins import plugin_installations
+from store.protocols import protocol_contexts
 from store.retention import GROWING, SETTLED, drop_leases
 from store.tables import TABLES
 from tests.support.agent_endpoints import lead, set_endpoint
@@ -83,6 +84,7 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     await workspace.store.write(partial(add_notification, workspace=workspace))
     await workspace.store.write(partial(add_log_of_mount, workspace=workspace))
     await workspace.store.write(partial(add_lines_of_plugin, workspace=workspace))
+    await workspace.store.write(partial(add_context_of_client, workspace=workspace))
     await drop_delivery(workspace)
     for table in (*SETTLED.keys() - {"usage_sums"}, "events", "audit"):
         assert await count(workspace, table) > 0, table
@@ -105,6 +107,11 @@ async def add_log_of_mount(tx: Tx, workspace: Workspace) -> None:
     await mount_log.add(tx, workspace.installation.id, "mount", now, "info", "Connected.")
     here = (tx, workspace.installation.id)
     await tool_calls.keep_answer(*here, "key", ("mount", "tool"), now + 1, {})
+
+
+async def add_context_of_client(tx: Tx, workspace: Workspace) -> None:
+    here = (tx, workspace.installation.id)
+    await protocol_contexts.add(*here, "client", "chat", "a2a-key", "t_1")
 
 
 async def add_lines_of_plugin(tx: Tx, workspace: Workspace) -> None:

@@ -239,6 +239,32 @@ async def test_push_notifications_and_tasks_of_others_are_refused(house: House) 
                 await client.get_task(GetTaskRequest(id=unknown))
 
 
+async def test_a_context_of_the_client_keeps_its_tasks_together(house: House) -> None:
+    other = await house.token("other")
+    async with sdk_client(house.surface.url, await house.token(), streaming=False) as client:
+        where = {"repository": house.repository}
+        first = await send(client, "Repair it", where, context_id="chat-7", message_id="a")
+        assert first.context_id == "chat-7"
+        again = await send(client, "Repair it", where, context_id="chat-7", message_id="a")
+        assert again.id == first.id
+        await house.workspace.settle()
+        open_still = await send(client, "And oil it", context_id="chat-7")
+        assert open_still.id == first.id
+        await client.cancel_task(CancelTaskRequest(id=first.id))
+        await house.workspace.settle()
+        second = await send(client, "Paint it", context_id="chat-7")
+        assert (second.context_id, second.id != first.id) == ("chat-7", True)
+        listed = (await client.list_tasks(ListTasksRequest(context_id="chat-7"))).tasks
+        assert [each.id for each in listed] == [second.id, first.id]
+        assert {each.context_id for each in listed} == {"chat-7"}
+        with pytest.raises(InvalidParamsError):
+            await send(client, "Paint it", task_id=second.id, context_id="chat-8")
+    async with sdk_client(house.surface.url, other, streaming=False) as client:
+        assert not (await client.list_tasks(ListTasksRequest(context_id="chat-7"))).tasks
+        seen = await client.get_task(GetTaskRequest(id=second.id))
+        assert seen.context_id == second.id
+
+
 @ON_SQLITE
 async def test_an_agent_by_mcp_does_the_task_of_a_client_by_a2a(house: House) -> None:
     path = f"/a2a/repositories/{house.repository}"

@@ -34,9 +34,10 @@ async def follow(
         if task["status"]["state"] in ends | states.TERMINAL:
             return
         known = list(tasks.artifacts_of(answer))
+        context = tasks.context_of(answer)
         while not (waiters.stopping or session.request.app[TOKENS].has_ended(actor)):
             page = await follower.next_page(PAGE, PING_S)
-            for each in await _updates(session, task_id, page, known):
+            for each in await _updates(session, task_id, context, page, known):
                 yield each
                 if updates.ends(each, ends):
                     return
@@ -44,7 +45,9 @@ async def follow(
                 yield None
 
 
-async def _updates(session: Session, task_id: str, page: Page, known: list[Values]) -> list[Values]:
+async def _updates(
+    session: Session, task_id: str, context: str, page: Page, known: list[Values]
+) -> list[Values]:
     """The updates of a page of events. `known`: the artifacts that were sent, which it changes."""
     found: list[Values] = []
     makes = [each["kind"] in updates.MAKE_ARTIFACTS for each in page.events]
@@ -52,13 +55,14 @@ async def _updates(session: Session, task_id: str, page: Page, known: list[Value
     if page.missed or any(makes):
         answer = await session.task(task_id)
         now = tasks.artifacts_of(answer)
-        made = updates.artifact_updates(task_id, known, now)
+        made = updates.artifact_updates(task_id, context, known, now)
         known[:] = now
         if page.missed:
-            found.append(updates.status_update(task_id, tasks.status_of(answer["task"])))
+            status = tasks.status_of(answer["task"], context)
+            found.append(updates.status_update(task_id, context, status))
     for event, makes_artifacts in zip(page.events, makes, strict=True):
         if makes_artifacts:  # the artifacts of a page come before what made the first of them
             found, made = found + made, []
-        if update := updates.of_event(event_view(event), task_id):
+        if update := updates.of_event(event_view(event), task_id, context):
             found.append(update)
     return found + made

@@ -48,7 +48,11 @@ async def begin(session: Session, params: requests.SendMessage) -> Values:
     call = await _call_for(session, sent)
     answer: Values = await session.call(call.operation, call.arguments, call.key)
     if call.operation == "create_task":
-        return {"task": tasks.of_answer(answer)}
+        context = sent.message.context_id
+        if context is not None:
+            # If the process ends before this, a repeat of the message does it.
+            await session.add_to(context, call.key, answer["task"]["id"])
+        return {"task": tasks.of_answer({**answer, "context": context})}
     about = call.arguments.get("task") or call.arguments.get("issue")
     if about is not None:
         return {"task": tasks.of_answer(await session.task(about))}
@@ -59,23 +63,27 @@ async def _call_for(session: Session, sent: Sent) -> Call:
     message = sent.message
     if (ref := message.task_id) is not None:
         found = await session.task(ref)
+        sending.check_context(sent, tasks.context_of(found))
         return sending.to_task(sent, found["task"], by_person=session.actor.is_person)
     if sent.is_in_thread:
         return sending.to_agents(sent, sent.recipient or await _other(session, sent))
-    if message.context_id is not None and (known := await _known_task(session, sent)):
-        return sending.to_task(sent, known["task"], by_person=session.actor.is_person)
+    if message.context_id is not None:
+        return await _in_context(session, sent, message.context_id)
     if sent.recipient is not None:
         return sending.to_agents(sent, sent.recipient)
     return sending.new_task(sent)
 
 
-async def _known_task(session: Session, sent: Sent) -> Values | None:
-    try:
-        return await session.task(sent.message.context_id or "")
-    except RpcError as exc:
-        if exc.code == errors.TASK_NOT_FOUND:
-            return None
-        raise
+async def _in_context(session: Session, sent: Sent, context: str) -> Call:
+    """For the newest task of the context, which may be named after its first task; or a new one."""
+    made = await session.tasks_of(context, PAGE)
+    before = await session.known_task(made[0][0] if made else context)
+    is_repeat = any(message == sent.key for _, message in made)
+    if before and not is_repeat and not sending.has_ended(before["task"]):
+        return sending.to_task(sent, before["task"], by_person=session.actor.is_person)
+    if sent.recipient is not None:
+        return sending.to_agents(sent, sent.recipient)
+    return sending.new_task(sent, before["task"]["repository"] if before else None)
 
 
 async def _other(session: Session, sent: Sent) -> str:
@@ -111,10 +119,11 @@ async def list_all(session: Session, params: requests.ListTasks) -> Values:
     if params.status is not None and params.status not in states.ALL:
         raise errors.invalid("status", f"must be one of {', '.join(sorted(states.ALL))}")
     found, following = await _page(session, params, size)
+    contexts = await session.contexts([each["id"] for each in found])
     shown = [
-        await _list_entry(session, params, task)
+        await _list_entry(session, params, task, contexts.get(task["id"]))
         for task in found
-        if _is_wanted(params, tasks.status_of(task)["state"], task)
+        if _is_wanted(params, tasks.state_of(task), task)
     ]
     return {
         "tasks": shown,
@@ -129,12 +138,10 @@ async def _page(
     session: Session, params: requests.ListTasks, size: int
 ) -> tuple[list[dict[str, Any]], str | None]:
     if params.context_id is not None:
-        try:
-            return [(await session.task(params.context_id))["task"]], None
-        except RpcError as exc:
-            if exc.code == errors.TASK_NOT_FOUND:
-                return [], None
-            raise
+        ids = [each for each, _ in await session.tasks_of(params.context_id, size)]
+        first = [] if params.context_id in ids else [params.context_id]
+        found = [await session.known_task(each) for each in [*ids, *first][:size]]
+        return [each["task"] for each in found if each], None
     state = LISTED.get(params.status, "none") if params.status else "any"
     if state == "none":
         return [], None
@@ -158,10 +165,12 @@ def _is_wanted(params: requests.ListTasks, state: str, task: Values) -> bool:
         raise errors.invalid("statusTimestampAfter", "must be a time in ISO 8601") from exc
 
 
-async def _list_entry(session: Session, params: requests.ListTasks, task: Values) -> Values:
+async def _list_entry(
+    session: Session, params: requests.ListTasks, task: Values, context: str | None
+) -> Values:
     """With history and artifacts only if the caller asks for them, as each costs a read."""
     if not params.include_artifacts and not params.history_length:
-        return tasks.of_answer({"task": task}, artifacts=False)
+        return tasks.of_answer({"task": task, "context": context}, artifacts=False)
     found = await session.task(task["id"])
     return tasks.of_answer(
         found, params.history_length or 0, artifacts=bool(params.include_artifacts)
@@ -171,7 +180,7 @@ async def _list_entry(session: Session, params: requests.ListTasks, task: Values
 async def cancel(session: Session, params: requests.OneTask) -> Values:
     """By whoever may decide about tasks, or by who made a task that nobody has claimed."""
     task = (await session.task(params.id))["task"]
-    if tasks.status_of(task)["state"] in states.TERMINAL:
+    if sending.has_ended(task):
         raise RpcError(
             errors.NOT_CANCELABLE,
             f"The task is {task['state']} already.",

@@ -1,6 +1,6 @@
 """Who calls a method of A2A, and the operations that it calls for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.protocols.a2a import errors
 from bot.protocols.a2a.errors import RpcError
+from store.protocols import protocol_contexts
 from webhooks.addresses import ADDRESSES
 from webhooks.app_keys import ACTOR, DISPATCHER
 from webhooks.disconnects import is_gone
@@ -52,12 +53,52 @@ class Session:
     async def task(self, ref: str) -> dict[str, Any]:
         """The answer of `get_task`. Raise RpcError."""
         try:
-            return await self.call("get_task", {"task": ref})
+            found = await self.call("get_task", {"task": ref})
         except RpcError as exc:
             if exc.code != errors.INVALID_PARAMS:
                 raise
             # An id of another shape is of no task.
             raise RpcError(errors.TASK_NOT_FOUND, exc.message, exc.fields) from exc
+        task_id = found["task"]["id"]
+        context = (await self.contexts([task_id])).get(task_id)
+        return {**found, "context": context, "outputs": await self._outputs(found)}
+
+    async def known_task(self, ref: str) -> dict[str, Any] | None:
+        """None if there is no such task, or the caller may not see it. Raise RpcError."""
+        try:
+            return await self.task(ref)
+        except RpcError as exc:
+            if exc.code == errors.TASK_NOT_FOUND:
+                return None
+            raise
+
+    async def _outputs(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """What a completed step of a workflow gave, if the caller may read it."""
+        step = found.get("step")
+        if found["task"]["state"] != "completed" or not step or not step.get("context"):
+            return {}
+        try:
+            read = await self.call("get_context", {"context_id": step["context"]})
+        except RpcError:
+            return {}
+        match read["content"]:
+            case {"outputs": dict(outputs)}:
+                return dict(outputs.get(step["step"]) or {})
+        return {}
+
+    async def contexts(self, task_ids: Sequence[str]) -> dict[str, str]:
+        """The contexts in which the caller made some of the tasks."""
+        here = (self.actor.installation_id, self.actor.name, task_ids)
+        return await self.dispatcher.store.read(lambda tx: protocol_contexts.of_tasks(tx, *here))
+
+    async def tasks_of(self, context: str, limit: int) -> list[tuple[str, str]]:
+        """The tasks that the caller made in a context, the newest first, with their messages."""
+        here = (self.actor.installation_id, self.actor.name, context, limit)
+        return await self.dispatcher.store.read(lambda tx: protocol_contexts.newest(tx, *here))
+
+    async def add_to(self, context: str, message: str, task_id: str) -> None:
+        here = (self.actor.installation_id, self.actor.name, context, message, task_id)
+        await self.dispatcher.store.write(lambda tx: protocol_contexts.add(tx, *here))
 
     @property
     def is_gone(self) -> bool:

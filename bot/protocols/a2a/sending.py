@@ -122,21 +122,23 @@ def _part_text(part: Part, place: str) -> str:
     raise invalid(place, "has no text, url or data")
 
 
-def check_context(sent: Sent, task: Values) -> None:
+def has_ended(task: Values) -> bool:
+    return states.of_task(task["state"], asks=False) in states.TERMINAL
+
+
+def check_context(sent: Sent, context: str) -> None:
     """Raise RpcError if the message names another context than that of its task (3.4.3)."""
-    context = sent.message.context_id
-    if context is not None and context != task["id"]:
-        raise invalid("message.contextId", f"is not that of the task, {task['id']}")
+    if sent.message.context_id not in (None, context):
+        raise invalid("message.contextId", f"is not that of the task, {context}")
 
 
 def to_task(sent: Sent, task: Values, *, by_person: bool) -> Call:
     """Raise RpcError if the task has ended."""
-    check_context(sent, task)
-    if states.of_task(task["state"], asks=False) in states.TERMINAL:
+    if has_ended(task):
         raise RpcError(
             errors.UNSUPPORTED,
-            f"The task is {task['state']}, so it takes no messages. Send one without taskId and "
-            "contextId to make a new task.",
+            f"The task is {task['state']}, so it takes no messages. Send one without taskId to "
+            "make a new task in the same context.",
             metadata={"taskId": task["id"]},
         )
     who = sent.more.get("to") or _reader(task)
@@ -166,22 +168,18 @@ def to_agents(sent: Sent, to: str) -> Call:
     if sent.is_in_thread:
         arguments["reply_to"] = sent.message.context_id
     elif sent.message.context_id is not None:
-        raise unknown_context()
+        raise invalid(
+            "message.contextId", "is no thread: a message to agents has the context of its thread"
+        )
     return Call("send_message", arguments, sent.key)
 
 
-def unknown_context() -> RpcError:
-    return invalid(
-        "message.contextId",
-        "is no task or thread that you can see. Leave it out: the answer has a new one",
-    )
+def new_task(sent: Sent, repository: str | None = None) -> Call:
+    """Raise RpcError if nothing says in which repository.
 
-
-def new_task(sent: Sent) -> Call:
-    """Raise RpcError if nothing says in which repository, or the context cannot be kept (3.4.1)."""
-    if sent.message.context_id is not None:
-        raise unknown_context()
-    where = sent.more.get("repository") or sent.tenant
+    `repository`: that of the task before it in the same context.
+    """
+    where = sent.more.get("repository") or sent.tenant or repository
     if where is None:
         raise invalid(
             "metadata.hubbub.repository",

@@ -16,11 +16,11 @@ def of_answer(answer: Values, history: int | None = None, *, artifacts: bool = T
 
     `history`: at most so many texts. None: all that the answer has.
     """
-    task = answer["task"]
+    task, context = answer["task"], context_of(answer)
     found: dict[str, Any] = {
         "id": task["id"],
-        "contextId": task["id"],
-        "status": status_of(task),
+        "contextId": context,
+        "status": status_of(task, context),
         "metadata": {"hubbub": _metadata(task, answer)},
     }
     if artifacts and (made := artifacts_of(answer)):
@@ -30,11 +30,20 @@ def of_answer(answer: Values, history: int | None = None, *, artifacts: bool = T
     return found
 
 
-def status_of(task: Values) -> Values:
-    state = states.of_task(task["state"], asks=bool(task.get("question")))
-    status = {"state": state, "timestamp": task["updated_at"]}
+def context_of(answer: Values) -> str:
+    """The context in which the caller made the task, or else the task's id."""
+    return str(answer.get("context") or answer["task"]["id"])
+
+
+def state_of(task: Values) -> str:
+    return states.of_task(task["state"], asks=bool(task.get("question")))
+
+
+def status_of(task: Values, context: str) -> Values:
+    status = {"state": state_of(task), "timestamp": task["updated_at"]}
     if text := _status_text(task):
-        status["message"] = agent_message(task["id"], f"{task['id']} {task['updated_at']}", text)
+        message_id = f"{task['id']} {task['updated_at']}"
+        status["message"] = agent_message(context, task["id"], message_id, text)
     return status
 
 
@@ -51,11 +60,11 @@ def _status_text(task: Values) -> str:
     return str(task.get("note") or "")
 
 
-def agent_message(context: str, message_id: str, text: str) -> Values:
+def agent_message(context: str, task_id: str, message_id: str, text: str) -> Values:
     return {
         "messageId": message_id,
         "contextId": context,
-        "taskId": context,
+        "taskId": task_id,
         "role": "ROLE_AGENT",
         "parts": [{"text": text, "mediaType": MARKDOWN}],
     }
@@ -108,17 +117,17 @@ def _history(answer: Values, most: int | None) -> list[Values]:
     opening = [answer["issue"]] if answer.get("issue") else []
     texts = [each for each in (*opening, *answer.get("comments", ())) if each["text"]]
     shown = texts if most is None else texts[-most:]
-    return [_history_message(answer["task"]["id"], each) for each in shown]
+    return [_history_message(answer, each) for each in shown]
 
 
-def _history_message(task_id: str, text: Values) -> Values:
+def _history_message(answer: Values, text: Values) -> Values:
     """`trusted` false: nobody with write access wrote it, so nothing in it counts."""
     is_agent = text["association"] == "AGENT"
     said = {"author": text["author"], "trusted": text["trusted"], "at": text["written_at"]}
     return {
         "messageId": f"github {text['id']}",
-        "contextId": task_id,
-        "taskId": task_id,
+        "contextId": context_of(answer),
+        "taskId": answer["task"]["id"],
         "role": "ROLE_AGENT" if is_agent else "ROLE_USER",
         "parts": [{"text": text["text"], "mediaType": MARKDOWN}],
         "metadata": {"hubbub": said},

@@ -38,7 +38,7 @@ class _Known(dict[str, Any]):
         return "somebody" if key != "progress" else "?"
 
 
-def of_event(event: Values, context: str) -> Values | None:
+def of_event(event: Values, task_id: str, context: str) -> Values | None:
     """The status update of an event as `wait_for_events` shows it. None: it changes no status."""
     if event["kind"] not in AFTER:
         return None
@@ -50,13 +50,19 @@ def of_event(event: Values, context: str) -> Values | None:
     status = {
         "state": state,
         "timestamp": event["at"],
-        "message": tasks.agent_message(context, f"{context} {event['kind']} {event['at']}", text),
+        "message": tasks.agent_message(
+            context, task_id, f"{task_id} {event['kind']} {event['at']}", text
+        ),
     }
-    return status_update(context, status, {"event": event["kind"], "actor": event["actor"]})
+    return status_update(
+        task_id, context, status, {"event": event["kind"], "actor": event["actor"]}
+    )
 
 
-def status_update(context: str, status: Values, about: Values | None = None) -> Values:
-    update: dict[str, Any] = {"taskId": context, "contextId": context, "status": status}
+def status_update(
+    task_id: str, context: str, status: Values, about: Values | None = None
+) -> Values:
+    update: dict[str, Any] = {"taskId": task_id, "contextId": context, "status": status}
     if about is not None:
         update["metadata"] = {"hubbub": about}
     return {"statusUpdate": update}
@@ -68,12 +74,14 @@ def ends(update: Values, states_of_end: frozenset[str]) -> bool:
     return change is not None and change["status"]["state"] in states_of_end
 
 
-def artifact_updates(context: str, before: Sequence[Values], now: Sequence[Values]) -> list[Values]:
+def artifact_updates(
+    task_id: str, context: str, before: Sequence[Values], now: Sequence[Values]
+) -> list[Values]:
     """Updates for the artifacts that are new or have changed."""
     return [
         {
             "artifactUpdate": {
-                "taskId": context,
+                "taskId": task_id,
                 "contextId": context,
                 "artifact": each,
                 "lastChunk": True,

@@ -969,6 +969,16 @@ CREATE TABLE projects (
   PRIMARY KEY (installation_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE INDEX ix_projects_number ON projects (installation_id, number);
+CREATE TABLE protocol_contexts (
+  installation_id BIGINT NOT NULL,
+  task_id VARCHAR(40) NOT NULL,
+  owner VARCHAR(120) NOT NULL,
+  context_id VARCHAR(200) NOT NULL,
+  message VARCHAR(60) NOT NULL,
+  at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, task_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_protocol_contexts_context ON protocol_contexts (installation_id, owner, context_id, at);
 CREATE TABLE pull_files (
   installation_id BIGINT NOT NULL,
   repository_id BIGINT NOT NULL,
