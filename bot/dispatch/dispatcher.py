@@ -117,9 +117,11 @@ class Dispatcher:
 
     async def _meaning(self, name: str, given: Any) -> tuple[str, Any]:
         """A tool of another server has its own name too, unless an operation is called so."""
-        if self._plugins is not None and await added.find(self._plugins, name) is not None:
+        if self._plugins is None:
+            return named_call(name, given)
+        if await added.find(self._plugins, name) is not None:
             return name, given
-        return named_call(name, given)
+        return await added.meaning(self._plugins, *named_call(name, given))
 
     async def preview(self, actor: Actor, name: str, given: Any, caller: Caller) -> Effects:
         """What the call would do. Nothing is changed or sent. Raise Refused as the call would."""

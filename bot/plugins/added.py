@@ -89,6 +89,18 @@ async def find(plugins: Plugins, name: str) -> Found | None:
     return Found(installed, added) if installed and added else None
 
 
+async def meaning(plugins: Plugins, name: str, given: Any) -> tuple[str, Any]:
+    """The call itself; for one of `call_tool` with an operation of a plug-in, that operation."""
+    tool = given.get("tool") if name == "call_tool" and isinstance(given, dict) else None
+    found = await find(plugins, tool) if isinstance(tool, str) else None
+    if found is None or not isinstance(tool, str):
+        return name, given
+    arguments = given.get("arguments") or {}
+    if "key" in given and not found.added.reads_only and isinstance(arguments, dict):
+        return tool, {**arguments, "key": given["key"]}
+    return tool, arguments
+
+
 def check_role(actor: Actor, operation: Operation) -> None:
     """Raise Refused if the actor's role is too low. The manifest has the role, not the table."""
     if not actor.may_somewhere(operation.role):

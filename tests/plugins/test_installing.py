@@ -158,7 +158,7 @@ async def test_a_package_that_was_changed_in_the_database_is_not_run(office: Plu
 async def test_a_removed_plug_in_is_gone_with_its_settings(office: PluginOffice) -> None:
     await office.use(package())
     await installing.remove(office.store, "echo")
-    assert (await office.refused("echo__say")).startswith("unknown_operation")
+    assert (await office.refused("echo__say")).startswith("unknown_tool")
     assert await office.rows("SELECT 1 FROM plugin_installations WHERE installation_id = :i") == []
     with pytest.raises(WrongPackage, match="No plug-in echo is installed"):
         await installing.remove(office.store, "echo")

@@ -65,7 +65,7 @@ async def test_an_operation_of_a_plug_in_is_called_by_its_full_name(office: Plug
 async def test_a_plug_in_that_is_off_or_unknown_is_not_called(office: PluginOffice) -> None:
     await office.install(package())
     assert (await office.refused("echo__say")).startswith("plugin_off: The plug-in echo is not")
-    assert (await office.refused("echo__shout")).startswith("unknown_operation: ")
+    assert (await office.refused("echo__shout")).startswith("unknown_tool: ")
     await office.enable("echo")
     assert (await office.refused("echo__say", words="x")).startswith("invalid_arguments: ")
     await office.call("manage_plugin", plugin="echo", action="disable")
@@ -321,3 +321,17 @@ async def test_a_strategy_is_a_prompt_beside_those_of_hubbub(office: PluginOffic
     assert await plugin_prompts.visible_prompts(office.dispatcher, observer.actor) == []
     with pytest.raises(MCPError, match="There is no prompt 'echo__by_week'"):
         await plugin_prompts.get_prompt(office.dispatcher, agent.actor, "echo__by_week", {})
+
+
+async def test_agents_find_operations_of_plug_ins_among_the_tools(office: PluginOffice) -> None:
+    agent = await office.agent("ada")
+    await office.install(package())
+    assert (await agent.call("find_tools", query="again"))["tools"] == []
+    await office.enable("echo")
+    [found] = (await agent.call("find_tools", query="says again"))["tools"]
+    assert (found["name"], found["about"]) == ("echo__say", "Says it again")
+    assert found["takes"]["properties"].keys() == {"text", "key"}
+    answer = await agent.call("call_tool", tool="echo__say", arguments={"text": "a"}, key="k")
+    assert answer["result"] == {"said": "a"}
+    observer = await office.agent("olaf", "observer")
+    assert (await observer.call("find_tools", query="again"))["tools"] == []

@@ -11,6 +11,7 @@ from bot.kernel.pagination import Cursor, Limit, decode_number, encode
 from bot.kernel.sentences import shorten
 from bot.mounts import tool_access, tool_names, tool_search
 from bot.mounts.tool_search import Text
+from bot.operations.tools import plugin_tools
 from store.mounts import tool_lookup
 from store.mounts.tool_lookup import FoundTool
 
@@ -54,7 +55,7 @@ async def find_tools(
     offset = decode_number(cursor) or 0
     rows = [
         row
-        for row in await tool_lookup.active(ctx.tx, ctx.installation_id, server)
+        for row in await _all_rows(ctx, server)
         if tool_access.may_call(ctx.actor, row["policy"], row["repositories"])
         and not row["policy"].get("parked")
         and (capability is None or _has(row, capability))
@@ -69,6 +70,12 @@ async def find_tools(
         trusted=False,
         next_cursor=encode(str(offset + limit)) if more else None,
     )
+
+
+async def _all_rows(ctx: Context, server: str | None) -> list[FoundTool]:
+    """The tools of servers, and the operations of plug-ins."""
+    mounted = await tool_lookup.active(ctx.tx, ctx.installation_id, server)
+    return [*mounted, *await plugin_tools.rows(ctx, server)]
 
 
 def _has(row: FoundTool, capability: str) -> bool:
@@ -96,7 +103,10 @@ def _texts(rows: Sequence[FoundTool]) -> list[Text]:
 
 
 async def _schemas(ctx: Context, page: Sequence[FoundTool]) -> dict[tuple[str, str], Any]:
-    found = await tool_lookup.schemas(ctx.tx, ctx.installation_id, [_key(row) for row in page])
+    added = [row for row in page if row["mount_id"].startswith(plugin_tools.MOUNT)]
+    mounted = [_key(row) for row in page if row not in added]
+    found = await tool_lookup.schemas(ctx.tx, ctx.installation_id, mounted) if mounted else {}
+    found |= {_key(row): await plugin_tools.schema(ctx, row) for row in added}
     return {
         key: schema
         for key, schema in found.items()
