@@ -117,7 +117,7 @@ $build    hubbub plugin check .
 """)
 BUILD = """\
     pip install componentize-py
-    componentize-py --wit-path wit --world plugin componentize app -o plugin.wasm
+    componentize-py --wit-path wit --world plugin componentize --stub-wasi app -o plugin.wasm
 """
 
 
@@ -132,13 +132,14 @@ def write(name: str, kind: str, folder: Path) -> None:
         )
     if folder.exists() and any(folder.iterdir()):
         raise WrongSettings(f"{folder} is not empty. Choose another folder.")
-    for path, content in _files(name, kind).items():
+    for path, content in files(name, kind).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content)
     say(f"{folder}: a plug-in of the kind {kind}. Its README.md says what to do next.")
 
 
-def _files(name: str, kind: str) -> dict[str, str]:
+def files(name: str, kind: str) -> dict[str, str]:
+    """The files of a new plug-in by their paths."""
     major, minor, *_ = version("hubbub").split(".")
     manifest = MANIFEST.substitute(
         name=name,
@@ -163,7 +164,7 @@ def _files(name: str, kind: str) -> dict[str, str]:
         **found,
         "app.py": code.safe_substitute(imports="WitWorld, operation  # noqa: F401"),
         "hubbub_plugin.py": (PLUGINS / "sandbox/guest/hubbub_plugin.py").read_text(),
-        "wit/plugin.wit": (PLUGINS / "templates/component/wit/plugin.wit").read_text(),
+        "wit/plugin.wit": (PLUGINS / "sandbox/guest/plugin.wit").read_text(),
     }
 
 

@@ -59,7 +59,7 @@ async def check(path: Path) -> int:
         manifest = found.manifest
         wrong = _of_this_hubbub(manifest)
         if not wrong:
-            await running.load_package(found)
+            await running.try_package(found)
     for each in wrong:
         say(each)
     if not wrong:
@@ -239,7 +239,7 @@ def _agrees() -> bool:
 async def _try_out(candidate: Candidate) -> None:
     """Load it here. Raise WrongPackage."""
     if candidate.source == "package":
-        await running.load_package(candidate.package)
+        await running.try_package(candidate.package)
         return
     name, digest = candidate.manifest.name, candidate.digest
     await running.load_distribution(candidate.manifest, name, digest)

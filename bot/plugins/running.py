@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeAlias
 
 import pluggy
@@ -15,7 +15,7 @@ import structlog
 from bot.errors import Refused
 from bot.identity.actors import PLUGIN, Actor
 from bot.identity.keyring import Broken, Keys
-from bot.plugins import installing, loading, trusted, uses
+from bot.plugins import installing, loading, sandbox, trusted, uses
 from bot.plugins.hooks import HookCall, HookName
 from bot.plugins.manifest import Manifest
 from bot.plugins.package import Package, WrongPackage
@@ -28,7 +28,6 @@ from bot.plugins.sandbox.contract import (
     PluginCall,
     PluginResult,
 )
-from bot.plugins.sandbox.sandbox import Sandbox, default_folder
 from store.engine.transaction import Store, Tx
 from store.plugins import plugin_installations, plugins
 from store.tables.plugins import PluginInstallationRow, PluginRow
@@ -52,7 +51,6 @@ MOST_CALLS = 8
 
 # Calls an operation as an actor.
 CallOperation: TypeAlias = Callable[[Actor, str, Any], Awaitable[dict[str, Any]]]
-RunSandboxed: TypeAlias = Callable[[Code, PluginCall, Limits, Host], Awaitable[PluginResult]]
 Fetch: TypeAlias = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 Loaded: TypeAlias = pluggy.PluginManager | Code
 _depth: ContextVar[int] = ContextVar("depth of calls of plug-ins", default=0)
@@ -249,13 +247,18 @@ async def _run(
     if isinstance(loaded, pluggy.PluginManager):
         return await trusted.run(loaded, call, settings, host, timeout_s)
     given = PluginCall(call.hook, call.name, call.arguments, settings)
-    return await _sandbox()(loaded, given, replace(Limits(), wall_s=timeout_s), host)
+    limits = replace(Limits(), wall_s=timeout_s)
+    return await sandbox.run(loaded, given, limits, host)
 
 
-@cache
-def _sandbox() -> RunSandboxed:
-    """Its threads begin at the first use."""
-    return Sandbox(default_folder()).run
+async def try_package(package: Package) -> None:
+    """Load it, and compile what is to be compiled, which takes seconds. Raise WrongPackage."""
+    loaded = await load_package(package)
+    if not isinstance(loaded, Code):
+        return
+    failure = await sandbox.prepare(loaded)
+    if failure is not None and failure.kind != "missing_runtime":
+        raise WrongPackage(failure.text)
 
 
 # --- How calls end -------------------------------------------------------------------------------

@@ -14,14 +14,14 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bot.plugins import templates
+from bot.cli import plugin_starts
 from bot.plugins.sandbox.contract import Code, Kind, Limits, PluginCall
 from bot.plugins.sandbox.sandbox import MOST_AT_ONCE, Sandbox
 from tests.support.wat_components import component, text_at
 
 CALLS, HOST_CALLS = 50, 100
 MIB = 1 << 20
-# Beside what the template does: calls of the host, and a wait for it.
+# Beside what `hubbub plugin new` writes: calls of the host, and a wait for it.
 MORE = """
 
 @operation
@@ -56,8 +56,8 @@ class BenchHost:
 
 
 def build(folder: Path) -> tuple[bytes, float]:
-    """The template as a component, and the seconds that its author waits."""
-    for path, text in templates.files("wasm", "bench", "nobody").items():
+    """What `hubbub plugin new` writes, as a component, and the seconds that its author waits."""
+    for path, text in plugin_starts.files("bench", "wasm").items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text + MORE if path == "app.py" else text)
     program = str(Path(sys.executable).with_name("componentize-py"))
@@ -68,7 +68,7 @@ def build(folder: Path) -> tuple[bytes, float]:
 
 
 def process() -> Code:
-    program = templates.files("process", "bench", "nobody")["main.py"]
+    program = plugin_starts.files("bench", "process")["main.py"]
     return Code.of("process", program.replace("\n\nrun()", f"{MORE}\n\nrun()").encode())
 
 
@@ -111,7 +111,7 @@ async def rows(folder: Path) -> list[tuple[str, str, str, str]]:
     sandbox = Sandbox(folder / "cache")
     python, small, confined = Code.of("wasm", content), SMALL, process()
     codes: tuple[tuple[Kind, Code], ...] = (("wasm", python), ("process", confined))
-    first = [await call_ms(sandbox, each, "count_tasks") for each in (python, confined)]
+    first = [await call_ms(sandbox, each, "call", times=0) for each in (python, confined)]
     first_small = await call_ms(sandbox, small)
     empty = [await median_ms(sandbox, each, "call", times=0) for _, each in codes]
     full = [await median_ms(sandbox, each, "call", times=HOST_CALLS) for _, each in codes]

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from wasmtime import wat2wasm
 
 from bot.__main__ import main
+from tests.support.bubblewrap import skip_without
 
 TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
 
@@ -18,6 +20,7 @@ def here(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HUBBUB_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("HUBBUB_SECRET_KEY", "5a" * 32)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return folder
 
 
@@ -51,6 +54,26 @@ def test_a_new_plug_in_works_at_once(here: Path, shell: Shell) -> None:
     assert shell.status == 0
     assert "not empty" in shell.run("new", "digest")
     assert here.joinpath("digest", "test_plugin.py").is_file()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_new_plug_in_for_the_sandbox_works_at_once(shell: Shell) -> None:
+    skip_without()
+    shell.run("new", "digest", "--kind", "process")
+    assert "digest 0.1.0: valid" in shell.run("check", "digest")
+    shell.run("test", "digest")
+    assert shell.status == 0
+
+
+def test_what_is_no_component_is_refused_before_it_is_installed(here: Path, shell: Shell) -> None:
+    shell.run("new", "digest", "--kind", "wasm")
+    assert "--stub-wasi" in here.joinpath("digest", "README.md").read_text()
+    assert here.joinpath("digest", "wit", "plugin.wit").is_file()
+    component = here.joinpath("digest", "plugin.wasm")
+    component.write_bytes(b"text")
+    assert "it is no WebAssembly" in shell.run("check", "digest")
+    component.write_bytes(bytes(wat2wasm("(component)")))
+    assert "it exports no `handle" in shell.run("install", "digest", "--unsigned", "--yes")
 
 
 def test_a_signed_package_of_a_trusted_publisher_is_installed(here: Path, shell: Shell) -> None:

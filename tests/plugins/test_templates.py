@@ -1,4 +1,4 @@
-"""The plug-ins to begin with: their manifests, and what the library for authors does."""
+"""The plug-ins to begin with in the sandbox, and what the library for their authors does."""
 
 import sys
 from collections.abc import Iterator
@@ -10,25 +10,28 @@ from typing import Any
 import orjson
 import pytest
 
-from bot.plugins import manifest_file, templates
+from bot.cli import plugin_starts
+from bot.plugins import manifest_file
 from bot.plugins.sandbox.contract import Code, Kind, Limits, PluginCall
 from bot.plugins.sandbox.sandbox import Sandbox
 from tests.support.bubblewrap import skip_without
 from tests.support.plugin_host import RecordingHost
 
+LIBRARY = Path(plugin_starts.PLUGINS) / "sandbox/guest/hubbub_plugin.py"
+
 
 class TasksHost(RecordingHost):
     async def call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         await super().call(operation, arguments)
-        return {"tasks": [{"state": "pending"}, {"state": "pending"}, {"state": "in_review"}]}
+        return {"tasks": [{"state": "pending"}, {"state": "in_review"}]}
 
 
 @pytest.mark.parametrize("kind", ["wasm", "process"])
 def test_a_new_plugin_has_a_valid_manifest_and_all_it_needs(kind: Kind) -> None:
-    made = templates.files(kind, "counter", "someone")
+    made = plugin_starts.files("greeter", kind)
     manifest = manifest_file.parse(made["hubbub-plugin.yml"].encode())
-    assert (manifest.name, manifest.publisher, manifest.kind) == ("counter", "someone", kind)
-    assert "hubbub_plugin.py" in made
+    assert (manifest.name, manifest.kind) == ("greeter", kind)
+    assert ("wit/plugin.wit" in made, "hubbub_plugin.py" in made) == (kind == "wasm",) * 2
     for path, text in made.items():
         if path.endswith(".py"):
             compile(text, path, "exec")
@@ -37,15 +40,13 @@ def test_a_new_plugin_has_a_valid_manifest_and_all_it_needs(kind: Kind) -> None:
 async def test_a_new_plugin_that_is_a_process_works_at_once(tmp_path: Path) -> None:
     skip_without()
     sandbox, host = Sandbox(tmp_path), TasksHost()
-    program = templates.files("process", "counter", "someone")["main.py"]
-    call = PluginCall("operation", "count_tasks", {"repository": "acme/app"})
+    program = plugin_starts.files("greeter", "process")["main.py"]
+    call = PluginCall("operation", "greet", {"who": "Ada"}, {"word": "Ahoy"})
     result = await sandbox.run(Code.of("process", program.encode()), call, Limits(), host)
     sandbox.close()
     assert result.failure is None
-    assert result.value["counts"] == {"pending": 2, "in_review": 1}
-    assert result.log == "counted 3 tasks\n"
-    given = {"state": "open", "limit": 100, "repository": "acme/app"}
-    assert host.calls == [("list_tasks", given)]
+    assert result.value == {"text": "Ahoy, Ada! There are 2 tasks or more."}
+    assert host.calls == [("list_tasks", {"limit": 5})]
 
 
 class Err(Exception):
@@ -72,7 +73,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.setitem(sys.modules, "componentize_py_types", types)
     monkeypatch.setattr(sys, "stdout", sys.stdout)
     monkeypatch.setattr(sys, "stderr", sys.stderr)
-    spec = spec_from_file_location("hubbub_plugin", templates.LIBRARY)
+    spec = spec_from_file_location("hubbub_plugin", LIBRARY)
     assert spec is not None
     assert spec.loader is not None
     made = module_from_spec(spec)
