@@ -44,6 +44,7 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "unknown_ref": (404, "The repository has no such branch, tag or commit."),
     "unknown_write": (404, "The write does not exist, or it belongs to another agent."),
+    "unknown_endpoint": (404, "The agent has no endpoint: it connects by itself."),
     "unknown_target": (404, "There is no target of notifications with this id or name."),
     "unknown_mount": (404, "There is no tool server with this name."),
     "unknown_tool": (404, "No tool server within reach has a tool with this name."),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.protocols.openai.options import Options
-from bot.protocols.openai.replies import BadReply, Finish, Reply, make, used
+from bot.protocols.openai.replies import BadReply, Finish, Reply, make, token_counts
 
 PATH = "/chat/completions"
 
@@ -35,7 +35,7 @@ def parse(body: Any) -> Reply:
         ]
         usage = body.get("usage") or {}
         details = usage.get("prompt_tokens_details") or {}
-        tokens = used(
+        tokens = token_counts(
             usage.get("prompt_tokens"), usage.get("completion_tokens"), details.get("cached_tokens")
         )
         text = message.get("content") or message.get("refusal")

@@ -48,7 +48,7 @@ class BadReply(ValueError):
     """The answer is not what the API says. The text says what is wrong."""
 
 
-def used(prompt: Any, output: Any, cached: Any) -> Used:
+def token_counts(prompt: Any, output: Any, cached: Any) -> Used:
     """Counts as the endpoint gave them: what is no number counts as nothing."""
     total, out, known = (_count(each) for each in (prompt, output, cached))
     return Used(max(0, total - known), min(known, total), out)

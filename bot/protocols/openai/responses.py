@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.protocols.openai.options import Options
-from bot.protocols.openai.replies import BadReply, Finish, Reply, make, used
+from bot.protocols.openai.replies import BadReply, Finish, Reply, make, token_counts
 
 PATH = "/responses"
 
@@ -57,7 +57,7 @@ def parse(body: Any) -> Reply:
         text = "".join(part.get("text") or part.get("refusal") or "" for part in parts)
         usage = body.get("usage") or {}
         details = usage.get("input_tokens_details") or {}
-        tokens = used(
+        tokens = token_counts(
             usage.get("input_tokens"), usage.get("output_tokens"), details.get("cached_tokens")
         )
         finish = _finish(body, parts)

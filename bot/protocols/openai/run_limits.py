@@ -9,11 +9,11 @@ from bot.times import MINUTE
 PAUSE_S = 10.0
 
 
-def reached(options: Options, talk: Conversation, now: int) -> str:
+def limit_reason(options: Options, talk: Conversation, now: int) -> str:
     """Which limit the run has reached, in words; '' if none."""
     if len(talk.replies) >= options.max_turns:
         return f"it took {options.max_turns} turns, which is its limit"
-    used = talk.used
+    used = talk.total_use
     if used.total >= options.max_tokens:
         return f"it used {used.total} tokens; its limit is {options.max_tokens}"
     spent = options.cost(used.fresh, used.cached, used.output)

@@ -95,7 +95,7 @@ class Run:
         return task is not None and task["holder"] != self.delivery.actor.name
 
     async def _run(self) -> Outcome:
-        self.tools = tool_calls.offered(self.link, self.delivery, self.options)
+        self.tools = tool_calls.tools_of(self.link, self.delivery, self.options)
         row = self.delivery.row
         talk = await load(self.link.store, row["installation_id"], row["id"])
         try:
@@ -140,7 +140,7 @@ class Run:
         if last.kind == "reply":
             await self._report(talk, last)
             return await self._follow(talk, last)
-        if why := run_limits.reached(self.options, talk, await self._now()):
+        if why := run_limits.limit_reason(self.options, talk, await self._now()):
             return await self._end(talk, why)
         messages = talk.messages(self.options.context_tokens)
         found = await ask(self.link, self.delivery, self.options, messages, self.tools)
@@ -242,7 +242,7 @@ class Run:
 
     def _data(self, talk: Conversation, *, asked: bool = False, end: str = "") -> dict[str, Any]:
         """What people see of the run."""
-        tokens = talk.used
+        tokens = talk.total_use
         spent = self.options.cost(tokens.fresh, tokens.cached, tokens.output)
         return {
             "turns": len(talk.replies),

@@ -15,7 +15,7 @@ from bot.protocols.openai.replies import Call
 LONGEST_RESULT, CALL_S = 24_000, 120.0
 
 
-def offered(link: Link, delivery: Delivery, options: Options) -> list[dict[str, Any]]:
+def tools_of(link: Link, delivery: Delivery, options: Options) -> list[dict[str, Any]]:
     """The tools of the run: those that the agent may call, of the ones that it should have."""
     wanted = options.tools or USUAL_TOOLS
     return [each for each in link.calls.tools(delivery.actor) if each["name"] in wanted]
@@ -61,7 +61,9 @@ async def _result(
     except Refused as exc:
         return json.dumps(exc.body(), ensure_ascii=False)
     except TimeoutError:
-        return json.dumps(Refused("timeout", f"{call.name} took too long. Try less.").body())
+        return json.dumps(
+            Refused("unavailable", f"{call.name} took too long. Ask for less.").body()
+        )
     except Exception as exc:  # noqa: BLE001 - every bug is logged and answered
         return json.dumps(failure(exc, tool=call.name).body(), ensure_ascii=False)
 

@@ -43,7 +43,7 @@ class Conversation:
         return Used(**reply.used)
 
     @property
-    def used(self) -> Used:
+    def total_use(self) -> Used:
         """The tokens of all turns."""
         found = [self.used_by(each) for each in self.replies]
         return Used(
