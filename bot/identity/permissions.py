@@ -189,7 +189,7 @@ RULES: dict[str, Rule] = {
     "attach_file": _everything("tester", narrows=True),
     "get_attachment": _own("observer", is_="files that it attached, or on what it may read"),
     "list_attachments": PEOPLE,
-    "delete_attachment": Rule(None, None, None, people="tester"),
+    "delete_attachment": Rule(None, None, None, people="tech-lead"),
     # GitHub
     "github_create_issue": _everything("developer", narrows=True),
     "github_update_issue": _everything("developer", narrows=True),

@@ -19,7 +19,7 @@ from tests.support.story import Agent, Workspace
 
 BOT = Path(__file__).parents[2] / "bot"
 # What the caller may not know of, it is refused as unknown.
-HIDDEN = {"unknown_message", "unknown_context", "unknown_write"}
+HIDDEN = {"unknown_message", "unknown_context", "unknown_attachment", "unknown_write"}
 REFUSED = {"forbidden", "not_holder", "stale_fence", "own_work", "blocked", *HIDDEN}
 # Nobody has an argument for what belongs to others.
 WITHOUT_OTHERS = {"get_messages"}
