@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from bot.kernel import yaml_file
+from bot.kernel.yaml_file import Rules, matches_any
 from bot.mounts.compositions import engine
 from bot.mounts.compositions.engine import Call, Final, Next, Outcome
-from bot.repository.composed_tools import checks, conditions
+from bot.repository.composed_tools import checks, conditions, file_checks
 from bot.repository.composed_tools.definition import ComposedTool
 from bot.repository.composed_tools.references import Missing, Reference, parse, with_values
+from bot.repository.setting_types import Group
 
 
 def tool(*steps: dict[str, Any], **more: Any) -> ComposedTool:
@@ -295,3 +298,67 @@ def test_a_step_with_a_wrong_key_is_refused(wrong: dict[str, Any]) -> None:
         tool({"id": "a", **wrong})
     with pytest.raises(ValidationError):
         tool(*({"id": f"s{n}"} for n in range(21)))
+
+
+FILE = b"""
+tools:
+  triage:
+    description: Find an issue and tell about it
+    arguments:
+      words: {description: What to find}
+    steps:
+      - id: found
+        call: jira__search
+        with:
+          words: ${{ arguments.word }}
+      - id: tell
+        call: chat__post
+        if: found > 0
+        with: {to: ["${{ steps.other.result }}"]}
+"""
+
+
+def test_each_mistake_in_a_file_has_its_line() -> None:
+    given, lines = yaml_file.read(FILE, Rules(example="", depth=file_checks.DEEPEST))
+    tools = {name: ComposedTool.model_validate(each) for name, each in given["tools"].items()}
+    found = yaml_file.unreadable(file_checks.problems(tools, lines)).problems
+    assert found == (
+        (
+            "line 11: tools.triage.steps.0.with.words: arguments.word names no argument; there are "
+            "words"
+        ),
+        (
+            "line 14: tools.triage.steps.1.if.0: is no condition; write for example "
+            "steps.found.result.total > 0, or not arguments.quick"
+        ),
+        (
+            "line 15: tools.triage.steps.1.with.to.0: steps.other.result names no step; the steps "
+            "are found, tell"
+        ),
+    )
+
+
+def test_a_wrong_key_in_a_file_has_its_line() -> None:
+    text = FILE.replace(b"        call: chat__post", b"        calls: chat__post")
+    given, lines = yaml_file.read(text, Rules(example="", depth=file_checks.DEEPEST))
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(given)
+    problems = yaml_file.problems_of(caught.value, lines, _group_at)
+    assert yaml_file.unreadable(problems).problems == (
+        "line 12: tools.triage.steps.1.call: is missing",
+        (
+            "line 13: tools.triage.steps.1.calls: is unknown; use id, call, with, if, "
+            "needs, on_failure"
+        ),
+    )
+
+
+class Settings(Group):
+    """A file with nothing but tools."""
+
+    tools: dict[str, ComposedTool]
+
+
+def _group_at(where: tuple[str, ...]) -> type[Group]:
+    known = file_checks.ENTRIES.items()
+    return next(group for pattern, group in known if matches_any([pattern], where))
