@@ -1302,6 +1302,7 @@ CREATE TABLE tenant_cursors (
   seq BIGINT NOT NULL,
   calls BIGINT NOT NULL,
   stored_bytes BIGINT NOT NULL,
+  tool_call VARCHAR(40) NOT NULL,
   PRIMARY KEY (installation_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE TABLE tenants (
