@@ -52,6 +52,7 @@ class World:
             "task": self.story.task_id,
             "context": self.story.context_id,
             "workflow": self.story.workflow_id,
+            "file": self.story.file_id,
         }
         filled = {each.path: VARIABLE.sub(lambda m: values[m[1]], each.path) for each in PAGES}
         return {path: f"{HERE}/{part}".rstrip("/") for path, part in filled.items()}

@@ -24,6 +24,7 @@ async def busy(workspace: Workspace) -> tuple[Agent, Issue]:
     issue = await workspace.task(f"Mend {EVIL}", f"Body {EVIL}")
     name = workspace.name(issue)
     fence = (await agent.call("claim_task", task=name))["task"]["fence"]
+    file = (await agent.call("attach_file", name=f"a {EVIL}", text=EVIL))["file"]["id"]
     await agent.call(
         "update_task_status",
         task=name,
@@ -31,6 +32,7 @@ async def busy(workspace: Workspace) -> tuple[Agent, Issue]:
         status="in_progress",
         progress=40,
         note=f"Half {EVIL}",
+        attachments=[file],
     )
     await agent.call("send_message", to="ada", body=f"Note {EVIL}", task=name)
     made = await agent.call("create_context", name=f"plan {EVIL}", content="one\ntwo", task=name)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bot.background import budget_sampling
 from fixtures.github import Issue
+from store.files import attachments
 from store.inbox import deliveries
 from tests.support.story import Agent, Workspace
 from tests.support.workflows import define
@@ -24,6 +25,7 @@ class PageStory:
     hull: Issue
     fence: int
     context_id: str
+    file_id: str
     guid: str
     task_id: str
     workflow_id: str
@@ -54,6 +56,9 @@ async def play(workspace: Workspace) -> PageStory:
         for name, can in (("ada", ("python", "pumps")), ("bob", ("docs",)), ("eve", ()))
     ]
     fence, context_id = await _work(workspace, ada, bob, pump)
+    kept = await ada.call("attach_file", name="notes.txt", text="Notes")
+    on = (workspace.installation.id, "context", context_id, [kept["file"]["id"]])
+    await workspace.store.write(lambda tx: attachments.attach(tx, *on))  # type: ignore[arg-type]
     asked = (await bob.call("claim_task", task=workspace.name(engine)))["fence"]
     await bob.call(
         "update_task_status",
@@ -76,7 +81,17 @@ async def play(workspace: Workspace) -> PageStory:
     )
     workflow_id = await _workflow(workspace, bob)
     return PageStory(
-        workspace, ada, plan, pump, hull, fence, context_id, guid, row["id"], workflow_id
+        workspace,
+        ada,
+        plan,
+        pump,
+        hull,
+        fence,
+        context_id,
+        kept["file"]["id"],
+        guid,
+        row["id"],
+        workflow_id,
     )
 
 

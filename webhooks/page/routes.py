@@ -24,6 +24,7 @@ from webhooks.page.views import (
     builder,
     contexts,
     deliveries,
+    files,
     fleet,
     graph,
     insights,
@@ -91,6 +92,7 @@ PAGES = (
     Page("contexts/{context}", contexts.context, "Context", in_menu=False),
     TOOL,
     Page("tool-servers/{mount}", tool_servers.tool_server, "Tool server", in_menu=False),
+    Page("files/{file}", files.file, "File", in_menu=False),
     Page("deliveries/{guid}", deliveries.delivery, "Delivery", in_menu=False),
 )
 

@@ -32,6 +32,7 @@ async def context(visit: Visit) -> dict[str, Any]:
         "context": shown.context,
         "version": shown.version,
         "history": history.history,
+        "files": shown.attachments,
         "text": text[:LONGEST],
         "is_cut": len(text) > LONGEST,
         "before": before,
