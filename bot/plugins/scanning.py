@@ -21,6 +21,8 @@ SEVERITIES: tuple[Severity, ...] = ("danger", "warning", "info")
 MOST_FINDINGS = 200
 # Larger texts are not parsed: no module that people write has so many bytes.
 LARGEST_SOURCE = 2**20
+# Bytes of all modules that are parsed, so that a scan ends in time.
+MOST_PARSED = 2 * 2**20
 LARGE = 20 * 2**20
 BINARIES = {
     b"\x7fELF": "a program or library for Linux",
@@ -117,11 +119,13 @@ def _findings(package: Package, advisories: Sequence[Advisory]) -> Iterator[Find
     size = sum(map(len, package.files.values()))
     if size > LARGE:
         yield Finding("info", "the package", 0, f"has {size // 2**20} MB")
+    parsed = 0
     for path, data in package.files.items():
         yield from _of_binary(path, data, is_entry=path == package.manifest.entry)
         yield from _of_text(path, data)
         if path.endswith(".py"):
-            yield from _of_python(path, data, trusted=trusted)
+            parsed += len(data)
+            yield from _of_python(path, data, trusted=trusted, fits=parsed <= MOST_PARSED)
         if Path(path).name.startswith("requirements") and path.endswith(".txt"):
             yield from _of_requirements(path, data, advisories)
 
@@ -146,9 +150,9 @@ def _of_text(path: str, data: bytes) -> Iterator[Finding]:
         yield Finding("danger", path, 1, "is a private key of a publisher")
 
 
-def _of_python(path: str, data: bytes, *, trusted: bool) -> Iterator[Finding]:
-    if len(data) > LARGEST_SOURCE:
-        yield Finding("warning", path, 0, "is too long to be looked at")
+def _of_python(path: str, data: bytes, *, trusted: bool, fits: bool) -> Iterator[Finding]:
+    if len(data) > LARGEST_SOURCE or not fits:
+        yield Finding("danger", path, 0, "was not looked at, because there is too much code")
         return
     try:
         tree = ast.parse(data)

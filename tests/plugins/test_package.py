@@ -219,3 +219,10 @@ def test_a_report_for_people_counts_its_findings() -> None:
     shown = scanning.lines(scanning.scan(made))
     assert shown[1] == "scan: 200 warning"
     assert shown[-1] == "and 100 more"
+
+
+def test_a_scan_says_what_it_did_not_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "MOST_PARSED", 20)
+    assert findings(a_py=b"import os\n", b_py=b"import socket\n") == [
+        "danger: b.py: was not looked at, because there is too much code"
+    ]
