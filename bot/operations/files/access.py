@@ -73,13 +73,14 @@ async def readable(
 
 
 def _subjects(uses: Sequence[AttachmentUseRow]) -> list[str]:
-    return list({use["subject"] for use in uses})
+    # At least one, so that a file of others takes the same statements as none.
+    return list({use["subject"] for use in uses}) or [""]
 
 
 async def _messages(ctx: Context, ids: Sequence[str]) -> set[str]:
     """Messages that the actor sent or got, and people those about tasks that they may change."""
     here = (ctx.tx, ctx.installation_id)
-    mine = set(await receipts.participating(*here, ids, ctx.actor.name)) if ids else set()
+    mine = set(await receipts.participating(*here, ids, ctx.actor.name))
     if not ctx.actor.is_person:
         return mine
     for message_id in [each for each in ids if each not in mine][:MOST_TASKS_OF_PERSON]:
