@@ -16,7 +16,7 @@ from bot.contexts import encryption
 from bot.files import chunks
 from bot.identity.keyring import BOUND, KEY_ID, Broken, Keys
 from bot.notifications import targets
-from bot.plugins import uses
+from bot.plugins import uses, values
 from bot.protocols import addresses
 from bot.settings import Settings, WrongSettings
 from bot.tool_servers import credentials
@@ -64,6 +64,10 @@ def _plugin(row: Row) -> str:
     return uses.sealed_for(row["installation_id"], row["plugin"])
 
 
+def _value(row: Row) -> str:
+    return values.sealed_for(row["installation_id"], row["plugin"], row["name"])
+
+
 def _endpoint(row: Row) -> str:
     return addresses.sealed_for(row["installation_id"], row["agent_id"])
 
@@ -99,6 +103,11 @@ KINDS = (
         Sealed("plugin_installations", ("installation_id", "plugin"), prefix=KEY_ID),
         uses.PURPOSE,
         _plugin,
+    ),
+    Kind(
+        Sealed("plugin_values", ("installation_id", "plugin", "name"), prefix=KEY_ID),
+        values.PURPOSE,
+        _value,
     ),
     Kind(
         Sealed("agent_endpoints", ("installation_id", "agent_id"), prefix=KEY_ID),

@@ -25,8 +25,19 @@ class Hubbub(Protocol):
     @property
     def settings(self) -> Mapping[str, Any]: ...
 
+    @property
+    def now(self) -> str: ...
+
     async def call(self, operation: str, arguments: Mapping[str, Any]) -> Json:
         """Call an operation that the manifest names, with the plug-in's role."""
+        ...
+
+    async def get(self, name: str, default: Any = None) -> Any:
+        """A value that the plug-in keeps."""
+        ...
+
+    async def change(self, name: str, function: Callable[[Any], Any], default: Any = None) -> Any:
+        """Replace a value by what the function makes of it."""
         ...
 
 

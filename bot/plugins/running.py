@@ -15,7 +15,7 @@ import structlog
 from bot.errors import Refused
 from bot.identity.actors import PLUGIN, Actor
 from bot.identity.keyring import Broken, Keys
-from bot.plugins import installing, loading, sandbox, trusted, uses
+from bot.plugins import installing, loading, sandbox, trusted, uses, values
 from bot.plugins.hooks import HookCall, HookName
 from bot.plugins.manifest import Manifest
 from bot.plugins.package import Package, WrongPackage
@@ -87,10 +87,12 @@ class BoundHost:
         actor: Actor,
         call_operation: CallOperation | None,
         requests: Requests,
+        own: values.Values,
     ) -> None:
         self._installed = installed
         self._actor = actor
         self._call_operation = call_operation
+        self._values = own
         # It is called from another thread, which does not have the context of this call.
         self._depth = _depth.get()
         hosts = installed.manifest.permissions.hosts
@@ -98,6 +100,8 @@ class BoundHost:
 
     async def call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Raise Refused."""
+        if operation in values.CALLS:
+            return await values.call(self._values, operation, arguments)
         if operation not in self._installed.manifest.permissions.operations:
             raise Refused(
                 "forbidden",
@@ -174,7 +178,9 @@ class Plugins:
         except Broken:
             text = "Its settings cannot be decrypted. Turn it on again with its settings."
             return PluginResult(failure=Failure("refused", text))
-        host = BoundHost(installed, actor_of(installed, use), self.call_operation, self._requests)
+        own = values.Values(self.store, self.keys, use["installation_id"], installed.name)
+        actor = actor_of(installed, use)
+        host = BoundHost(installed, actor, self.call_operation, self._requests, own)
         turn = self._turns.setdefault(installed.name, asyncio.Semaphore(MOST_CALLS))
         async with turn:
             return await _run(loaded, call, settings, host)

@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -30,10 +31,40 @@ class Inside:
     host: Host
     outer: asyncio.AbstractEventLoop
 
+    @property
+    def now(self) -> str:
+        """The time in UTC, as in 2026-01-31T12:00:00+00:00."""
+        return datetime.now(UTC).isoformat(timespec="seconds")
+
+    # What `call` raises, so that plug-ins need not import it.
+    Refused = Refused
+
     async def call(self, operation: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """Call an operation. Raise Refused."""
         work = self.host.call(operation, dict(arguments or {}))
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.outer))
+
+    async def get(self, name: str, default: Any = None) -> Any:
+        """A value that the plug-in keeps."""
+        found = (await self.call("get_value", {"name": name}))["value"]
+        return default if found is None else found
+
+    async def change(self, name: str, function: Callable[[Any], Any], default: Any = None) -> Any:
+        """Replace a value by what `function` makes of it. None removes it. Return the new one.
+
+        The function may be called again, if another process changed the value in between.
+        """
+        while True:
+            found = await self.call("get_value", {"name": name})
+            value = function(default if found["value"] is None else found["value"])
+            try:
+                put = {"name": name, "value": value, "expected_version": found["version"]}
+                await self.call("put_value", put)
+            except Refused as exc:
+                if exc.code != "version_conflict":
+                    raise
+            else:
+                return value
 
 
 class _Thread(threading.Thread):

@@ -169,6 +169,7 @@ CONTENTS: dict[str, Content] = {
     "plugin_installations": Whole(
         "people turned these plug-ins on; the settings stay encrypted with the main secret"
     ),
+    "plugin_values": Whole("plug-ins keep them; they stay encrypted with the main secret"),
     "plugin_card_lines": Whole("so that cards keep their lines"),
     "tool_calls": Whole(HISTORY),
     "tool_usage": Whole("so that daily limits on tools hold after a restore too"),

@@ -58,7 +58,7 @@ async def turn_off(tx: Tx, installation_id: int, plugin: str, by: str) -> bool:
 
 async def remove(tx: Tx, plugin: str) -> None:
     """Forget it in all installations."""
-    for table in ("plugin_card_lines", "plugin_installations"):
+    for table in ("plugin_values", "plugin_card_lines", "plugin_installations"):
         await tx.run(f"DELETE FROM {table} WHERE plugin = :p", p=plugin)
 
 

@@ -89,6 +89,17 @@ class PluginCardLineRow(TypedDict):
     updated_at: int
 
 
+class PluginValueRow(TypedDict):
+    """A value that a plug-in keeps in an installation. `sealed`: the value, encrypted."""
+
+    installation_id: Annotated[int, KEY]
+    plugin: Annotated[str, KEY, Text(40)]
+    name: Annotated[str, KEY, Text(100)]
+    version: int
+    sealed: bytes
+    updated_at: int
+
+
 TABLES = (
     Table("plugins", PluginRow),
     Table("plugin_parts", PluginPartRow),
@@ -104,4 +115,5 @@ TABLES = (
         Index("ix_plugin_card_lines_updated", "updated_at"),
         Index("ix_plugin_card_lines_plugin", "installation_id", "plugin", "task_id"),
     ),
+    Table("plugin_values", PluginValueRow),
 )

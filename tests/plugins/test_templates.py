@@ -105,9 +105,9 @@ def test_each_hook_reaches_the_functions_that_are_registered_for_it(library: Mod
     def pager(hubbub: Any, delivery: Any) -> Any:
         return hubbub.fetch("https://pager.example", "POST", body=delivery)
 
-    assert handle(library, "event", id="e1") is None
+    assert handle(library, "event", event={"id": "e1"}) is None
     assert seen == [({"id": "e1"}, {"hours": 3})]
-    assert handle(library, "card_lines", id="t1") == ["line of t1", "now"]
+    assert handle(library, "card_lines", task={"id": "t1"}) == ["line of t1", "now"]
     assert handle(library, "strategy", "by_day", task="t") == "t 3"
     assert handle(library, "panel", "today") == "**today**"
     assert handle(library, "protocol", "pager", delivery="d")["method"] == "POST"

@@ -29,7 +29,7 @@ from store.mirror import (
 from store.mounts import mount_log, mounts, tool_calls, tool_lookup
 from store.mounts import tools as tools_of_mounts
 from store.outbox import issue_changes, sender_leases
-from store.plugins import plugin_installations, plugins
+from store.plugins import plugin_installations, plugin_values, plugins
 from store.runs import runs
 from store.runs.run_schedules import RUNS
 from store.schedules import Schedules
@@ -205,6 +205,12 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: plugin_installations.take(tx, WHOLE["plugin_installations"], 5),  # type: ignore[arg-type]
     lambda tx: plugin_installations.advance(tx, INSTALLATION, "echo", 3, 5),
     lambda tx: plugin_installations.put_lines(tx, INSTALLATION, "t_1", "echo", ["A line"]),
+    lambda tx: plugin_values.get(tx, INSTALLATION, "echo", "a"),
+    lambda tx: plugin_values.names(tx, INSTALLATION, "echo", "a", 5),
+    lambda tx: plugin_values.count(tx, INSTALLATION, "echo"),
+    lambda tx: plugin_values.add(tx, WHOLE["plugin_values"]),  # type: ignore[arg-type]
+    lambda tx: plugin_values.change(tx, WHOLE["plugin_values"]),  # type: ignore[arg-type]
+    lambda tx: plugin_values.remove(tx, INSTALLATION, "echo", "a", 1),
     lambda tx: plugin_installations.lines_of(tx, INSTALLATION, "t_1"),
     lambda tx: blobs.ensure(tx, WHOLE["blobs"]),  # type: ignore[arg-type]
     lambda tx: blobs.add(tx, WHOLE["blobs"]),  # type: ignore[arg-type]

@@ -903,6 +903,15 @@ CREATE TABLE plugin_trust (
   added_at BIGINT NOT NULL,
   PRIMARY KEY (installation_id, kind, subject)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE TABLE plugin_values (
+  installation_id BIGINT NOT NULL,
+  plugin VARCHAR(40) NOT NULL,
+  name VARCHAR(100) NOT NULL,
+  version BIGINT NOT NULL,
+  sealed LONGBLOB NOT NULL,
+  updated_at BIGINT NOT NULL,
+  PRIMARY KEY (installation_id, plugin, name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
 CREATE TABLE plugins (
   installation_id BIGINT NOT NULL,
   name VARCHAR(40) NOT NULL,

@@ -47,6 +47,9 @@ class HubbubError(Exception):
 class Hubbub:
     """What a function of a plug-in gets first."""
 
+    # What `call` raises.
+    Refused = HubbubError
+
     def __init__(self, settings: dict[str, Any], now: str) -> None:
         self.settings = settings
         self.now = now  # the time in UTC, as in 2026-01-31T12:00:00+00:00
@@ -70,6 +73,28 @@ class Hubbub:
         """Send a request to a host that the manifest names."""
         asked = {"url": url, "method": method, "headers": headers or {}, "body": body}
         return self.call("fetch", asked)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A value that the plug-in keeps."""
+        found = self.call("get_value", {"name": name})["value"]
+        return default if found is None else found
+
+    def change(self, name: str, function: Callable[[Any], Any], default: Any = None) -> Any:
+        """Replace a value by what `function` makes of it. None removes it. Return the new one.
+
+        The function may be called again, if another process changed the value in between.
+        """
+        while True:
+            found = self.call("get_value", {"name": name})
+            value = function(default if found["value"] is None else found["value"])
+            put = {"name": name, "value": value, "expected_version": found["version"]}
+            try:
+                self.call("put_value", put)
+            except HubbubError as exc:
+                if exc.code != "version_conflict":
+                    raise
+            else:
+                return value
 
     def log(self, *words: object) -> None:
         log(*words)
@@ -131,10 +156,10 @@ def handle(hook: str, text: str) -> str:
 def _handle(hook: str, name: str, arguments: dict[str, Any], hubbub: Hubbub) -> Any:
     if hook == "event":
         for function in _on_event:
-            function(arguments, hubbub)
+            function(arguments["event"], hubbub)
         return None
     if hook == "card_lines":
-        return [line for each in _card_lines for line in each(arguments, hubbub)]
+        return [line for each in _card_lines for line in each(arguments["task"], hubbub)]
     found = _named.get(hook, {}).get(name)
     if found is None:
         raise LookupError(f"the plug-in has no {hook} with the name {name}")
