@@ -9,6 +9,7 @@ from bot.identity.actors import Actor
 from bot.kernel.operation import Shared
 from bot.kernel.tool_schemas import lean
 from bot.notifications.message import Links
+from bot.plugins.deliveries import Deliveries
 from bot.protocols.courier import Courier
 from bot.protocols.link import Link
 from bot.protocols.outgoing import Outgoing
@@ -61,4 +62,7 @@ def courier_of(
 ) -> Courier:
     calls = AgentCalls(Dispatcher(store, shared))
     outgoing = Outgoing(shared.trusted_origins)
-    return Courier(Link(store, shared.keys, calls, outgoing, public_url, links), protocols)
+    plugins = shared.outside.plugins
+    added = Deliveries(store, plugins) if plugins else None
+    link = Link(store, shared.keys, calls, outgoing, public_url, links, added)
+    return Courier(link, protocols)

@@ -17,19 +17,12 @@ from bot.protocols import outgoing, payloads
 from bot.protocols.link import Delivery, Link
 from bot.protocols.outcomes import Delivered, Dropped, Failed, Outcome, Rejected
 from bot.times import SECOND
-from store.tables.protocols import DeliveryKind
 
 TIMEOUT_S = 15.0
 # Bytes of an answer that are read.
 MOST_READ = 4096
 # The address is no longer there, and stays so.
 GONE = (404, 410)
-TYPES: dict[DeliveryKind, str] = {
-    "task": "task.assigned",
-    "message": "message.sent",
-    "cancel": "task.cancelled",
-    "test": "test",
-}
 
 
 class Options(BaseModel):
@@ -42,7 +35,7 @@ class Options(BaseModel):
 
 async def deliver(link: Link, delivery: Delivery) -> Outcome:
     try:
-        content = await _body(link, delivery)
+        content = orjson.dumps(await payloads.body(link, delivery))
     except Refused as exc:
         return Dropped(exc.message)
     at = delivery.now // SECOND
@@ -57,24 +50,6 @@ async def deliver(link: Link, delivery: Delivery) -> Outcome:
         return Rejected(exc.message)
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as exc:
         return Failed(outgoing.reason(exc, TIMEOUT_S))
-
-
-async def _body(link: Link, delivery: Delivery) -> bytes:
-    """Raise Refused if what it is about is no longer there."""
-    kind = delivery.row["kind"]
-    body: dict[str, Any] = {
-        "type": TYPES[kind],
-        "id": delivery.key,
-        "agent": delivery.actor.name,
-        "server": link.public_url,
-    }
-    if kind == "task":
-        body |= await payloads.task(link, delivery)
-    elif kind == "message":
-        body["message"] = await payloads.message(link, delivery)
-    elif kind == "cancel":
-        body["task"] = {"id": delivery.row["subject"]}
-    return orjson.dumps(body)
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:

@@ -13,6 +13,21 @@ from store.engine.transaction import Store
 from store.tables.protocols import AgentEndpointRow, EndpointDeliveryRow
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What the function of a plug-in returned, or why it returned nothing."""
+
+    value: Any = None
+    failure: str | None = None
+
+
+class PluginProtocols(Protocol):
+    """The protocols that plug-ins add, which stand above this room."""
+
+    async def deliver(self, installation_id: int, name: str, delivery: dict[str, Any]) -> Reply:
+        """Call the function of the protocol `PLUGIN__PROTOCOL`. What goes wrong is a value."""
+
+
 class Calls(Protocol):
     """The operations, as the agent may call them."""
 
@@ -40,6 +55,7 @@ class Link:
     outgoing: Outgoing = field(default_factory=Outgoing)
     public_url: str = ""
     links: Links = field(default_factory=Links)
+    plugins: PluginProtocols | None = None
     # For tests: a process that dies here has sent and not recorded it.
     after_send: Callable[[], None] = lambda: None
 

@@ -10,10 +10,35 @@ from bot.tasks.priorities import PRIORITIES
 from bot.times import stamp
 from store.engine.transaction import Tx
 from store.messages import messages
+from store.tables.protocols import DeliveryKind
 from store.tasks import tasks
 
+TYPES: dict[DeliveryKind, str] = {
+    "task": "task.assigned",
+    "message": "message.sent",
+    "cancel": "task.cancelled",
+    "test": "test",
+}
 # The parts of get_task that claim_task answers too.
 OF_TASK = ("task", "step", "overlaps", "around", "comments")
+
+
+async def body(link: Link, delivery: Delivery) -> dict[str, Any]:
+    """What callbacks and plug-ins get. Raise Refused if what it is about is no longer there."""
+    kind = delivery.row["kind"]
+    found: dict[str, Any] = {
+        "type": TYPES[kind],
+        "id": delivery.key,
+        "agent": delivery.actor.name,
+        "server": link.public_url,
+    }
+    if kind == "task":
+        found |= await task(link, delivery)
+    elif kind == "message":
+        found["message"] = await message(link, delivery)
+    elif kind == "cancel":
+        found["task"] = {"id": delivery.row["subject"]}
+    return found
 
 
 async def task(link: Link, delivery: Delivery) -> dict[str, Any]:

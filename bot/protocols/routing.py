@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from bot.protocols import callback
+from bot.protocols import callback, plugins
 from bot.protocols.a2a import client as a2a
 from bot.protocols.link import Delivery, Link
 from bot.protocols.openai import runner as openai
@@ -36,6 +36,8 @@ ROUTES: dict[Protocol, Route] = {
         in_worker=True,
     ),
     "callback": Route(callback.deliver, callback.Options),
+    # Which of them, the options say. What there is depends on the plug-ins that are on.
+    "plugin": Route(plugins.deliver, plugins.Options),
 }
 IN_SERVER = tuple(name for name, route in ROUTES.items() if not route.in_worker)
 IN_WORKER = tuple(name for name, route in ROUTES.items() if route.in_worker)

@@ -4,11 +4,13 @@ from typing import Literal, TypeAlias
 
 from store.engine.transaction import Tx
 from store.messages import mailbox
-from store.tables.protocols import AgentEndpointRow, EndpointDeliveryRow
+from store.tables.protocols import AgentEndpointRow, EndpointDeliveryRow, Protocol
 from store.tasks import tasks
 
 # `done`: the agent has it by another way, such as a claim of its own. `gone`: nobody wants it.
 Wanted: TypeAlias = Literal["yes", "done", "gone"]
+# Agents that claim by themselves. For the others, Hubbub claims and goes on.
+CLAIMING: frozenset[Protocol] = frozenset({"callback", "plugin"})
 
 
 async def look(tx: Tx, endpoint: AgentEndpointRow, row: EndpointDeliveryRow) -> Wanted:
@@ -27,8 +29,7 @@ async def _task(tx: Tx, endpoint: AgentEndpointRow, row: EndpointDeliveryRow) ->
     if task["state"] == "assigned" and task["assigned_to"] == me:
         return "yes"
     if task["holder"] == me and task["state"] == "in_progress":
-        # Who gets callbacks claims by itself. For the others, Hubbub claims and goes on.
-        return "done" if endpoint["protocol"] == "callback" else "yes"
+        return "done" if endpoint["protocol"] in CLAIMING else "yes"
     return "done" if me in (task["holder"], task["last_holder"]) else "gone"
 
 

@@ -4,7 +4,8 @@ from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from store.tables.columns import KEY, SMALL, Default, Index, Json, Table, Text
 
-Protocol: TypeAlias = Literal["a2a", "openai", "callback"]
+# `plugin`: one that a plug-in adds; the options name it.
+Protocol: TypeAlias = Literal["a2a", "openai", "callback", "plugin"]
 # `failing`: the last delivery was given up; the next one is tried all the same.
 EndpointState: TypeAlias = Literal["active", "failing", "off"]
 DeliveryKind: TypeAlias = Literal["task", "message", "cancel", "test"]

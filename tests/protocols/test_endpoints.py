@@ -104,4 +104,4 @@ def test_every_state_of_a_task_and_of_a2a_is_in_the_one_table() -> None:
     assert FROM_A2A.keys() == set(get_args(A2AState))
     assert state_of("in_progress", asks=True).a2a == "TASK_STATE_INPUT_REQUIRED"
     assert state_of("completed", asks=True).response == "completed"
-    assert set(ROUTES) == {"a2a", "openai", "callback"}
+    assert set(ROUTES) == {"a2a", "openai", "callback", "plugin"}

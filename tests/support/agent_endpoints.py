@@ -8,6 +8,7 @@ from aiohttp import web
 
 from bot.background.agent_endpoints import AgentCalls
 from bot.identity.actors import Actor
+from bot.plugins.deliveries import Deliveries
 from bot.protocols.courier import Courier
 from bot.protocols.link import Link
 from bot.protocols.outgoing import Outgoing
@@ -50,6 +51,8 @@ def courier(
     shared = workspace.dispatcher.shared
     outgoing = Outgoing(shared.trusted_origins)
     calls = AgentCalls(workspace.dispatcher)
+    if shared.outside.plugins:
+        more["plugins"] = Deliveries(workspace.store, shared.outside.plugins)
     return Courier(Link(workspace.store, shared.keys, calls, outgoing, url, **more), protocols)
 
 

@@ -120,6 +120,7 @@ FOREIGN: dict[str, Values] = {
     "delivery_id": lambda s: [s.id("d", 1)],
     "url": lambda s: [f"https://{s.word}.example.com/in"],
     "secret": lambda s: [s.word],
+    "manage_agent_endpoint.protocol": lambda s: [f"plugin/{s.word}__{s.word}"],
     "manage_agent_endpoint.options": lambda s: [{"repositories": [s.full_name]}],
     "delete": lambda s: [s.path],
     "github_commit_files.content": _words,

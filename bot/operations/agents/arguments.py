@@ -18,6 +18,16 @@ Parent: TypeAlias = Annotated[str, Shape(f"^({SLUG})?$", f"{AGENT.words}, or '' 
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+# How Hubbub reaches an agent; see `bot.protocols.routing`.
+Protocol: TypeAlias = Annotated[
+    str,
+    Shape(
+        r"^(a2a|openai|callback|plugin/[a-z0-9-]{1,28}__[a-z0-9_]{1,28})$",
+        "must be a2a, openai, callback or plugin/PLUGIN__PROTOCOL",
+    ),
+]
+
+
 System: TypeAlias = Annotated[str, Field(max_length=80)]
 
 

@@ -15,6 +15,13 @@ from bot.kernel import argument_errors
 from bot.kernel.operation import Context
 from bot.messages import newcomers
 from bot.notifications.targets import SECRET, new_secret
+from bot.operations.agents.endpoint_protocols import (
+    check_added,
+    options_of,
+    plugin_options,
+    protocol_of,
+    split,
+)
 from bot.protocols import addresses
 from bot.protocols.addresses import Address
 from bot.protocols.routing import ROUTES
@@ -26,11 +33,14 @@ from store.tables.protocols import AgentEndpointRow, Protocol
 
 # Bytes of the secret of callbacks.
 SHORTEST_SECRET = 24
+KNOWN = "a2a, openai, callback, or plugin/PLUGIN__PROTOCOL"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    protocol: Protocol | None
+    """`protocol`: of a plug-in as `plugin/PLUGIN__PROTOCOL`."""
+
+    protocol: str | None
     url: str | None
     secret: str | None
     options: dict[str, Any] | None
@@ -40,12 +50,18 @@ class Wanted:
 async def put(ctx: Context, agent_id: str, wanted: Wanted) -> tuple[AgentEndpointRow, str | None]:
     """Store the endpoint: its row, and a secret that was made for it. Raise Refused."""
     old = await endpoints.get(ctx.tx, ctx.installation_id, agent_id, lock=True)
-    protocol = wanted.protocol or (old["protocol"] if old else None)
-    if protocol is None:
-        raise Refused("invalid_arguments", f"Pass `protocol`: {', '.join(ROUTES)}.")
-    address, made = _address(ctx, protocol, old, wanted)
-    check_web(address.url, ctx.shared.trusted_origins)
-    options = _options(protocol, old, wanted).model_dump(mode="json")
+    name = wanted.protocol or (protocol_of(old) if old else None)
+    if name is None:
+        raise Refused("invalid_arguments", f"Pass `protocol`: {KNOWN}.")
+    # What belongs to another protocol does not count.
+    same = old if old and protocol_of(old) == name else None
+    protocol, added = split(name)
+    if added:
+        await check_added(ctx, added)
+    address, made = _address(ctx, protocol, same, wanted)
+    if not added:
+        check_web(address.url, ctx.shared.trusted_origins)
+    options = _options(protocol, added, same, wanted).model_dump(mode="json")
     await _check_room(ctx, old)
     await _register(ctx, agent_id, wanted.role, protocol)
     row = _row(ctx, agent_id, protocol, address, options)
@@ -59,9 +75,9 @@ def _address(
     ctx: Context, protocol: Protocol, old: AgentEndpointRow | None, wanted: Wanted
 ) -> tuple[Address, str | None]:
     """The address and the secret, as far as it was left out the one before. Raise Refused."""
-    before = _address_before(ctx, old) if old and old["protocol"] == protocol else None
+    before = _address_before(ctx, old) if old else None
     url = wanted.url or (before.url if before else "")
-    if not url:
+    if not url and protocol != "plugin":
         raise Refused("invalid_arguments", "Pass `url`: the address at which the agent is reached.")
     # The secret belongs to the address: another one must not get it.
     same = before if before and before.url == url else None
@@ -101,10 +117,14 @@ def _check_signs(secret: str) -> None:
         )
 
 
-def _options(protocol: Protocol, old: AgentEndpointRow | None, wanted: Wanted) -> BaseModel:
+def _options(
+    protocol: Protocol, added: str, old: AgentEndpointRow | None, wanted: Wanted
+) -> BaseModel:
     """Raise Refused."""
-    same = old["options"] if old and old["protocol"] == protocol else {}
-    given = same if wanted.options is None else wanted.options
+    before = options_of(old) if old else {}
+    given = before if wanted.options is None else wanted.options
+    if added:
+        return plugin_options(added, given)
     model = ROUTES[protocol].options
     try:
         return model.model_validate(given)

@@ -10,8 +10,8 @@ from bot import secret_formats
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, operation
-from bot.operations.agents import endpoint_settings
-from bot.operations.agents.arguments import AgentId
+from bot.operations.agents import endpoint_protocols, endpoint_settings
+from bot.operations.agents.arguments import AgentId, Protocol
 from bot.operations.agents.views import known_agent
 from bot.protocols import ends
 from bot.times import stamp
@@ -21,7 +21,6 @@ from store.tables.protocols import (
     AgentEndpointRow,
     EndpointDeliveryRow,
     EndpointTurnRow,
-    Protocol,
 )
 
 # Deliveries of an agent that an answer shows, and steps of one run.
@@ -33,7 +32,7 @@ DeliveryId: TypeAlias = Annotated[str, Field(max_length=40, description="one of 
 
 class EndpointView(BaseModel):
     agent: str
-    protocol: Protocol
+    protocol: str
     address: str = Field(description="the host; the rest is secret")
     state: str = Field(description="active, failing or off")
     why: str | None = Field(None, description="why the last delivery failed")
@@ -210,11 +209,11 @@ async def _existing(ctx: Context, agent_id: str) -> AgentEndpointRow:
 def view(ctx: Context, row: AgentEndpointRow) -> EndpointView:
     return EndpointView(
         agent=row["agent_id"],
-        protocol=row["protocol"],
+        protocol=endpoint_protocols.protocol_of(row),
         address=row["shown"],
         state=row["state"],
         why=row["why"],
-        options=row["options"],
+        options=endpoint_protocols.options_of(row),
         has_secret=endpoint_settings.has_secret(ctx, row),
         last_success_at=row["last_success_at"] and stamp(row["last_success_at"]),
         last_failure_at=row["last_failure_at"] and stamp(row["last_failure_at"]),
