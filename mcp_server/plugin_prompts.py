@@ -57,7 +57,7 @@ async def get_prompt(
         for each in installed.manifest.adds.strategies:
             if each.name == strategy:
                 task = arguments.get("task", "").strip()[:LONGEST_TASK]
-                text = await _text(dispatcher, installed, use, strategy, task)
+                text = await _text(dispatcher, actor, (installed, use), strategy, task)
                 content = types.TextContent(text=text)
                 message = types.PromptMessage(role="user", content=content)
                 return types.GetPromptResult(description=each.description, messages=[message])
@@ -66,13 +66,15 @@ async def get_prompt(
 
 async def _text(
     dispatcher: Dispatcher,
-    installed: Installed,
-    use: PluginInstallationRow,
+    actor: Actor,
+    of: tuple[Installed, PluginInstallationRow],
     strategy: str,
     task: str,
 ) -> str:
     plugins: Plugins = dispatcher.shared.outside.plugins
-    result = await plugins.call(installed, use, HookCall("strategy", strategy, {"task": task}))
+    installed, use = of
+    call = HookCall("strategy", strategy, {"task": task})
+    result = await plugins.call(installed, use, call, actor)
     await dispatcher.store.write(lambda tx: running.count(tx, use, result))
     if result.failure is not None:
         raise MCPError(

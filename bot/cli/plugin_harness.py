@@ -1,4 +1,4 @@
-"""Runs a plug-in for its author's tests: on a new database, with agents, without GitHub.
+"""Runs a plug-in for its author's tests: on a new database, with agents and a simulated GitHub.
 
 Authors import it from `hubbub.testing`.
 """
@@ -7,10 +7,12 @@ import asyncio
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from bot.cli import plugin_github
+from bot.cli.plugin_github import Clock, Workspace
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import OPERATOR, Actor
 from bot.identity.keyring import Keys
@@ -23,36 +25,60 @@ from bot.workflows import effects
 from store import events as event_log
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
-from store.engine.transaction import Store
 from store.tables.agents import Role
 
+# Of a harness without GitHub.
 INSTALLATION = 1
+# Longer than a plug-in waits between two looks for events.
+PAUSE_S = 60
 
 
 class Harness:
-    """A plug-in that is installed and turned on. `store`: for what is missing here."""
+    """A plug-in that is installed and turned on. `store`: for what is missing here.
+
+    `github`: the simulated GitHub with `repository` and `person`, if the harness has one.
+    """
 
     def __init__(
-        self, store: Store, dispatcher: Dispatcher, plugins: Plugins, manifest: Manifest
+        self,
+        dispatcher: Dispatcher,
+        plugins: Plugins,
+        manifest: Manifest,
+        clock: Clock,
+        workspace: Workspace | None,
     ) -> None:
-        self.store = store
+        self.store = dispatcher.store
         self.dispatcher = dispatcher
         self.plugins = plugins
         self.manifest = manifest
-        self.person = Actor(INSTALLATION, OPERATOR, "tech-lead")
+        self.clock = clock
+        self.installation_id = workspace.installation.id if workspace else INSTALLATION
+        self.lead = Actor(self.installation_id, OPERATOR, "tech-lead")
+        self._workspace = workspace
+
+    @property
+    def workspace(self) -> Workspace:
+        """Its `github`, `repository` and `person`."""
+        if self._workspace is None:
+            raise RuntimeError("This harness has no GitHub: use open_harness(…, github=True).")
+        return self._workspace
 
     async def call(self, operation: str, **arguments: Any) -> Any:
         """The result of an operation of the plug-in. Raise Refused."""
+        return await self.result_for(self.lead, operation, **arguments)
+
+    async def result_for(self, actor: Actor, operation: str, **arguments: Any) -> Any:
+        """The same, called by somebody else."""
         name = self.manifest.full_name(operation)
-        return (await self.dispatcher.call(self.person, name, arguments))["result"]
+        return (await self.dispatcher.call(actor, name, arguments))["result"]
 
     async def hubbub(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Call an operation of Hubbub, as a person who leads. Raise Refused."""
-        return await self.dispatcher.call(self.person, operation, arguments)
+        return await self.dispatcher.call(self.lead, operation, arguments)
 
     async def agent(self, agent_id: str, role: Role = "developer") -> Actor:
         """A registered agent, to call operations with by `call_as`."""
-        actor = Actor(INSTALLATION, agent_id, role)
+        actor = Actor(self.installation_id, agent_id, role)
         await self.call_as(actor, "register_agent", agent_id=agent_id, name=agent_id)
         return actor
 
@@ -64,36 +90,75 @@ class Harness:
         given = {"plugin": self.manifest.name, "panel": name}
         return str((await self.hubbub("get_plugin", **given))["panel"])
 
-    async def event(self, kind: str, subject: str, **data: Any) -> None:
+    async def event(self, kind: str, subject: str, actor: str = "ada", **data: Any) -> None:
         """Record an event, and wait until the plug-in has handled all of them."""
-        await self.store.write(
-            lambda tx: event_log.append(tx, INSTALLATION, kind, subject, "ada", data)
-        )
-        while await events.step(self.store, self.plugins):
-            pass
+        i = self.installation_id
+        await self.store.write(lambda tx: event_log.append(tx, i, kind, subject, actor, data))
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until GitHub has all writes, Hubbub all webhooks, and the plug-in all events."""
+        while True:
+            if self._workspace is not None:
+                await self._workspace.settle()
+            self.clock.forward(PAUSE_S)
+            if not await events.step(self.store, self.plugins):
+                return
+
+    # --- On the simulated GitHub ---
+
+    async def task(self, title: str = "Mend it", *labels: str) -> str:
+        """The name of a task, such as acme/rocket#1."""
+        here = self.workspace
+        issue = here.person.open_issue(here.repository, title, labels=["agent-task", *labels])
+        await self.settle()
+        return f"{here.repository.full_name}#{issue.number}"
+
+    async def pull(self, agent: Actor, task: str, **files: str) -> str:
+        """A pull request that the agent opens for a task that it claims. `files`: path, text."""
+        fence = (await self.call_as(agent, "claim_task", task=task))["fence"]
+        mine: dict[str, Any] = {"task": task, "fence": fence}
+        branch = f"task-{task.partition('#')[2]}"
+        changed = [{"path": path, "content": text} for path, text in (files or {"a": "1"}).items()]
+        made = {"branch": branch, "files": changed, "message": "Mend"}
+        await self.call_as(agent, "github_commit_files", **mine, **made)
+        await self.call_as(agent, "github_create_pr", **mine, head=branch, title="Mend it")
+        await self.settle()
+        return f"{self.workspace.repository.full_name}#{max(self.workspace.repository.pulls)}"
 
 
 @asynccontextmanager
 async def open_harness(
-    folder: Path, settings: Mapping[str, Any] | None = None, role: Role | None = None
+    folder: Path,
+    settings: Mapping[str, Any] | None = None,
+    role: Role | None = None,
+    *,
+    github: bool = False,
 ) -> AsyncIterator[Harness]:
-    """The plug-in in a folder, installed and turned on with these settings."""
-    found = package.read(folder)
-    with tempfile.TemporaryDirectory() as place:
+    """The plug-in in a folder, installed and turned on with these settings.
+
+    `github`: with a simulated GitHub, which has the repository acme/rocket.
+    """
+    found, clock = package.read(folder), Clock()
+    async with AsyncExitStack() as stack:
+        place = stack.enter_context(tempfile.TemporaryDirectory())
         url = f"sqlite:///{place}/test.db"
         await asyncio.to_thread(upgrade, url)
-        store = await open_store(url, before_commit=effects.follow)
-        try:
-            keys = Keys(secrets.token_hex(32))
-            plugins = Plugins(store, keys)
-            dispatcher = Dispatcher(store, Shared(keys, outside=Outside(plugins=plugins)))
-            made = Harness(store, dispatcher, plugins, found.manifest)
-            candidate = installing.of_package(found)
-            await installing.install(store, candidate, "test", unsigned=True, update=False)
-            given: dict[str, Any] = {"plugin": found.manifest.name, "action": "enable"}
-            given |= {"settings": dict(settings)} if settings else {}
-            given |= {"role": role} if role else {}
-            await made.hubbub("manage_plugin", **given)
-            yield made
-        finally:
-            await store.close()
+        store = await open_store(url, clock, before_commit=effects.follow)
+        stack.push_async_callback(store.close)
+        keys = Keys(secrets.token_hex(32))
+        plugins = Plugins(store, keys)
+        dispatcher = Dispatcher(store, Shared(keys, outside=Outside(plugins=plugins)))
+        workspace = None
+        if github:
+            workspace = await stack.enter_async_context(
+                plugin_github.open_workspace(dispatcher, clock)
+            )
+        made = Harness(dispatcher, plugins, found.manifest, clock, workspace)
+        candidate = installing.of_package(found)
+        await installing.install(store, candidate, "test", unsigned=True, update=False)
+        given: dict[str, Any] = {"plugin": found.manifest.name, "action": "enable"}
+        given |= {"settings": dict(settings)} if settings else {}
+        given |= {"role": role} if role else {}
+        await made.hubbub("manage_plugin", **given)
+        yield made

@@ -119,7 +119,7 @@ async def _run(found: Found, ctx: Context, **arguments: Any) -> OutsideCall[Plug
     call = HookCall("operation", found.added.name, given)
 
     async def run(outside: Outside) -> PluginResult:
-        result: PluginResult = await outside.plugins.call(found.installed, use, call)
+        result: PluginResult = await outside.plugins.call(found.installed, use, call, ctx.actor)
         return result
 
     async def finish(ctx: Context, result: PluginResult) -> PluginAnswer:

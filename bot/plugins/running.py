@@ -72,10 +72,13 @@ class Installed:
         return self.manifest.name
 
 
-def actor_of(installed: Installed, use: PluginInstallationRow) -> Actor:
-    """Who acts when the plug-in calls an operation."""
+def actor_of(
+    installed: Installed, use: PluginInstallationRow, caller: Actor | None = None
+) -> Actor:
+    """Who acts when the plug-in calls an operation: for a caller, where that one may look."""
     role = uses.lower(installed.manifest.permissions.role, use["role"])
-    return Actor(use["installation_id"], PLUGIN + installed.name, role)
+    within = caller.repositories if caller else None
+    return Actor(use["installation_id"], PLUGIN + installed.name, role, within)
 
 
 class BoundHost:
@@ -166,9 +169,16 @@ class Plugins:
         ]
 
     async def call(
-        self, installed: Installed, use: PluginInstallationRow, call: HookCall
+        self,
+        installed: Installed,
+        use: PluginInstallationRow,
+        call: HookCall,
+        caller: Actor | None = None,
     ) -> PluginResult:
-        """Call a hook. What goes wrong is a value, and is not counted here."""
+        """Call a hook, for a caller if there is one.
+
+        What goes wrong is a value, and is not counted here.
+        """
         try:
             settings = uses.with_defaults(installed.manifest, uses.settings_of(self.keys, use))
             loaded = await self.load(installed)
@@ -179,7 +189,7 @@ class Plugins:
             text = "Its settings cannot be decrypted. Turn it on again with its settings."
             return PluginResult(failure=Failure("refused", text))
         own = values.Values(self.store, self.keys, use["installation_id"], installed.name)
-        actor = actor_of(installed, use)
+        actor = actor_of(installed, use, caller)
         host = BoundHost(installed, actor, self.call_operation, self._requests, own)
         turn = self._turns.setdefault(installed.name, asyncio.Semaphore(MOST_CALLS))
         async with turn:

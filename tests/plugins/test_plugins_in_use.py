@@ -15,7 +15,7 @@ from mcp_server import plugin_prompts
 from store.engine.transaction import Store
 from tests.support.plugin_packages import package
 from tests.support.plugins import PluginOffice
-from tests.support.story import Clock
+from tests.support.story import Clock, Workspace
 
 # A plug-in whose operation does what the test says.
 CODE = """\
@@ -133,6 +133,24 @@ async def test_a_person_may_give_a_plug_in_a_lower_role(office: PluginOffice) ->
     assert "send_message needs the role tester" in await office.refused("echo__say")
     await office.enable("echo", role="tech-lead")
     assert (await office.call("get_plugin", plugin="echo"))["plugin"]["role"] == "tester"
+
+
+async def test_a_plug_in_sees_for_its_caller_what_the_caller_may_see(
+    workspace: Workspace,
+) -> None:
+    office = PluginOffice(workspace.store, workspace.clock, workspace.installation.id)
+    await office.clear()
+    body = "return len((await hubbub.call('list_tasks', {}))['tasks'])"
+    await office.use(coded(body, permissions="{operations: [list_tasks]}"))
+    await workspace.task()
+    stranger = Actor(workspace.installation.id, "eve", "developer", frozenset({7}))
+    await office.dispatcher.call(stranger, "register_agent", {"agent_id": "eve", "name": "eve"})
+    found = [
+        (await office.dispatcher.call(each, "echo__say", {}))["result"]
+        for each in (office.person, stranger)
+    ]
+    assert found == [1, 0]
+    await office.clear()
 
 
 async def test_plug_ins_that_call_each_other_are_stopped(office: PluginOffice) -> None:

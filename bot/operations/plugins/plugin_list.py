@@ -140,7 +140,7 @@ async def _with_panel(
 
     async def run(outside: Outside) -> PluginResult:
         result: PluginResult = await plugins_of(outside).call(
-            installed, use, HookCall("panel", panel)
+            installed, use, HookCall("panel", panel), ctx.actor
         )
         return result
 
