@@ -186,7 +186,7 @@ RULES: dict[str, Rule] = {
         "tester", others="tech-lead", people="developer", is_=CONTEXT, narrows=True
     ),
     # Files
-    "attach_file": _everything("tester", narrows=True),
+    "attach_file": _everything("tester"),
     "get_attachment": _own("observer", is_="files that it attached, or on what it may read"),
     "list_attachments": PEOPLE,
     "delete_attachment": Rule(None, None, None, people="tech-lead"),

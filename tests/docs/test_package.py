@@ -54,7 +54,7 @@ def test_a_wheel_holds_every_file_that_runs(built: Built) -> None:
     others = {f"hubbub/app/{name}" for name in listed if not name.startswith(WRAPPER)}
     left_out = {f"hubbub/app/{name}" for name in LEFT_OUT}
     held = names(built.wheel)
-    assert wrapper == {"hubbub/__init__.py", "hubbub/__main__.py"}
+    assert wrapper == {f"hubbub/{name}.py" for name in ("__init__", "__main__", "testing")}
     assert (wrapper | others) - held == left_out
     assert [name for name in held if name.startswith(f"hubbub/app/{WRAPPER}")] == []
 

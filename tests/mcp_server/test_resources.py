@@ -30,7 +30,11 @@ from tests.support.server_process import serving as serve
 from tests.support.story import Workspace
 
 INBOX, READY, BUDGET = "hubbub://inbox", "hubbub://tasks/ready", "hubbub://budget"
-TEMPLATES = ["hubbub://task/{owner}/{repo}/{number}", "hubbub://context/{id}"]
+TEMPLATES = [
+    "hubbub://task/{owner}/{repo}/{number}",
+    "hubbub://context/{id}",
+    "hubbub://blob/{sha256}",
+]
 # As long as a test may take: an update that does not come fails it.
 SOON_S = 20
 

@@ -334,7 +334,6 @@ GROWS: dict[str, str] = {
     "retention": "sums the sizes of the code that is kept, every ten minutes",
     "metrics": "counts rows by their states",
     "get_insights": "reads what the last days recorded, at most 2,000 rows of each kind",
-    "get_usage": "reads a year of days at most, with a row for each thing that is counted",
     "rename a person": "happens once in a person's life",
 }
 

@@ -227,16 +227,16 @@ async def list_attention(scene: Scene) -> None:
     await person.call("list_attention")
 
 
-async def look_at_mounts(scene: Scene) -> None:
-    """At all tool servers, and at one."""
-    visits, scene.store.visits = scene.store.visits, None
-    await put_in(scene.workspace, "tickets", "search")
-    scene.store.visits = visits
-    person = replace(
-        scene.lead, actor=Actor(scene.workspace.installation.id, "@octocat", "tech-lead")
-    )
-    await person.call("list_mounts")
-    await person.call("get_mount", mount="tickets")
+def of_mounts(operation: str, **arguments: Any) -> Does:
+    """A call of a person that reads tool servers, with one of them mounted."""
+
+    async def does(scene: Scene) -> None:
+        visits, scene.store.visits = scene.store.visits, None
+        await put_in(scene.workspace, "tickets", "search")
+        scene.store.visits = visits
+        await by_person(operation, **arguments)(scene)
+
+    return does
 
 
 async def list_targets(scene: Scene) -> None:
@@ -403,7 +403,8 @@ CALLS: dict[str, Does] = {
     "cancel_write": call("me", "cancel_write", write_id="$write_id"),
     "get_budget": call("me", "get_budget"),
     "list_attention": list_attention,
-    "list_mounts": look_at_mounts,
+    "list_mounts": of_mounts("list_mounts"),
+    "get_mount": of_mounts("get_mount", mount="tickets"),
     "list_notification_targets": list_targets,
     "report_usage": call("me", "report_usage", model="m-1", cost="0.01"),
     "get_task_history": by_person("get_task_history", task="$mine", limit=4),
