@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from bot.errors import Refused
-from bot.identity.actors import BOT, Actor
+from bot.identity.actors import BOT, PLUGIN, Actor
 from bot.kernel.operation import Presence
 from bot.kernel.sentences import with_full_stop
 from bot.times import from_now, stamp
@@ -22,7 +22,7 @@ async def check_may_work(tx: Tx, actor: Actor) -> None:
 
     Until the end of the transaction nobody pauses it. Tasks are locked before agents.
     """
-    if not actor.is_person and actor.name != BOT:
+    if not actor.is_person and actor.name != BOT and not actor.name.startswith(PLUGIN):
         found = await agents.lock(tx, actor.installation_id, [actor.name])
         await check_at_work(tx, found[0] if found else None, await tx.now())
 

@@ -20,36 +20,40 @@ from bot.kernel.operation import Shared
 from bot.kernel.outside import Outside
 from bot.plugins import events, installing, package
 from bot.plugins.manifest import Manifest
+from bot.plugins.package import Package
 from bot.plugins.running import Plugins
 from bot.workflows import effects
 from store import events as event_log
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
+from store.plugins import plugin_installations
 from store.tables.agents import Role
 
 # Of a harness without GitHub.
 INSTALLATION = 1
-# Longer than a plug-in waits between two looks for events.
-PAUSE_S = 60
+LABEL = "agent-task"
+# What waits is looked for again after so many seconds of the harness's clock.
+LATER_S = (3.0, 40.0, 40.0)
+# Steps after which something must have gone wrong.
+ROUNDS = 500
 
 
 class Harness:
     """A plug-in that is installed and turned on. `store`: for what is missing here.
 
-    `github`: the simulated GitHub with `repository` and `person`, if the harness has one.
+    `workspace`: the simulated GitHub with `repository` and `person`, if the harness has one.
     """
 
     def __init__(
         self,
         dispatcher: Dispatcher,
-        plugins: Plugins,
         manifest: Manifest,
         clock: Clock,
         workspace: Workspace | None,
     ) -> None:
         self.store = dispatcher.store
         self.dispatcher = dispatcher
-        self.plugins = plugins
+        self.plugins: Plugins = dispatcher.shared.outside.plugins
         self.manifest = manifest
         self.clock = clock
         self.installation_id = workspace.installation.id if workspace else INSTALLATION
@@ -97,20 +101,41 @@ class Harness:
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until GitHub has all writes, Hubbub all webhooks, and the plug-in all events."""
-        while True:
-            if self._workspace is not None:
-                await self._workspace.settle()
-            self.clock.forward(PAUSE_S)
-            if not await events.step(self.store, self.plugins):
+        """Wait until GitHub has all writes, Hubbub all webhooks, and the plug-in all events.
+
+        Raise AssertionError if the plug-in failed.
+        """
+        quiet = 0
+        for _ in range(ROUNDS):
+            if await self._work():
+                quiet = 0
+            elif quiet == len(LATER_S):
                 return
+            else:
+                self.clock.forward(LATER_S[quiet])
+                quiet += 1
+        raise AssertionError("It does not come to rest: perhaps the plug-in causes its own events.")
+
+    async def _work(self) -> bool:
+        """Do what is due. Return whether there was something to do."""
+        if await events.step(self.store, self.plugins):
+            return True
+        await self._check_plugin()
+        return self._workspace is not None and await self._workspace.work()
+
+    async def _check_plugin(self) -> None:
+        """Raise AssertionError if its last call failed."""
+        i, name = self.installation_id, self.manifest.name
+        use = await self.store.read(lambda tx: plugin_installations.get(tx, i, name))
+        if use is not None and use["failures"]:
+            raise AssertionError(f"The plug-in failed: {use['why']}")
 
     # --- On the simulated GitHub ---
 
-    async def task(self, title: str = "Mend it", *labels: str) -> str:
-        """The name of a task, such as acme/rocket#1."""
+    async def task(self, title: str = "Mend it", *labels: str, body: str = "") -> str:
+        """The name of a new task, such as acme/rocket#1."""
         here = self.workspace
-        issue = here.person.open_issue(here.repository, title, labels=["agent-task", *labels])
+        issue = here.person.open_issue(here.repository, title, body, labels=[LABEL, *labels])
         await self.settle()
         return f"{here.repository.full_name}#{issue.number}"
 
@@ -125,6 +150,15 @@ class Harness:
         await self.call_as(agent, "github_create_pr", **mine, head=branch, title="Mend it")
         await self.settle()
         return f"{self.workspace.repository.full_name}#{max(self.workspace.repository.pulls)}"
+
+    def comments(self, task: str) -> list[str]:
+        """The comments of an issue or a pull request on GitHub."""
+        thread = self.workspace.repository.threads[int(task.rpartition("#")[2])]
+        return [each.body for each in thread.comments if not each.deleted]
+
+    def card(self, task: str) -> str:
+        """The card that Hubbub shows in the issue; empty if there is none."""
+        return next((each for each in self.comments(task) if "**Hubbub** ·" in each), "")
 
 
 @asynccontextmanager
@@ -147,18 +181,24 @@ async def open_harness(
         store = await open_store(url, clock, before_commit=effects.follow)
         stack.push_async_callback(store.close)
         keys = Keys(secrets.token_hex(32))
-        plugins = Plugins(store, keys)
-        dispatcher = Dispatcher(store, Shared(keys, outside=Outside(plugins=plugins)))
-        workspace = None
+        shared = Shared(keys, outside=Outside(plugins=Plugins(store, keys)))
+        dispatcher, workspace = Dispatcher(store, shared), None
         if github:
-            workspace = await stack.enter_async_context(
-                plugin_github.open_workspace(dispatcher, clock)
-            )
-        made = Harness(dispatcher, plugins, found.manifest, clock, workspace)
-        candidate = installing.of_package(found)
-        await installing.install(store, candidate, "test", unsigned=True, update=False)
-        given: dict[str, Any] = {"plugin": found.manifest.name, "action": "enable"}
-        given |= {"settings": dict(settings)} if settings else {}
-        given |= {"role": role} if role else {}
-        await made.hubbub("manage_plugin", **given)
+            opened = plugin_github.open_workspace(dispatcher, clock)
+            workspace = await stack.enter_async_context(opened)
+        made = Harness(dispatcher, found.manifest, clock, workspace)
+        await made.settle()
+        await _use(made, found, settings, role)
         yield made
+
+
+async def _use(
+    harness: Harness, found: Package, settings: Mapping[str, Any] | None, role: Role | None
+) -> None:
+    """Install the plug-in and turn it on."""
+    candidate = installing.of_package(found)
+    await installing.install(harness.store, candidate, "test", unsigned=True, update=False)
+    given: dict[str, Any] = {"plugin": found.manifest.name, "action": "enable"}
+    given |= {"settings": dict(settings)} if settings else {}
+    given |= {"role": role} if role else {}
+    await harness.hubbub("manage_plugin", **given)
