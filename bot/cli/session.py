@@ -10,6 +10,7 @@ from bot.files.texts import FileTexts
 from bot.identity import keyring
 from bot.identity.server_address import address_of
 from bot.kernel.operation import Shared
+from bot.plugins.requests import Requests
 from bot.plugins.running import Plugins
 from bot.quotas import table
 from bot.quotas.file_rules import FileRules, refused_families
@@ -92,9 +93,8 @@ async def open_session(
             await _bind(store, app)
         renew = opened.renew if isinstance(opened, MySQL) and source else None
         shared = make_shared(known, loaded)
-        outside = replace(
-            shared.outside, files=FileTexts(store, known), plugins=Plugins(store, known)
-        )
+        plugins = Plugins(store, known, Requests(shared.trusted_origins))
+        outside = replace(shared.outside, files=FileTexts(store, known), plugins=plugins)
         yield Session(store, replace(shared, outside=outside), renew)
     finally:
         await store.close()

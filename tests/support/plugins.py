@@ -11,6 +11,7 @@ from bot.kernel.operation import Shared
 from bot.kernel.outside import Outside
 from bot.plugins import installing
 from bot.plugins.package import Package
+from bot.plugins.requests import Requests
 from bot.plugins.running import Plugins
 from store.engine.transaction import Store, Tx
 from store.plugins import plugins
@@ -24,10 +25,16 @@ OPERATOR = "operator"
 class PluginOffice(Office):
     """Agents, people and plug-ins."""
 
-    def __init__(self, store: Store, clock: Clock, installation_id: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        installation_id: int,
+        requests: Requests | None = None,
+    ) -> None:
         super().__init__(store, clock, installation_id)
         keys = Keys(secrets.token_hex(32))
-        self.plugins = Plugins(store, keys)
+        self.plugins = Plugins(store, keys, requests)
         self.dispatcher = Dispatcher(store, Shared(keys, outside=Outside(plugins=self.plugins)))
         self.person = Actor(installation_id, OPERATOR, "tech-lead")
 
