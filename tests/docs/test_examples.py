@@ -1,5 +1,6 @@
 """The examples of the documentation: commands, calls and files, as a reader would use them."""
 
+import ast
 import json
 import re
 import shlex
@@ -120,7 +121,8 @@ def readable(language: str, text: str) -> Any:
         return tomllib.loads(text)
     if language == "yaml":
         return list(yaml.safe_load_all(text))
-    return compile(text, "an example", "exec") if language == "python" else None
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT  # a part of a function may stand alone
+    return compile(text, "an example", "exec", flags) if language == "python" else None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -159,8 +159,8 @@ async def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> Non
         *hubbub("demo", "--keep"), env=given, stdout=PIPE, stderr=PIPE
     )
     assert playing.stdout is not None
-    while b"agent-task" not in await playing.stdout.readline():
-        assert playing.returncode is None
+    while b"agent-task" not in (line := await playing.stdout.readline()):
+        assert line, "the demo ended before it printed the card"
     assert os.listdir(tmp_path)  # noqa: PTH208 - a test's folder
     playing.terminate()
     _, err = await playing.communicate()
