@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
 from bot.cli.session import Session
-from bot.mounts import local_servers
+from bot.mounts import local_servers, stored_documents
 from bot.mounts.server_notes import ServerNotes
 from bot.settings import Settings
 from bot.tool_servers import operator_file
@@ -43,7 +44,7 @@ async def connect(
     async with lazy.open_servers(
         network, processes, notes.note_line, notes.note_change
     ) as mcp_servers:
-        services = OpenApiServers(network)
+        services = OpenApiServers(network, partial(stored_documents.read, opened.store))
         kinds: dict[Kind, ToolServers] = {
             "mcp": mcp_servers,
             "stdio": mcp_servers,

@@ -5,12 +5,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+import structlog
+
 from bot.dispatch.callers import Caller
 from bot.dispatch.execution import Call, finish, free_key, outcome_unknown
 from bot.errors import Refused
 from bot.kernel.operation import Answer
 from bot.kernel.outside import OutsideCall
-from store.engine.transaction import Store, Work
+from store.engine.transaction import Store, StoreError, Work
+
+log = structlog.get_logger()
 
 # Executes one transaction of a call when it is its turn.
 InTurn: TypeAlias = Callable[[Call, Work[Answer]], Awaitable[Answer]]
@@ -22,6 +26,7 @@ class OutsideCalls:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._running: dict[str, asyncio.Task[Answer]] = {}
+        self._abandoning: set[asyncio.Task[None]] = set()
 
     def running(self, call: Call) -> Awaitable[Answer] | None:
         """The answer of the same call, if it runs already."""
@@ -50,9 +55,17 @@ class OutsideCalls:
         try:
             async with asyncio.timeout(outside.timeout_s) as limit:
                 result = await outside.run(call.shared.outside)
+        except asyncio.CancelledError:
+            # In a task of its own, which is not cancelled with this one.
+            task = asyncio.create_task(self._abandon(outside))
+            self._abandoning.add(task)
+            task.add_done_callback(self._abandoning.discard)
+            await asyncio.shield(task)
+            raise
         except TimeoutError:
             if not limit.expired():
                 raise
+            await self._abandon(outside)
             raise outcome_unknown(call.operation.name) from None
         # What came of it is recorded also if the caller left.
         alone = replace(call, caller=Caller(origin=call.caller.origin))
@@ -64,6 +77,14 @@ class OutsideCalls:
             raise
         call.caller.check_token()
         return answer
+
+    async def _abandon(self, outside: OutsideCall[Any]) -> None:
+        if outside.abandon is None:
+            return
+        try:
+            await self.store.write(outside.abandon)
+        except StoreError as exc:
+            log.warning("an ended call not recorded", error=str(exc))
 
 
 def _name(call: Call) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from bot.tool_servers.connections import ToolServers
+from store.engine.transaction import Work
 
 T = TypeVar("T")
 
@@ -32,9 +33,10 @@ class OutsideCall(Generic[T]):
     from the result in a second transaction. `run` returns failures as values. `finish(ctx, result)`
     may raise Refused; with the code `outcome_unknown` the call's key stays used, with every other
     code the caller may repeat the call with its key. `timeout_s`: after this time `run` is ended,
-    and the outcome is unknown.
+    and the outcome is unknown. `abandon`: records that `run` was ended before it had a result.
     """
 
     run: Callable[[Outside], Awaitable[T]]
     finish: Callable[[Any, T], Awaitable[Any]]
     timeout_s: float
+    abandon: Work[None] | None = None

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from functools import partial
 
 from bot.identity.keyring import Keys
+from bot.mounts import tool_lists
 from bot.tool_servers.credentials import Credential, seal
 from bot.tool_servers.operator_file import Process
 from store.engine import ids
 from store.engine.transaction import Store, Tx
 from store.mirror import stored_installations
-from store.mounts import mount_log, mounts
+from store.mounts import mount_log, mounts, tool_lookup
 from store.tables.mounts import MountRow
 
 OPERATOR = "the operator's file"
@@ -34,6 +35,8 @@ async def _follow(tx: Tx, installation_id: int, keys: Keys, servers: Mapping[str
     rows = {row["name"]: row for row in await mounts.all_of(tx, installation_id)}
     for name, row in rows.items():
         if row["kind"] == "stdio" and name not in wanted:
+            if await tool_lookup.has_pinned(tx, installation_id, row["id"]):
+                await tool_lists.note_change(tx, installation_id, OPERATOR)
             await mounts.remove(tx, installation_id, row["id"])
     for name, process in wanted.items():
         row_of = rows.get(name)

@@ -1,8 +1,8 @@
-"""Checks the arguments of a call against the schema of a tool, which somebody else wrote.
+"""Checks the arguments and the result of a call by the schemas of a tool, which others wrote.
 
 So the check is bounded: it makes a limited number of steps, runs no regular expression of the
-schema, and follows no reference to another document. What it cannot check it lets pass, because
-the tool's server checks too.
+schema, and follows no reference to another document. What it cannot check it lets pass:
+the tool's server checks arguments too.
 """
 
 from collections.abc import Iterator, Mapping
@@ -88,12 +88,26 @@ def _with_type(schema: Any, given: Any) -> Any:
 
 def problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with the arguments, at most five."""
+    return _problems(schema, arguments, "is not an argument of the tool")
+
+
+def why_no_result(schema: Mapping[str, Any] | None, result: Any) -> str:
+    """Why the structured result of a tool breaks its own schema. Empty if it does not."""
+    if schema is None:
+        return ""
+    if result is None:
+        return "there is no structured result"
+    found = _problems(schema, result, "is not in the schema")
+    return "; ".join(str(each) if each.place else f"the result {each.why}" for each in found[:3])
+
+
+def _problems(schema: Mapping[str, Any], value: Any, unknown: str) -> list[Problem]:
     token = _steps.set([MOST_STEPS])
     try:
         checker = _checker(str(schema.get("$schema", "")))(schema, registry=Registry())
         found = []
-        for error in checker.iter_errors(arguments):
-            found.append(_problem(_deepest(error)))
+        for error in checker.iter_errors(value):
+            found.append(_problem(_deepest(error), unknown))
             if len(found) == MOST_SHOWN:
                 break
     except (_TooLong, *NO_SCHEMA):
@@ -111,18 +125,19 @@ def _deepest(error: ValidationError) -> ValidationError:
 @cache
 def _checker(draft: str) -> Any:
     whole = validators.validator_for({"$schema": draft}, default=Draft202012Validator)
-    counted = {name: _with_bound(rule) for name, rule in whole.VALIDATORS.items()}
+    counted = {name: _with_bound(name, rule) for name, rule in whole.VALIDATORS.items()}
     counted |= {name: _nothing for name in WITHOUT if name in counted}
     counted["additionalProperties"] = _unless_patterns(counted["additionalProperties"])
     counted["uniqueItems"] = _unless_long(counted["uniqueItems"])
     return validators.extend(whole, counted)  # type: ignore[no-untyped-call]
 
 
-def _with_bound(rule: Any) -> Any:
+def _with_bound(rule_name: str, rule: Any) -> Any:
     @wraps(rule)
     def check(validator: Any, value: Any, given: Any, schema: Any) -> Iterator[ValidationError]:
         left = _steps.get()
-        left[0] -= 1
+        # Each choice of a list is compared.
+        left[0] -= 1 + (len(value) if isinstance(value, list) and rule_name == "enum" else 0)
         if left[0] < 0:
             raise _TooLong
         yield from rule(validator, value, given, schema) or ()
@@ -152,7 +167,7 @@ def _unless_long(rule: Any) -> Any:
     return check
 
 
-def _problem(error: ValidationError) -> Problem:
+def _problem(error: ValidationError, unknown: str) -> Problem:
     place = _name(list(error.absolute_path))
     rule, value, given = error.validator, error.validator_value, error.instance
     if rule == "required" and isinstance(given, dict) and isinstance(value, list):
@@ -163,7 +178,7 @@ def _problem(error: ValidationError) -> Problem:
         known = list(schema.get("properties", {}))
         extra = next((each for each in given if each not in known), "")
         hint = argument_errors.nearest(extra, known)
-        return Problem(_inner_name(place, extra[:LONGEST]), f"is not an argument of the tool{hint}")
+        return Problem(_inner_name(place, extra[:LONGEST]), f"{unknown}{hint}")
     return Problem(place, _why(rule, value, given))
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bot.kernel.outside import Outside
+from bot.mounts import tool_arguments
 from bot.mounts.tool_results import wire_bytes
 from bot.tool_servers.breakers import CircuitOpen
 from bot.tool_servers.connections import (
@@ -35,6 +36,8 @@ class Target:
     tool: str
     spec: ServerSpec
     is_safe: bool
+    # What the tool promises about its result. None: nothing.
+    output_schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ async def _try(
             made.failure = exc
         if made.result is not None:
             made.failure, made.seen[target.mount_id] = None, None
+            _check_result(target, made)
             return
         failure = made.failure
         assert failure is not None
@@ -113,6 +117,17 @@ async def _try(
         pause_s = 2 * pause_s or (PAUSE_S if made.attempts > 1 else 0.0)
         if time.monotonic() + pause_s >= until:
             return
+
+
+def _check_result(target: Target, made: Outcome) -> None:
+    """A result that breaks the tool's own schema is none. The server itself did answer."""
+    result = made.result
+    if result is None or result.is_error or result.truncated:
+        return
+    if why := tool_arguments.why_no_result(target.output_schema, result.structured):
+        text = f"its result is not what the tool promises: {why}"
+        made.result, made.failure = None, Unavailable("protocol", text, sent=True)
+        made.may_have_happened = True
 
 
 async def _call(

@@ -139,7 +139,8 @@ async def _fallback(
     tx: Tx, keys: Keys, actor: Actor, tool: NamedTool, arguments: dict[str, Any]
 ) -> Target | None:
     """The same tool at another server, if the actor may call it there too."""
-    mount = await mounts.by_name(tx, tool.mount["installation_id"], tool.policy.fallback or "")
+    i, name = tool.mount["installation_id"], tool.policy.fallback or ""
+    mount = await mounts.by_name_for_call(tx, i, name)
     if mount is None or mount["state"] != "running" or mount["id"] == tool.mount["id"]:
         return None
     row = await tools.get(tx, mount["installation_id"], mount["id"], tool.row["name"])
@@ -157,7 +158,8 @@ def _target(keys: Keys, mount: MountRow, row: ToolRow) -> Target | None:
         return None
     hints = row["hints"]
     is_safe = bool(hints.get("read_only") or hints.get("idempotent"))
-    return Target(mount["id"], mount["name"], row["name"], spec, is_safe)
+    promised = row["output_schema"]
+    return Target(mount["id"], mount["name"], row["name"], spec, is_safe, promised)
 
 
 async def finish(ctx: Context, prepared: Prepared, outcome: Outcome) -> Answered:
@@ -182,6 +184,19 @@ async def finish(ctx: Context, prepared: Prepared, outcome: Outcome) -> Answered
     )
 
 
+async def abandon(tx: Tx, call: ToolCallRow) -> None:
+    """Record that nobody waited for the end of the call. It may have had an effect, and costs."""
+    ended = {
+        "outcome": "outcome_unknown",
+        "duration": await tx.now() - call["at"],
+        "size": 0,
+        "cost": call["cost"],
+        "attempts": 1,
+        "served_by": None,
+    }
+    await tool_calls.end(tx, call["installation_id"], call["id"], ended)
+
+
 async def _record(tx: Tx, prepared: Prepared, outcome: Outcome, ended: str, size: int) -> None:
     """Record the end of the call, and what it showed of each server."""
     call = prepared.call
@@ -201,7 +216,7 @@ async def _record(tx: Tx, prepared: Prepared, outcome: Outcome, ended: str, size
     }
     await tool_calls.end(tx, i, call["id"], changed)
     for seen_at, failure in outcome.seen.items():
-        mount = await mounts.get(tx, i, seen_at)
+        mount = await mounts.get_for_call(tx, i, seen_at)
         if mount is None:
             continue
         if failure is None:

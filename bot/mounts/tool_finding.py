@@ -37,7 +37,7 @@ async def find(tx: Tx, actor: Actor, name: str) -> NamedTool:
             "linear__create_issue. find_tools lists them.",
         )
     server, shown = parts
-    mount = await mounts.by_name(tx, actor.installation_id, server)
+    mount = await mounts.by_name_for_call(tx, actor.installation_id, server)
     if mount is None or not tool_access.reaches(actor, mount["repositories"]):
         raise Refused(
             "unknown_tool",

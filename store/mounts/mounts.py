@@ -11,6 +11,8 @@ COLUMNS = tuple(MountRow.__annotations__)
 JSON = ("options", "document", "repositories")
 # Of one installation.
 MOST = 200
+# A call needs the document of a service only for a new connection, and it may have megabytes.
+FOR_CALL = ", ".join("NULL AS document" if c == "document" else c for c in COLUMNS)
 
 
 async def add(tx: Tx, row: MountRow) -> None:
@@ -44,10 +46,30 @@ async def by_name(tx: Tx, installation_id: int, name: str) -> MountRow | None:
     return _decode(row) if row else None
 
 
+async def get_for_call(tx: Tx, installation_id: int, mount_id: str) -> MountRow | None:
+    """Without its document."""
+    q = f"SELECT {FOR_CALL} FROM mounts WHERE installation_id = :i AND id = :m"
+    row = await tx.one(q, i=installation_id, m=mount_id)
+    return _decode(row) if row else None
+
+
+async def by_name_for_call(tx: Tx, installation_id: int, name: str) -> MountRow | None:
+    """Without its document."""
+    q = f"SELECT {FOR_CALL} FROM mounts WHERE installation_id = :i AND name = :n"
+    row = await tx.one(q, i=installation_id, n=name)
+    return _decode(row) if row else None
+
+
+async def document(tx: Tx, installation_id: int, mount_id: str, version: int) -> Any | None:
+    """The document of this version of a service."""
+    q = "SELECT document FROM mounts WHERE installation_id = :i AND id = :m AND version = :v"
+    row = await tx.one(q, i=installation_id, m=mount_id, v=version)
+    return json_text.value(row["document"]) if row and row["document"] else None
+
+
 async def all_of(tx: Tx, installation_id: int) -> list[MountRow]:
     """All of an installation by name, each without its document."""
-    columns = ", ".join("NULL AS document" if c == "document" else c for c in COLUMNS)
-    q = f"SELECT {columns} FROM mounts WHERE installation_id = :i ORDER BY name LIMIT :n"
+    q = f"SELECT {FOR_CALL} FROM mounts WHERE installation_id = :i ORDER BY name LIMIT :n"
     return [_decode(row) for row in await tx.all(q, i=installation_id, n=MOST)]
 
 

@@ -107,6 +107,15 @@ async def pinned_tools(tx: Tx, installation_id: int) -> list[PinnedTool]:
     return found
 
 
+async def has_pinned(tx: Tx, installation_id: int, mount_id: str) -> bool:
+    """Whether a tool of this server is in the list of agents."""
+    q = (
+        "SELECT name FROM tools WHERE installation_id = :i AND mount_id = :m AND pinned = 1 "
+        "AND state = 'active' LIMIT 1"
+    )
+    return await tx.one(q, i=installation_id, m=mount_id) is not None
+
+
 async def count_pinned(tx: Tx, installation_id: int) -> int:
     q = "SELECT COUNT(*) AS n FROM tools WHERE installation_id = :i AND pinned = 1"
     row = await tx.one(q, i=installation_id)

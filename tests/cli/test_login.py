@@ -3,66 +3,21 @@
 import asyncio
 import json
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web  # noqa: TID251 - an ingress is a server
 from aiohttp.test_utils import RawTestServer
 
-from bot.cli import call, login
+from bot.cli import login
 from bot.errors import Refused
 from bot.settings import Settings, WrongSettings
 from tests.support.command_line import hubbub
-from tests.support.login import LoginServer, open_login_server
+from tests.support.login import open_login_server
+from tests.support.person_at_terminal import CommandLine
 from tests.support.story import Workspace
-
-
-class CommandLine:
-    """The commands of a person, in a process of their own as far as the server knows."""
-
-    def __init__(self, server: LoginServer, directory: Path) -> None:
-        self.server = server
-        self.settings = Settings(_env_file=None, url=server.url)
-        self.file = directory / "hubbub" / "sessions.json"
-        self.said: list[str] = []
-        self.slept: list[float] = []
-        # What happens at GitHub while the command waits, one entry for each wait.
-        self.meanwhile: list[Callable[[str], None]] = []
-
-    async def log_in(self, installation: str = "") -> str:
-        return await asyncio.to_thread(
-            login.log_in, self.settings, installation, self.said.append, sleep=self._sleep
-        )
-
-    async def refusal(self, installation: str = "") -> str:
-        with pytest.raises(Refused) as caught:
-            await self.log_in(installation)
-        return caught.value.message
-
-    def _sleep(self, seconds: float) -> None:
-        """GitHub's clock goes on, and the person does the next thing."""
-        self.slept.append(seconds)
-        self.server.workspace.clock.forward(seconds)
-        if self.meanwhile:
-            self.meanwhile.pop(0)(self.said[-1].rpartition(" ")[2].rstrip("."))
-
-    def enter(self, who: str | None = "octocat") -> Callable[[str], None]:
-        return lambda code: self.server.github.enter_user_code(code, who)
-
-    async def call(self, operation: str, **given: Any) -> dict[str, Any]:
-        return await asyncio.to_thread(call.call_operation, self.settings, operation, given)
-
-    def session(self) -> Any:
-        return json.loads(self.file.read_text())[self.settings.url]
-
-    def age_session(self) -> None:
-        """Make the stored access token look old."""
-        kept = json.loads(self.file.read_text())
-        kept[self.settings.url]["expires_at"] = 0
-        self.file.write_text(json.dumps(kept))
 
 
 class Ingress:

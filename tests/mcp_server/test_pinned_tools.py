@@ -1,5 +1,7 @@
 """Tools of other servers over MCP and REST: pinned ones are in the list, by their own name."""
 
+from typing import Any
+
 import pytest
 from mcp.client.subscriptions import ToolsListChanged
 
@@ -96,3 +98,28 @@ async def test_a_client_is_told_that_the_list_changed(surface: Surface, desk: To
         assert T not in {tool.name for tool in (await client.list_tools()).tools}
         await desk.relist("linear", changed, spec("list_issues"))
         assert isinstance(await anext(aiter(updates)), ToolsListChanged)
+
+
+async def test_a_server_with_a_pinned_tool_that_stops_is_news_and_another_is_none(
+    surface: Surface, desk: ToolDesk
+) -> None:
+    await pin(desk)
+    await desk.mount("jira", spec("create_issue"))
+    before = len(await list_changes(desk))
+    await switch(desk, "jira", "stop")
+    assert len(await list_changes(desk)) == before
+    async with connect(surface) as client:
+        for action, is_listed in (("stop", False), ("start", True), ("remove", False)):
+            before = len(await list_changes(desk))
+            await switch(desk, "linear", action)
+            assert len(await list_changes(desk)) == before + 1, action
+            listed = {tool.name for tool in (await client.list_tools()).tools}
+            assert (T in listed) == is_listed, action
+
+
+async def switch(desk: ToolDesk, server: str, action: str) -> None:
+    await desk.person().call("manage_mount", mount=server, action=action)
+
+
+async def list_changes(desk: ToolDesk) -> list[dict[str, Any]]:
+    return [row for row in await desk.rows("events") if row["kind"] == "tools.changed"]

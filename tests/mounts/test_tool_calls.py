@@ -1,5 +1,7 @@
 """Calls of tools of other servers: who may, what is sent, what is answered, what is recorded."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -179,6 +181,61 @@ async def test_a_fallback_server_answers_where_nothing_can_have_happened(linear:
     before = len(linear.servers.calls)
     refused = await ada.refusal("call_tool", tool=T, arguments=A)
     assert (refused.code, len(linear.servers.calls)) == ("outcome_unknown", before + 1)
+
+
+async def test_a_call_whose_caller_leaves_is_not_running_for_ever(linear: ToolDesk) -> None:
+    ada = await linear.agent("ada")
+    linear.servers.waits = asyncio.Event()
+    call = asyncio.create_task(ada.call("call_tool", tool=T, arguments=A, key=None))
+    await linear.servers.began.wait()
+    assert [row["outcome"] for row in await linear.rows("tool_calls")] == ["running"]
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert [row["outcome"] for row in await linear.rows("tool_calls")] == ["outcome_unknown"]
+
+
+COUNTS: dict[str, Any] = {
+    "type": "object",
+    "properties": {"count": {"type": "integer"}},
+    "required": ["count"],
+}
+
+
+@ON_SQLITE
+async def test_a_result_that_breaks_the_schema_of_its_tool_is_an_error(desk: ToolDesk) -> None:
+    promises = [spec("add", output_schema=COUNTS), spec("count", output_schema=COUNTS)]
+    promises[1] = replace(promises[1], read_only=True)
+    await desk.mount("linear", *promises)
+    ada = await desk.agent("ada")
+    good = ToolResult((TextPart("Two."),), structured={"count": 2})
+    failed = ToolResult((TextPart("No."),), is_error=True)
+    lies = ToolResult((), structured={"count": "two"})
+    desk.servers.answers["linear__add"] = [good, failed, lies, text("Two.")]
+    desk.servers.answers["linear__count"] = [lies]
+    given = {"tool": "linear__add", "arguments": A}
+    assert (await ada.call("call_tool", **given))["structured"] == {"count": 2}
+    assert (await ada.call("call_tool", **given))["failed"] is True
+    refused = await ada.refusal("call_tool", **given)
+    assert refused.code == "outcome_unknown"
+    assert (
+        "its result is not what the tool promises: `count` must be a whole number, and is a text"
+    ) in refused.message
+    refused = await ada.refusal("call_tool", **given)
+    assert "there is no structured result" in refused.message
+    refused = await ada.refusal("call_tool", tool="linear__count", arguments=A)
+    assert (refused.code, refused.details["why"]) == ("tool_unavailable", "protocol")
+    # The server did answer, so it is not looked at as one that is away.
+    (mount,) = await desk.rows("mounts")
+    assert mount["health"] == "connected"
+
+
+@ON_SQLITE
+async def test_the_document_of_a_service_is_not_decoded_for_a_call(desk: ToolDesk) -> None:
+    await desk.mount("pets", spec("create"), kind="openapi", document={"digest": "x"})
+    ada = await desk.agent("ada")
+    await ada.call("call_tool", tool="pets__create", arguments=A)
+    assert [each.document for each in desk.servers.specs] == [None]
 
 
 @ON_SQLITE

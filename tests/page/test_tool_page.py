@@ -13,7 +13,7 @@ T = "linear__create_issue"
 async def desk_of(server: LoginServer) -> ToolDesk:
     workspace = server.workspace
     desk = ToolDesk(workspace.dispatcher, workspace.clock, workspace.installation.id)
-    await desk.mount("linear", spec("create_issue"))
+    await desk.mount("linear", spec("create_issue"), spec("list_issues"))
     return desk
 
 
@@ -24,9 +24,14 @@ def button(page: str, name: str) -> str:
 
 async def test_a_person_reads_the_difference_and_accepts_it(server: LoginServer) -> None:
     desk, browser = await desk_of(server), await signed_in(server)
-    await desk.relist("linear", spec("create_issue", description="Now <b>other</b> words."))
+    changed = spec("create_issue", description="Now <b>other</b> words.")
+    await desk.relist("linear", changed, spec("list_issues"))
     listed = await text_of(browser, f"{HERE}/tool-servers/linear")
     assert f'href="{HERE}/tools/{T}"' in listed
+    servers = await text_of(browser, f"{HERE}/tool-servers")
+    assert f'href="{HERE}/tool-servers/linear?state=parked"' in servers
+    parked = await text_of(browser, f"{HERE}/tool-servers/linear?state=parked")
+    assert (f"/tools/{T}" in parked, "/tools/linear__list_issues" in parked) == (True, False)
     page = await text_of(browser, f"{HERE}/tools/{T}")
     for words in ("parked", "Only its words or hints change.", "Now &lt;b&gt;other&lt;/b&gt;"):
         assert words in page, words

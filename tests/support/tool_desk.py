@@ -1,5 +1,6 @@
 """Tools of other servers for tests: mounted by rows, and called at servers that the test plays."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -54,6 +55,11 @@ class PlayedServers:
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     answers: dict[str, list[ToolResult | Unavailable]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    specs: list[ServerSpec] = field(default_factory=list)
+    dropped: list[tuple[int, str]] = field(default_factory=list)
+    # Set by the test, it makes calls wait after they began.
+    waits: asyncio.Event | None = None
+    began: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def list_tools(self, _: ServerSpec) -> list[ToolSpec]:
         return []
@@ -72,6 +78,10 @@ class PlayedServers:
         assert progress is None
         server = self.names[spec.server_id]
         self.calls.append((server, tool, dict(arguments)))
+        self.specs.append(spec)
+        self.began.set()
+        if self.waits is not None:
+            await self.waits.wait()
         waiting = self.answers.get(f"{server}__{tool}") or self.answers.get(tool)
         answer = waiting.pop(0) if waiting else text(f"{server} did {tool}.")
         if isinstance(answer, Unavailable):
@@ -79,7 +89,7 @@ class PlayedServers:
         return answer
 
     async def drop(self, installation_id: int, server_id: str) -> None:
-        raise AssertionError((installation_id, server_id))
+        self.dropped.append((installation_id, server_id))
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver
 
+from bot.mounts import stored_documents
 from bot.tool_servers.access_tokens import AccessTokens
 from bot.tool_servers.connections import ByKind, ServerSpec, Unavailable
 from bot.tool_servers.network import Network
@@ -73,7 +74,8 @@ async def connect(
 async def reaching(workspace: Workspace, *trusted: str) -> AsyncIterator[Connected]:
     """Operations of the workspace reach tool servers, also at these origins."""
     async with connect(*trusted) as connected:
-        services = OpenApiServers(Network(frozenset(trusted)))
+        read_document = partial(stored_documents.read, workspace.store)
+        services = OpenApiServers(Network(frozenset(trusted)), read_document)
         shared = workspace.dispatcher.shared
         workspace.dispatcher.shared = replace(
             shared,

@@ -3,6 +3,7 @@
 from fixtures.github import Issue
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
+from tests.support.tool_desk import ToolDesk, spec
 
 
 async def answer(workspace: Workspace, issue: Issue, command: str) -> str:
@@ -106,7 +107,29 @@ async def test_spend_shows_calls_writes_and_reported_money_of_each_agent(
     assert "Reported in all: 1.50 USD, 1,500 tokens." in text
     found = await first.call("get_spend", task=task)
     assert [each["agent"] for each in found["agents"]] == ["scout", "dot"]
+    assert found["tools"] == []
     assert found["own_writes"] > 0
+
+
+@ON_SQLITE
+async def test_spend_has_the_calls_of_tools_with_a_price_by_who_held_the_task(
+    workspace: Workspace,
+) -> None:
+    desk = ToolDesk(workspace.dispatcher, workspace.clock, workspace.installation.id)
+    await desk.mount("linear", spec("create_issue"), spec("list_issues"))
+    tool = "linear__create_issue"
+    await desk.set(tool, price="0.40")
+    scout, task = await workspace.agent("scout"), workspace.name(await workspace.task())
+    given = {"tool": tool, "arguments": {"title": "Leak"}}
+    # Before the claim it is a call for nothing in particular.
+    await scout.call("call_tool", **given)
+    await scout.call("claim_task", task=task)
+    for _ in range(2):
+        await scout.call("call_tool", **given)
+    free = {**given, "tool": "linear__list_issues"}
+    await scout.call("call_tool", **free)
+    found = await scout.call("get_spend", task=task)
+    assert found["tools"] == [{"caller": "scout", "calls": 2, "cost": "0.80"}]
 
 
 @ON_SQLITE

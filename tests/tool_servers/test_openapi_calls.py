@@ -514,7 +514,7 @@ async def test_a_bomb_a_flood_and_unknown_bytes_are_errors(
     call: Caller, body: bytes, encoding: str, kind: str, why: str
 ) -> None:
     call.service.replies.append(web.Response(body=body, headers={"Content-Encoding": encoding}))
-    failure = await call.fails("create", body={})
+    failure = await call.fails()
     assert (failure.kind, failure.sent) == (kind, True)
     assert why in failure.text
     assert (await call()).structured == {"ok": True}
@@ -527,8 +527,13 @@ async def test_a_flood_without_an_end_is_left(call: Caller) -> None:
         while True:
             await response.write(bytes(65_536))
 
-    call.service.replies.append(flood)
-    assert (await call.fails("create", body={})).kind == "too_large"
+    call.service.replies += [flood, flood]
+    assert (await call.fails()).kind == "too_large"
+    # What was asked for was done, so nobody should ask again.
+    done = await call("create", body={})
+    assert (done.is_error, done.truncated) == (False, True)
+    words = "Done: status 200. The answer is larger than 4 MB, so it was not read."
+    assert done.content == [TextPart(f"{words} Do not repeat the call for it.")]
 
 
 async def test_a_long_list_loses_its_end(call: Caller) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 
 from bot.background import mount_looks
+from bot.mounts import stored_documents
 from bot.mounts.specs import spec_of
 from bot.tool_servers.breakers import Guarded
 from bot.tool_servers.connections import ByKind, ToolResult
@@ -33,7 +35,8 @@ PETS = document(("GET /pets", LIST), ("DELETE /pets", {"operationId": "deletePet
 @pytest.fixture
 async def service(workspace: Workspace) -> AsyncIterator[HttpService]:
     async with http_service() as found:
-        servers = OpenApiServers(found.network)
+        read_document = partial(stored_documents.read, workspace.store)
+        servers = OpenApiServers(found.network, read_document)
         shared = workspace.dispatcher.shared
         workspace.dispatcher.shared = replace(
             shared,

@@ -149,8 +149,8 @@ def without(delimiter: str, values: Any) -> Any:
 
 def deep(raw: str) -> dict[str, str]:
     return {
-        unquote_plus(each.split("=")[0])[len("the name[") : -1]: unquote_plus(each.split("=")[1])
-        for each in raw.split("&")
+        unquote_plus(name)[len("the name[") : -1]: unquote_plus(value)
+        for name, _, value in (each.partition("=") for each in raw.split("&"))
     }
 
 

@@ -69,6 +69,7 @@ async def call_tool(
         partial(tool_attempts.run, found.attempts),
         partial(_finish, prepared=found),
         found.attempts.whole_s + tool_attempts.SLACK_S,
+        partial(tool_calls.abandon, call=found.call),
     )
 
 

@@ -7,7 +7,7 @@ from bot.errors import Refused
 from bot.identity.keyring import Broken
 from bot.kernel.operation import Context
 from bot.kernel.outside import Outside, OutsideCall
-from bot.mounts import looking
+from bot.mounts import looking, tool_lists
 from bot.mounts.looking import Look
 from bot.mounts.specs import spec_of, with_credential
 from bot.operations.tools import mount_settings
@@ -16,7 +16,7 @@ from bot.operations.tools.mount_views import MountInFull, answer
 from bot.tool_servers.connections import ServerSpec, Unavailable
 from bot.tool_servers.network import Network
 from bot.tool_servers.openapi.loading import Source
-from store.mounts import mount_log, mounts
+from store.mounts import mount_log, mounts, tool_lookup
 from store.tables.mounts import MountRow
 
 STOP_S = 15.0
@@ -75,6 +75,9 @@ async def _save(ctx: Context, found: Found, row: MountRow, *, is_new: bool) -> M
         stored = await mounts.lock(ctx.tx, ctx.installation_id, row["id"])
         if stored is None or stored["version"] != row["version"] - 1:
             raise Refused("invalid_arguments", f"{row['name']} was changed meanwhile. Try again.")
+        here = (ctx.tx, ctx.installation_id, row["id"])
+        if stored["repositories"] != row["repositories"] and await tool_lookup.has_pinned(*here):
+            await tool_lists.note_change(ctx.tx, ctx.installation_id, ctx.actor.name)
     text = f"{'Added' if is_new else 'Changed'} by {ctx.actor.name}."
     await mount_log.add(ctx.tx, ctx.installation_id, row["id"], ctx.now, "info", text)
     await looking.store_listing(ctx.tx, row, look, ctx.actor.name[:120])
@@ -129,6 +132,8 @@ async def switch(ctx: Context, row: MountRow, action: str) -> MountInFull | Outs
     """Start, stop or remove it."""
     here = (ctx.tx, ctx.installation_id, row["id"])
     await mounts.lock(*here)
+    if await tool_lookup.has_pinned(*here):
+        await tool_lists.note_change(ctx.tx, ctx.installation_id, ctx.actor.name)
     if action == "remove":
         _check_is_not_local(row)
         await mounts.remove(*here)

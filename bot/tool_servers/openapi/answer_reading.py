@@ -32,6 +32,16 @@ class Answer:
         return self.headers.get("Content-Type", "").split(";", maxsplit=1)[0].strip().lower()
 
 
+class TooLarge(Unavailable):
+    """The service answered with this status, and with too much."""
+
+    def __init__(self, status: int, most: int) -> None:
+        text = f"Its answer is larger than {most // 1024**2} MB. Ask for less, for example by a"
+        super().__init__("too_large", f"{text} filter.", sent=True)
+        self.status = status
+        self.most = most
+
+
 async def read(answer: aiohttp.ClientResponse, largest: int = LARGEST) -> Answer:
     """The answer. Raise Unavailable if it is too large or cannot be decompressed."""
     is_error = answer.status >= 300
@@ -45,8 +55,7 @@ async def read(answer: aiohttp.ClientResponse, largest: int = LARGEST) -> Answer
             answer.close()
             if is_error:
                 break
-            text = f"Its answer is larger than {largest // 1024**2} MB. Ask for less"
-            raise Unavailable("too_large", text + ", for example by a filter.", sent=True)
+            raise TooLarge(answer.status, largest)
     return Answer(answer.status, answer.headers, body[:most])
 
 

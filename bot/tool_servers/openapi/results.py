@@ -61,6 +61,12 @@ def without_secrets(answer: Answer, secrets: Collection[str]) -> Answer:
     return Answer(answer.status, answer.headers, body)
 
 
+def unread_result(status: int, most: int) -> ToolResult:
+    """For a request that changed something, and whose answer is too large."""
+    text = f"Done: status {status}. The answer is larger than {most // 1024**2} MB, so it was not"
+    return ToolResult([TextPart(f"{text} read. Do not repeat the call for it.")], truncated=True)
+
+
 def error_result(text: str) -> ToolResult:
     return ToolResult([TextPart(text)], is_error=True)
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from cachetools import LRUCache
 from pydantic import ValidationError
@@ -21,18 +21,21 @@ from bot.tool_servers.connections import (
 from bot.tool_servers.network import Network
 from bot.tool_servers.openapi import pages
 from bot.tool_servers.openapi.answer_cache import AnswerCache
+from bot.tool_servers.openapi.answer_reading import TooLarge
 from bot.tool_servers.openapi.exchange import Exchange
 from bot.tool_servers.openapi.manifest import PAGES, Manifest, Tool
 from bot.tool_servers.openapi.options import Options
 from bot.tool_servers.openapi.pace import Pace
 from bot.tool_servers.openapi.requests import request_of
-from bot.tool_servers.openapi.results import Bounds, error_result, result_of
+from bot.tool_servers.openapi.results import Bounds, error_result, result_of, unread_result
 from bot.tool_servers.openapi.styles import WrongArgument
 
 # Services that this process keeps connections to.
 MOST_SERVICES = 500
 # For a look whether a service answers.
 LOOK_S = 10.0
+# Reads the stored document of a service: installation, server and version.
+ReadDocument: TypeAlias = Callable[[int, str, int], Awaitable[Json | None]]
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,21 @@ class Connected:
 
 
 class OpenApiServers:
-    """Implements `ToolServers`. `now` and `sleep` are for tests."""
+    """Implements `ToolServers`. `now` and `sleep` are for tests.
+
+    `read_document`: is asked when a connection is opened for a call that brings no document.
+    """
 
     def __init__(
         self,
         network: Network,
+        read_document: ReadDocument | None = None,
         tokens: AccessTokens | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._network = network
+        self._read_document = read_document
         self._tokens = tokens or AccessTokens(network, now)
         self._now = now
         self._sleep = sleep
@@ -68,7 +76,8 @@ class OpenApiServers:
 
     async def list_tools(self, spec: ServerSpec) -> list[ToolSpec]:
         """The tools of the stored document, if the service answers. It has no list of its own."""
-        connected = await self._connect(spec)
+        # Not shared with calls: nobody has accepted yet what a document says that was read again.
+        connected = self._connection(await self._with_document(spec))
         try:
             async with asyncio.timeout(LOOK_S):
                 await connected.exchange.look()
@@ -77,6 +86,8 @@ class OpenApiServers:
         except Unavailable as exc:
             if exc.kind != "too_large":
                 raise
+        finally:
+            await connected.exchange.session.close()
         return [each.spec() for each in connected.manifest.tools]
 
     async def call_tool(
@@ -106,6 +117,11 @@ class OpenApiServers:
                     send = connected.exchange.send
                     return await pages.collect(request, paging, wanted, bounds, send)
                 return result_of(await connected.exchange.send(request), bounds)
+        except TooLarge as exc:
+            if request.method == "GET":
+                raise
+            # It did what was asked for: only what it says of that is lost.
+            return unread_result(exc.status, exc.most)
         except TimeoutError as exc:
             text = f"It did not answer within {timeout_s:g} s."
             raise Unavailable("timeout", text, sent=True) from exc
@@ -124,6 +140,10 @@ class OpenApiServers:
             await oldest.exchange.session.close()
 
     async def _connect(self, spec: ServerSpec) -> Connected:
+        found = self._connected.get(spec.key)
+        if found is not None and spec.document is None:
+            return found
+        spec = await self._with_document(spec)
         found = self._connected.get(spec.key)
         if found is not None and found.manifest.digest == (spec.document or {}).get("digest"):
             return found
@@ -144,6 +164,11 @@ class OpenApiServers:
             await oldest.exchange.session.close()
         self._connected[spec.key] = made
         return made
+
+    async def _with_document(self, spec: ServerSpec) -> ServerSpec:
+        if spec.document is not None or self._read_document is None:
+            return spec
+        return replace(spec, document=await self._read_document(*spec.key))
 
     def _connection(self, spec: ServerSpec) -> Connected:
         manifest, options = manifest_in(spec), options_in(spec)

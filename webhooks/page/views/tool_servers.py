@@ -19,4 +19,12 @@ async def tool_servers(visit: Visit) -> dict[str, Any]:
 
 async def tool_server(visit: Visit) -> dict[str, Any]:
     found = await visit.call("get_mount", mount=visit.part("mount"))
-    return {"title": found.mount.name, "mount": found.mount, "details": found}
+    state = visit.value("state")
+    shown = [each for each in found.listed if state in ("", each.state)]
+    return {
+        "title": found.mount.name,
+        "mount": found.mount,
+        "details": found,
+        "tools": shown,
+        "state": state,
+    }
