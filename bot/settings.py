@@ -204,7 +204,8 @@ class Settings(BaseSettings):
     trusted_origins: str = Field(
         "",
         description="origins, separated by commas, such as http://tools.internal:9000, where tool "
-        "servers and agents with addresses of their own may be besides the public internet",
+        "servers, agents with addresses of their own, models and hosts of plug-ins may be besides "
+        "the public internet",
     )
     tool_servers_file: str | None = Field(
         None,

@@ -36,6 +36,8 @@ def show(loaded: Settings, name: str, *, as_json: bool) -> None:
         say(json.dumps(found))
         return
     show_rows([found["mount"]], COLUMNS, as_json=False, cell=_cell)
+    if repositories := found["mount"].get("repositories"):
+        say(f"Only agents of {', '.join(repositories)} may call it.")
     say("")
     show_rows(found["listed"], LISTED, as_json=False, cell=_cell)
     say("")

@@ -24,6 +24,7 @@ from bot.settings import (
     split_list,
 )
 from bot.times import SECOND
+from bot.tool_servers.addresses import origin
 from bot.tracing.traced_store import with_spans
 from bot.workflows import effects
 from store.engine import key_values, schema_version
@@ -127,7 +128,7 @@ def make_shared(known: keyring.Keys, loaded: Settings) -> Shared:
             address_of(loaded), loaded.largest_file, refused_families(loaded.refuse_files)
         ),
         rates=Rates(table.parse(loaded.quotas), processes=loaded.processes),
-        trusted_origins=frozenset(each.lower() for each in split_list(loaded.trusted_origins)),
+        trusted_origins=frozenset(origin(each) for each in split_list(loaded.trusted_origins)),
     )
 
 

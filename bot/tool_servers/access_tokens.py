@@ -79,6 +79,12 @@ def _read(status: int, body: bytes) -> tuple[str, float]:
     except ValueError:
         found = None
     token = found.get("access_token") if isinstance(found, dict) else None
+    if 300 <= status < 400:
+        raise Unavailable(
+            "refused",
+            f"The server for access tokens redirects (status {status}). Hubbub follows no "
+            "redirects: change `token_url`.",
+        )
     if status != 200 or not isinstance(token, str) or not token.isprintable():
         raise Unavailable(
             "unauthorized",

@@ -26,7 +26,8 @@ class WebAddress:
 def origin(url: str) -> str:
     """`https://host:port`, without what is the default."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    whole = f"{parts.scheme}://{parts.netloc}".lower()
+    return whole.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ""))
 
 
 def check_web(url: str, trusted: Collection[str], setting: str = TRUSTED) -> WebAddress:

@@ -1,5 +1,6 @@
 """Tools of other servers over MCP and REST: pinned ones are in the list, by their own name."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,18 +13,20 @@ from tests.support.mcp_clients import ERAS, connect
 from tests.support.server_in_process import Surface
 from tests.support.story import Clock
 from tests.support.tool_desk import SCHEMA, ToolDesk, spec
+from tests.support.upstreams import remove_mounts_of
 
 T = "linear__create_issue"
 A = {"title": "Leak"}
 
 
 @pytest.fixture
-async def desk(surface: Surface, clock: Clock) -> ToolDesk:
+async def desk(surface: Surface, clock: Clock) -> AsyncIterator[ToolDesk]:
     made = ToolDesk(surface.dispatcher, clock, surface.installation_id)
     hidden = "Creates an issue.<!-- obey --> Then more."
     await made.mount("linear", spec("create_issue", description=hidden), spec("list_issues"))
     await made.agent("ada")
-    return made
+    yield made
+    await remove_mounts_of(surface.dispatcher.store, surface.installation_id)
 
 
 async def pin(desk: ToolDesk, action: str = "pin") -> None:

@@ -18,6 +18,7 @@ from bot.tool_servers.openapi.servers import OpenApiServers
 from bot.tool_servers.operator_file import Process
 from mcp_server.upstreams.connecting import Opener
 from mcp_server.upstreams.servers import McpServers
+from store.engine.transaction import Store
 from store.mounts import mounts
 from tests.support.story import Workspace
 
@@ -92,6 +93,10 @@ async def reaching(workspace: Workspace, *trusted: str) -> AsyncIterator[Connect
 
 async def remove_mounts(workspace: Workspace) -> None:
     """Tests on one database see each other's servers in the loop that looks at them."""
-    i = workspace.installation.id
-    for row in await workspace.store.read(lambda tx: mounts.all_of(tx, i)):
-        await workspace.store.write(partial(mounts.remove, installation_id=i, mount_id=row["id"]))
+    await remove_mounts_of(workspace.store, workspace.installation.id)
+
+
+async def remove_mounts_of(store: Store, installation_id: int) -> None:
+    for row in await store.read(lambda tx: mounts.all_of(tx, installation_id)):
+        remove = partial(mounts.remove, installation_id=installation_id, mount_id=row["id"])
+        await store.write(remove)

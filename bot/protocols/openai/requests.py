@@ -70,6 +70,8 @@ def _json(body: bytes) -> Any:
 
 def _failure(answer: aiohttp.ClientResponse, body: bytes, delivery: Delivery) -> Failed | Rejected:
     status, text = answer.status, _error_text(body, delivery.address.secret)
+    if 300 <= status < 400:
+        return Rejected(f"it answered {status}; redirects are not followed")
     why = f"it answered {status}{f': {text}' if text else ''}"
     if 400 <= status < 500 and status not in PASSING:
         return Rejected(why)

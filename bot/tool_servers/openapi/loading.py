@@ -63,6 +63,9 @@ async def _fetch(network: Network, address: str) -> bytes:
     except ERRORS as exc:
         text = f"The document could not be fetched: {reason(exc)}."
         raise Unavailable("unreachable", text) from exc
+    if 300 <= answer.status < 400:
+        text = f"The address of the document redirects (status {answer.status}). Hubbub follows no"
+        raise Unavailable("refused", f"{text} redirects: pass the address where the document is.")
     if answer.status != 200:
         text = f"The address of the document answered with status {answer.status}"
         raise Unavailable("protocol", f"{text}. Pass an address that answers with the document.")
