@@ -10,6 +10,7 @@ from typing import Any
 import pymysql
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from bot.workflows import effects
 from store.engine.database import open_store
@@ -33,6 +34,10 @@ structlog.configure(
         ),
     ]
 )
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # Rooms of tests that start processes or play long stories.
 LONGEST = {"processes", "properties"}
