@@ -493,10 +493,21 @@ def log_out() -> None:
 
 
 @app.command("settings", rich_help_panel=OPERATE)
-def settings_of_repository(repository: Annotated[str, typer.Argument(help="owner/repo")]) -> None:
+def settings_of_repository(
+    repository: Annotated[str | None, typer.Argument(help="owner/repo")] = None,
+    *,
+    check: Annotated[
+        Path | None, typer.Option("--check", help="a file to check, without a server")
+    ] = None,
+) -> None:
     """Show a repository's settings, and the errors in its .github/hubbub.yml."""
     from bot.cli import repositories
 
+    if (repository is None) is (check is None):
+        raise settings.WrongSettings("pass owner/repo, or --check with a file.")
+    if check is not None:
+        sys.exit(repositories.check_file(check))
+    assert repository is not None
     sys.exit(asyncio.run(repositories.show_settings(settings.load(), repository)))
 
 

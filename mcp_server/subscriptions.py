@@ -19,8 +19,8 @@ from bot.errors import Refused
 from bot.events.waiters import Follower
 from bot.identity.actors import Actor
 from bot.kernel.event_stream import Topics
-from bot.mounts.tool_lists import CHANGED
-from bot.mounts.tool_lists import SUBJECT as TOOLS
+from bot.kernel.tool_lists import CHANGED
+from bot.kernel.tool_lists import SUBJECT as TOOLS
 from bot.outbox import usage
 from mcp_server import resources
 from mcp_server.authentication import Asking, Identified, require_actor

@@ -1,10 +1,12 @@
 """Repositories by name, and the settings in force there."""
 
+from pathlib import Path
 from typing import Any
 
 from bot.cli.output import pretty, say, warn
 from bot.cli.session import open_session
-from bot.repository import repository_settings
+from bot.kernel.yaml_file import Unreadable
+from bot.repository import repository_settings, settings_file
 from bot.repository.settings_file import PATH
 from bot.settings import Settings, WrongSettings
 from store.engine.transaction import Tx
@@ -27,6 +29,23 @@ async def selection(tx: Tx, full_name: str | None) -> list[RepositoryName]:
     return found
 
 
+def check_file(path: Path) -> int:
+    """Print each problem of a settings file. Return 1 if there is one."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(settings_file.RULES.longest + 1)
+    except OSError as exc:
+        raise WrongSettings(f"cannot read {path}: {exc.strerror}.") from exc
+    try:
+        found = settings_file.parse(data)
+    except Unreadable as exc:
+        for each in exc.problems:
+            say(f"{path}: {each}")
+        return 1
+    say(f"{path}: valid, sets {', '.join(sorted(found.model_fields_set)) or 'nothing'}")
+    return 0
+
+
 async def show_settings(loaded: Settings, full_name: str) -> int:
     """Print the settings in force. Return 1 if the repository's file is wrong."""
     async with open_session(loaded) as session:
@@ -42,4 +61,4 @@ async def _settings(tx: Tx, full_name: str) -> tuple[dict[str, Any], str | None]
     here = (repository["installation_id"], repository["id"])
     row = await settings_files.get(tx, *here)
     in_force = await repository_settings.of(tx, *here)
-    return in_force.model_dump(mode="json"), row["problem"] if row else None
+    return in_force.model_dump(mode="json", by_alias=True), row["problem"] if row else None

@@ -121,12 +121,16 @@ async def begin(tx: Tx, call: Call) -> Answer | OutsideCall[Any]:
     return await _execute_once(tx, call)
 
 
-async def finish(tx: Tx, call: Call, outside: OutsideCall[Any], result: Any) -> Answer:
-    """The second half of a call that called out."""
+async def finish(
+    tx: Tx, call: Call, outside: OutsideCall[Any], result: Any
+) -> Answer | OutsideCall[Any]:
+    """The second half of a call that called out, or what is called out next."""
     tx.origin = call.origin
     call.handovers.clear()  # the transaction may be repeated
     state = await notices.call_state_of(tx, call.actor, await tx.now())
     made = await outside.finish(await _context(tx, call, state), result)
+    if isinstance(made, OutsideCall):
+        return made
     answer: Answer = await _with_state(tx, call, made, state)
     if not call.operation.reads_only and not (call.operation.quiet and not call.is_keyed):
         await _keep(tx, call, answer)

@@ -16,8 +16,10 @@ from store.engine.transaction import Store, StoreError, Work
 
 log = structlog.get_logger()
 
+# The answer, or what is called out next.
+Half: TypeAlias = Answer | OutsideCall[Any]
 # Executes one transaction of a call when it is its turn.
-InTurn: TypeAlias = Callable[[Call, Work[Answer]], Awaitable[Answer]]
+InTurn: TypeAlias = Callable[[Call, Work[Half]], Awaitable[Half]]
 
 
 class OutsideCalls:
@@ -52,6 +54,14 @@ class OutsideCalls:
             task.exception()  # it is known to the caller, or nobody waits for it
 
     async def _run(self, call: Call, outside: OutsideCall[Any], in_turn: InTurn) -> Answer:
+        made: Half = outside
+        while isinstance(made, OutsideCall):
+            made = await self._half(call, made, in_turn)
+            # Nothing more is called, and nothing is shown, if the token was revoked meanwhile.
+            call.caller.check_token()
+        return made
+
+    async def _half(self, call: Call, outside: OutsideCall[Any], in_turn: InTurn) -> Half:
         try:
             async with asyncio.timeout(outside.timeout_s) as limit:
                 result = await outside.run(call.shared.outside)
@@ -70,13 +80,11 @@ class OutsideCalls:
         # What came of it is recorded also if the caller left.
         alone = replace(call, caller=Caller(origin=call.caller.origin))
         try:
-            answer = await in_turn(alone, lambda tx: finish(tx, alone, outside, result))
+            return await in_turn(alone, lambda tx: finish(tx, alone, outside, result))
         except Refused as exc:
             if exc.code != "outcome_unknown" and not call.operation.reads_only:
                 await self.store.write(lambda tx: free_key(tx, call))
             raise
-        call.caller.check_token()
-        return answer
 
     async def _abandon(self, outside: OutsideCall[Any]) -> None:
         if outside.abandon is None:

@@ -30,10 +30,11 @@ class OutsideCall(Generic[T]):
     """What an operation returns in place of its answer, in order to call out first.
 
     Its transaction is committed, then `run` is awaited without one, and `finish` makes the answer
-    from the result in a second transaction. `run` returns failures as values. `finish(ctx, result)`
-    may raise Refused; with the code `outcome_unknown` the call's key stays used, with every other
-    code the caller may repeat the call with its key. `timeout_s`: after this time `run` is ended,
-    and the outcome is unknown. `abandon`: records that `run` was ended before it had a result.
+    from the result in a second transaction. It may also return another OutsideCall, which is made
+    next, and so on. `run` returns failures as values. `finish(ctx, result)` may raise Refused; with
+    the code `outcome_unknown` the call's key stays used, with every other code the caller may
+    repeat the call with its key. `timeout_s`: after this time `run` is ended, and the outcome is
+    unknown. `abandon`: records that `run` was ended before it had a result.
     """
 
     run: Callable[[Outside], Awaitable[T]]

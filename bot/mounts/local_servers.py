@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from bot.identity.keyring import Keys
-from bot.mounts import tool_lists
+from bot.kernel import tool_lists
 from bot.tool_servers.credentials import Credential, seal
 from bot.tool_servers.operator_file import Process
 from store.engine import ids

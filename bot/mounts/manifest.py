@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.mounts import tool_lists
+from bot.kernel import tool_lists
 from bot.tool_servers.connections import ToolSpec
 from store.engine.transaction import Tx
 from store.mounts import tools

@@ -18,7 +18,7 @@ from bot.mounts.tool_finding import NamedTool
 from bot.mounts.tool_results import Shown
 from bot.times import SECOND
 from bot.tool_servers.breakers import CircuitOpen
-from bot.tool_servers.connections import Unavailable
+from bot.tool_servers.connections import ToolResult, Unavailable
 from store.engine import ids
 from store.engine.transaction import Tx
 from store.mounts import mounts, tool_calls, tools
@@ -39,6 +39,10 @@ class Answered:
     is_kept: bool = False
     served_by: str | None = None
 
+    @property
+    def source(self) -> str:
+        return f"the tool server {self.served_by or self.tool.mount['name']}"
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -53,16 +57,30 @@ class Prepared:
 
 async def prepare(ctx: Context, name: str, arguments: dict[str, Any]) -> Prepared | Answered:
     """Check and count a call. Raise Refused. An answer that is kept is returned at once."""
-    tool = await tool_finding.find(ctx.tx, ctx.actor, name)
+    return await prepare_found(ctx, await tool_finding.find(ctx.tx, ctx.actor, name), arguments)
+
+
+async def prepare_found(
+    ctx: Context, tool: NamedTool, arguments: dict[str, Any]
+) -> Prepared | Answered:
     tool_finding.check(ctx.actor, tool)
     arguments = with_types(tool.row["input_schema"], arguments)
-    text = _check_arguments(tool, arguments)
+    text = check_arguments(tool, arguments)
     cache_key = _cache_key(tool, text)
     here = (ctx.tx, ctx.installation_id)
     if cache_key and (kept := await tool_calls.kept_answer(*here, cache_key, ctx.now)) is not None:
         await tool_calls.add(ctx.tx, {**_row(ctx, tool, 0), "outcome": "ok", "cached": 1})
         return Answered(tool, Shown(**kept), is_kept=True)
     targets = await _targets(ctx.tx, ctx.shared.keys, ctx.actor, tool, arguments)
+    row = await new_call(ctx, tool)
+    policy = tool.policy
+    made = Attempts(targets, arguments, policy.timeout_s, policy.max_bytes, policy.retries)
+    return Prepared(tool, row, made, cache_key)
+
+
+async def new_call(ctx: Context, tool: NamedTool) -> ToolCallRow:
+    """The row of a call that begins now. Raise Refused, and count nothing, beyond a limit."""
+    here = (ctx.tx, ctx.installation_id)
     which = (tool.mount["id"], tool.row["name"])
     cost = await tool_limits.take(*here, *which, tool.policy, tool.name)
     row = _row(ctx, tool, cost)
@@ -70,12 +88,10 @@ async def prepare(ctx: Context, name: str, arguments: dict[str, Any]) -> Prepare
         held = await open_claims.of_holder(*here, ctx.actor.name, 2)
         row["task_id"] = held[0]["id"] if len(held) == 1 else None
     await tool_calls.add(ctx.tx, row)
-    policy = tool.policy
-    made = Attempts(targets, arguments, policy.timeout_s, policy.max_bytes, policy.retries)
-    return Prepared(tool, row, made, cache_key)
+    return row
 
 
-def _check_arguments(tool: NamedTool, arguments: dict[str, Any]) -> str:
+def check_arguments(tool: NamedTool, arguments: dict[str, Any]) -> str:
     """The arguments as JSON. Raise Refused if the tool does not take them."""
     text = json.dumps(arguments, sort_keys=True)
     if len(text) > LARGEST_ARGUMENTS:
@@ -143,6 +159,8 @@ async def _fallback(
     mount = await mounts.by_name_for_call(tx, i, name)
     if mount is None or mount["state"] != "running" or mount["id"] == tool.mount["id"]:
         return None
+    if mount["kind"] == mounts.COMPOSED:
+        return None
     row = await tools.get(tx, mount["installation_id"], mount["id"], tool.row["name"])
     if row is None or row["state"] != "active" or problems(row["input_schema"], arguments):
         return None
@@ -164,12 +182,25 @@ def _target(keys: Keys, mount: MountRow, row: ToolRow) -> Target | None:
 
 async def finish(ctx: Context, prepared: Prepared, outcome: Outcome) -> Answered:
     """Record what came of a call. Raise Refused if there is no answer."""
-    tool, result = prepared.tool, outcome.result
-    if result is None:
-        refused = _refusal(tool, outcome)
-        # What is raised rolls this transaction back.
-        ctx.later.append(lambda tx: _record(tx, prepared, outcome, refused.code, 0))
-        raise refused
+    if outcome.result is not None:
+        return await _keep(ctx, prepared, outcome, outcome.result)
+    refused = _refusal(prepared.tool, outcome)
+    # What is raised rolls this transaction back.
+    ctx.later.append(lambda tx: _record(tx, prepared, outcome, refused.code, 0))
+    raise refused
+
+
+async def finish_as_value(ctx: Context, prepared: Prepared, outcome: Outcome) -> Answered | Refused:
+    """Record what came of a call that is a part of another one."""
+    if outcome.result is not None:
+        return await _keep(ctx, prepared, outcome, outcome.result)
+    refused = _refusal(prepared.tool, outcome)
+    await _record(ctx.tx, prepared, outcome, refused.code, 0)
+    return refused
+
+
+async def _keep(ctx: Context, prepared: Prepared, outcome: Outcome, result: ToolResult) -> Answered:
+    tool = prepared.tool
     shown = tool_results.view(result, tool.policy.max_bytes)
     ended = "tool_error" if result.is_error else "ok"
     await _record(ctx.tx, prepared, outcome, ended, shown.size)

@@ -86,7 +86,9 @@ def check(actor: Actor, tool: NamedTool) -> None:
     if tool.mount["state"] != "running":
         raise Refused(
             "tool_unavailable",
-            f"The server {tool.mount['name']} is stopped. A person has to start it.",
+            f"The tools of {tool.mount['name']} are stopped. A person has to start it."
+            if tool.mount["kind"] == mounts.COMPOSED
+            else f"The server {tool.mount['name']} is stopped. A person has to start it.",
             why="stopped",
         )
     if tool.policy.parked or tool.row["state"] != "active":
@@ -96,9 +98,12 @@ def check(actor: Actor, tool: NamedTool) -> None:
 def _why_parked(tool: NamedTool) -> Refused:
     when, who = minute(tool.row["changed_at"]), "A person with the role tech-lead"
     if tool.row["state"] == "removed":
-        return Refused(
-            "unknown_tool", f"The server lists {tool.name} no more, since {when}.", since=when
+        lists = (
+            "The repository's settings have"
+            if tool.mount["kind"] == mounts.COMPOSED
+            else "The server lists"
         )
+        return Refused("unknown_tool", f"{lists} {tool.name} no more, since {when}.", since=when)
     if tool.policy.parked:
         why = f"{tool.name} is parked: people do not want it to be called now. {who} can unpark it."
     elif tool.row["version"]:

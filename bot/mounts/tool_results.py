@@ -65,7 +65,7 @@ def view(result: ToolResult, max_bytes: int) -> Shown:
     made = Shown()
     if result.truncated:
         made.notes.append("the server sent more than Hubbub reads")
-    structured = _clean(result.structured) if _is_shallow(result.structured) else None
+    structured = _clean(result.structured) if is_shallow(result.structured) else None
     if result.structured is not None and structured is None:
         made.notes.append("the structured result is nested too deeply and was left out")
     texts = [each.text for each in result.content if isinstance(each, TextPart)]
@@ -111,7 +111,7 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _is_shallow(value: Any) -> bool:
+def is_shallow(value: Any) -> bool:
     level = [value]
     for _ in range(DEEPEST):
         level = [

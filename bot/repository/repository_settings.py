@@ -10,6 +10,8 @@ from bot.identity.actors import ROLES
 from bot.identity.permissions import RULES, lowest_role
 from bot.kernel.patterns import Shape
 from bot.kernel.yaml_file import ANY, matches_any
+from bot.repository.composed_tools import file_checks
+from bot.repository.composed_tools.definition import ComposedTool, Slug
 from bot.repository.run_settings import RunLimits, Runs, Template, TemplateName, When
 from bot.repository.setting_types import Amount, Group, Label, Name
 from store.engine.transaction import Tx
@@ -306,6 +308,9 @@ class RepositorySettings(Group):
     templates: dict[TemplateName, Template] = Field(
         {}, max_length=50, description="workflows that Hubbub starts as agents, by name"
     )
+    tools: dict[Slug, ComposedTool] = Field(
+        {}, max_length=50, description="tools that consist of calls of other tools, by name"
+    )
 
 
 DEFAULTS = RepositorySettings()
@@ -332,6 +337,7 @@ ENTRIES: dict[tuple[str, ...], type[Group]] = {
     ("templates", ANY): Template,
     ("templates", ANY, "limits"): RunLimits,
     ("templates", ANY, "when", ANY): When,
+    **file_checks.ENTRIES,
 }
 
 
@@ -397,6 +403,14 @@ def schema() -> dict[str, Any]:
                 name: each.pop(name) for name in ("maxLength", "pattern", "type") if name in each
             }
             each["anyOf"] = [{"type": "number", "exclusiveMinimum": 0}, amount]
+    step = made["$defs"]["ComposedStep"]["properties"]
+    # One condition may stand without the brackets of a list.
+    one = {"type": "string", "minLength": 1, "maxLength": 500}
+    condition = step["if"]
+    step["if"] = {
+        **{name: condition.pop(name) for name in ("title", "description", "default")},
+        "anyOf": [one, condition],
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **made,

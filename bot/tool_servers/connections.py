@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-Kind: TypeAlias = Literal["mcp", "openapi", "stdio"]
+Kind: TypeAlias = Literal["mcp", "openapi", "stdio", "composed"]
 Why: TypeAlias = Literal[
     "unreachable", "timeout", "protocol", "refused", "too_large", "unauthorized", "rate_limited"
 ]

@@ -9,10 +9,11 @@ from store.tables.mounts import MountHealth, MountRow, MountState
 
 COLUMNS = tuple(MountRow.__annotations__)
 JSON = ("options", "document", "repositories")
-# Of one installation.
+# Of one installation, those of repositories' settings not counted.
 MOST = 200
 # A call needs the document of a service only for a new connection, and it may have megabytes.
 FOR_CALL = ", ".join("NULL AS document" if c == "document" else c for c in COLUMNS)
+COMPOSED = "composed"
 
 
 async def add(tx: Tx, row: MountRow) -> None:
@@ -68,9 +69,13 @@ async def document(tx: Tx, installation_id: int, mount_id: str, version: int) ->
 
 
 async def all_of(tx: Tx, installation_id: int) -> list[MountRow]:
-    """All of an installation by name, each without its document."""
-    q = f"SELECT {FOR_CALL} FROM mounts WHERE installation_id = :i ORDER BY name LIMIT :n"
-    return [_decode(row) for row in await tx.all(q, i=installation_id, n=MOST)]
+    """All servers by name, and then those of repositories' settings; without their documents."""
+    q = (
+        f"SELECT {FOR_CALL} FROM mounts WHERE installation_id = :i "
+        "ORDER BY CASE WHEN kind = :composed THEN 1 ELSE 0 END, name LIMIT :n"
+    )
+    rows = await tx.all(q, i=installation_id, composed=COMPOSED, n=2 * MOST)
+    return [_decode(row) for row in rows]
 
 
 async def set_state(

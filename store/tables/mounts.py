@@ -4,7 +4,8 @@ from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from store.tables.columns import KEY, SMALL, Default, Flag, Index, Json, Table, Text
 
-MountKind: TypeAlias = Literal["mcp", "openapi", "stdio"]
+# `composed`: the composed tools of one repository's settings; it is no server.
+MountKind: TypeAlias = Literal["mcp", "openapi", "stdio", "composed"]
 MountState: TypeAlias = Literal["running", "stopped"]
 # `unknown`: not reached yet. `known`: its tools are in the database. `failing`: the last call or
 # look failed.

@@ -1,8 +1,10 @@
 """The page of a tool: the change that waits, the policy, and the bench to try it."""
 
 import html
+import json
 import re
 
+from bot.repository.settings_file import PATH
 from tests.support.login import LoginServer
 from tests.support.page import HERE, confirm, hidden, signed_in, text_of
 from tests.support.tool_desk import ToolDesk, spec, text
@@ -67,3 +69,28 @@ async def test_a_person_tries_the_tool_once_for_each_form(server: LoginServer) -
     page = await browser.open(f"{HERE}/tools/{T}", "POST", **given, token="x", key="0" * 32)
     assert page.status == 400
     assert len(desk.servers.calls) == 1
+
+
+async def test_a_composed_tool_is_drawn_with_its_calls_and_tried(server: LoginServer) -> None:
+    desk, browser = await desk_of(server), await signed_in(server)
+    steps = [
+        {"id": "made", "call": T, "with": {"title": "${{ arguments.what }} <b>"}},
+        {"id": "again", "call": T, "if": "steps.made.outcome == 'ok'", "with": {"title": "Hm"}},
+    ]
+    chain = {"description": "Makes two.", "arguments": {"what": {}}, "steps": steps}
+    workspace = server.workspace
+    text_of_file = json.dumps({"tools": {"double": chain}})
+    workspace.person.push(workspace.repository, "main", {PATH: text_of_file})
+    await workspace.settle()
+    listed = await text_of(browser, f"{HERE}/tool-servers/tools_rocket")
+    name = "tools_rocket__double"
+    assert f'href="{HERE}/tools/{name}"' in listed
+    assert "refresh-mount" not in listed
+    page = await text_of(browser, f"{HERE}/tools/{name}")
+    for words in ("<svg", 'data-before="0" data-after="1"', "${{ arguments.what }} &lt;b&gt;"):
+        assert words in page, words
+    tried = await browser.open(
+        f"{HERE}/tools/{name}", "POST", **hidden(page), **{"argument.what": "A"}
+    )
+    assert "the tool servers linear, through tools_rocket" in tried.text
+    assert [call[2] for call in desk.servers.calls] == [{"title": "A <b>"}, {"title": "Hm"}]

@@ -241,7 +241,7 @@ async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(
         "- `line 4: lease_s: must be at least 60`\n"
         "- `line 5: colour: is unknown; use task_label, lease_s, max_failures, max_claims, "
         "agents_may_merge, permissions, actions, texts, check, agents, runs, board, plans, spend, "
-        "digest, hosted_agents, templates`\n\n"
+        "digest, hosted_agents, templates, tools`\n\n"
         "The last valid settings stay in force, or the defaults if there were none. The page "
         "*Repository settings* of Hubbub's documentation (`docs/reference/repository-settings.md`) "
         "describes each setting. Correct the file on the default branch, then close this issue."
@@ -304,6 +304,7 @@ WORKFLOW = b"actions:\n  workflows:\n    - path: .github/workflows/a.yml\n"
 LIMITS = ", ".join(RunLimits.model_fields)
 NO_NAME = "must have lower-case letters, digits and hyphens, a letter first"
 TEMPLATE = b"templates:\n  fixer:\n    workflow: agent.yml\n"
+CALL = b"tools:\n  triage:\n    description: Hm\n    steps:\n      - id: a\n        call: a__b\n"
 NO_REF = "must be a branch or tag with its prefix, for example refs/heads/main or refs/tags/v1"
 WRONG: dict[str, tuple[bytes, str]] = {
     "nothing": (b"null", "line 1: must be keys with values, for example `lease_s: 900`"),
@@ -421,6 +422,18 @@ WRONG: dict[str, tuple[bytes, str]] = {
         b"templates:\n  fixer: agent.yml",
         "line 2: templates.fixer: must have keys below it",
     ),
+    "a tool without steps": (
+        b"tools:\n  triage: {description: Hm}",
+        "line 2: tools.triage.steps: is missing",
+    ),
+    "an unknown key of a step": (
+        CALL + b"        then: b",
+        "line 7: tools.triage.steps.0.then: is unknown; use id, call, with, if, needs, on_failure",
+    ),
+    "a value of a step that is not there": (
+        CALL + b'        with: {text: "${{ steps.b.result }}"}',
+        "line 7: tools.triage.steps.0.with.text: steps.b.result names no step; the steps are a",
+    ),
     "a text for templates": (b"templates: fixer", "line 1: templates: must have keys below it"),
     "an unknown state": (
         b"board:\n  project: 1\n  statuses:\n    done: X",
@@ -462,7 +475,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "half a character": (b'task_label: "\\ud83d"', "line 1: task_label: has a control character"),
     "UTF-16": ("lease_s: 60".encode("utf-16"), "line 1: is not UTF-8"),
     "65 KB": (b"#" * 66_560, "the file has 66560 bytes; the limit is 65536"),
-    "depth": (b"[" * 65_536, "line 1: 0.0.0.0.0.0: is nested too deeply"),
+    "depth": (b"[" * 65_536, f"line 1: {'.'.join('0' * 13)}: is nested too deeply"),
     "breadth": (
         b"".join(b"k%d: 1\n" % n for n in range(6000)),
         "line 500: k499: is beyond the limit of 1000 entries",
@@ -570,6 +583,7 @@ def test_the_first_example_is_complete_and_shows_the_defaults() -> None:
         "digest": None,
         "hosted_agents": {},
         "templates": {},
+        "tools": {},
     }
     assert shown.model_copy(update=without) == DEFAULTS
     (template,) = shown.templates.values()
@@ -585,6 +599,7 @@ def test_the_first_example_is_complete_and_shows_the_defaults() -> None:
 def shown_path(where: tuple[str, ...]) -> str:
     """`actions.workflows[]` for a list of groups, `templates.NAME` for a mapping."""
     path = ".".join(where).replace("templates.*", "templates.NAME")
+    path = path.replace("tools.*", "tools.NAME").replace("arguments.*", "arguments.NAME")
     return path.replace(".*", "[]")
 
 
@@ -598,9 +613,9 @@ def test_every_key_is_documented() -> None:
         if not {"statuses", "priorities", "sizes"} & {*name.split(".")[1:-1]}
     }
     rows |= {
-        f"| `{shown_path(where)}.{key}` |"
+        f"| `{shown_path(where)}.{field.alias or key}` |"
         for where, entry in ENTRIES.items()
-        for key in entry.model_fields
+        for key, field in entry.model_fields.items()
     }
     assert [row for row in sorted(rows) if row not in PAGE] == []
 

@@ -17,6 +17,7 @@ from bot.kernel.yaml_file import Unreadable
 from bot.mirror import board_checks, issue_effects, reads
 from bot.pulls import checks
 from bot.repository import repository_settings, settings_file, workflow_sessions
+from bot.repository.composed_tools import stored_tools
 from bot.repository.repository_settings import DEFAULTS, RepositorySettings
 from bot.runs import schedules
 from bot.tasks import task_labels
@@ -36,7 +37,7 @@ BATCH = 1000
 FOLDER = "folder"
 
 
-async def apply_settings(tx: Tx, _: Keys, r: Reading) -> None:
+async def apply_settings(tx: Tx, keys: Keys, r: Reading) -> None:
     if not isinstance(r.data, list):
         payloads.name(at(r.data, "type"), "the type of the settings file")
     row = await settings_files.get(tx, *r.here) or _empty_row(*r.here)
@@ -48,6 +49,7 @@ async def apply_settings(tx: Tx, _: Keys, r: Reading) -> None:
     await schedules.store(tx, *r.here, now)
     await digests.store(tx, *r.here, now)
     await board_checks.check(tx, *r.here, now)
+    await stored_tools.follow(tx, keys, *r.here, now.tools)
     await _relabel(tx, r.arguments, r.installation_id, before, now)
 
 
@@ -154,6 +156,7 @@ async def apply_absence(tx: Tx, installation_id: int, arguments: reads.Arguments
     await schedules.store(tx, *here, DEFAULTS)
     await digests.store(tx, *here, DEFAULTS)
     await board_checks.check(tx, *here, DEFAULTS)
+    await stored_tools.follow(tx, None, *here, {})
     await _relabel(tx, arguments, installation_id, before, DEFAULTS)
 
 

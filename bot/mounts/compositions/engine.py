@@ -18,6 +18,8 @@ from bot.repository.composed_tools.references import Missing, Reference, at_path
 # Characters of the arguments of one call, and of the result of the whole.
 LONGEST = 256 * 1024
 
+AFTER_FAILURE = "a step before it failed"
+
 Arguments: TypeAlias = Mapping[str, Any]
 
 
@@ -81,7 +83,7 @@ def advance(tool: ComposedTool, arguments: Arguments, outcomes: Outcomes) -> Nex
         if step.id in outcomes:
             continue
         if has_stopped:
-            made.decided[step.id] = Outcome("skipped", why="a step before it failed")
+            made.decided[step.id] = Outcome("skipped", why=AFTER_FAILURE)
         elif needed_by(step) <= outcomes.keys():
             found = _decide(step, outcomes, find)
             if isinstance(found, Call):

@@ -6,13 +6,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot.errors import Refused
 from bot.identity import permissions
+from bot.kernel import tool_lists
 from bot.kernel.operation import Answer, Context, operation
-from bot.mounts import tool_changes, tool_finding, tool_limits, tool_lists, tool_policies
+from bot.mounts import tool_changes, tool_finding, tool_limits, tool_policies
+from bot.mounts.compositions import running
 from bot.mounts.tool_changes import Compatibility
 from bot.mounts.tool_finding import NamedTool
 from bot.mounts.tool_policies import Amount, Count, Label, ToolPolicy
 from bot.operations.tools.calling import ToolName
 from bot.quotas.money import amount
+from bot.repository.composed_tools.checks import needed_by
 from bot.times import SECOND, stamp
 from store.mounts import mounts, tool_calls, tool_lookup, tools
 from store.mounts.tool_lookup import MOST_PINNED
@@ -75,6 +78,17 @@ class CallView(BaseModel):
     kept: bool
 
 
+class StepView(BaseModel):
+    """One call of a composed tool."""
+
+    id: str
+    call: str
+    after: list[str] = Field(description="steps that end before")
+    values: dict[str, Any]
+    conditions: list[str]
+    on_failure: str
+
+
 class ToolDetails(Answer):
     of_mirror = False
 
@@ -95,6 +109,7 @@ class ToolDetails(Answer):
     policy: ToolPolicy
     used_today: dict[str, Any] = Field(description="calls and cost, if they are counted")
     calls: list[CallView] = Field(description="the newest first")
+    steps: list[StepView] = Field([], description="of a composed tool")
 
 
 @operation(reads_only=True)
@@ -220,7 +235,8 @@ async def _policy(ctx: Context, tool: NamedTool, changed: dict[str, Any]) -> dic
         raise Refused("invalid_arguments", problem)
     if name := changed.get("fallback"):
         other = await mounts.by_name(ctx.tx, ctx.installation_id, name)
-        if other is None or other["id"] == tool.mount["id"]:
+        is_other = other is not None and other["id"] != tool.mount["id"]
+        if other is None or not is_other or mounts.COMPOSED in (other["kind"], tool.mount["kind"]):
             raise Refused("invalid_arguments", f"`policy.fallback`: there is no other {name!r}.")
         _check_leads(ctx, other)
         if await tools.get(ctx.tx, ctx.installation_id, other["id"], tool.row["name"]) is None:
@@ -266,7 +282,25 @@ async def _details(ctx: Context, found: NamedTool) -> ToolDetails:
             )
             for each in calls
         ],
+        steps=await _steps(ctx, found),
     )
+
+
+async def _steps(ctx: Context, found: NamedTool) -> list[StepView]:
+    if found.mount["kind"] != mounts.COMPOSED or found.row["state"] != "active":
+        return []
+    definition = await running.definition_of(ctx, found)
+    return [
+        StepView(
+            id=each.id,
+            call=each.call,
+            after=[other.id for other in definition.steps if other.id in needed_by(each)],
+            values=each.values,
+            conditions=each.conditions,
+            on_failure=each.on_failure,
+        )
+        for each in definition.steps
+    ]
 
 
 def _proposal(row: ToolRow) -> Proposal | None:

@@ -5,14 +5,16 @@ from typing import Any, TypeAlias
 
 from bot.errors import Refused
 from bot.identity.keyring import Broken
+from bot.kernel import tool_lists
 from bot.kernel.operation import Context
 from bot.kernel.outside import Outside, OutsideCall
-from bot.mounts import looking, tool_lists
+from bot.mounts import looking
 from bot.mounts.looking import Look
 from bot.mounts.specs import spec_of, with_credential
 from bot.operations.tools import mount_settings
 from bot.operations.tools.mount_settings import Made, Wanted
 from bot.operations.tools.mount_views import MountInFull, answer
+from bot.repository.settings_file import PATH
 from bot.tool_servers.connections import ServerSpec, Unavailable
 from bot.tool_servers.network import Network
 from bot.tool_servers.openapi.loading import Source
@@ -27,7 +29,8 @@ Found: TypeAlias = Look | Unavailable | None
 async def add(ctx: Context, name: str, wanted: Wanted) -> OutsideCall[Found]:
     """Raise Refused."""
     await _check_is_free(ctx, name)
-    if len(await mounts.all_of(ctx.tx, ctx.installation_id)) >= mounts.MOST:
+    rows = await mounts.all_of(ctx.tx, ctx.installation_id)
+    if sum(each["kind"] != mounts.COMPOSED for each in rows) >= mounts.MOST:
         raise Refused(
             "invalid_arguments", f"There are {mounts.MOST} tool servers already. Remove one first."
         )
@@ -85,6 +88,7 @@ async def _save(ctx: Context, found: Found, row: MountRow, *, is_new: bool) -> M
 
 
 def look_again(ctx: Context, row: MountRow, *, drops: bool) -> OutsideCall[Found]:
+    _check_is_server(row)
     if row["state"] == "stopped":
         raise Refused("invalid_arguments", f"{row['name']} is stopped. Start it first.")
     try:
@@ -138,7 +142,9 @@ async def switch(ctx: Context, row: MountRow, action: str) -> MountInFull | Outs
         _check_is_not_local(row)
         await mounts.remove(*here)
     else:
-        state, at = ("running", ctx.now) if action == "start" else ("stopped", None)
+        state = "running" if action == "start" else "stopped"
+        is_looked_at = action == "start" and row["kind"] != mounts.COMPOSED
+        at = ctx.now if is_looked_at else None
         await mounts.set_state(*here, state, at)  # type: ignore[arg-type]
         text = f"{'Started' if action == 'start' else 'Stopped'} by {ctx.actor.name}."
         await mount_log.add(*here, ctx.now, "info", text)
@@ -158,7 +164,17 @@ async def switch(ctx: Context, row: MountRow, action: str) -> MountInFull | Outs
     return OutsideCall(drop, finish, STOP_S)
 
 
+def _check_is_server(row: MountRow) -> None:
+    if row["kind"] == mounts.COMPOSED:
+        raise Refused(
+            "invalid_arguments",
+            f"{row['name']} is no server: its tools are in {PATH} of their repository, where they "
+            "are changed. You can start and stop it.",
+        )
+
+
 def _check_is_not_local(row: MountRow) -> None:
+    _check_is_server(row)
     if row["kind"] == "stdio":
         raise Refused(
             "invalid_arguments",

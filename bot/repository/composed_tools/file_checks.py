@@ -9,6 +9,15 @@ from bot.repository.setting_types import Group
 
 # How deep the values of a step may be in the file: `tools.NAME.steps.0.with` is five levels.
 DEEPEST = 12
+# Where texts may have several lines.
+_VALUES: tuple[Where, ...] = (
+    ("tools", ANY, "steps", ANY, "with"),
+    ("tools", ANY, "result"),
+)
+PROSE: tuple[Where, ...] = (
+    ("tools", ANY, "description"),
+    *((*each, *[ANY] * levels) for each in _VALUES for levels in range(DEEPEST)),
+)
 # What each part of the key `tools` is.
 ENTRIES: dict[Where, type[Group]] = {
     ("tools", ANY): ComposedTool,

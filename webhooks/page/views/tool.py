@@ -2,16 +2,17 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.comments.untrusted_text import visible
 from bot.errors import Refused
 from bot.kernel.sentences import shorten
-from webhooks.page import form_tokens
+from webhooks.page import form_tokens, graph_layout, workflow_drawing
 from webhooks.page.action_table import Field
 from webhooks.page.actions import KEY, read_fields
 from webhooks.page.visit import Visit
+from webhooks.page.workflow_drawing import LineKind, Node, Picture
 
 # Begins the name of a field, so that no argument of a tool has the name of another field.
 ARGUMENT = "argument."
@@ -64,7 +65,30 @@ async def _values(
         "texts": texts,
         "result": result,
         "hidden": {"token": token, "key": key},
+        "picture": _picture(visit, found.steps),
+        "width": graph_layout.WIDTH,
+        "height": graph_layout.HEIGHT,
     }
+
+
+def _picture(visit: Visit, steps: Sequence[Any]) -> Picture:
+    """The calls of a composed tool. Each leads to the page of its tool."""
+    places = {each.id: n for n, each in enumerate(steps)}
+    edges: dict[graph_layout.Edge, LineKind] = {
+        (places[each], n): "need" for n, step in enumerate(steps) for each in step.after
+    }
+    nodes = [
+        Node(
+            place=n,
+            name=each.id,
+            title=each.call,
+            word="if" if each.conditions else "",
+            state="",
+            link=visit.link(f"tools/{each.call}"),
+        )
+        for n, each in enumerate(steps)
+    ]
+    return workflow_drawing.draw(nodes, edges)
 
 
 def _fields(schema: dict[str, Any]) -> list[Field]:
