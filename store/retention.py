@@ -27,6 +27,7 @@ SETTLED = {
     "notifications": "state IN ('sent', 'dead') AND not_before < :before",
     "notices": "created_at < :before",
     "plugin_card_lines": "updated_at < :before",
+    "plugin_forwards": "state IN ('delivered', 'dead') AND not_before < :before",
     "credentials": "expires_at < :before",
     "tool_cache": "expires_at < :before",
     # The sums of all days stay.

@@ -39,7 +39,10 @@ from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from bot.notifications.delivery import Notifier
 from bot.plugins import events as plugin_events
+from bot.plugins.forwarding import Forwarder
+from bot.plugins.registry import looking
 from bot.protocols.courier import Courier
+from bot.protocols.outgoing import Outgoing
 from bot.settings import GitHubApp
 from bot.tenants import own_settings, usage
 from store.engine.transaction import Store, StoreError, Tx
@@ -69,6 +72,7 @@ MOUNTS_EVERY_S = 2.0
 ENDPOINTS_EVERY_S = 2.0
 FLAGS_EVERY_S = 5.0
 PLUGINS_EVERY_S = 2.0
+REGISTRIES_EVERY_S = 5.0
 FALL_BACK_EVERY_S = 30.0
 USAGE_EVERY_S = 60.0
 INDEX_BATCH = 50
@@ -133,6 +137,8 @@ class Loops:
             ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
             ("usage", self.count_usage, "time", USAGE_EVERY_S),
             ("plugins", self.hand_events_to_plugins, "time", PLUGINS_EVERY_S),
+            ("forwards", self.forward_deliveries, "time", PLUGINS_EVERY_S),
+            ("registries", self.look_at_registries, "time", REGISTRIES_EVERY_S),
             ("canary", self.compare_flags, "time", FALL_BACK_EVERY_S),
             *([("backups", self.backups.step, "time", BACKUPS_EVERY_S)] if self.backups else []),
         ):
@@ -249,6 +255,16 @@ class Loops:
     async def hand_events_to_plugins(self) -> int:
         plugins = self.shared.outside.plugins
         return await plugin_events.step(self.store, plugins) if plugins else 0
+
+    async def forward_deliveries(self) -> int:
+        """Beside the worker, so that an app that is slow holds up nothing of ours."""
+        if (plugins := self.shared.outside.plugins) is None:
+            return 0
+        network = Outgoing(self.shared.trusted_origins)
+        return await Forwarder(self.store, plugins, network).step()
+
+    async def look_at_registries(self) -> int:
+        return await looking.step(self.store)
 
     async def compare_flags(self) -> int:
         await fall_back.step(self.store)

@@ -8,12 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from bot import settings
+from bot.cli import plugin_registry_commands
 
 commands = typer.Typer(help="Write, install and turn on plug-ins.", no_args_is_help=True)
+commands.add_typer(plugin_registry_commands.registry, name="registry")
+commands.add_typer(plugin_registry_commands.index, name="index")
 Folder = Annotated[Path, typer.Argument(help="a folder with hubbub-plugin.yml, or a package")]
 What = Annotated[
-    str, typer.Argument(help="a package, a folder, or the name of an installed distribution")
+    str,
+    typer.Argument(help="a package, a folder, a distribution, or NAME[@VERSION] of a registry"),
 ]
+From = Annotated[str | None, typer.Option("--from", help="the registry, if several have it")]
 Name = Annotated[str, typer.Argument(help="the plug-in's name")]
 InstallationName = Annotated[
     str, typer.Option("--installation", help="the account's login or the installation's number")
@@ -29,7 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="as JSON")]
 @commands.command("new")
 def plugin_new(
     name: Name,
-    kind: Annotated[str, typer.Option(help="python, process or wasm")] = "python",
+    kind: Annotated[str, typer.Option(help="python, process, wasm, mcp or probot")] = "python",
     folder: Annotated[Path | None, typer.Option(help="where; default: ./NAME")] = None,
 ) -> None:
     """Write a plug-in that works, with a test, to start from."""
@@ -110,6 +115,7 @@ def plugin_revoke(
 
 
 def _install(what: str, *, update: bool, **options: Any) -> None:
+    """`options`: those of `plugins.Wanted`."""
     from bot.cli import plugins
 
     wanted = plugins.Wanted(what, update=update, **options)
@@ -118,16 +124,23 @@ def _install(what: str, *, update: bool, **options: Any) -> None:
 
 @commands.command("install")
 def plugin_install(
-    what: What, advisories: Advisories = None, *, unsigned: Unsigned = False, yes: Yes = False
+    what: What,
+    advisories: Advisories = None,
+    registry: From = None,
+    *,
+    unsigned: Unsigned = False,
+    yes: Yes = False,
 ) -> None:
     """Show what a plug-in may do and what a scan finds, ask, and install it on the server."""
-    _install(what, update=False, unsigned=unsigned, agrees=yes, advisories=advisories)
+    options = {"unsigned": unsigned, "agrees": yes, "advisories": advisories}
+    _install(what, update=False, registry=registry, **options)
 
 
 @commands.command("update")
 def plugin_update(
     what: What,
     advisories: Advisories = None,
+    registry: From = None,
     *,
     unsigned: Unsigned = False,
     yes: Yes = False,
@@ -139,7 +152,37 @@ def plugin_update(
 
         asyncio.run(plugins.roll_back(settings.load(), what))
         return
-    _install(what, update=True, unsigned=unsigned, agrees=yes, advisories=advisories)
+    options = {"unsigned": unsigned, "agrees": yes, "advisories": advisories}
+    _install(what, update=True, registry=registry, **options)
+
+
+@commands.command("rollback")
+def plugin_rollback(name: Name) -> None:
+    """Return to the version before the last update."""
+    from bot.cli import plugins
+
+    asyncio.run(plugins.roll_back(settings.load(), name))
+
+
+@commands.command("search")
+def plugin_search(
+    words: Annotated[list[str] | None, typer.Argument(help="all of them must be there")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Look for plug-ins in the registries."""
+    from bot.cli import plugin_registries
+
+    text = " ".join(words or ())
+    asyncio.run(plugin_registries.search(settings.load(), text, as_json=as_json))
+
+
+@commands.command("outdated")
+def plugin_outdated(*, as_json: AsJson = False) -> None:
+    """List installed plug-ins of which a registry has a newer version."""
+    from bot.cli import plugin_registries
+
+    asyncio.run(plugin_registries.list_outdated(settings.load(), as_json=as_json))
 
 
 @commands.command("remove")

@@ -14,7 +14,13 @@ from bot.settings import WrongSettings
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = Path(__file__).parents[1] / "plugins"
-KINDS = {"python": "plugin:plugin", "process": "main.py", "wasm": "plugin.wasm"}
+KINDS = {
+    "python": "plugin:plugin",
+    "process": "main.py",
+    "wasm": "plugin.wasm",
+    "mcp": "https://tools.example.com/mcp",
+    "probot": "https://app.example.com/api/github/webhooks",
+}
 TESTS_S = 600
 
 MANIFEST = Template("""\
@@ -41,6 +47,41 @@ permissions:
 settings:
   word: {type: text, description: The word of the greeting, default: Hello}
 """)
+
+HEAD = MANIFEST.template.split("adds:", maxsplit=1)[0]
+# Kinds without code of their own.
+OF_OTHERS = {
+    "mcp": Template(
+        HEAD
+        + """\
+adds:
+  handlers:
+    - event: task.failed
+      tool: create_ticket
+      arguments: {title: "Task {subject} failed"}
+      then:
+        operation: send_message
+        arguments: {to: "role:tech-lead", body: "{result}"}
+permissions:
+  role: developer
+  operations: [call_tool, send_message]
+settings:
+  token: {type: secret, description: The server's token}
+"""
+    ),
+    "probot": Template(
+        HEAD
+        + """\
+adds:
+  deliveries: [issues, issue_comment.created]
+settings:
+  url: {type: text, description: The app's webhook endpoint}
+  secret: {type: secret, description: The app's own webhook secret, required: true}
+  repositories: {type: list, description: Only these repositories}
+  installation: {type: number, description: The app's own installation}
+"""
+    ),
+}
 
 PYTHON = '''\
 """A plug-in of Hubbub."""
@@ -135,13 +176,15 @@ def write(name: str, kind: str, folder: Path) -> None:
     for path, content in files(name, kind).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content)
-    say(f"{folder}: a plug-in of the kind {kind}. Its README.md says what to do next.")
+    say(f"{folder}: a plug-in of the kind {kind}.")
+    if kind not in OF_OTHERS:
+        say("Its README.md says what to do next.")
 
 
 def files(name: str, kind: str) -> dict[str, str]:
     """The files of a new plug-in by their paths."""
     major, minor, *_ = version("hubbub").split(".")
-    manifest = MANIFEST.substitute(
+    manifest = OF_OTHERS.get(kind, MANIFEST).substitute(
         name=name,
         publisher="example",
         kind=kind,
@@ -149,6 +192,8 @@ def files(name: str, kind: str) -> dict[str, str]:
         hubbub=f"{major}.{minor}",
         next=f"{major}.{int(minor) + 1}",
     )
+    if kind in OF_OTHERS:
+        return {"hubbub-plugin.yml": manifest}
     build = BUILD if kind == "wasm" else ""
     found = {
         "hubbub-plugin.yml": manifest,

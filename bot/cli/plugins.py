@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.cli import installations, local_origin
 from bot.cli.output import say, warn
-from bot.cli.session import open_session
+from bot.cli.session import Session, open_session
 from bot.cli.tables import show_rows
 from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
@@ -18,6 +18,7 @@ from bot.errors import Refused
 from bot.identity.actors import OPERATOR, Actor
 from bot.plugins import (
     compatibility,
+    distributions,
     installing,
     package,
     reference_page,
@@ -26,14 +27,21 @@ from bot.plugins import (
     signatures,
 )
 from bot.plugins.installing import Candidate
-from bot.plugins.manifest import Manifest
+from bot.plugins.manifest import Kind, Manifest
 from bot.plugins.package import Package, WrongPackage
 from bot.settings import Settings, WrongSettings
 from store.audit.records import NO_INSTALLATION
 from store.engine.transaction import Tx
-from store.plugins import plugins
+from store.plugins import plugins, registries
 
 COLUMNS = ("name", "version", "kind", "publisher", "signed", "state", "why")
+CODE: dict[Kind, str] = {
+    "python": "trusted; it runs inside the server, and may do whatever the server may",
+    "wasm": "in the sandbox (wasm)",
+    "process": "in the sandbox (process)",
+    "mcp": "none here; it calls tools of the MCP server {}",
+    "probot": "none here; deliveries of GitHub are forwarded, as a rule to {}",
+}
 # How soon every server knows: it looks at each call, and its loop this often.
 KNOWN_WITHIN_S = 2
 
@@ -82,6 +90,8 @@ def _counts(manifest: Manifest) -> str:
         "strategies": len(adds.strategies),
         "protocols": len(adds.protocols),
         "panels": len(adds.panels),
+        "handlers": len(adds.handlers),
+        "kinds of deliveries": len(adds.deliveries),
     }
     return ", ".join(f"{name}: {n}" for name, n in parts.items() if n)
 
@@ -101,7 +111,7 @@ def scan(path: Path, advisories: Path | None, *, as_json: bool) -> int:
 def sign(path: Path, key_file: Path, output: Path | None) -> None:
     """Write the package with its signature. A new key is made if the file does not exist."""
     with wrong_settings():
-        private = _private_key(key_file)
+        private = private_key(key_file)
         signed = signatures.sign(package.read(path), private)
         target = output or Path(signed.name)
         target.write_bytes(package.pack(signed))
@@ -110,7 +120,7 @@ def sign(path: Path, key_file: Path, output: Path | None) -> None:
     say(f"Others trust it after: hubbub plugin trust {publisher} {key}")
 
 
-def _private_key(path: Path) -> str:
+def private_key(path: Path) -> str:
     if path.exists():
         return path.read_text()
     made = signatures.new_key()
@@ -175,24 +185,38 @@ class Wanted:
     agrees: bool = False
     update: bool = False
     advisories: Path | None = None
+    registry: str | None = None
 
 
-def _candidate(what: str) -> Candidate:
-    path = Path(what)
-    if path.exists():
-        return installing.of_package(package.read(path))
-    return installing.of_distribution(what)
+async def _candidate(session: Session, wanted: Wanted) -> Candidate:
+    """What a path, a distribution or a registry has. Raise WrongPackage."""
+    from bot.cli import plugin_registries  # noqa: PLC0415 - it imports this module
+
+    if wanted.registry is None:
+        has_registry = bool(await session.store.read(registries.all_of))
+        if found := _local_candidate(wanted.what, must=not has_registry):
+            return found
+    return await plugin_registries.candidate(session, wanted.what, wanted.registry)
+
+
+def _local_candidate(what: str, *, must: bool) -> Candidate | None:
+    """Raise WrongPackage."""
+    if Path(what).exists():
+        return installing.of_package(package.read(Path(what)))
+    if must or ("@" not in what and distributions.distribution(what)):
+        return installing.of_distribution(what)
+    return None
 
 
 async def install(loaded: Settings, wanted: Wanted) -> None:
     """Show what the plug-in may do and what the scan found, ask, and install it."""
     with wrong_settings():
-        candidate = _candidate(wanted.what)
         known = scanning.advisories(wanted.advisories) if wanted.advisories else []
         async with open_session(loaded) as session:
+            candidate = await _candidate(session, wanted)
             store, options = session.store, {"unsigned": wanted.unsigned, "update": wanted.update}
             key = await store.read(lambda tx: installing.check(tx, candidate, **options))
-            for each in summary(candidate.manifest, key):
+            for each in summary(candidate, key):
                 say(each)
             report = scanning.scan(candidate.package, known)
             for each in scanning.lines(report):
@@ -209,18 +233,17 @@ async def install(loaded: Settings, wanted: Wanted) -> None:
     say(f"Turn it on: hubbub plugin enable {row['name']} --installation ACCOUNT")
 
 
-def summary(manifest: Manifest, key: str | None) -> list[str]:
+def summary(candidate: Candidate, key: str | None) -> list[str]:
     """What a person has to know before it is installed."""
-    may = manifest.permissions
+    manifest = candidate.manifest
+    may, vouch = manifest.permissions, candidate.vouch
+    signed = f"with the key {key}" if key else "no"
+    if vouch is not None:
+        signed += f", named by the registry {vouch.registry}"
     return [
         f"{manifest.name} {manifest.version} by {manifest.publisher}: {manifest.description}",
-        f"signed: {f'with the key {key}' if key else 'no'}",
-        "code: "
-        + (
-            "trusted; it runs inside the server, and may do whatever the server may"
-            if manifest.kind == "python"
-            else f"in the sandbox ({manifest.kind})"
-        ),
+        f"signed: {signed}",
+        f"code: {CODE[manifest.kind].format(manifest.entry)}",
         f"adds: {_counts(manifest)}",
         f"role: {may.role}",
         f"may call: {', '.join(may.operations) or 'nothing'}",

@@ -10,6 +10,7 @@ from bot.fetch.answers import (
     boards,
     code,
     issues,
+    plugin_ratings,
     pulls,
     repositories,
     repository_settings,
@@ -140,6 +141,9 @@ KINDS: dict[str, Kind] = {
         lambda a: f"issues/{a['number']}",
         issues.apply_issue,
         complete=_unless_transferred,
+    ),
+    "plugin_rating": Kind(
+        "issues: read", lambda a: f"issues/{a['number']}", plugin_ratings.apply_rating
     ),
     "comment": Kind(
         "issues: read", lambda a: f"issues/comments/{a['which']}", rows(issues.comment)

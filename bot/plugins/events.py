@@ -35,8 +35,7 @@ async def step(store: Store, plugins: Plugins) -> int:
     handling = {
         each.name: each
         for each in await plugins.all_of()
-        if each.row["state"] == "installed"
-        and (each.manifest.adds.events or each.manifest.adds.card_lines)
+        if each.row["state"] == "installed" and _handles_events(each)
     }
     if not handling:
         return 0
@@ -48,6 +47,11 @@ async def step(store: Store, plugins: Plugins) -> int:
     for use in await store.read(look):
         handled += await _hand_over(store, plugins, handling[use["plugin"]], use)
     return handled
+
+
+def _handles_events(installed: Installed) -> bool:
+    adds = installed.manifest.adds
+    return bool(adds.events or adds.handlers or adds.card_lines)
 
 
 async def _hand_over(

@@ -27,20 +27,29 @@ FORMER = ("version", "source", "digest", "manifest", "signed_by")
 
 
 @dataclass(frozen=True)
+class Vouch:
+    """A registry whose signed index names the package, and its publisher's key there."""
+
+    registry: str
+    key: str | None
+
+
+@dataclass(frozen=True)
 class Candidate:
     """What can be installed. `digest`: of a package, or of all files of a distribution."""
 
     package: Package
     source: PluginSource
     digest: str
+    vouch: Vouch | None = None
 
     @property
     def manifest(self) -> Manifest:
         return self.package.manifest
 
 
-def of_package(package: Package) -> Candidate:
-    return Candidate(package, "package", package.digest)
+def of_package(package: Package, vouch: Vouch | None = None) -> Candidate:
+    return Candidate(package, "package", package.digest, vouch)
 
 
 def of_distribution(name: str) -> Candidate:
@@ -71,8 +80,9 @@ async def trust_of(tx: Tx) -> Trust:
 async def check(tx: Tx, candidate: Candidate, *, unsigned: bool, update: bool) -> str | None:
     """The key that signed it. Raise WrongPackage unless it may be installed."""
     manifest = candidate.manifest
-    key = signatures.verify(candidate.package, await trust_of(tx))
-    if key is None and not unsigned:
+    trust = await trust_of(tx)
+    key = signatures.verify(candidate.package, _with_vouch(trust, candidate))
+    if key is None and not unsigned and not _is_vouched(trust, candidate):
         raise WrongPackage(
             "It is not signed. If you know where it comes from, pass --unsigned to install it."
         )
@@ -82,6 +92,20 @@ async def check(tx: Tx, candidate: Candidate, *, unsigned: bool, update: bool) -
         raise WrongPackage("\n".join(wrong))
     _check_row(rows.get(manifest.name), manifest, update=update)
     return key
+
+
+def _with_vouch(trust: Trust, candidate: Candidate) -> Trust:
+    """A registry names keys only of publishers for whom the operator pinned none."""
+    publisher, vouch = candidate.manifest.publisher, candidate.vouch
+    if vouch is None or vouch.key is None or trust.publishers.get(publisher):
+        return trust
+    publishers = {**trust.publishers, publisher: frozenset({vouch.key})}
+    return replace(trust, publishers=publishers)
+
+
+def _is_vouched(trust: Trust, candidate: Candidate) -> bool:
+    """Whether a registry stands in for a signature, which an operator's pin would demand."""
+    return candidate.vouch is not None and not trust.publishers.get(candidate.manifest.publisher)
 
 
 def _check_row(row: PluginRow | None, manifest: Manifest, *, update: bool) -> None:
@@ -191,7 +215,9 @@ async def stop_revoked(tx: Tx) -> list[str]:
     for row in await plugins.all_of(tx):
         for subject in (row["digest"], row["signed_by"], f"{row['name']}@{row['version']}"):
             why = trust.revoked.get(subject or "")
-            if why and await plugins.stop(tx, row["name"], row["digest"], f"It is revoked: {why}"):
+            words = f"It is revoked: {why}"
+            if why and await plugins.stop(tx, row["name"], row["digest"], words):
+                await plugin_installations.turn_off_everywhere(tx, row["name"], words)
                 stopped.append(row["name"])
     return stopped
 

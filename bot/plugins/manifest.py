@@ -72,11 +72,30 @@ Host: TypeAlias = Annotated[
 EventKind: TypeAlias = Annotated[str, Field(max_length=60), AfterValidator(_is_known_event)]
 ValueType: TypeAlias = Literal["text", "number", "boolean", "list"]
 Value: TypeAlias = str | int | float | bool | list[str]
-Kind: TypeAlias = Literal["python", "wasm", "process"]
+# `issues`, `issues.opened`, or `*` for all of GitHub's events.
+WebhookEvent: TypeAlias = Annotated[
+    str,
+    Shape(
+        r"^(\*|[a-z][a-z_]{0,59}(\.[a-z][a-z_]{0,59})?)$",
+        "must be an event of GitHub such as issues or issues.opened, or *",
+    ),
+]
+ToolName: TypeAlias = Annotated[
+    str, StringConstraints(max_length=128), Shape(r"^[!-~]+$", "must be the name of a tool")
+]
+ArgumentName: TypeAlias = Annotated[
+    str, StringConstraints(max_length=100), Shape(r"^[!-~]+$", "must be the name of an argument")
+]
+Filled: TypeAlias = dict[ArgumentName, Value]
+Kind: TypeAlias = Literal["python", "wasm", "process", "mcp", "probot"]
+# Kinds whose package has the code.
+SANDBOXED = ("wasm", "process")
 ENTRIES: dict[Kind, tuple[str, str]] = {
     "python": (r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?", "a module, or MODULE:OBJECT"),
     "wasm": (r"[\w][\w./-]*\.wasm", "the path of a file .wasm"),
     "process": (r"[\w][\w./-]*", "the path of the program in the package"),
+    "mcp": (r"https?://[!-~]+", "the address of an MCP server"),
+    "probot": (r"https?://[!-~]+", "the address of the app's webhook endpoint"),
 }
 
 
@@ -105,6 +124,22 @@ class Named(Group):
     description: Line
 
 
+class Follow(Group):
+    """What is done with the result of a tool: a call of an operation, as the plug-in."""
+
+    operation: OperationName
+    arguments: Filled = Field({}, max_length=MOST_ARGUMENTS)
+
+
+class Handler(Group):
+    """Calls a tool of the mounted server when an event comes. In texts, {subject} is filled in."""
+
+    event: EventKind
+    tool: ToolName
+    arguments: Filled = Field({}, max_length=MOST_ARGUMENTS)
+    then: Follow | None = None
+
+
 class Additions(Group):
     """What the plug-in adds to Hubbub."""
 
@@ -116,6 +151,12 @@ class Additions(Group):
     strategies: list[Named] = Field([], max_length=MOST_ADDED)
     protocols: list[Named] = Field([], max_length=MOST_ADDED)
     panels: list[Named] = Field([], max_length=MOST_ADDED)
+    handlers: list[Handler] = Field(
+        [], max_length=MOST_ADDED, description="for mcp: events that call tools of its server"
+    )
+    deliveries: Annotated[list[WebhookEvent], Field(max_length=MOST_ADDED), UNIQUE] = Field(
+        [], description="for probot: the events of GitHub that are forwarded to the app"
+    )
 
     @model_validator(mode="after")
     def has_unique_names(self) -> Self:
@@ -126,7 +167,8 @@ class Additions(Group):
         return self
 
     def handles(self, kind: str) -> bool:
-        return kind in self.events or f"{kind.partition('.')[0]}.*" in self.events
+        wanted = {*self.events, *(each.event for each in self.handlers)}
+        return not wanted.isdisjoint((kind, f"{kind.partition('.')[0]}.*"))
 
 
 class Permissions(Group):
@@ -189,10 +231,12 @@ class Manifest(Group):
         {}, max_length=20, description="other plug-ins, with the versions that fit"
     )
     kind: Kind = Field(
-        description="python: trusted code in the server; wasm or process: code in the sandbox"
+        description="python: trusted code in the server; wasm or process: code in the sandbox; "
+        "mcp or probot: a server of others"
     )
     entry: Annotated[str, Field(max_length=200)] = Field(
-        description="python: MODULE:OBJECT; wasm and process: a path in the package"
+        description="python: MODULE:OBJECT; wasm and process: a path in the package; "
+        "else an address"
     )
     adds: Additions = Additions()
     permissions: Permissions = Permissions()
@@ -214,6 +258,8 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
     ("adds", "strategies", "*"): Named,
     ("adds", "protocols", "*"): Named,
     ("adds", "panels", "*"): Named,
+    ("adds", "handlers", "*"): Handler,
+    ("adds", "handlers", "*", "then"): Follow,
     ("permissions",): Permissions,
     ("settings", "*"): Setting,
 }

@@ -7,14 +7,20 @@ from pydantic import BaseModel, ValidationError
 
 from bot.kernel import yaml_file
 from bot.kernel.yaml_file import ANY, Rules, Unreadable, Where, matches_any
-from bot.plugins.manifest import ENTRIES, GROUPS, Manifest
+from bot.plugins.manifest import ENTRIES, GROUPS, Additions, Manifest
 
 RULES = Rules(
     example="name: standup-digest",
     entries=2_000,
     depth=7,
-    prose=(("adds", "operations", ANY, "description"),),
+    prose=(
+        ("adds", "operations", ANY, "description"),
+        ("adds", "handlers", ANY, "arguments", ANY),
+        ("adds", "handlers", ANY, "then", "arguments", ANY),
+    ),
 )
+# What a plug-in of these kinds adds, and nothing else.
+ALONE = {"mcp": "handlers", "probot": "deliveries"}
 
 
 def parse(data: bytes) -> Manifest:
@@ -45,6 +51,22 @@ def _problems(found: Manifest) -> Iterator[tuple[Where, str]]:
     adds = found.adds
     if not (adds.card_lines or any(vars(adds).values())):
         yield ("adds",), "must name at least one addition"
+    yield from _of_kind(found, adds)
+
+
+def _of_kind(found: Manifest, adds: Additions) -> Iterator[tuple[Where, str]]:
+    """What fits no plug-in of its kind."""
+    alone = ALONE.get(found.kind)
+    for name, value in vars(adds).items():
+        if value and (name != alone if alone else name in ALONE.values()):
+            yield ("adds", name), f"cannot be added by a plug-in of the kind {found.kind}"
+    called = {each.then.operation for each in adds.handlers if each.then}
+    called |= {"call_tool"} if adds.handlers else set()
+    for missing in sorted(called - set(found.permissions.operations)):
+        yield ("permissions", "operations"), f"must name {missing}, which the handlers call"
+    secret = found.settings.get("secret")
+    if found.kind == "probot" and (secret is None or secret.type != "secret"):
+        yield ("settings",), "must have `secret` of the type secret, which signs what is forwarded"
 
 
 __all__ = ["Unreadable", "parse"]

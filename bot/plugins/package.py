@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from bot.kernel.yaml_file import Unreadable
 from bot.plugins import manifest_file
-from bot.plugins.manifest import FILE, Manifest
+from bot.plugins.manifest import FILE, SANDBOXED, Manifest
 
 SUFFIX = ".hubbub-plugin"
 CHECKSUMS, SIGNATURE = "hubbub-plugin.sha256", "hubbub-plugin.sig"
@@ -64,7 +64,7 @@ class Package:
             found = manifest_file.parse(self.files[FILE])
         except Unreadable as exc:
             raise WrongPackage("\n".join(f"{FILE}: {each}" for each in exc.problems)) from exc
-        if found.kind != "python" and found.entry not in self.files:
+        if found.kind in SANDBOXED and found.entry not in self.files:
             raise WrongPackage(f"{FILE}: entry: the package has no file {found.entry}.")
         return found
 

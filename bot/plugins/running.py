@@ -18,6 +18,7 @@ from bot.identity.keyring import Broken, Keys
 from bot.plugins import installing, loading, sandbox, trusted, uses, values
 from bot.plugins.hooks import HookCall, HookName
 from bot.plugins.manifest import Manifest
+from bot.plugins.mcp_handlers import McpHandlers
 from bot.plugins.package import Package, WrongPackage
 from bot.plugins.requests import Requests
 from bot.plugins.sandbox.contract import (
@@ -52,7 +53,7 @@ MOST_CALLS = 8
 # Calls an operation as an actor.
 CallOperation: TypeAlias = Callable[[Actor, str, Any], Awaitable[dict[str, Any]]]
 Fetch: TypeAlias = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-Loaded: TypeAlias = pluggy.PluginManager | Code
+Loaded: TypeAlias = pluggy.PluginManager | Code | McpHandlers
 _depth: ContextVar[int] = ContextVar("depth of calls of plug-ins", default=0)
 
 
@@ -238,6 +239,9 @@ async def load_package(package: Package) -> Loaded:
         return await trusted.load(
             lambda: _with_check(manifest, loading.from_package(package)), LOAD_S
         )
+    if manifest.kind in ("mcp", "probot"):
+        # A server of others does the work. Of `probot` there is nothing to call.
+        return McpHandlers(manifest)
     if manifest.kind == "wasm":
         return Code.of("wasm", package.files[manifest.entry])
     return Code.of("process", _as_zip(package), manifest.entry)
@@ -262,6 +266,8 @@ async def _run(
     timeout_s = TIMEOUTS_S[call.hook]
     if isinstance(loaded, pluggy.PluginManager):
         return await trusted.run(loaded, call, settings, host, timeout_s)
+    if isinstance(loaded, McpHandlers):
+        return await loaded.run(call, host, timeout_s)
     given = PluginCall(call.hook, call.name, call.arguments, settings)
     limits = replace(Limits(), wall_s=timeout_s)
     return await sandbox.run(loaded, given, limits, host)

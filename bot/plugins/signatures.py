@@ -29,7 +29,8 @@ def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _bytes(text: str) -> bytes:
+def to_bytes(text: str) -> bytes:
+    """Raise ValueError."""
     return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
 
 
@@ -41,7 +42,7 @@ def new_key() -> str:
 def _private(text: str) -> Ed25519PrivateKey:
     """Raise WrongPackage."""
     try:
-        return Ed25519PrivateKey.from_private_bytes(_bytes(text.strip().removeprefix(PRIVATE)))
+        return Ed25519PrivateKey.from_private_bytes(to_bytes(text.strip().removeprefix(PRIVATE)))
     except (ValueError, binascii.Error) as exc:
         raise WrongPackage("The key file holds no key of `hubbub plugin sign`.") from exc
 
@@ -53,9 +54,14 @@ def public_key(private: str) -> str:
 
 def is_public_key(text: str) -> bool:
     try:
-        return len(_bytes(text)) == 32
+        return len(to_bytes(text)) == 32
     except (ValueError, binascii.Error):
         return False
+
+
+def signature_of(content: bytes, private: str) -> str:
+    """Raise WrongPackage."""
+    return _text(_private(private).sign(content))
 
 
 def _content(package: Package) -> bytes:
@@ -68,7 +74,7 @@ def sign(package: Package, private: str) -> Package:
     made = {
         "publisher": package.manifest.publisher,
         "key": public_key(private),
-        "signature": _text(_private(private).sign(_content(package))),
+        "signature": signature_of(_content(package), private),
     }
     return package.with_signature(json.dumps(made, indent=2).encode() + b"\n")
 
@@ -89,7 +95,7 @@ def verify(package: Package, trust: Trust) -> str | None:
             f"know the key from elsewhere: `hubbub plugin trust {found.publisher} {key}`."
         )
     try:
-        Ed25519PublicKey.from_public_bytes(_bytes(key)).verify(signature, _content(package))
+        Ed25519PublicKey.from_public_bytes(to_bytes(key)).verify(signature, _content(package))
     except (InvalidSignature, ValueError) as exc:
         raise WrongPackage("Its signature does not fit its content.") from exc
     return key
@@ -104,7 +110,7 @@ def check_revoked(subject: str, trust: Trust) -> None:
 def _parts(signature: bytes) -> tuple[str, bytes]:
     try:
         given = json.loads(signature[:LONGEST])
-        return str(given["key"]), _bytes(given["signature"])
+        return str(given["key"]), to_bytes(given["signature"])
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, RecursionError) as exc:
         raise WrongPackage("Its signature cannot be read.") from exc
 
@@ -120,3 +126,8 @@ def revocations(data: bytes) -> dict[str, str]:
         for parts in lines
         if parts
     }
+
+
+def key_of(package: Package) -> str | None:
+    """The key that its signature names, which nobody has verified. Raise WrongPackage."""
+    return None if package.signature is None else _parts(package.signature)[0]

@@ -56,6 +56,15 @@ async def turn_off(tx: Tx, installation_id: int, plugin: str, by: str) -> bool:
     return bool(await tx.run(q, i=installation_id, p=plugin, by=by[:120], now=await tx.now()))
 
 
+async def turn_off_everywhere(tx: Tx, plugin: str, why: str) -> None:
+    """Turn it off where it is on, so that people there are notified."""
+    q = (
+        "UPDATE plugin_installations SET state = 'failing', why = :why, changed_at = :now "
+        "WHERE plugin = :p AND state = 'on'"
+    )
+    await tx.run(q, p=plugin, why=why[:300], now=await tx.now())
+
+
 async def remove(tx: Tx, plugin: str) -> None:
     """Forget it in all installations."""
     for table in ("plugin_values", "plugin_card_lines", "plugin_installations"):
@@ -87,6 +96,15 @@ async def count_failure(tx: Tx, installation_id: int, plugin: str, why: str, mos
     )
     changed = {"i": installation_id, "p": plugin, "most": most, "now": await tx.now()}
     return bool(await tx.run(q, **changed))
+
+
+async def note_failure(tx: Tx, installation_id: int, plugin: str, why: str) -> None:
+    """Count a failure that does not turn it off."""
+    q = (
+        "UPDATE plugin_installations SET failures = failures + 1, why = :why "
+        "WHERE installation_id = :i AND plugin = :p AND state = 'on' AND failures < 9999"
+    )
+    await tx.run(q, i=installation_id, p=plugin, why=why[:300])
 
 
 # --- Events --------------------------------------------------------------------------------------

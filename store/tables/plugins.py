@@ -6,7 +6,7 @@ What belongs to the whole server has the installation id 0.
 from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from store.tables.agents import Role
-from store.tables.columns import KEY, SMALL, Default, Index, Json, Table, Text
+from store.tables.columns import KEY, SMALL, Default, Flag, Index, Json, Table, Text
 
 # `stopped`: Hubbub does not run it any more; `why` says why.
 PluginState: TypeAlias = Literal["installed", "stopped"]
@@ -14,6 +14,10 @@ PluginState: TypeAlias = Literal["installed", "stopped"]
 PluginUse: TypeAlias = Literal["on", "off", "failing"]
 # A package in the database, or a distribution in the Python environment of the server.
 PluginSource: TypeAlias = Literal["package", "distribution"]
+RegistrySource: TypeAlias = Literal["folder", "repository"]
+# `new`: nobody has read it yet. `failing`: the last look failed; the index before still counts.
+RegistryState: TypeAlias = Literal["new", "read", "failing"]
+ForwardState: TypeAlias = Literal["waiting", "delivered", "dead"]
 TrustKind: TypeAlias = Literal["publisher", "revoked"]
 
 
@@ -100,6 +104,60 @@ class PluginValueRow(TypedDict):
     updated_at: int
 
 
+class PluginRegistryRow(TypedDict):
+    """A registry of plug-ins that the operator trusts. `place`: a folder, or owner/repository."""
+
+    installation_id: Annotated[int, KEY]
+    place: Annotated[str, KEY, Text(255)]
+    source: Annotated[RegistrySource, Text(20)]
+    # The public key that signs its index.
+    signed_by: Annotated[str, Text(60)]
+    # The number of the newest index that was accepted. An older one is refused.
+    number: int
+    # That index, compressed as it was signed, and the digest of it.
+    content: bytes | None
+    digest: Annotated[str | None, Text(64)]
+    state: Annotated[RegistryState, Text(20)]
+    why: Annotated[str | None, Text(300)]
+    # The repository in the mirror.
+    home: int | None
+    repository_id: int | None
+    is_public: Flag
+    # When it is read next.
+    look_at: int
+    read_at: int | None
+    added_by: Annotated[str, Text(120)]
+    added_at: int
+
+
+class PluginRatingRow(TypedDict):
+    """The reactions to the issue of a plug-in in a registry's repository."""
+
+    installation_id: Annotated[int, KEY]
+    repository_id: Annotated[int, KEY]
+    number: Annotated[int, KEY]
+    likes: int
+    dislikes: int
+    at: int
+
+
+class PluginForwardRow(TypedDict):
+    """A delivery of GitHub that is forwarded to an app of others."""
+
+    installation_id: Annotated[int, KEY]
+    plugin: Annotated[str, KEY, Text(40)]
+    guid: Annotated[str, KEY, Text(80)]
+    event: Annotated[str, Text(80)]
+    # 0: it belongs to no repository.
+    repository_id: int
+    received_at: int
+    state: Annotated[ForwardState, Text(20)]
+    attempts: Annotated[int, SMALL, Default("0")]
+    not_before: int
+    # Why the last attempt failed.
+    why: Annotated[str | None, Text(300)]
+
+
 TABLES = (
     Table("plugins", PluginRow),
     Table("plugin_parts", PluginPartRow),
@@ -116,4 +174,12 @@ TABLES = (
         Index("ix_plugin_card_lines_plugin", "installation_id", "plugin", "task_id"),
     ),
     Table("plugin_values", PluginValueRow),
+    Table("plugin_registries", PluginRegistryRow),
+    Table("plugin_ratings", PluginRatingRow),
+    Table(
+        "plugin_forwards",
+        PluginForwardRow,
+        Index("ix_plugin_forwards_next", "installation_id", "plugin", "state", "received_at"),
+        Index("ix_plugin_forwards_state", "state", "not_before"),
+    ),
 )

@@ -17,7 +17,7 @@ from bot.plugins.manifest_file import parse
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 PAGE = (DOCS / "plugins.md").read_text()
 SCHEMA = DOCS / "plugin.schema.json"
-[EXAMPLE] = [
+EXAMPLE, *OTHERS = [
     each for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "publisher:" in each
 ]
 SMALL = """\
@@ -155,7 +155,7 @@ def test_the_schema_is_as_published() -> None:
     Draft202012Validator.check_schema(found)
 
 
-@pytest.mark.parametrize("example", [EXAMPLE, SMALL])
+@pytest.mark.parametrize("example", [EXAMPLE, SMALL, *OTHERS])
 def test_the_examples_are_right_for_us_and_for_the_schema(example: str) -> None:
     parse(example.encode())
     Draft202012Validator(schema()).validate(yaml.safe_load(example))
@@ -171,6 +171,8 @@ def test_every_key_is_documented() -> None:
         ("adds", "strategies", "*"): "adds.strategies[].",
         ("adds", "protocols", "*"): "adds.protocols[].",
         ("adds", "panels", "*"): "adds.panels[].",
+        ("adds", "handlers", "*"): "adds.handlers[].",
+        ("adds", "handlers", "*", "then"): "adds.handlers[].then.",
         ("permissions",): "permissions.",
         ("settings", "*"): "settings.NAME.",
     }

@@ -29,7 +29,7 @@ from store.mirror import (
 from store.mounts import mount_log, mounts, tool_calls, tool_lookup
 from store.mounts import tools as tools_of_mounts
 from store.outbox import issue_changes, sender_leases
-from store.plugins import plugin_installations, plugin_values, plugins
+from store.plugins import forwards, plugin_installations, plugin_values, plugins, registries
 from store.runs import runs
 from store.runs.run_schedules import RUNS
 from store.schedules import Schedules
@@ -202,6 +202,26 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: plugin_installations.turn_on(tx, INSTALLATION, "echo", "observer", b"", 3, "@a"),
     lambda tx: plugin_installations.turn_off(tx, INSTALLATION, "echo", "@a"),
     lambda tx: plugin_installations.remove(tx, "echo"),
+    lambda tx: plugin_installations.turn_off_everywhere(tx, "echo", "It is revoked."),
+    lambda tx: plugin_installations.note_failure(tx, INSTALLATION, "echo", "It failed."),
+    registries.all_of,
+    lambda tx: registries.get(tx, "acme/plugins"),
+    lambda tx: registries.add(tx, "acme/plugins", "repository", "key", "@a"),
+    lambda tx: registries.remove(tx, "acme/plugins"),
+    lambda tx: registries.due(tx, 5),
+    lambda tx: registries.look_later(tx, WHOLE["plugin_registries"], 5),  # type: ignore[arg-type]
+    lambda tx: registries.put_place(tx, "acme/plugins", 1, 2, is_public=True),
+    lambda tx: registries.put_index(tx, "acme/plugins", 1, b"", "digest"),
+    lambda tx: registries.mark_failing(tx, "acme/plugins", "It is gone."),
+    lambda tx: registries.put_rating(tx, INSTALLATION, REPOSITORY, 3, 4, 0),
+    lambda tx: registries.ratings(tx, INSTALLATION, REPOSITORY, [3]),
+    lambda tx: forwards.newer(tx, INSTALLATION, (5, "guid"), 10),
+    lambda tx: forwards.add(tx, INSTALLATION, "echo", [WHOLE["deliveries"]]),  # type: ignore[list-item]
+    lambda tx: forwards.waiting(tx, INSTALLATION, "echo", [3], 10),
+    lambda tx: forwards.end_attempt(tx, WHOLE["plugin_forwards"], "dead", 5, "No."),  # type: ignore[arg-type]
+    lambda tx: forwards.counts(tx, INSTALLATION, "echo"),
+    lambda tx: forwards.dead(tx, INSTALLATION, "echo", 10),
+    lambda tx: forwards.revive(tx, INSTALLATION, "echo"),
     lambda tx: plugin_installations.count_success(tx, INSTALLATION, "echo"),
     lambda tx: plugin_installations.count_failure(tx, INSTALLATION, "echo", "It failed.", 5),
     lambda tx: plugin_installations.due(tx, 5, ["echo"]),
@@ -281,6 +301,7 @@ SCATTERED = {
     "store.mounts.mounts.due",
     "store.plugins.plugin_installations.due",
     "store.plugins.plugin_installations.remove",
+    "store.plugins.plugin_installations.turn_off_everywhere",
     "store.schedules.all_after",
     "store.schedules.due",
 }

@@ -14,11 +14,13 @@ from bot.plugins.running import TIMEOUTS_S, Installed, Plugins
 from bot.plugins.sandbox.contract import PluginResult
 from bot.times import stamp
 from store.engine.transaction import Tx
-from store.plugins import plugin_installations, plugins
+from store.plugins import forwards, plugin_installations, plugins
 from store.tables.plugins import PluginInstallationRow, PluginRow
 
 PluginName = Annotated[str, Field(max_length=60, description="the plug-in's name")]
 LONGEST_PANEL = 60_000
+# Deliveries that were given up, of which an answer shows the newest.
+MOST_DEAD = 20
 
 
 class PluginView(BaseModel):
@@ -29,7 +31,7 @@ class PluginView(BaseModel):
     description: str
     publisher: str
     is_signed: bool
-    kind: str = Field(description="python, wasm or process")
+    kind: str = Field(description="python, wasm, process, mcp or probot")
     state: str
     why: str | None = None
     role: str = Field(description="with which it calls operations")
@@ -43,6 +45,22 @@ class PluginList(Answer):
     plugins: list[PluginView]
 
 
+class DeadForward(BaseModel):
+    guid: str
+    event: str
+    at: str
+    why: str
+
+
+class Forwarded(BaseModel):
+    """Deliveries of GitHub for an app of others."""
+
+    waiting: int
+    delivered: int
+    dead: int = Field(description="given up; the action resend tries them again")
+    newest_dead: list[DeadForward]
+
+
 class PluginDetails(Answer):
     of_mirror = False
 
@@ -51,6 +69,7 @@ class PluginDetails(Answer):
     permissions: dict[str, Any]
     settings: dict[str, Any] = Field(description="what can be set, without the values")
     set_here: list[str] = Field(description="the settings that have a value here")
+    forwarded: Forwarded | None = Field(None, description="of an app that gets deliveries")
     panel: str | None = Field(None, description="Markdown by the plug-in: untrusted")
 
 
@@ -109,13 +128,13 @@ async def get_plugin(
     """Show what a plug-in adds, what it may do, and one of its panels."""
     row = await row_of(ctx.tx, plugin)
     use = await plugin_installations.get(ctx.tx, ctx.installation_id, plugin)
-    found = details(ctx, row, use)
+    found = await details(ctx, row, use)
     if panel is None:
         return found
     return await _with_panel(ctx, Installed.of(row), found, panel)
 
 
-def details(ctx: Context, row: PluginRow, use: PluginInstallationRow | None) -> PluginDetails:
+async def details(ctx: Context, row: PluginRow, use: PluginInstallationRow | None) -> PluginDetails:
     manifest = Installed.of(row).manifest
     kept = uses.settings_of(ctx.shared.keys, use) if use else {}
     return PluginDetails(
@@ -124,6 +143,26 @@ def details(ctx: Context, row: PluginRow, use: PluginInstallationRow | None) -> 
         permissions=manifest.permissions.model_dump(mode="json"),
         settings={name: each.model_dump() for name, each in manifest.settings.items()},
         set_here=sorted(kept),
+        forwarded=await _forwards_of(ctx, row["name"]) if manifest.kind == "probot" else None,
+    )
+
+
+async def _forwards_of(ctx: Context, plugin: str) -> Forwarded:
+    here = (ctx.tx, ctx.installation_id, plugin)
+    counts = await forwards.counts(*here)
+    return Forwarded(
+        waiting=counts.get("waiting", 0),
+        delivered=counts.get("delivered", 0),
+        dead=counts.get("dead", 0),
+        newest_dead=[
+            DeadForward(
+                guid=each["guid"],
+                event=each["event"],
+                at=stamp(each["received_at"]),
+                why=each["why"] or "",
+            )
+            for each in await forwards.dead(*here, MOST_DEAD)
+        ],
     )
 
 

@@ -7,12 +7,15 @@ from pydantic import Field
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.kernel.operation import Context, operation
+from bot.kernel.outside import OutsideCall
+from bot.operations.plugins import plugin_servers
 from bot.operations.plugins.plugin_list import PluginDetails, PluginName, details, row_of
+from bot.operations.plugins.plugin_servers import WantedUse
 from bot.plugins import uses
 from bot.plugins.manifest import Manifest
 from bot.plugins.running import Installed
 from store.mounts import mounts
-from store.plugins import plugin_installations, plugins
+from store.plugins import forwards, plugin_installations, plugins
 from store.tables.agents import Role
 
 MOST_SETTINGS = 30
@@ -22,7 +25,10 @@ MOST_SETTINGS = 30
 async def manage_plugin(
     ctx: Context,
     plugin: PluginName,
-    action: Annotated[Literal["enable", "disable"], Field(description="what to do with it")],
+    action: Annotated[
+        Literal["enable", "disable", "resend"],
+        Field(description="resend: what was not forwarded to its app"),
+    ],
     role: Annotated[
         Role | None, Field(description="the most it may do; default: what it asks for")
     ] = None,
@@ -30,17 +36,25 @@ async def manage_plugin(
         dict[str, Any] | None,
         Field(max_length=MOST_SETTINGS, description="by name; others keep their values"),
     ] = None,
-) -> PluginDetails:
+) -> PluginDetails | OutsideCall[Any]:
     """Turn a plug-in on, with its role and settings, or off."""
     _check_sees_all(ctx)
     row = await row_of(ctx.tx, plugin)
+    installed = Installed.of(row)
     if action == "enable":
-        await _enable(ctx, Installed.of(row), role, settings or {})
+        wanted = await _use_of(ctx, installed, role, settings or {})
+        if installed.manifest.kind == "mcp":
+            return await plugin_servers.mount_first(ctx, installed, wanted)
+        await plugin_servers.check(ctx, installed, wanted)
+        await wanted.turn_on(ctx, installed)
+    elif action == "resend":
+        await forwards.revive(ctx.tx, ctx.installation_id, plugin)
     else:
         await _check_unneeded(ctx, plugin)
         await plugin_installations.turn_off(ctx.tx, ctx.installation_id, plugin, ctx.actor.name)
+        await plugin_servers.stop(ctx, installed)
     use = await plugin_installations.get(ctx.tx, ctx.installation_id, plugin)
-    return details(ctx, row, use)
+    return await details(ctx, row, use)
 
 
 def _check_sees_all(ctx: Context) -> None:
@@ -54,32 +68,30 @@ def _check_sees_all(ctx: Context) -> None:
         )
 
 
-async def _enable(
+async def _use_of(
     ctx: Context, installed: Installed, role: Role | None, given: dict[str, Any]
-) -> None:
+) -> WantedUse:
+    """How it is to be used. Raise Refused."""
     i, manifest, keys = ctx.installation_id, installed.manifest, ctx.shared.keys
     if installed.row["state"] == "stopped":
         raise Refused("plugin_off", f"{manifest.name} is stopped: {installed.row['why']}.")
-    await _check_needs(ctx, manifest)
     before = await plugin_installations.get(ctx.tx, i, manifest.name)
+    await _check_needs(ctx, manifest, was_used=before is not None)
     kept = uses.settings_of(keys, before) if before else {}
     kept = {name: value for name, value in kept.items() if name in manifest.settings}
     found = {**kept, **given}
     uses.check_settings(manifest, found)
-    await plugin_installations.turn_on(
-        ctx.tx,
-        i,
-        manifest.name,
-        uses.lower(role or manifest.permissions.role, manifest.permissions.role),
-        uses.seal(keys, i, manifest.name, found),
-        ctx.state["head"],
-        ctx.actor.name,
+    return WantedUse(
+        before, uses.lower(role or manifest.permissions.role, manifest.permissions.role), found
     )
 
 
-async def _check_needs(ctx: Context, manifest: Manifest) -> None:
+async def _check_needs(ctx: Context, manifest: Manifest, *, was_used: bool) -> None:
     """Raise Refused."""
-    if await mounts.by_name(ctx.tx, ctx.installation_id, manifest.name) is not None:
+    # The server of a plug-in of the kind `mcp` has its name.
+    owns_mount = manifest.kind == "mcp" and was_used
+    mounted = await mounts.by_name(ctx.tx, ctx.installation_id, manifest.name)
+    if mounted is not None and not owns_mount:
         raise Refused(
             "invalid_arguments",
             f"A mounted server has the name {manifest.name}, so their tools would have the same "
