@@ -266,6 +266,7 @@ RULES: dict[str, Rule] = {
     "manage_notification_target": Rule(None, None, None, people="tech-lead"),
     "list_plugins": PEOPLE,
     "get_plugin": PEOPLE,
+    "search_plugins": PEOPLE,
     "manage_plugin": Rule(None, None, None, people="tech-lead"),
     "get_tool": Rule(None, None, None, people="tech-lead"),
     "manage_tool": Rule(None, None, None, people="tech-lead"),

@@ -35,7 +35,7 @@ from bot.operations.github import (
     writes,
 )
 from bot.operations.messages import consulting, reading, sending
-from bot.operations.plugins import plugin_list, plugin_use
+from bot.operations.plugins import plugin_list, plugin_search, plugin_use
 from bot.operations.tasks import (
     claims,
     creation,
@@ -152,6 +152,7 @@ OPERATIONS: dict[str, Operation] = {
         notification_targets.manage_notification_target,
         plugin_list.list_plugins,
         plugin_list.get_plugin,
+        plugin_search.search_plugins,
         plugin_use.manage_plugin,
         mounting.list_mounts,
         mounting.get_mount,

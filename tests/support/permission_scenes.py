@@ -519,5 +519,6 @@ SCENES: dict[str, Make] = {
     "manage_notification_target": notification_target,
     "list_plugins": fixed(),
     "get_plugin": fixed(plugin="echo"),
+    "search_plugins": fixed(),
     "manage_plugin": fixed(plugin="echo", action="disable"),
 }

@@ -9,7 +9,7 @@ from bot.plugins.package import Package
 from bot.plugins.registry import building, looking
 from bot.plugins.registry.index import Index
 from store.engine.transaction import Store
-from store.plugins import registries
+from store.plugins import plugins, registries
 from store.tables.plugins import PluginRegistryRow
 
 # The clock of the tests stands after this time, in seconds since 1970.
@@ -56,5 +56,7 @@ async def clear_registries(store: Store) -> None:
     async def work(tx: Any) -> None:
         for row in await registries.all_of(tx):
             await registries.remove(tx, row["place"])
+        for each in await plugins.trust_rows(tx):
+            await plugins.remove_trust(tx, each["kind"], each["subject"])
 
     await store.write(work)

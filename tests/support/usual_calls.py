@@ -412,6 +412,7 @@ CALLS: dict[str, Does] = {
     "count_tasks": by_person("count_tasks"),
     "count_tasks of a repository": by_person("count_tasks", repository="acme/rocket"),
     "list_plugins": by_person("list_plugins"),
+    "search_plugins": by_person("search_plugins"),
     "get_fleet": by_person("get_fleet"),
     "get_agent_history": by_person("get_agent_history", agent_id="me"),
     "get_graph": by_person("get_graph", limit=4),

@@ -33,6 +33,8 @@ class Action:
     is_dangerous: bool = False
     # It also has a field for each input of the workflow that it names.
     has_inputs: bool = False
+    # It also has a field for each setting of the plug-in that it names.
+    has_settings: bool = False
 
 
 TASK, AGENT, TARGET = ("task",), ("agent_id",), ("target",)
@@ -49,6 +51,7 @@ CREDENTIAL = (
     Field("token_url", "For oauth: address of tokens"),
     Field("scope", "For oauth: scope"),
 )
+PLUGIN = ("plugin",)
 TOOL, CHANGE = ("tool",), ("tool", "hash")
 # What is left empty stays as it is.
 POLICY = (
@@ -162,6 +165,24 @@ ACTIONS: dict[str, Action] = {
     "refresh-mount": Action("List its tools again", "manage_mount", {"action": "refresh"}, MOUNT),
     "remove-mount": Action(
         "Remove the server", "manage_mount", {"action": "remove"}, MOUNT, is_dangerous=True
+    ),
+    "enable-plugin": Action(
+        "Turn the plug-in on",
+        "manage_plugin",
+        {"action": "enable"},
+        PLUGIN,
+        (Field("role", "The most it may do", "choice", ("", *ROLES)),),
+        has_settings=True,
+    ),
+    "disable-plugin": Action(
+        "Turn the plug-in off",
+        "manage_plugin",
+        {"action": "disable"},
+        PLUGIN,
+        is_dangerous=True,
+    ),
+    "resend-plugin": Action(
+        "Forward again what was given up", "manage_plugin", {"action": "resend"}, PLUGIN
     ),
     "accept-tool": Action("Accept the change", "manage_tool", {"action": "accept"}, CHANGE),
     "reject-tool": Action(

@@ -15,7 +15,7 @@ from bot.kernel.operation import Answer
 from webhooks.app_keys import DISPATCHER
 from webhooks.bodies import BODIES
 from webhooks.login import is_local
-from webhooks.page import answers, form_tokens, pages, workflow_inputs
+from webhooks.page import answers, form_tokens, pages, plugin_settings, workflow_inputs
 from webhooks.page.action_table import ACTIONS, Action, Field
 from webhooks.page.pages import Menu
 from webhooks.page.visit import Visit
@@ -86,7 +86,12 @@ async def _form(visit: Visit, sent: dict[str, str]) -> Form:
     if action is None:
         raise Refused("bad_request", f"There is no action {name!r}. Go back to the page before.")
     inputs = await workflow_inputs.of(visit, sent) if action.has_inputs else {}
-    fields = (*workflow_inputs.fields(inputs), *action.fields)
+    settings = await plugin_settings.of(visit, sent) if action.has_settings else {}
+    fields = (
+        *workflow_inputs.fields(inputs),
+        *plugin_settings.fields(settings),
+        *action.fields,
+    )
     names = (*action.about, *(each.name for each in fields))
     texts = {
         each: sent[each] if each in WHOLE else sent[each].strip()
@@ -94,11 +99,13 @@ async def _form(visit: Visit, sent: dict[str, str]) -> Form:
         if sent.get(each, "").strip()
     }
     back = sent.get("back", "")
-    own = {each: texts[each] for each in texts if not each.startswith(workflow_inputs.PREFIX)}
+    dynamic = (workflow_inputs.PREFIX, plugin_settings.PREFIX)
+    own = {each: texts[each] for each in texts if not each.startswith(dynamic)}
     given = {
         **action.given,
         **_nest({each: _value(each, text) for each, text in own.items()}),
         **workflow_inputs.arguments(inputs, texts),
+        **plugin_settings.arguments(settings, texts),
     }
     return Form(name, action, given, back if is_local(back) else visit.link(), texts, fields)
 

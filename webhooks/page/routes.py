@@ -31,6 +31,7 @@ from webhooks.page.views import (
     notifications,
     outbox,
     overview,
+    plugins,
     task,
     tasks,
     tool,
@@ -80,6 +81,7 @@ PAGES = (
         "Notifications",
         needs="list_notification_targets",
     ),
+    Page("plugins", plugins.plugins, "Plug-ins", needs="list_plugins"),
     Page("tool-servers", tool_servers.tool_servers, "Tool servers", needs="list_mounts"),
     Page("insights", insights.insights, "Insights", needs="get_insights"),
     Page("usage", usage.usage, "Usage", needs="get_usage"),
@@ -93,6 +95,8 @@ PAGES = (
     TOOL,
     Page("tool-servers/{mount}", tool_servers.tool_server, "Tool server", in_menu=False),
     Page("files/{file}", files.file, "File", in_menu=False),
+    Page("plugins/{plugin}", plugins.plugin, "Plug-in", in_menu=False),
+    Page("registry/{plugin}", plugins.registry_plugin, "Plug-in of a registry", in_menu=False),
     Page("deliveries/{guid}", deliveries.delivery, "Delivery", in_menu=False),
 )
 
