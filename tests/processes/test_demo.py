@@ -15,7 +15,7 @@ import pytest
 from yarl import URL
 
 from fixtures import demo
-from fixtures.demo import second_act, story, third_act
+from fixtures.demo import fourth_act, second_act, story, third_act
 from fixtures.demo.narration import Narration
 from fixtures.demo.stage import Stage, becomes_true, hubbub, open_stage
 
@@ -169,12 +169,12 @@ async def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> Non
 
 
 # The whole story as code, in the order in which it is played.
-ACTS = "".join(inspect.getsource(each) for each in (story, second_act, third_act))
+ACTS = "".join(inspect.getsource(each) for each in (story, second_act, third_act, fourth_act))
 
 
 def test_the_docs_show_the_steps_of_the_demo_from_the_third_on() -> None:
     told = [f"{n}. {title}" for n, title in enumerate(CHAPTER.findall(ACTS), 1)]
-    assert len(told) == 25
+    assert len(told) == 27
     sample = (ROOT / "docs/tutorials/demo.md").read_text()
     assert re.findall(r"^\d+\. .+$", sample, re.MULTILINE) == told[2:]
 
