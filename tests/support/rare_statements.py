@@ -30,6 +30,7 @@ from store.mounts import mount_log, mounts, tool_calls, tool_lookup
 from store.mounts import tools as tools_of_mounts
 from store.outbox import issue_changes, sender_leases
 from store.plugins import forwards, plugin_installations, plugin_values, plugins, registries
+from store.protocols import endpoints
 from store.runs import runs
 from store.runs.run_schedules import RUNS
 from store.schedules import Schedules
@@ -249,6 +250,8 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: uploads.expire(tx, INSTALLATION, "upload", 3),
     lambda tx: attachments.detach(tx, INSTALLATION, "message", ["message"], 3),
     lambda tx: attachments.remove(tx, WHOLE["attachments"], 3),  # type: ignore[arg-type]
+    lambda tx: endpoints.record_failure(tx, INSTALLATION, "me", "It failed.", gives_up=False),
+    lambda tx: endpoints.record_failure(tx, INSTALLATION, "me", "It failed.", gives_up=True),
     lambda tx: tool_calls.add(tx, WHOLE["tool_calls"]),  # type: ignore[arg-type]
     lambda tx: tool_calls.end(tx, INSTALLATION, "call", {}),
     lambda tx: tool_calls.newest(tx, INSTALLATION, "mount", "tool", 5),
