@@ -1,8 +1,10 @@
 """The simulated GitHub for the tests of plug-ins, and a Hubbub in this process that serves it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp.test_utils import TestServer
@@ -24,6 +26,9 @@ REPOSITORY, ADMINISTRATOR = "acme/rocket", "octocat"
 PUBLIC_URL = "https://hubbub.example.com"
 # Waits that are longer than this are not waited for.
 LONGEST_WAIT_S = 3600
+# How soon it looks whether there is more to do.
+LOOK_S = 0.01
+T = TypeVar("T")
 
 
 class Clock:
@@ -68,6 +73,14 @@ class Workspace:
             return False
         self.clock.forward(wait_s)
         return True
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await something that may wait for GitHub."""
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            await self.work()
+            await asyncio.wait([task], timeout=LOOK_S)
+        return await task
 
 
 @asynccontextmanager

@@ -6,10 +6,11 @@ Authors import it from `hubbub.testing`.
 import asyncio
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.cli import plugin_github
 from bot.cli.plugin_github import Clock, Workspace
@@ -18,7 +19,8 @@ from bot.identity.actors import OPERATOR, Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from bot.kernel.outside import Outside
-from bot.plugins import events, installing, package
+from bot.plugins import added, events, installing, package
+from bot.plugins.hooks import HookCall
 from bot.plugins.manifest import Manifest
 from bot.plugins.package import Package
 from bot.plugins.running import Plugins
@@ -33,9 +35,10 @@ from store.tables.agents import Role
 INSTALLATION = 1
 LABEL = "agent-task"
 # What waits is looked for again after so many seconds of the harness's clock.
-LATER_S = (3.0, 40.0, 40.0)
+LATER_S = (3.0, 40.0, 60.0, 90.0)
 # Steps after which something must have gone wrong.
 ROUNDS = 500
+T = TypeVar("T")
 
 
 class Harness:
@@ -74,11 +77,11 @@ class Harness:
     async def result_for(self, actor: Actor, operation: str, **arguments: Any) -> Any:
         """The same, called by somebody else."""
         name = self.manifest.full_name(operation)
-        return (await self.dispatcher.call(actor, name, arguments))["result"]
+        return (await self.call_as(actor, name, **arguments))["result"]
 
     async def hubbub(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Call an operation of Hubbub, as a person who leads. Raise Refused."""
-        return await self.dispatcher.call(self.lead, operation, arguments)
+        return await self.call_as(self.lead, operation, **arguments)
 
     async def agent(self, agent_id: str, role: Role = "developer") -> Actor:
         """A registered agent, to call operations with by `call_as`."""
@@ -87,12 +90,23 @@ class Harness:
         return actor
 
     async def call_as(self, actor: Actor, operation: str, **arguments: Any) -> dict[str, Any]:
-        return await self.dispatcher.call(actor, operation, arguments)
+        return await self._during(self.dispatcher.call(actor, operation, arguments))
 
     async def panel(self, name: str) -> str:
         """A panel in Markdown."""
         given = {"plugin": self.manifest.name, "panel": name}
         return str((await self.hubbub("get_plugin", **given))["panel"])
+
+    async def strategy(self, name: str, task: str) -> str:
+        """How an agent should divide the task. Raise Refused."""
+        installed = await self.plugins.find(self.manifest.name)
+        assert installed is not None
+        i = self.installation_id
+        use = await self.store.read(lambda tx: added.use_of(tx, i, installed))
+        call = HookCall("strategy", name, {"task": task})
+        result = await self._during(self.plugins.call(installed, use, call))
+        added.check(installed, result)
+        return str(result.value)
 
     async def event(self, kind: str, subject: str, actor: str = "ada", **data: Any) -> None:
         """Record an event, and wait until the plug-in has handled all of them."""
@@ -118,10 +132,13 @@ class Harness:
 
     async def _work(self) -> bool:
         """Do what is due. Return whether there was something to do."""
-        if await events.step(self.store, self.plugins):
+        if await self._during(events.step(self.store, self.plugins)):
             return True
         await self._check_plugin()
         return self._workspace is not None and await self._workspace.work()
+
+    async def _during(self, work: Coroutine[Any, Any, T]) -> T:
+        return await (self._workspace.during(work) if self._workspace else work)
 
     async def _check_plugin(self) -> None:
         """Raise AssertionError if its last call failed."""
@@ -161,6 +178,14 @@ class Harness:
         return next((each for each in self.comments(task) if "**Hubbub** ·" in each), "")
 
 
+@cache
+def _empty_database() -> bytes:
+    """It is made once in a process, because all migrations take a while."""
+    with tempfile.TemporaryDirectory() as place:
+        upgrade(f"sqlite:///{place}/empty.db")
+        return Path(place, "empty.db").read_bytes()
+
+
 @asynccontextmanager
 async def open_harness(
     folder: Path,
@@ -174,10 +199,12 @@ async def open_harness(
     `github`: with a simulated GitHub, which has the repository acme/rocket.
     """
     found, clock = package.read(folder), Clock()
+    # unittest turns it on, and then each slow step is printed.
+    asyncio.get_running_loop().set_debug(False)
     async with AsyncExitStack() as stack:
-        place = stack.enter_context(tempfile.TemporaryDirectory())
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = f"sqlite:///{place}/test.db"
-        await asyncio.to_thread(upgrade, url)
+        (place / "test.db").write_bytes(await asyncio.to_thread(_empty_database))
         store = await open_store(url, clock, before_commit=effects.follow)
         stack.push_async_callback(store.close)
         keys = Keys(secrets.token_hex(32))
