@@ -76,6 +76,8 @@ def _write_tables(
             continue
         rows = _rows(snapshot, table, installation_id)
         if table.name == CHUNKS:
+            unfinished = {row["id"] for row in _rows(snapshot, TABLES["uploads"], installation_id)}
+            rows = (row for row in rows if row["blob_id"] not in unfinished)
             counts["files"] = _write_files(archive, keys, rows)
         elif n := _write_lines(archive, keys, table.name, rows):
             counts[table.name] = n

@@ -1,6 +1,7 @@
 """A new secret: what came of the former ones goes on, and is sealed anew."""
 
 import asyncio
+import base64
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -105,6 +106,25 @@ async def test_what_the_former_secret_sealed_opens_beside_what_the_new_one_seals
     refused = await ada(own, ALONE).refusal("get_context", context_id=one, version=1)
     assert refused.code == "context_broken"
     assert "HUBBUB_SECRET_KEY_OLD" in refused.message
+
+
+async def test_files_are_read_during_the_change_and_after_it(own: Store) -> None:
+    before = ada(own, FORMER)
+    await before.call("register_agent", agent_id="ada", name="Ada")
+    given = {"name": "plan.txt", "text": "Mend the pump."}
+    file_id = (await before.call("attach_file", **given))["file"]["id"]
+    wanted = {"attachment_id": file_id, "inline": True}
+    for of in (BOTH, ALONE):
+        found = (await ada(own, of).call("get_attachment", **wanted))["inline"]["data"]
+        assert base64.b64decode(found) == b"Mend the pump."
+        if of is BOTH:
+            refused = await ada(own, ALONE).refusal("get_attachment", **wanted)
+            assert (refused.code, "HUBBUB_SECRET_KEY_OLD" in refused.message) == (
+                "unknown_attachment",
+                True,
+            )
+            assert sum(each.resealed for each in await rotate(own, BOTH)) == 1
+    assert await sealed_under(own) == {"blob_chunks": {ALONE.id: 1}}
 
 
 async def test_a_batch_that_is_sealed_anew_has_a_size(own: Store) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.files.extraction import process
+from bot.files.extraction import process, worker
 from bot.files.extraction.process import Extracted, Processes
-from tests.support.sample_files import pdf
+from tests.support.sample_files import many_pages, pdf
 
 
 async def content(given: bytes) -> AsyncIterator[bytes]:
@@ -20,6 +20,14 @@ async def content(given: bytes) -> AsyncIterator[bytes]:
 async def test_a_text_is_read_by_another_process() -> None:
     found = await Processes().extract("pdf", content(pdf("Hello there")))
     assert found == Extracted("Hello there\n\n")
+
+
+def test_of_ten_thousand_pages_the_first_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without the other process, whose time ends on a busy machine.
+    monkeypatch.setattr(worker, "MOST_PAGES", 50)
+    text = worker.Text()
+    assert worker.pdf(many_pages(10_000), text) == "the text of the first 50 of 10000 pages"
+    assert str(text).count("Page") == 50
 
 
 def program(source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -146,6 +146,18 @@ async def test_a_task_has_its_whole_story_on_one_page(server: LoginServer) -> No
     assert links(form, "Do nothing") == [f"{HERE}/tasks/acme/rocket/{issue.number}"]
 
 
+async def test_a_message_about_a_task_shows_its_files(server: LoginServer) -> None:
+    workspace, browser = server.workspace, await signed_in(server)
+    ada, _, issue = await workspace.agent("ada"), await workspace.agent("bob"), workspace.task
+    task = await issue("Mend the pump")
+    name = "plan & hull.txt"
+    file_id = (await ada.call("attach_file", name=name, text="Mend it."))["file"]["id"]
+    given = {"to": "bob", "body": "The plan.", "task": workspace.name(task)}
+    await ada.call("send_message", **given, attachments=[file_id])
+    page = await text_of(browser, f"{HERE}/tasks/acme/rocket/{task.number}")
+    assert f'<a href="{HERE}/files/{file_id}">plan &amp; hull.txt</a>' in page
+
+
 async def test_the_timeline_has_pages(server: LoginServer) -> None:
     workspace, browser = server.workspace, await signed_in(server)
     agent, issue = await busy(workspace)

@@ -55,6 +55,31 @@ def pdf(text: str = "", pages: int = 1, password: str = "") -> bytes:
     return made.getvalue()
 
 
+def many_pages(count: int) -> bytes:
+    """A PDF that is made without a library, which would take seconds."""
+    text = b"BT /F1 12 Tf 10 100 Td (Page) Tj ET"
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+    kids = b" ".join(b"%d 0 R" % (5 + n) for n in range(count))
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 3 0 R"
+    page += b"/Resources<</Font<</F1 4 0 R>>>>>>"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Count %d/Kids[%s]>>" % (count, kids),
+        b"<</Length %d>>stream\n%s\nendstream" % (len(text), text),
+        font,
+        *([page] * count),
+    ]
+    made, places = bytearray(b"%PDF-1.4\n"), []
+    for number, each in enumerate(objects, 1):
+        places.append(len(made))
+        made += b"%d 0 obj%s endobj\n" % (number, each)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    start, size = len(made), len(objects) + 1
+    made += b"xref\n0 %d\n0000000000 65535 f \n%s" % (size, table)
+    made += b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (size, start)
+    return bytes(made)
+
+
 def docx(xml: str) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:

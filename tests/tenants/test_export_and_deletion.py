@@ -9,10 +9,16 @@ from zipfile import ZipFile
 import pytest
 
 from bot.backup import tenant_export
+from bot.files import storing
+from bot.files.chunks import CHUNK
 from bot.settings import WrongSettings
 from bot.tenants import deletion
 from store.tenants import holdings
 from tests.support.story import Agent, Workspace
+
+FILES = {"pump.txt": "The pump is red.", "valve.txt": "The valve is blue."}
+# The rows that these files and an unfinished upload have.
+OF_FILES = {"attachments": 2, "attachment_uses": 2, "blobs": 2, "blob_chunks": 3, "uploads": 1}
 
 
 async def busy(workspace: Workspace) -> Agent:
@@ -21,10 +27,24 @@ async def busy(workspace: Workspace) -> Agent:
     fence = (await agent.call("claim_task", task=name))["task"]["fence"]
     await agent.call("update_agent", checkpoint={"step": 7}, task=name)
     await agent.call("create_context", name="plan", content={"pumps": ["red", "blue"]})
-    await agent.call("send_message", to="ada", body="The red pump leaks")
+    files = [
+        (await agent.call("attach_file", name=name, text=text))["file"]["id"]
+        for name, text in FILES.items()
+    ]
+    await agent.call("send_message", to="ada", body="The red pump leaks", attachments=files)
+    await begin_upload(workspace, agent)
     await agent.call("update_task_status", task=name, fence=fence, status="completed")
     await workspace.settle()
     return agent
+
+
+async def begin_upload(workspace: Workspace, agent: Agent) -> None:
+    """Begin a large file, of which only the first part comes."""
+    await agent.call("attach_file", name="pump.mp4", size=2 * CHUNK)
+    i, keys = workspace.installation.id, workspace.dispatcher.shared.keys
+    (row,) = await workspace.rows("SELECT * FROM uploads WHERE installation_id = :i")
+    assert await storing.add_chunk(workspace.store, keys, row, 0, bytes(CHUNK))  # type: ignore[arg-type]
+    assert i == row["installation_id"]
 
 
 def lines(archive: ZipFile, table: str) -> list[dict[str, Any]]:
@@ -49,6 +69,10 @@ async def test_an_export_has_all_rows_and_files_readable_and_no_secret(
         assert message["body"] == "The red pump leaks"
         assert {each["installation_id"] for each in lines(archive, "events")} == {i}
         names = set(archive.namelist())
+        files = {archive.read(each).decode() for each in names if each.startswith("files/")}
+        assert files == {*FILES.values()}
+        assert {row["name"] for row in lines(archive, "attachments")} == {*FILES}
+        assert counts["files"] == len(FILES)
         assert not any("sealed" in row for each in names if each[-6:] == ".jsonl"
                        for row in lines(archive, each[:-6]))  # fmt: skip
     assert "credentials.jsonl" not in names
@@ -98,6 +122,7 @@ async def test_a_deletion_leaves_no_row_of_the_account_and_all_of_others(
     q = "INSERT INTO heads (installation_id, seq) VALUES (:i, 5)"
     await workspace.store.write(lambda tx: tx.run(q, i=other))
     before = await workspace.store.read(lambda tx: deletion.counts(tx, i))
+    assert {name: before[name] for name in OF_FILES} == OF_FILES
     dropped = await deletion.delete(workspace.store, i, "acme")
     assert dropped == sum(before.values())
     assert await workspace.store.read(lambda tx: deletion.counts(tx, i)) == {}
