@@ -1,4 +1,4 @@
-"""Has the workflow files read that a pull request changes, for Hubbub's check on it."""
+"""Has the files for Hubbub read that a pull request changes, for Hubbub's check on it."""
 
 from bot.mirror import reads
 from bot.pulls import workflow_files
@@ -14,10 +14,12 @@ async def check_changed(tx: Tx, pull: PullRequestRow) -> None:
     known = await pulls.files(tx, *here, pull["number"])
     if known is None or pull["state"] != "open":
         return
-    missing = await workflow_files.missing_blobs(tx, here, known["files"])
-    contents = await code_objects.get_all(tx, here, "blob", missing) if missing else {}
-    for sha in missing:
+    missing = await workflow_files.unread(tx, here, known["files"])
+    shas = list(dict.fromkeys(sha for _, sha in missing))
+    contents = await code_objects.get_all(tx, here, "blob", shas) if shas else {}
+    for path, sha in missing:
         if sha in contents:
-            await file_checks.check(tx, here, sha, contents[sha])
-        else:
+            await file_checks.check_changed(tx, here, path, sha, contents[sha])
+    for sha in shas:
+        if sha not in contents:
             await reads.queue(tx, here[0], reads.workflow_file(here[1], sha))

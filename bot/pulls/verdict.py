@@ -9,6 +9,7 @@ from bot.kernel.sentences import code, inline
 from bot.pulls.review_verdicts import Approvals
 from bot.pulls.workflow_files import WorkflowFile, line_of
 from bot.repository.repository_settings import Check, Outcome
+from bot.repository.settings_file import PATH
 
 # The name of the check run.
 NAME = "Hubbub"
@@ -226,10 +227,12 @@ def _wrong_file(found: WorkflowFile) -> Problem | None:
         return None
     shown = "\n".join(f"  - {code(each)}" for each in found.problems)
     name = found.path.rpartition("/")[2]
+    kind = "settings" if found.path == PATH else "workflow"
+    article = "the" if found.path == PATH else "a"
     return Problem(
         "workflow_files",
-        f"{name} is no valid workflow file",
-        f"{code(found.path)} cannot be used as a workflow file:\n{shown}",
+        f"{name} is no valid {kind} file",
+        f"{code(found.path)} cannot be used as {article} {kind} file:\n{shown}",
         tuple(Annotation(found.path, *line_of(each)) for each in found.problems),
     )
 
@@ -288,7 +291,9 @@ def _success(facts: Facts) -> Verdict:
     live = [each for each in facts.tasks if each.ended is None]
     if facts.workflow_files and not facts.tasks:
         names = ", ".join(code(each.path) for each in facts.workflow_files[:MOST_NAMED])
-        return Verdict("success", "The workflow files are valid", f"{names}: valid.")
+        is_mixed = any(each.path == PATH for each in facts.workflow_files)
+        which = "files for Hubbub" if is_mixed else "workflow files"
+        return Verdict("success", f"The {which} are valid", f"{names}: valid.")
     if not facts.tasks:
         return Verdict("success", "It is for no task", "This pull request is for no task.")
     if not live:

@@ -1,4 +1,7 @@
-"""The workflow files that a pull request changes, and what is wrong with them."""
+"""The files for Hubbub that a pull request changes, and what is wrong with them.
+
+They are workflow files, and the settings of the repository.
+"""
 
 import json
 import re
@@ -6,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.repository import workflow_paths
+from bot.repository.settings_file import PATH
 from store.engine.transaction import Tx
 from store.mirror import code_objects, pulls
 from store.mirror.code_objects import Here
@@ -27,12 +31,21 @@ class WorkflowFile:
 
 def files_in(files: Sequence[ChangedFile]) -> list[ChangedFile]:
     """Those that the pull request leaves in the folder, the first ones."""
-    found = [
-        each
-        for each in files
-        if each["status"] != "removed" and workflow_paths.is_workflow_file(each["path"])
-    ]
+    found = [each for each in files if each["status"] != "removed" and _is_checked(each["path"])]
     return found[:MOST_FILES]
+
+
+def _is_checked(path: str) -> bool:
+    return path == PATH or workflow_paths.is_workflow_file(path)
+
+
+def _has_usable_name(path: str) -> bool:
+    return path == PATH or workflow_paths.name_of(path) is not None
+
+
+def problems_id(path: str, sha: str) -> str:
+    """Under which the problems of a file are kept: the same content may be both kinds of file."""
+    return f"settings {sha}" if path == PATH else sha
 
 
 async def of(tx: Tx, pull: PullRequestRow) -> tuple[WorkflowFile, ...]:
@@ -42,38 +55,35 @@ async def of(tx: Tx, pull: PullRequestRow) -> tuple[WorkflowFile, ...]:
     if known is None or known["head_sha"] != pull["head_sha"]:
         return ()
     files = files_in(known["files"])
-    found = (
-        await _problems_by_blob(tx, here, [each.get("blob", "") for each in files]) if files else {}
-    )
+    ids = [problems_id(each["path"], each.get("blob", "")) for each in files]
+    found = await _problems_by_id(tx, here, ids) if files else {}
     return tuple(
         WorkflowFile(
             each["path"],
-            found.get(each.get("blob", ""))
-            if workflow_paths.name_of(each["path"])
-            else (workflow_paths.WRONG_NAME,),
+            found.get(id_) if _has_usable_name(each["path"]) else (workflow_paths.WRONG_NAME,),
         )
-        for each in files
+        for each, id_ in zip(files, ids, strict=True)
     )
 
 
-async def _problems_by_blob(tx: Tx, here: Here, shas: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    found = await code_objects.get_all(tx, here, "problems", shas)
-    return {sha: tuple(json.loads(content)) for sha, content in found.items()}
+async def _problems_by_id(tx: Tx, here: Here, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found = await code_objects.get_all(tx, here, "problems", ids)
+    return {id_: tuple(json.loads(content)) for id_, content in found.items()}
 
 
-async def missing_blobs(tx: Tx, here: Here, files: Sequence[ChangedFile]) -> list[str]:
-    """The blobs of the workflow files in the list that were not read yet."""
-    shas = [
-        each["blob"]
+async def unread(tx: Tx, here: Here, files: Sequence[ChangedFile]) -> list[tuple[str, str]]:
+    """Path and blob of each such file in the list that was not read yet, each content once."""
+    wanted = {
+        problems_id(each["path"], each["blob"]): (each["path"], each["blob"])
         for each in files_in(files)
-        if "blob" in each and workflow_paths.name_of(each["path"])
-    ]
-    known = await code_objects.existing(tx, here, "problems", shas) if shas else set()
-    return [each for each in dict.fromkeys(shas) if each not in known]
+        if "blob" in each and _has_usable_name(each["path"])
+    }
+    known = await code_objects.existing(tx, here, "problems", [*wanted]) if wanted else set()
+    return [each for id_, each in wanted.items() if id_ not in known]
 
 
-async def put_problems(tx: Tx, here: Here, sha: str, problems: Sequence[str]) -> None:
-    await code_objects.put(tx, here, "problems", sha, json.dumps(problems).encode())
+async def put_problems(tx: Tx, here: Here, id_: str, problems: Sequence[str]) -> None:
+    await code_objects.put(tx, here, "problems", id_, json.dumps(problems).encode())
 
 
 def line_of(problem: str) -> tuple[int, str]:

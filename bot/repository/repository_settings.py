@@ -111,7 +111,9 @@ class Check(Group):
         "fail", description="it changes paths that another claim reserved"
     )
     workflow_files: Outcome = Field(
-        "fail", description="it changes a workflow file of Hubbub so that it cannot be used"
+        "fail",
+        description="it changes a workflow file of Hubbub, or these settings, so that they cannot "
+        "be used",
     )
     approvals: int = Field(
         0, ge=0, le=10, description="so many agents must approve, unless a person does; 0: none"

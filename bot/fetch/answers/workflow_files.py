@@ -76,10 +76,14 @@ async def apply_file(tx: Tx, _: Keys, r: Reading) -> None:
         await stored_definitions.put(
             tx, r.here, name, sha, content, read_at=r.read_at, committer=committer
         )
-    else:
-        await file_checks.check(tx, r.here, sha, content)
-    for each in await task_pulls.newest_with_files(tx, *r.here):
-        if any(one.get("blob") == sha for one in files_in(each["files"])):
+    changed = [
+        (each, [one["path"] for one in files_in(each["files"]) if one.get("blob") == sha])
+        for each in await task_pulls.newest_with_files(tx, *r.here)
+    ]
+    for path in {path for _, paths in changed for path in paths}:
+        await file_checks.check_changed(tx, r.here, path, sha, content)
+    for each, paths in changed:
+        if paths:
             await checks.refresh_pull(tx, each)
 
 

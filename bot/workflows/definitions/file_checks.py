@@ -1,9 +1,10 @@
-"""Reads a workflow file once and keeps what is wrong with it, for the check of pull requests."""
+"""Reads a file for Hubbub once and keeps what is wrong with it, for the check of pull requests."""
 
 import asyncio
 
 from bot.kernel.yaml_file import Unreadable
 from bot.pulls import workflow_files
+from bot.repository import settings_file
 from bot.workflows.definitions import definition_file
 from bot.workflows.definitions.definition import Definition
 from store.engine.transaction import Tx
@@ -29,3 +30,16 @@ async def check(tx: Tx, here: Here, sha: str, content: bytes) -> tuple[str, ...]
     except Unreadable as exc:
         return exc.problems
     return ()
+
+
+async def check_changed(tx: Tx, here: Here, path: str, sha: str, content: bytes) -> None:
+    """Check a file that a pull request changes: a workflow file, or the settings."""
+    if path != settings_file.PATH:
+        await check(tx, here, sha, content)
+        return
+    problems: tuple[str, ...] = ()
+    try:
+        await asyncio.to_thread(settings_file.parse, content)
+    except Unreadable as exc:
+        problems = exc.problems
+    await workflow_files.put_problems(tx, here, workflow_files.problems_id(path, sha), problems)

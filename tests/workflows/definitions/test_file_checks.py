@@ -1,5 +1,6 @@
 """Hubbub's check on pull requests that change workflow files."""
 
+from bot.repository.settings_file import PATH
 from fixtures.github import Pull
 from tests.pulls.test_checks import checks, claim, shown, writes
 from tests.support.engines import ON_SQLITE
@@ -44,6 +45,25 @@ async def test_a_wrong_file_fails_the_check_with_its_line_until_it_is_right(
     workspace.person.push(workspace.repository, "fix", {FEATURE: RIGHT})
     await workspace.settle()
     assert shown(workspace, pull) == ("success", "The workflow files are valid")
+
+
+async def test_wrong_settings_fail_the_check_with_their_lines(workspace: Workspace) -> None:
+    chain = (
+        "tools:\n  a:\n    description: Hm\n    steps:\n      - {id: b, call: x__y, needs: [z]}\n"
+    )
+    pull = await propose(workspace, {PATH: chain, FEATURE: RIGHT})
+    assert shown(workspace, pull) == ("failure", "hubbub.yml is no valid settings file")
+    (check,) = checks(workspace, pull.head_sha)
+    (note,) = check.output["annotations"]
+    assert (note["path"], note["start_line"]) == (PATH, 5)
+    assert note["message"] == "tools.a.steps.0.needs.0: names no step: z; the steps are b"
+    workspace.person.push(workspace.repository, "fix", {PATH: "lease_s: 60\n"})
+    await workspace.settle()
+    assert shown(workspace, pull) == ("success", "The files for Hubbub are valid")
+    # The same content is right in one place and wrong in the other.
+    workspace.person.push(workspace.repository, "fix", {PATH: RIGHT})
+    await workspace.settle()
+    assert shown(workspace, pull) == ("failure", "hubbub.yml is no valid settings file")
 
 
 async def test_a_file_is_read_once_for_the_check_and_the_default_branch(
