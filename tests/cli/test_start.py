@@ -23,6 +23,8 @@ MIGRATIONS = {"alembic", "sqlalchemy", "mako"}
 MYSQL = {"aiomysql", "asyncmy"}
 SIMULATOR = {"fixtures", "graphql"}
 TESTS_AND_DOCS = {"pytest", "sphinx", "hypothesis"}
+# Of extras: loaded when they are needed.
+EXTRAS = {"wasmtime", "pypdf"}
 SERVER = {"aiohttp", "aiomysql", "pymysql", "cryptography", "jwt", "markdown_it", "mcp"}
 SERVER |= {"prometheus_client", "rich", "starlette", "structlog", "webhooks", "yaml"}
 
@@ -46,7 +48,7 @@ async def test_a_call_at_a_server_loads_neither_the_operations_nor_an_http_libra
     given = {"HUBBUB_TOKEN": "x", "HUBBUB_URL": NOWHERE} | REPORT
     code, _, err = await hubbub_process("call", "list_agents", folder=tmp_path, **given)
     assert (code, "Cannot connect" in err) == (1, True)
-    assert loaded(err) & (SERVER | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
+    assert loaded(err) & (SERVER | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS | EXTRAS) == set()
     assert "bot.operations" not in err
 
 
@@ -57,7 +59,7 @@ async def test_mcp_at_a_server_loads_neither_the_operations_nor_the_mcp_library(
     code, _, err = await hubbub_process("mcp", folder=tmp_path, **given)
     assert code == 0
     unneeded = SERVER - {"aiohttp"}
-    assert loaded(err) & (unneeded | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
+    assert loaded(err) & (unneeded | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS | EXTRAS) == set()
     assert "bot.operations" not in err
 
 
@@ -68,7 +70,7 @@ async def test_a_call_on_the_database_loads_no_server_and_no_migrations(
     code, _, err = await hubbub_process("call", "list_agents", folder=tmp_path, **given)
     assert (code, "does not know the token" in err) == (1, True)
     unneeded = {"mcp", "mcp_types", "starlette", "webhooks"} | MYSQL
-    assert loaded(err) & (unneeded | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
+    assert loaded(err) & (unneeded | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS | EXTRAS) == set()
 
 
 async def test_serve_on_a_current_schema_loads_no_migrations(url: str, tmp_path: Path) -> None:
@@ -76,7 +78,7 @@ async def test_serve_on_a_current_schema_loads_no_migrations(url: str, tmp_path:
         assert await server.stop() == 0
     packages = loaded(server.log.read_text())
     assert packages >= {"aiohttp", "webhooks"}
-    assert packages & (MYSQL | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS) == set()
+    assert packages & (MYSQL | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS | EXTRAS) == set()
 
 
 def test_the_command_line_knows_which_arguments_are_json() -> None:
