@@ -21,6 +21,7 @@ from bot.identity.tokens import Tokens, Verifier
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from bot.kernel.outside import Outside
+from bot.plugins.running import Plugins
 from mcp_server import http
 from store.engine.transaction import Store
 from store.tables.agents import Role
@@ -133,6 +134,7 @@ async def serving(
     proxies: Proxies = NO_PROXIES,
     look_every_s: float = LOOK_EVERY_S,
     port: int | None = None,
+    plugins: bool = False,
     mcp: Callable[[Dispatcher, Tokens, list[str]], AbstractAsyncContextManager[MCP]] = http.serving,
 ) -> AsyncIterator[Surface]:
     """`patience`: how long WebSockets wait for clients, if not as long as usual.
@@ -141,7 +143,9 @@ async def serving(
     `verifiers` check tokens of others. `mcp` handles /mcp.
     """
     known = keys or Keys(secrets.token_hex(32))
-    outside = Outside(files=FileTexts(store, known))
+    outside = Outside(
+        files=FileTexts(store, known), plugins=Plugins(store, known) if plugins else None
+    )
     dispatcher = Dispatcher(store, Shared(known, outside=outside))
     tokens = Tokens(store, dispatcher.shared.keys, [addresses.audience], verifiers, look_every_s)
     problems: dict[str, str] = {}
