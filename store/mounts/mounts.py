@@ -158,12 +158,12 @@ async def remove(tx: Tx, installation_id: int, mount_id: str) -> None:
 
 
 async def by_health(tx: Tx) -> Sequence[dict[str, Any]]:
-    """How many run, by kind and health, over all installations."""
+    """How many servers run, by kind and health, over all installations."""
     q = (
         "SELECT kind, health, COUNT(*) AS n FROM mounts WHERE state = 'running' "
-        "GROUP BY kind, health"
+        "AND kind <> :composed GROUP BY kind, health"
     )
-    return await tx.all(q)
+    return await tx.all(q, composed=COMPOSED)
 
 
 def _encode(row: MountRow) -> dict[str, Any]:

@@ -102,6 +102,9 @@ async def test_an_agent_finds_a_composed_tool_and_its_steps_are_called(
         T,
     ]
     assert "leak" not in str(audit)
+    # Its name is the name of an operation too, as for other tools.
+    assert (await ada.call(T, words="leak", most=1))["tool"] == T
+    assert ("jira", "search", {"words": "leak", "most": 1}) in desk.servers.calls
 
 
 async def test_the_tools_follow_the_file_and_keep_what_people_decided(
