@@ -47,6 +47,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unknown_endpoint": (404, "The agent has no endpoint: it connects by itself."),
     "unknown_target": (404, "There is no target of notifications with this id or name."),
     "unknown_mount": (404, "There is no tool server with this name."),
+    "unknown_tracker": (404, "There is no foreign tracker with this name."),
     "unknown_tool": (404, "No tool server within reach has a tool with this name."),
     "unknown_delivery": (404, "There is no such delivery, or the caller may not see it."),
     "unknown_comment": (404, "There is no such comment on this issue or pull request."),
@@ -84,6 +85,10 @@ CODES: dict[str, tuple[int, str]] = {
     "tool_limit": (
         429,
         "A limit on the tool is used up; `details.limit` says which, `details.retry_after_s` when.",
+    ),
+    "tracker_unavailable": (
+        502,
+        "The foreign tracker did not accept the token or the project; nothing was changed.",
     ),
     "tool_unavailable": (
         502,

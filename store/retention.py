@@ -25,6 +25,7 @@ SETTLED = {
     "mount_log": "at < :before",
     "endpoint_deliveries": "state IN ('delivered', 'failed', 'dropped') AND not_before < :before",
     "notifications": "state IN ('sent', 'dead') AND not_before < :before",
+    "tracker_reports": "state IN ('sent', 'dropped', 'dead') AND not_before < :before",
     "notices": "created_at < :before",
     "plugin_card_lines": "updated_at < :before",
     "plugin_forwards": "state IN ('delivered', 'dead') AND not_before < :before",

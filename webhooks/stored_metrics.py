@@ -25,6 +25,7 @@ from store.inbox import backlog
 from store.mounts import mounts
 from store.outbox import sender_leases
 from store.runs import run_queue
+from store.trackers import trackers
 
 # Values by the values of the labels.
 Values: TypeAlias = Iterable[tuple[Sequence[Any], float]]
@@ -56,6 +57,7 @@ async def render(store: Store, shared: Shared) -> bytes:
         _size,
         _backup,
         _tool_servers,
+        _trackers,
     ):
         found += await store.read(part)
         await asyncio.sleep(0)
@@ -125,6 +127,12 @@ async def _tool_servers(tx: Tx) -> list[Metric]:
     values = [((row["kind"], row["health"]), row["n"]) for row in await mounts.by_health(tx)]
     words = "Tool servers that are not stopped, by kind and health."
     return [_gauge("tool_servers", words, ("kind", "health"), values)]
+
+
+async def _trackers(tx: Tx) -> list[Metric]:
+    values = [((row["state"], row["health"]), row["n"]) for row in await trackers.by_health(tx)]
+    words = "Foreign trackers, by state and health."
+    return [_gauge("trackers", words, ("state", "health"), values)]
 
 
 async def _lease_ends(tx: Tx) -> list[Metric]:

@@ -55,6 +55,8 @@ KINDS: dict[str, str] = {
     "request is closed",
     "agent_unreachable": "a delivery to an agent's endpoint was given up, until a later one "
     "succeeds or the endpoint is turned off",
+    "tracker_failing": "a foreign tracker cannot be read or refuses its token, until it answers "
+    "again or somebody pauses it",
     "tool_parked": "the server of a tool added or changed it, until a person accepts or rejects "
     "that, or the server takes it back",
     "plugin_failing": "Hubbub turned a plug-in off, because its calls kept failing, until somebody "
@@ -72,6 +74,7 @@ KINDS: dict[str, str] = {
 OF_TARGETS = ("notification_dead", "target_stopped")
 # Only for those who lead all repositories: their rows name a server where others name an agent.
 OF_SERVERS = ("tool_parked",)
+OF_TRACKERS = ("tracker_failing",)
 # These begin anew, each time under another key.
 OF_TASKS = ("question", "gate", "task_failed", "task_stuck", "step_agent_away")
 
@@ -148,7 +151,7 @@ def _item(kind: str, row: Trouble) -> Item:
         repository=row["full_name"],
         task=name(row) if has_task else None,
         pull_request=name(row) if has_pull else None,
-        agent=None if kind in (*OF_TARGETS, *OF_SERVERS) else row["agent"] or None,
+        agent=None if kind in (*OF_TARGETS, *OF_SERVERS, *OF_TRACKERS) else row["agent"] or None,
         since=stamp(row["since"]),
         title=words.title,
         action=words.action,

@@ -271,6 +271,14 @@ def _unreachable_words(row: Trouble) -> Words:
     )
 
 
+def _tracker_words(row: Trouble) -> Words:
+    return Words(
+        f"The tracker {row['subject']} fails: {row['detail']}.",
+        f"The tracker {row['subject']} fails.",
+        "Look at its page, and set another token by manage_tracker or pause it.",
+    )
+
+
 WORDS: dict[str, Callable[[Trouble], Words]] = {
     "question": _question_words,
     "gate": _gate_words,
@@ -305,6 +313,7 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     "delivery_dead": _delivery_words,
     "check_failed": _check_words,
     "agent_unreachable": _unreachable_words,
+    "tracker_failing": _tracker_words,
     "tool_parked": _tool_words,
     "plugin_failing": _plugin_words,
     "flag_fell_back": _flag_words,

@@ -45,10 +45,12 @@ from bot.protocols.courier import Courier
 from bot.protocols.outgoing import Outgoing
 from bot.settings import GitHubApp
 from bot.tenants import own_settings, usage
+from bot.trackers import mirroring
 from store.engine.transaction import Store, StoreError, Tx
 from store.mirror import search_index
 from store.outbox import write_order
 from store.protocols.endpoint_deliveries import TOPIC
+from store.trackers import trackers
 
 log = structlog.get_logger()
 
@@ -70,6 +72,7 @@ SEAL_EVERY_S = 30.0
 NOTIFY_EVERY_S = 2.0
 MOUNTS_EVERY_S = 2.0
 ENDPOINTS_EVERY_S = 2.0
+TRACKERS_EVERY_S = 2.0
 FLAGS_EVERY_S = 5.0
 PLUGINS_EVERY_S = 2.0
 REGISTRIES_EVERY_S = 5.0
@@ -134,6 +137,7 @@ class Loops:
             ("mounts", self.look_at_mounts, "mounts", MOUNTS_EVERY_S),
             ("endpoints", self.courier.step, TOPIC, ENDPOINTS_EVERY_S),
             ("models", self.models.step, TOPIC, ENDPOINTS_EVERY_S),
+            ("trackers", self.mirror_trackers, trackers.TOPIC, TRACKERS_EVERY_S),
             ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
             ("usage", self.count_usage, "time", USAGE_EVERY_S),
             ("plugins", self.hand_events_to_plugins, "time", PLUGINS_EVERY_S),
@@ -240,6 +244,9 @@ class Loops:
 
     async def look_at_mounts(self) -> int:
         return await mount_looks.step(self.store, self.shared)
+
+    async def mirror_trackers(self) -> int:
+        return await mirroring.step(self.store, self.shared, self.courier.link.links)
 
     async def seal_audit(self) -> int:
         return await sealing.step(self.store, self.shared.keys)

@@ -20,6 +20,7 @@ from bot.plugins import uses, values
 from bot.protocols import addresses
 from bot.settings import Settings, WrongSettings
 from bot.tool_servers import credentials
+from bot.trackers import connection
 from store.audit.records import NO_INSTALLATION
 from store.engine import key_values
 from store.engine.transaction import Row, Store, Tx, Work
@@ -72,6 +73,10 @@ def _endpoint(row: Row) -> str:
     return addresses.sealed_for(row["installation_id"], row["agent_id"])
 
 
+def _tracker(row: Row) -> str:
+    return connection.sealed_for(row["installation_id"], row["id"])
+
+
 # Every table that has something sealed.
 KINDS = (
     Kind(
@@ -113,6 +118,11 @@ KINDS = (
         Sealed("agent_endpoints", ("installation_id", "agent_id"), prefix=KEY_ID),
         addresses.PURPOSE,
         _endpoint,
+    ),
+    Kind(
+        Sealed("trackers", ("installation_id", "id"), prefix=KEY_ID),
+        connection.PURPOSE,
+        _tracker,
     ),
 )
 

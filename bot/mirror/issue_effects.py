@@ -169,10 +169,15 @@ async def _update_title(tx: Tx, task: FullTask, row: IssueRow) -> None:
     changed = {
         "title": row["title"],
         "number": row["number"],
-        "outsider": await _outsider(tx, row),
+        "outsider": await _outsider(tx, row) or _author_elsewhere(task),
     }
     if any(task[name] != value for name, value in changed.items()):  # type: ignore[literal-required]
         await tasks.change(tx, row["installation_id"], task["id"], **changed)
+
+
+def _author_elsewhere(task: FullTask) -> str | None:
+    """Who wrote the title of a task that came from a foreign tracker. No login has a colon."""
+    return task["outsider"] if ":" in (task["outsider"] or "") else None
 
 
 async def _report_edit(

@@ -52,6 +52,7 @@ from bot.operations.tasks import (
     usage_reports,
 )
 from bot.operations.tools import calling, finding, managing, mounting
+from bot.operations.trackers import managing as tracker_managing
 from bot.operations.workflows import (
     approvals,
     cancel_and_retry,
@@ -157,6 +158,9 @@ OPERATIONS: dict[str, Operation] = {
         mounting.list_mounts,
         mounting.get_mount,
         mounting.manage_mount,
+        tracker_managing.list_trackers,
+        tracker_managing.get_tracker,
+        tracker_managing.manage_tracker,
         usage_reports.report_usage,
         outbox_list.get_outbox,
         budget_history.get_budget_history,

@@ -12,6 +12,7 @@ from bot.kernel.patterns import Shape
 from bot.kernel.yaml_file import ANY, matches_any
 from bot.repository.composed_tools import file_checks
 from bot.repository.composed_tools.definition import ComposedTool, Slug
+from bot.repository.mirror_settings import Mirror
 from bot.repository.run_settings import RunLimits, Runs, Template, TemplateName, When
 from bot.repository.setting_types import Amount, Group, Label, Name
 from store.engine.transaction import Tx
@@ -300,6 +301,7 @@ class RepositorySettings(Group):
     board: Board | None = None
     plans: Plans = Plans()
     spend: Spend | None = None
+    mirror: Mirror = Mirror()
     digest: Digest | None = None
     hosted_agents: dict[AgentName, Annotated[list[Login], Field(max_length=20)]] = Field(
         {},
@@ -332,6 +334,7 @@ GROUPS: dict[tuple[str, ...], type[Group]] = {
     ("plans",): Plans,
     ("spend",): Spend,
     ("digest",): Digest,
+    ("mirror",): Mirror,
 }
 # What each entry of a list of groups, or each value of a mapping of names to groups, is.
 ENTRIES: dict[tuple[str, ...], type[Group]] = {

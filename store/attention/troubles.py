@@ -346,6 +346,14 @@ def _unreachable_agents(_: Dialect) -> str:
     )
 
 
+def _failing_trackers(_: Dialect) -> str:
+    return (
+        "SELECT x.name AS subject, NULL AS agent, x.last_failure_at AS since, "
+        f"x.health_why AS detail, {NO_FIGURES}, {NOWHERE}, {OF_NO_TASK} FROM trackers x "
+        "WHERE x.installation_id = :i AND x.health = 'failing' AND x.state = 'running'"
+    )
+
+
 # How a proposed change begins that a person rejected. Vitess reads double quotes as a name's.
 REJECTED = '{"rejected_by":'
 
@@ -413,6 +421,7 @@ SOURCES: dict[str, Source] = {
     "delivery_dead": _deliveries,
     "check_failed": _checks,
     "agent_unreachable": _unreachable_agents,
+    "tracker_failing": _failing_trackers,
     "tool_parked": _parked_tools,
     "plugin_failing": _failing_plugins,
     "flag_fell_back": _flags,
@@ -431,7 +440,7 @@ OF_NO_REPOSITORY = (
         "plugin_failing",
         "flag_fell_back",
     ),
-    *("tool_parked", "notification_dead", "target_stopped"),
+    *("tracker_failing", "tool_parked", "notification_dead", "target_stopped"),
 )
 
 

@@ -182,6 +182,11 @@ CONTENTS: dict[str, Content] = {
     ),
     "endpoint_deliveries": Whole("what was not delivered to agents yet"),
     "protocol_contexts": Whole("so that clients of A2A go on in their contexts"),
+    "trackers": Whole(
+        "people connected these trackers; the tokens stay encrypted with the main secret"
+    ),
+    "tracker_links": Whole("which issue there became which task"),
+    "tracker_reports": Whole("what was not reported there yet, and what was"),
     "endpoint_turns": Whole("so that a run with a model goes on where it was"),
     "requests": Whole("so that a call that is repeated with its key is done once"),
     "facts": Part(

@@ -241,7 +241,7 @@ async def test_of_a_wrong_file_nothing_is_taken_and_who_pushed_it_is_told_once(
         "- `line 4: lease_s: must be at least 60`\n"
         "- `line 5: colour: is unknown; use task_label, lease_s, max_failures, max_claims, "
         "agents_may_merge, permissions, actions, texts, check, agents, runs, board, plans, spend, "
-        "digest, hosted_agents, templates, tools`\n\n"
+        "mirror, digest, hosted_agents, templates, tools`\n\n"
         "The last valid settings stay in force, or the defaults if there were none. The page "
         "*Repository settings* of Hubbub's documentation (`docs/reference/repository-settings.md`) "
         "describes each setting. Correct the file on the default branch, then close this issue."

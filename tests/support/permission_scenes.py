@@ -16,6 +16,7 @@ from tests.support.api_keys import add_api_key
 from tests.support.gates import make_gate
 from tests.support.mounts import put_in
 from tests.support.story import Agent, Workspace
+from tests.support.tracker_rows import put_tracker
 
 Given: TypeAlias = dict[str, Any]
 R = {"repository": "acme/rocket"}
@@ -355,6 +356,11 @@ async def mount(s: Scene) -> Given:
     return {"mount": await mount_name(s)}
 
 
+async def tracker_name(s: Scene) -> str:
+    """A foreign tracker."""
+    return (await put_tracker(s.workspace, s.name))["name"]
+
+
 async def propose(scene: Scene) -> Given:
     return {**await scene.held(), "steps": [{"id": "a", "title": "Do it", "body": "Do it."}]}
 
@@ -511,6 +517,9 @@ SCENES: dict[str, Make] = {
     "list_mounts": fixed(),
     "get_mount": mount,
     "manage_mount": of("mount", mount_name, action="stop"),
+    "list_trackers": fixed(),
+    "get_tracker": of("tracker", tracker_name),
+    "manage_tracker": of("tracker", tracker_name, action="pause"),
     "list_notification_targets": fixed(),
     "find_tools": fixed(query="issue"),
     "call_tool": fixed(tool="tickets__create_issue"),

@@ -36,6 +36,7 @@ from store.runs.run_schedules import RUNS
 from store.schedules import Schedules
 from store.tables import TABLES
 from store.tasks import plan_holders, tasks
+from store.trackers import links, reports, trackers
 from store.workflows.schedules import WORKFLOWS
 
 SEALED = [each.where for each in KINDS]
@@ -46,6 +47,9 @@ WHOLE: dict[str, dict[str, Any]] = {
     for name, table in TABLES.items()
 }
 MOUNT: Any = WHOLE["mounts"]
+TRACKER: Any = WHOLE["trackers"]
+LINK: Any = WHOLE["tracker_links"]
+REPORT: Any = WHOLE["tracker_reports"]
 TOOL: Any = WHOLE["tools"]
 SCHEDULES: list[tuple[Schedules[Any], dict[str, Any]]] = [
     (each, WHOLE[each.table]) for each in (RUNS, WORKFLOWS)
@@ -177,6 +181,37 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: mounts.look_soon(tx, INSTALLATION, "mount", 5),
     lambda tx: mounts.remove(tx, INSTALLATION, "mount"),
     mounts.by_health,
+    lambda tx: trackers.add(tx, TRACKER),
+    lambda tx: trackers.get(tx, INSTALLATION, "x", lock=True),
+    lambda tx: trackers.by_name(tx, INSTALLATION, "acme"),
+    lambda tx: trackers.all_of(tx, INSTALLATION),
+    lambda tx: trackers.change(tx, INSTALLATION, "x", state="paused"),
+    lambda tx: trackers.due(tx, 5),
+    lambda tx: trackers.take(tx, INSTALLATION, "x", 5),
+    lambda tx: trackers.remove(tx, INSTALLATION, "x"),
+    trackers.by_health,
+    lambda tx: links.add(tx, [LINK]),
+    lambda tx: links.lock(tx, INSTALLATION, "x", "7"),
+    lambda tx: links.change(tx, LINK, due_at=None),
+    lambda tx: links.remove(tx, LINK),
+    lambda tx: links.due(tx, INSTALLATION, "x", 5),
+    lambda tx: links.waiting(tx, INSTALLATION, "x", 5),
+    lambda tx: links.to_look_at(tx, INSTALLATION, "x", 5),
+    lambda tx: links.compare_all(tx, INSTALLATION, "x"),
+    lambda tx: links.compare_tasks(tx, INSTALLATION, "x", ["t"]),
+    lambda tx: links.look_at_missing(tx, INSTALLATION, "x", 3),
+    lambda tx: links.mark_seen(tx, INSTALLATION, "x", ["7"], 3),
+    lambda tx: links.counts(tx, INSTALLATION),
+    lambda tx: links.newest(tx, INSTALLATION, "x", 5),
+    lambda tx: links.next_times(tx, INSTALLATION, "x"),
+    lambda tx: reports.add(tx, REPORT),
+    lambda tx: reports.next_of(tx, INSTALLATION, "x"),
+    lambda tx: reports.next_at(tx, INSTALLATION, "x"),
+    lambda tx: reports.change(tx, REPORT, state="sent"),
+    lambda tx: reports.has(tx, INSTALLATION, "x", "7", "completed:1:0"),
+    lambda tx: reports.drop_queued(tx, INSTALLATION, "x", "7"),
+    lambda tx: reports.counts(tx, INSTALLATION),
+    lambda tx: reports.newest(tx, INSTALLATION, "x", 5),
     lambda tx: tools_of_mounts.of_mount(tx, INSTALLATION, "mount"),
     lambda tx: tools_of_mounts.get(tx, INSTALLATION, "mount", "search"),
     lambda tx: tools_of_mounts.add(tx, [TOOL]),
@@ -307,6 +342,8 @@ SCATTERED = {
     "store.plugins.plugin_installations.turn_off_everywhere",
     "store.schedules.all_after",
     "store.schedules.due",
+    "store.trackers.trackers.by_health",
+    "store.trackers.trackers.due",
 }
 
 

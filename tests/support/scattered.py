@@ -63,6 +63,8 @@ SCATTERED: dict[str, str] = {
     "store.mounts.mounts.by_health": METRICS,
     "store.mounts.mounts.due": LOOP,
     "store.protocols.endpoints.due": LOOP,
+    "store.trackers.trackers.by_health": METRICS,
+    "store.trackers.trackers.due": LOOP,
     "store.notifications.noticed.due": LOOP,
     "store.notifications.notifications.due": LOOP,
     "store.outbox.sender_leases.latest": METRICS,

@@ -14,6 +14,7 @@ from tests.support.mounts import put_in
 from tests.support.rows_visited import CountingStore
 from tests.support.story import Agent, Workspace
 from tests.support.tenant import Tenant
+from tests.support.tracker_rows import put_tracker
 
 # A message of `tests.support.tenant`.
 DEAD_LETTER = "m_00000000001000000021"
@@ -31,6 +32,8 @@ NOT_MEASURED = {
     "get_plugin",
     "manage_plugin",
     "manage_mount",
+    # They reach others first.
+    "manage_tracker",
     # No tool server is mounted.
     "call_tool",
     "get_tool",
@@ -239,6 +242,18 @@ def of_mounts(operation: str, **arguments: Any) -> Does:
     return does
 
 
+def of_trackers(operation: str, **arguments: Any) -> Does:
+    """A call of a person that reads foreign trackers, with one of them connected."""
+
+    async def does(scene: Scene) -> None:
+        visits, scene.store.visits = scene.store.visits, None
+        await put_tracker(scene.workspace, "acme", links=3)
+        scene.store.visits = visits
+        await by_person(operation, **arguments)(scene)
+
+    return does
+
+
 async def list_targets(scene: Scene) -> None:
     i = scene.workspace.installation.id
     person = replace(scene.lead, actor=Actor(i, "@octocat", "tech-lead"))
@@ -405,6 +420,8 @@ CALLS: dict[str, Does] = {
     "list_attention": list_attention,
     "list_mounts": of_mounts("list_mounts"),
     "get_mount": of_mounts("get_mount", mount="tickets"),
+    "list_trackers": of_trackers("list_trackers"),
+    "get_tracker": of_trackers("get_tracker", tracker="acme"),
     "list_notification_targets": list_targets,
     "report_usage": call("me", "report_usage", model="m-1", cost="0.01"),
     "get_task_history": by_person("get_task_history", task="$mine", limit=4),

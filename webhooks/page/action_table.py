@@ -52,6 +52,7 @@ CREDENTIAL = (
     Field("scope", "For oauth: scope"),
 )
 PLUGIN = ("plugin",)
+TRACKER = ("tracker",)
 TOOL, CHANGE = ("tool",), ("tool", "hash")
 # What is left empty stays as it is.
 POLICY = (
@@ -183,6 +184,32 @@ ACTIONS: dict[str, Action] = {
     ),
     "resend-plugin": Action(
         "Forward again what was given up", "manage_plugin", {"action": "resend"}, PLUGIN
+    ),
+    "add-tracker": Action(
+        "Add a GitLab project",
+        "manage_tracker",
+        {"action": "add"},
+        (),
+        (
+            Field("tracker", "Name", required=True),
+            Field("url", "Address, such as https://gitlab.com", required=True),
+            Field("project", "Project, such as group/project", required=True),
+            Field("repository", "Repository here, as owner/repo", required=True),
+            Field("secret", "Access token", "secret", required=True),
+        ),
+    ),
+    "change-tracker": Action(
+        "Set another token",
+        "manage_tracker",
+        {"action": "change"},
+        TRACKER,
+        (Field("secret", "Access token", "secret", required=True),),
+    ),
+    "pause-tracker": Action("Pause", "manage_tracker", {"action": "pause"}, TRACKER),
+    "resume-tracker": Action("Resume", "manage_tracker", {"action": "resume"}, TRACKER),
+    "poll-tracker": Action("Poll now", "manage_tracker", {"action": "poll"}, TRACKER),
+    "remove-tracker": Action(
+        "Remove the tracker", "manage_tracker", {"action": "remove"}, TRACKER, is_dangerous=True
     ),
     "accept-tool": Action("Accept the change", "manage_tool", {"action": "accept"}, CHANGE),
     "reject-tool": Action(

@@ -36,6 +36,7 @@ from webhooks.page.views import (
     tasks,
     tool,
     tool_servers,
+    trackers,
     usage,
     workflows,
 )
@@ -83,6 +84,7 @@ PAGES = (
     ),
     Page("plugins", plugins.plugins, "Plug-ins", needs="list_plugins"),
     Page("tool-servers", tool_servers.tool_servers, "Tool servers", needs="list_mounts"),
+    Page("trackers", trackers.trackers, "Trackers", needs="list_trackers"),
     Page("insights", insights.insights, "Insights", needs="get_insights"),
     Page("usage", usage.usage, "Usage", needs="get_usage"),
     Page("audit", audit.audit, "Audit", needs="list_audit"),
@@ -97,6 +99,7 @@ PAGES = (
     Page("files/{file}", files.file, "File", in_menu=False),
     Page("plugins/{plugin}", plugins.plugin, "Plug-in", in_menu=False),
     Page("registry/{plugin}", plugins.registry_plugin, "Plug-in of a registry", in_menu=False),
+    Page("trackers/{tracker}", trackers.tracker, "Tracker", in_menu=False),
     Page("deliveries/{guid}", deliveries.delivery, "Delivery", in_menu=False),
 )
 

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from bot.attention.items import KINDS, OF_SERVERS, OF_TARGETS, Item, Open, open_kinds
+from bot.attention.items import KINDS, OF_SERVERS, OF_TARGETS, OF_TRACKERS, Item, Open, open_kinds
 from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, RepositoryName, operation
 from bot.tasks import lookup
@@ -47,6 +47,7 @@ def _visible_kinds(ctx: Context) -> list[str]:
         for operation, kinds in (
             ("list_notification_targets", OF_TARGETS),
             ("get_tool", OF_SERVERS),
+            ("list_trackers", OF_TRACKERS),
         )
         if not permissions.allows_everywhere(ctx.actor, operation)
         for kind in kinds

@@ -1,5 +1,6 @@
 """Issues: creation, changes, sub-issues and dependencies."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -113,9 +114,32 @@ def _look_for_issue(sending: Sending) -> Request:
 
 
 def _issue_read(sending: Sending) -> list[Request]:
-    """Reads the issue before labels or assignees change, because GitHub replaces the whole list."""
-    sets = [name for name in SETS if name in sending.arguments]
+    """Reads the issue before labels or assignees change, because GitHub replaces the whole list.
+
+    Also before a change that gives way to one of somebody else.
+    """
+    sets = [name for name in (*SETS, "expected") if name in sending.arguments]
     return [Request("GET", sending.path(ONE))] if sets else []
+
+
+def text_hash(shown: str) -> str:
+    """What `expected` has of a title or a body."""
+    return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def _left_out(sending: Sending) -> list[str]:
+    """The fields that somebody changed since this write was queued. It leaves them as they are."""
+    expected: dict[str, str] = sending.arguments.get("expected", {})
+    return [
+        name
+        for name, was in expected.items()
+        if text_hash(text(at(sending.prepared[0], name))) != was
+    ]
+
+
+def _kept(sending: Sending) -> Result:
+    left = _left_out(sending) if sending.prepared else []
+    return {"left": left} if left else {}
 
 
 def _update_body(sending: Sending) -> dict[str, Any]:
@@ -129,7 +153,8 @@ def _update_body(sending: Sending) -> dict[str, Any]:
             fields[name] = label_changes.names_after(
                 [of_each(each) for each in now], sending.arguments[name]
             )
-    return fields
+    left = _left_out(sending)
+    return {name: each for name, each in fields.items() if name not in left}
 
 
 def _update_result(data: Any) -> Result:
@@ -163,6 +188,7 @@ KINDS = {
         "issues: write",
         rest("PATCH", ONE, _update_body),
         _update_result,
+        keeps=_kept,
         prepare=_issue_read,
         # Without the whole lists the write would remove what others set.
         fits_prepared=lambda data: all(isinstance(at(data, name), list) for name in SETS),
