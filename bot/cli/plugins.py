@@ -16,6 +16,7 @@ from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from bot.identity.actors import OPERATOR, Actor
+from bot.operations import OPERATIONS
 from bot.plugins import (
     compatibility,
     distributions,
@@ -27,7 +28,7 @@ from bot.plugins import (
     signatures,
 )
 from bot.plugins.installing import Candidate
-from bot.plugins.manifest import Kind, Manifest
+from bot.plugins.manifest import SEPARATOR, Kind, Manifest
 from bot.plugins.package import Package, WrongPackage
 from bot.settings import Settings, WrongSettings
 from store.audit.records import NO_INSTALLATION
@@ -78,7 +79,12 @@ async def check(path: Path) -> int:
 def _of_this_hubbub(manifest: Manifest) -> list[str]:
     """Without the plug-ins that it needs, which its author may not have installed."""
     alone = manifest.model_copy(update={"needs": {}})
-    return compatibility.problems(alone, {})
+    unknown = [
+        f"permissions.operations names {each}, which is no operation of Hubbub."
+        for each in manifest.permissions.operations
+        if SEPARATOR not in each and each not in OPERATIONS
+    ]
+    return [*compatibility.problems(alone, {}), *unknown]
 
 
 def _counts(manifest: Manifest) -> str:

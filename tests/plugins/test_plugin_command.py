@@ -76,6 +76,16 @@ def test_what_is_no_component_is_refused_before_it_is_installed(here: Path, shel
     assert "it exports no `handle" in shell.run("install", "digest", "--unsigned", "--yes")
 
 
+def test_an_operation_that_hubbub_lacks_is_found_by_a_check(here: Path, shell: Shell) -> None:
+    shell.run("new", "digest")
+    manifest = here.joinpath("digest", "hubbub-plugin.yml")
+    manifest.write_text(manifest.read_text().replace("[list_tasks]", "[list_tasks, list_task]"))
+    assert shell.run("check", "digest") == (
+        "permissions.operations names list_task, which is no operation of Hubbub.\n"
+    )
+    assert shell.status == 1
+
+
 def test_a_signed_package_of_a_trusted_publisher_is_installed(here: Path, shell: Shell) -> None:
     shell.run("new", "digest")
     signed = shell.run("sign", "digest")
