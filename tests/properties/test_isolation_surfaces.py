@@ -69,7 +69,9 @@ async def test_rest_shows_nothing_out_of_reach(caller: Caller, side: Side) -> No
     calls = list(call_matrix.sample(HOME, side))
     for called in calls:
         answer = await caller.surface.call(caller.token, called.operation, **called.arguments)
-        assert answer.status < 500, f"{called}: {answer.data}"
+        # The tool servers of the rows do not exist, which is 502.
+        bug = answer.status >= 500 and answer.data["error"]["code"] != "tool_unavailable"
+        assert not bug, f"{called}: {answer.data}"
         said = json.dumps([answer.data, dict(answer.headers)], ensure_ascii=False)
         assert leak_in(said, called.arguments) is None
     assert len(calls) > 130

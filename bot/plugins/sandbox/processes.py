@@ -122,8 +122,11 @@ class _Guest:
         await self._process.wait()
 
     def _kill(self) -> None:
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        # Before Python 3.13, Process.kill() races with asyncio for the child's status, which is
+        # then 255 with a warning: https://github.com/python/cpython/issues/87744
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def _talk(self, hook: str, given: str) -> None:
         """Until _Ended is raised."""
