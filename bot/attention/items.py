@@ -59,7 +59,8 @@ KINDS: dict[str, str] = {
     "again or somebody pauses it",
     "tool_parked": "the server of a tool added or changed it, until a person accepts or rejects "
     "that, or the server takes it back",
-    "plugin_failing": "Hubbub turned a plug-in off, because its calls kept failing, until somebody "
+    "plugin_failing": "Hubbub turned a plug-in off, because its calls kept failing or it was "
+    "revoked, until somebody "
     "turns it on or off",
     "flag_fell_back": "Hubbub turned a feature flag off, because more calls failed with it, until "
     "the operator sets or clears it",

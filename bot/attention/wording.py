@@ -256,7 +256,7 @@ def _plugin_words(row: Trouble) -> Words:
     title = f"Hubbub turned the plug-in {row['subject']} off: {quotation(row['detail'])}"
     return Words(
         title,
-        f"Hubbub turned the plug-in {row['subject']} off, because its calls kept failing.",
+        f"Hubbub turned the plug-in {row['subject']} off.",
         "Tell its author, or let the operator update it. Then turn it on again.",
         "warning",
     )

@@ -157,7 +157,7 @@ async def use_of(tx: Tx, installation_id: int, installed: Installed) -> PluginIn
     if use["state"] == "failing":
         raise Refused(
             "plugin_off",
-            f"Hubbub turned the plug-in {installed.name} off, because its calls kept failing: "
+            f"Hubbub turned the plug-in {installed.name} off: "
             f"{use['why']}. A tech-lead can turn it on again.",
         )
     return use

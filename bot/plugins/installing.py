@@ -183,6 +183,9 @@ async def roll_back(store: Store, name: str) -> PluginRow:
         current = {each: row[each] for each in FORMER}  # type: ignore[literal-required]
         row.update(row["former"])
         row["former"], row["state"], row["why"] = current, "installed", None
+        trust = await trust_of(tx)
+        for subject in (row["digest"], row["signed_by"], f"{name}@{row['version']}"):
+            signatures.check_revoked(subject or "", trust)
         row["revision"], row["updated_at"] = max(now, row["revision"] + 1), now
         others = {each["name"]: manifest_of(each) for each in await plugins.all_of(tx)}
         if wrong := compatibility.problems(manifest_of(row), others):

@@ -13,14 +13,19 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from bot.plugins import installing
 from bot.workflows import effects
 from store.engine.database import open_store
+from store.engine.transaction import Store
 from tests.conftest import sqlite_copy
 from tests.support.api_keys import add_api_key
 from tests.support.browser import PHONE, Scheme, Window, open_browser, open_window
 from tests.support.login import LoginServer, open_login_server
+from tests.support.mounts import put_in
 from tests.support.page import HERE, signed_in
 from tests.support.page_story import PageStory, play
+from tests.support.plugin_packages import package
+from tests.support.plugin_registry import RegistryFolder
 from tests.support.story import Clock, open_workspace
 from webhooks.page.routes import PAGES
 
@@ -53,9 +58,23 @@ class World:
             "context": self.story.context_id,
             "workflow": self.story.workflow_id,
             "file": self.story.file_id,
+            "mount": "tickets",
+            "tool": "tickets__search",
+            "plugin": "echo",
         }
         filled = {each.path: VARIABLE.sub(lambda m: values[m[1]], each.path) for each in PAGES}
         return {path: f"{HERE}/{part}".rstrip("/") for path, part in filled.items()}
+
+
+async def put_plugins(store: Store, folder: Path) -> None:
+    """One that is installed, and that a registry has too."""
+    given = installing.of_package(package())
+    await installing.install(store, given, "operator", unsigned=True, update=False)
+    registry = RegistryFolder(folder)
+    registry.put(package())
+    registry.build()
+    await registry.add_to(store)
+    await registry.look(store)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -72,6 +91,8 @@ async def world(
         open_browser() as browser,
     ):
         story = await play(workspace)
+        await put_in(workspace, "tickets", "search")
+        await put_plugins(store, tmp_path_factory.mktemp("registry"))
         cookies = (await signed_in(server)).cookies
         yield World(browser, server, story, cookies)
     await store.close()

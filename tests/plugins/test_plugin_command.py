@@ -122,6 +122,53 @@ def test_nothing_is_installed_without_a_word_of_the_operator(here: Path, shell: 
     assert shell.run("list", "--json") == ""
 
 
+def test_a_registry_is_built_trusted_and_used(here: Path, shell: Shell) -> None:
+    shell.run("new", "digest")
+    shell.run("sign", "digest", "--output", "digest-0.1.0.hubbub-plugin")
+    registry = here.joinpath("registry")
+    registry.mkdir()
+    here.joinpath("digest-0.1.0.hubbub-plugin").rename(registry / "digest-0.1.0.hubbub-plugin")
+    registry.joinpath("registry.json").write_text('{"disclosure": "Write to us."}')
+    built = shell.run("index", "build", "registry", "--days", "9")
+    assert "index 1 with 1 plug-ins, for 9 days" in built
+    key = built.split()[-1]
+    assert "is no folder here" in shell.run("registry", "add", "nowhere", key)
+    assert "is no public key" in shell.run("registry", "add", "registry", "x")
+    added = shell.run("registry", "add", "registry", key)
+    assert "number 1 and 1 plug-ins" in added
+    assert "Write to us." in added
+    [row] = map(json.loads, shell.run("registry", "list", "--json").splitlines())
+    assert (row["place"], row["state"], row["number"]) == (str(registry), "read", 1)
+    [found] = map(json.loads, shell.run("search", "digest", "--json").splitlines())
+    assert (found["name"], found["version"], found["installed"]) == ("digest", "0.1.0", None)
+    assert shell.run("search", "nothing", "--json") == ""
+    shown = shell.run("install", "digest@0.1.0", "--from", str(registry), "--yes")
+    assert "named by the registry" in shown
+    assert "digest is installed as 0.1.0" in shown
+    assert shell.run("outdated", "--json") == ""
+    manifest = here.joinpath("digest/hubbub-plugin.yml")
+    manifest.write_text(manifest.read_text().replace("0.1.0", "0.2.0"))
+    shell.run("sign", "digest", "--output", "registry/digest-0.2.0.hubbub-plugin")
+    registry.joinpath("revoked.txt").write_text("digest@0.1.0 it leaks\n")
+    shell.run("index", "build", "registry")
+    assert "number 2" in shell.run("registry", "refresh")
+    [old] = map(json.loads, shell.run("outdated", "--json").splitlines())
+    assert (old["installed"], old["newest"], old["why"]) == ("0.1.0", "0.2.0", "it leaks")
+    assert "is stopped" in shell.run("enable", "digest", "--installation", "7")
+    assert "digest is updated to 0.2.0" in shell.run("update", "digest@0.2.0", "--yes")
+    assert "digest@0.1.0 is revoked: it leaks" in shell.run("rollback", "digest")
+    assert "is no registry of this server any more" in shell.run("registry", "remove", "registry")
+    assert "is no registry of this server." in shell.run("registry", "remove", "registry")
+
+
+@pytest.mark.parametrize("kind", ["mcp", "probot"])
+@pytest.mark.usefixtures("here")
+def test_a_plug_in_whose_work_others_do_is_valid_at_once(shell: Shell, kind: str) -> None:
+    shell.run("new", "tickets", "--kind", kind)
+    assert "tickets 0.1.0: valid" in shell.run("check", "tickets")
+    assert "none here; " in shell.run("install", "tickets", "--unsigned", "--yes")
+
+
 def test_a_scan_ends_with_1_if_something_is_dangerous(here: Path, shell: Shell) -> None:
     shell.run("new", "digest")
     here.joinpath("digest", "notes.txt").write_text(TOKEN)

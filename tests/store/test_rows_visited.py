@@ -515,7 +515,7 @@ def test_every_operation_is_measured() -> None:
 # What requests do beside operations: the webhook's intake, and authentication.
 IN_REQUESTS = {*CALLS, "receive a delivery", "a token"}
 # People see which plug-ins the server has. Their rows belong to no installation.
-WITH_ROWS_OF_SERVER = {"list_plugins"}
+WITH_ROWS_OF_SERVER = {"list_plugins", "search_plugins"}
 
 
 ON_MYSQL = pytest.mark.parametrize("visited", ["mysql"], indirect=True)
