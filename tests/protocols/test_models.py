@@ -1,5 +1,6 @@
 """Tasks that Hubbub runs with a model: what it gets, how far it may go, and what goes wrong."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -306,6 +307,72 @@ async def test_long_results_are_cut_and_old_ones_left_out(
     assert all(len(each) < tool_calls.LONGEST_RESULT + 200 for each in model.results)
     assert tool_calls._bounded_text("x" * 30_000).endswith("6000 characters are left out here)")
     assert LEFT_OUT not in model.results
+
+
+@ON_SQLITE
+async def test_the_oldest_results_are_left_out_of_a_request_that_is_too_long(
+    workspace: Workspace, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that no message but results makes it long.
+    monkeypatch.setattr(turns, "PER_TOKEN", 0.5)
+    own = await workspace.agent("coder")
+    made = [await own.call("create_context", name="plan", content=f"{n} " * 4000) for n in range(4)]
+    task = await given_task(workspace, model, context_tokens=60_000)
+    reads = [calls(("get_context", {"context_id": each["context"]["id"]})) for each in made]
+    model.script = [*reads, ends(task)]
+    await run(workspace)
+    assert await state(workspace, task) == "failed"
+    oldest, *_, newest = model.results
+    assert oldest == LEFT_OUT
+    assert "3 3 3 3" in newest
+    # Each call still has its result, as the APIs want it.
+    asked = [call["id"] for each in model.shown for call in each.get("tool_calls", ())]
+    answered = [each["tool_call_id"] for each in model.shown if each["role"] == "tool"]
+    assert len(asked) == len(answered) == 4
+    # What is stored is whole.
+    (delivery,) = await workspace.rows("SELECT id FROM endpoint_deliveries")
+    talk = await turns.load(workspace.store, workspace.installation.id, delivery["id"])
+    assert LEFT_OUT not in str(talk.steps)
+
+
+@ON_SQLITE
+async def test_a_run_renews_its_lease_and_ends_when_another_process_has_it(
+    workspace: Workspace, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "KEEP_S", 0.01)
+    task = await given_task(workspace, model)
+    first, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def think(_: Any) -> Answer:
+        first.set()
+        await may_answer.wait()
+        return says("Late.")
+
+    model.last = think
+    running = asyncio.create_task(run(workspace))
+    await first.wait()
+    lease = await expiry(workspace)
+    workspace.clock.forward(60)
+    async with asyncio.timeout(20):
+        while await expiry(workspace) <= lease:  # noqa: ASYNC110 - the run renews it by itself
+            await asyncio.sleep(0.01)
+    (row,) = await workspace.rows("SELECT taken_until AS at FROM agent_endpoints")
+    assert row["at"] > (workspace.clock.now() + 80) * SECOND
+    # Another process took the delivery, so this run ends without an answer of the model.
+    q = "UPDATE endpoint_deliveries SET attempts = attempts + 1 WHERE installation_id = :i"
+    i = workspace.installation.id
+    await workspace.store.write(lambda tx: tx.run(q, i=i))
+    async with asyncio.timeout(20):
+        await running
+    may_answer.set()
+    assert len(model.requests) == 1
+    assert await state(workspace, task) == "in_progress"
+    assert await deliveries(workspace) == [("task", "sending", 0)]
+
+
+async def expiry(workspace: Workspace) -> int:
+    (row,) = await workspace.rows("SELECT expires_at AS at FROM leases WHERE installation_id = :i")
+    return int(row["at"])
 
 
 class Died(BaseException):

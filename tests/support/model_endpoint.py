@@ -1,5 +1,6 @@
 """A local double of an OpenAI-compatible endpoint: it answers by a script, with faults."""
 
+import inspect
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -74,6 +75,8 @@ class Model:
         found = self.script.pop(0) if self.script else self.last
         if callable(found):
             found = found(body)
+        if inspect.isawaitable(found):
+            found = await found
         if isinstance(found, web.Response):
             return found
         form = self._chat if request.path.endswith("/chat/completions") else self._response
@@ -118,7 +121,7 @@ class Model:
 async def open_model(*script: Answer) -> AsyncIterator[Model]:
     model, app = Model(script=list(script)), web.Application(client_max_size=64 * 1024**2)
     app.router.add_post("/v1/{rest:.*}", model.answer)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     model.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"

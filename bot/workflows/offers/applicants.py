@@ -13,6 +13,7 @@ from bot.workflows.definitions.definition import Step
 from bot.workflows.offers.ranking import Candidate
 from store.agents import agents
 from store.engine.transaction import Tx
+from store.protocols import endpoints
 from store.tables.agents import AgentRow
 from store.tasks.tasks import FullTask
 from store.workflows import applicants
@@ -37,13 +38,11 @@ async def candidates(tx: Tx, opening: Opening) -> list[Candidate]:
     """Those that are here and able, and have room for one more task."""
     here = (tx, opening.task["installation_id"])
     settings = await repository_settings.of(*here, opening.task["repository_id"])
-    able = [
-        each
-        for each in await agents.at_work(*here, MOST_READ)
-        if each["last_active_at"] > await tx.now() - PRESENT_FOR
-        and _is_able(each, opening, settings)
-    ]
-    able = sorted(able, key=lambda each: -each["last_active_at"])[:MOST_COMPARED]
+    able = await _present(
+        tx,
+        opening.task["installation_id"],
+        [e for e in await agents.at_work(*here, MOST_READ) if _is_able(e, opening, settings)],
+    )
     if not able:
         return []
     ids = [each["id"] for each in able]
@@ -55,6 +54,17 @@ async def candidates(tx: Tx, opening: Opening) -> list[Candidate]:
         for each in able
         if loads.get(each["id"], 0) < settings.max_claims
     ]
+
+
+async def _present(tx: Tx, installation_id: int, able: Sequence[AgentRow]) -> list[AgentRow]:
+    """Those who called a moment ago, the last ones first, and those whom Hubbub reaches itself."""
+    since = await tx.now() - PRESENT_FOR
+    here = [each for each in able if each["last_active_at"] > since]
+    quiet = [each for each in able if each["last_active_at"] <= since]
+    reached = await endpoints.protocols(tx, installation_id, [each["id"] for each in quiet])
+    active = {agent_id for agent_id, (_, state) in reached.items() if state == "active"}
+    here = sorted(here, key=lambda each: -each["last_active_at"])
+    return [*here, *(each for each in quiet if each["id"] in active)][:MOST_COMPARED]
 
 
 def _is_able(agent: AgentRow, opening: Opening, settings: RepositorySettings) -> bool:

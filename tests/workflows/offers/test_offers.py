@@ -5,6 +5,9 @@ from typing import Any
 from bot.attention import items
 from bot.times import SECOND
 from tests.support import agent_runs
+from tests.support.agent_endpoints import Acknowledging, lead, set_endpoint
+from tests.support.engines import ON_SQLITE
+from tests.support.receivers import serving
 from tests.support.story import Agent, Workspace
 from tests.support.workflow_rows import Started, begin
 from tests.support.workflows import define
@@ -105,6 +108,23 @@ async def test_a_step_that_nobody_here_can_take_is_open_to_all(workspace: Worksp
     started = await begin(workspace, POLICY)
     assert await reserved(workspace, started, "build") is None
     assert "no agent that is here could take it" in await why(python, started, "build")
+
+
+@ON_SQLITE
+async def test_an_agent_that_hubbub_reaches_gets_a_step_although_it_called_long_ago(
+    workspace: Workspace,
+) -> None:
+    async with serving(Acknowledging()) as receiver:
+        for name in ("coder", "silent"):
+            await workspace.agent(name, "developer", "rust")
+        await set_endpoint(workspace, "coder", "callback", receiver.url)
+        await workspace.time_passes(16 * 60)
+        started = await begin(workspace, POLICY)
+        assert await reserved(workspace, started, "build") == "coder"
+        await lead(workspace).call("manage_agent_endpoint", agent_id="coder", action="off")
+        await workspace.time_passes(16 * 60)
+        again = await begin(workspace, POLICY)
+        assert await reserved(workspace, again, "build") is None
 
 
 async def test_an_agent_that_has_as_much_as_it_may_have_gets_no_step(workspace: Workspace) -> None:
