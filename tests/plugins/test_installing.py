@@ -181,6 +181,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files = ("echo_plugin/__init__.py", "echo_plugin/hubbub-plugin.yml", f"{info.name}/METADATA")
     (info / "RECORD").write_text("".join(f"{each},,\n" for each in files))
     monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("echo_plugin", None)  # of the test before
     return folder
 
 

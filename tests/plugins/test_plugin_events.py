@@ -1,5 +1,6 @@
 """Events reach the plug-ins that handle them, and their lines reach the cards."""
 
+import builtins
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -97,6 +98,7 @@ async def test_an_event_whose_handler_failed_comes_again_with_the_same_id(
     office: PluginOffice,
 ) -> None:
     """The first time the handler ends after its effect, as if it had been killed."""
+    vars(builtins).pop("_echo", None)
     await office.agent("ada")
     once = "import builtins; seen = builtins.__dict__.setdefault('_echo', []); seen.append(1)"
     await office.use(handling(f"{TELL}; {once}; assert len(seen) > 1"))
