@@ -138,7 +138,7 @@ async def _carry_over(
 ) -> dict[str, Any]:
     """The columns of the link that change."""
     wanted, body = making.wanted_fields(tracker, link, mirror)
-    written = link["written"] or wanted.stored
+    written = link["written"] or wanted.as_json
     state = rules.state_here(task["state"])
     # Without an issue only the state can follow.
     here = await _here(tx, issue, state) if issue else _as_written(written, state)

@@ -195,16 +195,16 @@ def wait_s(status: int, headers: Mapping[str, str], now: int) -> float:
 def _retry_after(headers: Mapping[str, str], now: int) -> float:
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
-        return _bounded(float(text[:9]))
+        return _within_limits(float(text[:9]))
     at = _date(text)
-    return 0 if at is None else _bounded(at - _now_there(headers, now))
+    return 0 if at is None else _within_limits(at - _now_there(headers, now))
 
 
 def _until_reset(headers: Mapping[str, str], now: int) -> float:
     text = headers.get("RateLimit-Reset", "").strip()
     at = float(text) if text.isdecimal() and len(text) < 12 else None
     at = _date(headers.get("RateLimit-ResetTime", "")) if at is None else at
-    return 0 if at is None else _bounded(at - _now_there(headers, now))
+    return 0 if at is None else _within_limits(at - _now_there(headers, now))
 
 
 def _now_there(headers: Mapping[str, str], now: int) -> float:
@@ -212,7 +212,7 @@ def _now_there(headers: Mapping[str, str], now: int) -> float:
     return now / SECOND if found is None else found
 
 
-def _bounded(seconds: float) -> float:
+def _within_limits(seconds: float) -> float:
     return min(max(seconds, 1.0), LONGEST_WAIT_S)
 
 

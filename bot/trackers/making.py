@@ -68,13 +68,13 @@ async def make(tx: Tx, tracker: TrackerRow, foreign_id: str, mirror: Mirror) -> 
         author=author,
         task_id=task_id,
     )
-    pending = {"write_id": write_id, "fields": fields.stored, "adds": labels, "removes": []}
+    pending = {"write_id": write_id, "fields": fields.as_json, "adds": labels, "removes": []}
     await links.change(
         tx,
         link,
         state="linked",
         task_id=task_id,
-        written=fields.stored,
+        written=fields.as_json,
         pending=pending,
         due_at=await tx.now(),
     )

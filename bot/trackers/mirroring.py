@@ -50,11 +50,11 @@ class Trouble:
 async def step(store: Store, shared: Shared, pages: Links) -> int:
     """Return how many trackers have more to do at once."""
     due = await store.read(lambda tx: trackers.due(tx, AT_ONCE))
-    found = await asyncio.gather(*(_guarded(store, shared, pages, *each) for each in due))
+    found = await asyncio.gather(*(_serve_alone(store, shared, pages, *each) for each in due))
     return sum(found)
 
 
-async def _guarded(
+async def _serve_alone(
     store: Store, shared: Shared, pages: Links, installation_id: int, tracker_id: str
 ) -> bool:
     try:
@@ -179,7 +179,7 @@ async def _compare(store: Store, row: TrackerRow, mirror: Mirror, pages: Links) 
 
 async def _follow_events(tx: Tx, row: TrackerRow) -> None:
     """The issues of tasks with which something happened are due."""
-    if await trackers.owned(tx, row) is None:
+    if await trackers.lock_own(tx, row) is None:
         return
     i = row["installation_id"]
     found = await events.since(tx, i, row["seq"], events.LAST, MOST_EVENTS)
@@ -192,12 +192,12 @@ async def _follow_events(tx: Tx, row: TrackerRow) -> None:
 
 
 async def _one(tx: Tx, row: TrackerRow, foreign_id: str, mirror: Mirror, pages: Links) -> None:
-    if await trackers.owned(tx, row) is not None:
+    if await trackers.lock_own(tx, row) is not None:
         await comparing.compare(tx, row, foreign_id, mirror, pages)
 
 
 async def _make(tx: Tx, row: TrackerRow, foreign_id: str, mirror: Mirror) -> None:
-    if await trackers.owned(tx, row) is not None:
+    if await trackers.lock_own(tx, row) is not None:
         await making.make(tx, row, foreign_id, mirror)
 
 
@@ -209,7 +209,7 @@ async def _room(tx: Tx, row: TrackerRow, mirror: Mirror) -> int:
 
 async def _let_go(tx: Tx, row: TrackerRow, trouble: Trouble | None, *, more: bool) -> bool:
     """Record how the turn went, and when the next one is due."""
-    if await trackers.owned(tx, row) is None:
+    if await trackers.lock_own(tx, row) is None:
         return False
     i, now = row["installation_id"], await tx.now()
     values = _health(row, trouble, now)

@@ -60,7 +60,7 @@ class Reader:
         """Do it in a transaction with these columns. False if the tracker is not ours any more."""
 
         async def both(tx: Tx) -> bool:
-            if await trackers.owned(tx, self.tracker) is None:
+            if await trackers.lock_own(tx, self.tracker) is None:
                 return False
             await work(tx)
             if values:

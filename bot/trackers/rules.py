@@ -23,7 +23,7 @@ class Fields:
     state: Wanted
 
     @property
-    def stored(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         return {
             "title": self.title,
             "body": self.body,

@@ -48,7 +48,7 @@ async def send_next(store: Store, client: Client, tracker: TrackerRow) -> Done |
 
 
 async def _begin(tx: Tx, tracker: TrackerRow) -> TrackerReportRow | None:
-    now, owned = await tx.now(), await trackers.owned(tx, tracker)
+    now, owned = await tx.now(), await trackers.lock_own(tx, tracker)
     if owned is None:
         return None
     row = await reports.next_of(tx, tracker["installation_id"], tracker["id"])

@@ -76,7 +76,7 @@ async def take(tx: Tx, installation_id: int, tracker_id: str, until: int) -> Tra
     return await get(tx, installation_id, tracker_id) if taken else None
 
 
-async def owned(tx: Tx, row: TrackerRow) -> TrackerRow | None:
+async def lock_own(tx: Tx, row: TrackerRow) -> TrackerRow | None:
     """Lock it. None if another process has it now, or a person changed it since it was taken."""
     found = await get(tx, row["installation_id"], row["id"], lock=True)
     if found is None or found["state"] != "running":

@@ -153,12 +153,12 @@ async def in_full(ctx: Context, row: TrackerRow) -> TrackerInFull:
         rules=settings.mirror,
         created_by=row["created_by"],
         created_at=stamp(row["created_at"]),
-        listed=[_linked(each, by_id) for each in found],
+        listed=[_linked_issue(each, by_id) for each in found],
         last_reports=[_report(each) for each in sent],
     )
 
 
-def _linked(row: TrackerLinkRow, by_id: Mapping[str, tasks.FullTask]) -> LinkedIssue:
+def _linked_issue(row: TrackerLinkRow, by_id: Mapping[str, tasks.FullTask]) -> LinkedIssue:
     task = by_id.get(row["task_id"] or "")
     return LinkedIssue(
         number=row["number"],

@@ -137,7 +137,7 @@ def _left_out(sending: Sending) -> list[str]:
     ]
 
 
-def _kept(sending: Sending) -> Result:
+def _left_result(sending: Sending) -> Result:
     left = _left_out(sending) if sending.prepared else []
     return {"left": left} if left else {}
 
@@ -188,7 +188,7 @@ KINDS = {
         "issues: write",
         rest("PATCH", ONE, _update_body),
         _update_result,
-        keeps=_kept,
+        keeps=_left_result,
         prepare=_issue_read,
         # Without the whole lists the write would remove what others set.
         fits_prepared=lambda data: all(isinstance(at(data, name), list) for name in SETS),
