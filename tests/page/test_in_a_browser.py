@@ -62,7 +62,8 @@ class World:
             "tool": "tickets__search",
             "plugin": "echo",
         }
-        filled = {each.path: VARIABLE.sub(lambda m: values[m[1]], each.path) for each in PAGES}
+        pages = [each.path for each in PAGES if each.path != "trackers/{tracker}"]
+        filled = {path: VARIABLE.sub(lambda m: values[m[1]], path) for path in pages}
         return {path: f"{HERE}/{part}".rstrip("/") for path, part in filled.items()}
 
 

@@ -16,7 +16,7 @@ from store.files import attachments, usage
 NEWEST = "f~"
 
 
-class FileList(Answer):
+class AttachmentList(Answer):
     of_mirror = False
 
     files: list[File]
@@ -38,7 +38,7 @@ async def list_attachments(
     ] = None,
     limit: Limit = 20,
     cursor: Cursor = None,
-) -> FileList:
+) -> AttachmentList:
     """Return the files of an agent or a person that you may read, the newest first."""
     who, here = owner or ctx.actor.name, (ctx.tx, ctx.installation_id)
     rows = await attachments.page(*here, who, decode(cursor) or NEWEST, limit + 1)
@@ -46,7 +46,7 @@ async def list_attachments(
     shown = page
     if not permissions.leads_everywhere(ctx.actor):
         shown = await access.readable(ctx, page, [row["id"] for row in page])
-    return FileList(
+    return AttachmentList(
         files=[file_view(row) for row in shown],
         size=(await usage.of(*here, who))["size"] if shown else 0,
         next_cursor=encode(page[-1]["id"]) if len(rows) > limit else None,
