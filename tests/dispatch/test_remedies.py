@@ -25,6 +25,12 @@ ONLY_FOR_LEADS = {
     ("bot/messages/notice_sources.py", "change_task"),
     # What people who are tech-leads may change.
     ("bot/insights/agents.py", "change_task"),
+    # Only people read these: an operation of theirs names another one, or something needs a person.
+    ("bot/attention/wording.py", "manage_agent_endpoint"),
+    ("bot/attention/wording.py", "manage_tracker"),
+    ("bot/operations/tools/managing.py", "get_tool"),
+    ("bot/operations/tools/mount_views.py", "list_mounts"),
+    ("bot/operations/trackers/views.py", "list_trackers"),
 }
 # Where people's texts are made, so that commands stand there.
 FOR_PEOPLE = (
