@@ -158,6 +158,7 @@ FOREIGN: dict[str, Values] = {
     "project": lambda s: [s.number(4)],
     "pull_request": _threads,
     "query": lambda s: [s.word, s.full_name, s.text("body")],
+    "search_plugins.words": lambda s: [s.word, s.full_name, s.text("body")],
     "question": _words,
     "ref": lambda s: [s.branch, s.sha, f"{s.word}-tag"],
     "reply_to": lambda s: [s.id("m", 2)],
