@@ -12,6 +12,7 @@ from bot.plugins.registry import looking, places
 from bot.plugins.registry.places import Pending
 from store.plugins import registries
 from store.tables.plugins import PluginRegistryRow
+from tests.support.engines import ON_SQLITE
 from tests.support.plugin_packages import package
 from tests.support.plugin_registry import RegistryFolder, clear_registries
 from tests.support.story import Workspace
@@ -64,6 +65,7 @@ async def search(workspace: Workspace, installation_id: int, **given: Any) -> An
     return answer["plugins"][0]
 
 
+@ON_SQLITE  # a registry is found by name, and other tests have repositories of the same
 async def test_it_is_read_and_rated_and_reviewed_on_github(
     workspace: Workspace, folder: RegistryFolder
 ) -> None:
@@ -94,6 +96,7 @@ async def test_it_is_read_and_rated_and_reviewed_on_github(
     assert (foreign["rating"], foreign["reviews"]) == (None, [])
 
 
+@ON_SQLITE  # a registry is found by name, and other tests have repositories of the same
 async def test_files_in_folders_are_read_and_others_are_refused(
     workspace: Workspace, folder: RegistryFolder
 ) -> None:

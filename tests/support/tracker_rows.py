@@ -59,6 +59,8 @@ async def put_tracker(workspace: Workspace, name: str, links: int = 0) -> Tracke
     made: TrackerRow = row
 
     async def put(tx: Tx) -> None:
+        if await trackers.get(tx, i, made["id"]) is not None:
+            return  # another call of the same scene has it
         await trackers.add(tx, made)
         await sightings.store(tx, made, [foreign_issue(n) for n in range(1, links + 1)], Mirror())
 
