@@ -54,6 +54,9 @@ TIMES = (
     _time("writes", "not_before", 600 * SECOND, "state IN ('queued', 'sending', 'unknown')"),
     # A day of collecting, and a day of quiet hours.
     _time("notifications", "not_before", 48 * HOUR, "state IN ('waiting', 'sending')"),
+    _time("endpoint_deliveries", "not_before", 24 * HOUR, "state IN ('waiting', 'sending')"),
+    _time("plugin_forwards", "not_before", 6 * HOUR, "state = 'waiting'"),
+    _time("tracker_reports", "not_before", 24 * HOUR, "state IN ('queued', 'sending', 'unknown')"),
     _time("notification_sweeps", "due_at", 60 * SECOND),
     _time("receipts", "visible_at", HOUR, "state IN ('pending', 'delivered')"),
     # The lease gets its full time, as if the holder had just renewed it.

@@ -58,6 +58,9 @@ class Metrics:
             ["direction"],
             registry=self.registry,
         )
+        # So that both are there from the start, with 0.
+        for direction in ("up", "down"):
+            self.file_bytes.labels(direction)
         self.process = ProcessMetrics(self.registry)
 
     def count_delivery(self, event: str) -> None:

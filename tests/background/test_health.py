@@ -25,6 +25,7 @@ from tests.support.mounts import put_in
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Workspace
 from tests.support.tcp_proxy import network
+from tests.support.tracker_rows import put_tracker
 from webhooks.metrics import Metrics
 from webhooks.refused_signatures import FORGET_AFTER_S, LOG_EVERY_S, RefusedSignatures
 from webhooks.shared_answer import TIMES, SharedAnswer
@@ -154,6 +155,7 @@ async def test_every_metric_is_documented_with_its_kind_and_labels(workspace: Wo
     await agent.write("github_comment_issue", issue=issue, body="waits")
     await sealing.step(workspace.store, workspace.dispatcher.shared.keys, 0)
     await put_in(workspace, "tickets")
+    await put_tracker(workspace, "acme")
     async with serving(workspace.store, workspace.installation.id) as surface:
         with surface.dispatcher.shared.tool_metrics.measure("mcp", "call"):
             pass

@@ -11,6 +11,7 @@ from bot.identity import sessions
 from bot.identity.credentials import Grant
 from bot.notifications import trials
 from fixtures.github import Issue
+from store.engine import sql
 from store.engine.transaction import Tx
 from store.mounts import mount_log, tool_calls
 from store.notifications import notifications
@@ -85,6 +86,7 @@ async def test_history_goes_after_its_time_and_the_work_stays(workspace: Workspa
     await workspace.store.write(partial(add_log_of_mount, workspace=workspace))
     await workspace.store.write(partial(add_lines_of_plugin, workspace=workspace))
     await workspace.store.write(partial(add_context_of_client, workspace=workspace))
+    await workspace.store.write(partial(add_report_of_tracker, workspace=workspace))
     await drop_delivery(workspace)
     for table in (*SETTLED.keys() - {"usage_sums"}, "events", "audit"):
         assert await count(workspace, table) > 0, table
@@ -115,7 +117,23 @@ async def add_context_of_client(tx: Tx, workspace: Workspace) -> None:
 
 
 async def add_lines_of_plugin(tx: Tx, workspace: Workspace) -> None:
-    await plugin_installations.put_lines(tx, workspace.installation.id, "t_1", "echo", ["A line"])
+    i = workspace.installation.id
+    await plugin_installations.put_lines(tx, i, "t_1", "echo", ["A line"])
+    forwarded = {"plugin": "echo", "guid": "g", "event": "push", "state": "delivered"}
+    await add_row(tx, "plugin_forwards", i, **forwarded, repository_id=0, received_at=0)
+
+
+async def add_report_of_tracker(tx: Tx, workspace: Workspace) -> None:
+    report = {"id": "r", "tracker_id": "x", "foreign_id": "1", "number": 1, "kind": "comment"}
+    i, now = workspace.installation.id, await tx.now()
+    await add_row(
+        tx, "tracker_reports", i, **report, about="x", body="x", state="sent", created_at=now
+    )
+
+
+async def add_row(tx: Tx, table: str, installation_id: int, **values: Any) -> None:
+    row = {"installation_id": installation_id, "not_before": await tx.now(), **values}
+    await tx.run(sql.insert(table, tuple(row)), **row)
 
 
 async def add_notification(tx: Tx, workspace: Workspace) -> None:

@@ -116,6 +116,10 @@ async def _answer(process: Process) -> bytes | None:
 async def _end(process: Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    assert process.stdout is not None
+    # asyncio sees the end of a process only when nothing is left in its pipe.
+    while await process.stdout.read(65_536):
+        pass
     await process.wait()
 
 
