@@ -10,7 +10,7 @@ from aiohttp.abc import AbstractResolver
 
 from bot.errors import Refused
 from bot.public_internet import NotPublic, PublicResolver, is_public
-from bot.tool_servers.addresses import check_web
+from bot.tool_servers.addresses import WebAddress, check_web
 from bot.tool_servers.connections import Unavailable
 
 CONNECT_S = 10.0
@@ -28,20 +28,21 @@ class Network:
     tls: SSLContext | None = None
     allows: Callable[[str], bool] = is_public
 
-    def check(self, url: str) -> None:
+    def _check(self, url: str) -> WebAddress:
         """Raise Unavailable if nothing may be sent to this address."""
         try:
-            check_web(url, self.trusted)
+            return check_web(url, self.trusted)
         except Refused as exc:
             raise Unavailable("refused", exc.message) from exc
 
-    def open_session(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+    def open_session(
+        self, url: str, headers: Mapping[str, str], *traces: aiohttp.TraceConfig
+    ) -> aiohttp.ClientSession:
         """A session for one server, which keeps connections and no cookies.
 
         Pass `allow_redirects=False` with each request. Raise Unavailable for a forbidden address.
         """
-        self.check(url)
-        is_trusted = check_web(url, self.trusted).is_trusted
+        is_trusted = self._check(url).is_trusted
         connector = aiohttp.TCPConnector(
             resolver=PublicResolver(
                 self.resolver or aiohttp.ThreadedResolver(),
@@ -58,6 +59,7 @@ class Network:
             headers={"User-Agent": "hubbub", "Accept-Encoding": "identity", **headers},
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+            trace_configs=list(traces),
         )
 
 

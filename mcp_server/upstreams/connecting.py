@@ -18,7 +18,7 @@ from bot.tool_servers.network import Network
 from bot.tool_servers.operator_file import Process
 from mcp_server.upstreams import processes
 from mcp_server.upstreams.exchange import MOST_BYTES
-from mcp_server.upstreams.web import WebTransport
+from mcp_server.upstreams.web import TRACE, WebTransport
 
 # The library logs what servers send and what it cannot read; callers get that as an error.
 logging.getLogger("mcp.client").setLevel(logging.CRITICAL)
@@ -50,7 +50,7 @@ class Opener:
     @asynccontextmanager
     async def _web(self, spec: ServerSpec, hear: Hear) -> AsyncIterator[Client]:
         async with (
-            self.network.open_session(spec.url, {}) as session,
+            self.network.open_session(spec.url, {}, TRACE) as session,
             httpx2.AsyncClient(
                 transport=WebTransport(spec, session, self.tokens), trust_env=False, timeout=None
             ) as http,

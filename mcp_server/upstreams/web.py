@@ -5,6 +5,7 @@ exception would end all calls that run over the same connection.
 """
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import aiohttp
 import httpx2
@@ -28,6 +29,18 @@ MOST_OF_ERROR = 65_536
 LONGEST_RETRY_S = 3600.0
 
 
+async def _mark_sent(
+    _: aiohttp.ClientSession, request: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    request.trace_request_ctx.sent = True
+
+
+# For the session of a transport. A server may do what a request asks for and never answer, so what
+# counts as sent is what left this process.
+TRACE = aiohttp.TraceConfig()
+TRACE.on_request_headers_sent.append(_mark_sent)
+
+
 class WebTransport(httpx2.AsyncBaseTransport):
     def __init__(
         self, spec: ServerSpec, session: aiohttp.ClientSession, tokens: AccessTokens
@@ -43,7 +56,8 @@ class WebTransport(httpx2.AsyncBaseTransport):
         except Unavailable as exc:
             exchange.failure = exc
         except ERRORS as exc:
-            text = f"The server could not be reached: {reason(exc)}."
+            words = "did not answer" if exchange.sent else "could not be reached"
+            text = f"The server {words}: {reason(exc)}."
             exchange.failure = Unavailable("unreachable", text, sent=exchange.sent)
         return _failure(str(exchange.failure))
 
@@ -62,16 +76,15 @@ class WebTransport(httpx2.AsyncBaseTransport):
     async def _request(self, request: httpx2.Request, exchange: Exchange) -> aiohttp.ClientResponse:
         headers = {name: value for name, value in request.headers.items() if name not in OWN}
         headers |= {**self._spec.headers, **await self._tokens.headers(self._spec)}
-        answer = await self._session.request(
+        return await self._session.request(
             request.method,
             str(request.url),
             params=dict(self._spec.query) or None,
             data=request.content or None,
             headers=headers,
             allow_redirects=False,
+            trace_request_ctx=exchange,
         )
-        exchange.sent = True
-        return answer
 
     async def _read(self, answer: aiohttp.ClientResponse, exchange: Exchange) -> httpx2.Response:
         _check(answer, exchange)

@@ -190,6 +190,13 @@ async def die(_: ToolServer, request: web.Request, __: dict[str, Any]) -> web.St
     return stream
 
 
+async def hang_up(_: ToolServer, request: web.Request, __: dict[str, Any]) -> web.Response:
+    """It reads the call, and ends the connection without an answer."""
+    assert request.transport
+    request.transport.abort()
+    return web.Response()
+
+
 async def redirect(_: ToolServer, __: web.Request, ___: dict[str, Any]) -> web.Response:
     return web.Response(status=307, headers={"Location": "http://169.254.169.254/latest/meta-data"})
 

@@ -83,6 +83,31 @@ async def test_a_fault_is_said_in_words_and_disturbs_no_other_call(
             assert failure.retry_after_s == 7
 
 
+@ERAS
+@pytest.mark.parametrize(
+    ("fault", "was_sent"),
+    [(tool_server.never, True), (tool_server.hang_up, True), (tool_server.busy, False)],
+)
+async def test_a_call_without_an_answer_may_have_had_an_effect(
+    era: str, fault: Any, was_sent: bool
+) -> None:
+    """Otherwise it would be repeated, and the agent would read that nothing was done."""
+    async with (
+        open_tool_server(era=era, faults={"bad": fault}) as server,
+        connect(server.origin) as connected,
+    ):
+        failure = await connected.failure(spec_of(server), "bad", timeout_s=0.3)
+        assert failure.sent is was_sent, failure.text
+
+
+async def test_a_call_to_a_server_that_is_away_was_not_sent() -> None:
+    async with open_tool_server() as server, connect(server.origin) as connected:
+        await connected.call(spec_of(server))
+        spec = spec_of(server)
+    failure = await connected.failure(spec)
+    assert (failure.kind, failure.sent) == ("unreachable", False)
+
+
 async def test_a_call_that_is_cancelled_is_cancelled_at_the_server() -> None:
     async with (
         open_tool_server(faults={"bad": tool_server.never}) as server,
