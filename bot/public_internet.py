@@ -98,3 +98,17 @@ def open_session(
         headers=headers,
         auto_decompress=False,
     )
+
+
+async def read_body(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body, or its first `most` + 1 bytes if it is longer: then the rest is not read.
+
+    `answer.content.read(most)` does not do this: it returns what has arrived so far.
+    """
+    found = bytearray()
+    async for part in answer.content.iter_any():
+        found += part
+        if len(found) > most:
+            answer.close()
+            break
+    return bytes(found[: most + 1])

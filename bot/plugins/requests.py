@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver
 
 from bot.errors import Refused
 from bot.protocols.outgoing import reason
-from bot.public_internet import is_public, open_session
+from bot.public_internet import is_public, open_session, read_body
 from bot.tool_servers.addresses import WebAddress, check_web
 
 TIMEOUT_S = 10.0
@@ -98,11 +98,7 @@ def _body(given: Given) -> str | None:
 
 
 async def _read(answer: aiohttp.ClientResponse) -> Given:
-    read = b""
-    async for part in answer.content.iter_chunked(65_536):
-        read += part
-        if len(read) > MOST_READ:
-            break
+    read = await read_body(answer, MOST_READ)
     return {
         "status": answer.status,
         # Its own keys are a subclass of str, which orjson refuses.

@@ -16,6 +16,7 @@ from bot.notifications.services.webhook import signed_headers
 from bot.protocols import outgoing, payloads
 from bot.protocols.link import Delivery, Link
 from bot.protocols.outcomes import Delivered, Dropped, Failed, Outcome, Rejected
+from bot.public_internet import read_body
 from bot.times import SECOND
 
 TIMEOUT_S = 15.0
@@ -44,22 +45,12 @@ async def deliver(link: Link, delivery: Delivery) -> Outcome:
         async with link.outgoing.request(
             "POST", delivery.address.url, content=content, headers=headers, timeout_s=TIMEOUT_S
         ) as answer:
-            text = await _beginning(answer)
+            text = (await read_body(answer, MOST_READ))[:MOST_READ]
             return _outcome(answer, text, delivery, at)
     except Refused as exc:
         return Rejected(exc.message)
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as exc:
         return Failed(outgoing.reason(exc, TIMEOUT_S))
-
-
-async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
-    """The body, or its beginning if it is long."""
-    found = b""
-    async for part in answer.content.iter_any():
-        found += part
-        if len(found) >= MOST_READ:
-            break
-    return found[:MOST_READ]
 
 
 def _outcome(

@@ -9,7 +9,7 @@ from ssl import SSLContext
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
-from bot.public_internet import NotPublic, is_public, open_session
+from bot.public_internet import NotPublic, is_public, open_session, read_body
 from bot.tool_servers.addresses import check_web
 
 HEADERS = {"User-Agent": "hubbub", "Accept-Encoding": "identity"}
@@ -56,14 +56,10 @@ class Outgoing:
 
 async def read(answer: aiohttp.ClientResponse, most: int) -> bytes:
     """The body. Raise TooLarge if it has more bytes than `most`."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in answer.content.iter_chunked(65_536):
-        size += len(part)
-        if size > most:
-            raise TooLarge(f"its answer has more than {most} bytes")
-        parts.append(part)
-    return b"".join(parts)
+    found = await read_body(answer, most)
+    if len(found) > most:
+        raise TooLarge(f"its answer has more than {most} bytes")
+    return found
 
 
 def reason(exc: Exception, timeout_s: float) -> str:

@@ -11,6 +11,7 @@ import aiohttp
 
 from bot.github.payloads import at, maybe_number, text
 from bot.github.proxies import proxy_for
+from bot.public_internet import read_body
 from bot.redaction import redact
 from bot.setup.failures import SetupFailed
 
@@ -85,7 +86,7 @@ async def _post(url: str) -> tuple[int, Any]:
             aiohttp.ClientSession(proxy=proxy_for(url)) as session,
             session.post(url, headers=headers, allow_redirects=False) as response,
         ):
-            raw = await response.content.read(LONGEST_ANSWER)
+            raw = await read_body(response, LONGEST_ANSWER)
             is_json = response.content_type == "application/json"
             return response.status, json.loads(raw) if is_json else None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:

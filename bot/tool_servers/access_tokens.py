@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
+from cachetools import LRUCache
 
+from bot.public_internet import read_body
 from bot.tool_servers.connections import ServerSpec, Unavailable
 from bot.tool_servers.network import ERRORS, Network, reason
 
@@ -15,14 +17,15 @@ MOST_READ = 65_536
 # Without `expires_in`, and how long before its end a token is not used any more.
 LASTS_S, BEFORE_S = 300.0, 30.0
 MOST_KEPT = 1000
+Key: TypeAlias = tuple[int, str, int]
 
 
 class AccessTokens:
     def __init__(self, network: Network, clock: Callable[[], float] = time.monotonic) -> None:
         self._network = network
         self._clock = clock
-        self._kept: dict[tuple[int, str, int], tuple[str, float]] = {}
-        self._locks: dict[tuple[int, str, int], asyncio.Lock] = {}
+        self._kept: LRUCache[Key, tuple[str, float]] = LRUCache(MOST_KEPT)
+        self._locks: LRUCache[Key, asyncio.Lock] = LRUCache(MOST_KEPT)
 
     async def headers(self, spec: ServerSpec) -> dict[str, str]:
         """The header for a request to this server; none without OAuth. Raise Unavailable."""
@@ -32,8 +35,6 @@ class AccessTokens:
             token, until = self._kept.get(spec.key, ("", 0.0))
             if self._clock() >= until:
                 token, lasts = await self._request(spec)
-                if len(self._kept) >= MOST_KEPT:
-                    self._kept.clear()
                 self._kept[spec.key] = token, self._clock() + max(lasts - BEFORE_S, 1.0)
         return {"Authorization": f"Bearer {token}"}
 
@@ -60,7 +61,7 @@ class AccessTokens:
                 self._network.open_session(given.token_url, headers) as session,
                 session.post(given.token_url, data=fields, allow_redirects=False) as answer,
             ):
-                body = await answer.content.read(MOST_READ)
+                body = await read_body(answer, MOST_READ)
                 status = answer.status
         except TimeoutError as exc:
             raise Unavailable(
@@ -74,6 +75,12 @@ class AccessTokens:
 
 
 def _read(status: int, body: bytes) -> tuple[str, float]:
+    if len(body) > MOST_READ:
+        raise Unavailable(
+            "too_large",
+            f"The server for access tokens answered with more than {MOST_READ} bytes. Check "
+            "`token_url`.",
+        )
     try:
         found: Any = orjson.loads(body)
     except ValueError:

@@ -11,6 +11,7 @@ import aiohttp
 import httpx2
 import orjson
 
+from bot.public_internet import read_body
 from bot.tool_servers.access_tokens import AccessTokens
 from bot.tool_servers.connections import ServerSpec, Unavailable, Why
 from bot.tool_servers.network import ERRORS, reason
@@ -151,14 +152,10 @@ def too_large(most: int) -> Unavailable:
 
 async def _body(answer: aiohttp.ClientResponse, most: int) -> bytes:
     """The whole body. Raise Unavailable as soon as it is too large."""
-    parts, size = list[bytes](), 0
-    async for part in answer.content.iter_any():
-        size += len(part)
-        if size > most:
-            answer.close()
-            raise too_large(most)
-        parts.append(part)
-    return b"".join(parts)
+    found = await read_body(answer, most)
+    if len(found) > most:
+        raise too_large(most)
+    return found
 
 
 class EventStream(httpx2.AsyncByteStream):

@@ -41,6 +41,7 @@ class HttpService:
     replies: deque[Reply] = field(default_factory=deque)
     received: list[Received] = field(default_factory=list)
     tokens: list[dict[str, Any]] = field(default_factory=list)
+    token_replies: deque[Reply] = field(default_factory=deque)
     has_received: asyncio.Event = field(default_factory=asyncio.Event)
     # Clients of the service's own clock: seconds, and what they slept.
     time: float = 1000.0
@@ -75,6 +76,9 @@ class HttpService:
 
     async def token(self, request: web.Request) -> web.StreamResponse:
         self.tokens.append(dict(await request.post()))
+        if self.token_replies:
+            reply = self.token_replies.popleft()
+            return await reply(request) if callable(reply) else reply
         return json({"access_token": f"token-{len(self.tokens)}", "expires_in": 3600})
 
     def spec(
@@ -100,6 +104,21 @@ def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None
     return web.Response(
         body=orjson.dumps(value), status=status, content_type="application/json", headers=headers
     )
+
+
+def in_pieces(content: bytes) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Send each byte by itself, and let the caller read it before the next one comes."""
+
+    async def reply(request: web.Request) -> web.StreamResponse:
+        stream = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await stream.prepare(request)
+        for n in range(len(content)):
+            await stream.write(content[n : n + 1])
+            for _ in range(5):
+                await asyncio.sleep(0)
+        return stream
+
+    return reply
 
 
 async def die(request: web.Request) -> web.StreamResponse:

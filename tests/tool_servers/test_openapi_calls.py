@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from bot.tool_servers import access_tokens
 from bot.tool_servers.connections import (
     AudioPart,
     ImagePart,
@@ -21,7 +22,15 @@ from bot.tool_servers.connections import (
 from bot.tool_servers.network import Network
 from bot.tool_servers.openapi.options import Options, Paging
 from bot.tool_servers.openapi.servers import OpenApiServers
-from tests.support.http_service import HttpService, die, document, http_service, json, never
+from tests.support.http_service import (
+    HttpService,
+    die,
+    document,
+    http_service,
+    in_pieces,
+    json,
+    never,
+)
 
 LIST = {
     "operationId": "list",
@@ -217,6 +226,23 @@ async def test_a_token_is_kept_and_renewed_when_it_is_refused(call: Caller) -> N
         "client_secret": "client-secret",
         "scope": "read",
     }
+
+
+async def test_a_token_that_arrives_in_pieces_is_read(call: Caller) -> None:
+    call.service.token_replies.append(in_pieces(b'{"access_token": "slow", "expires_in": 60}'))
+    await call(spec=call.service.spec(PETS, oauth=call.service.oauth))
+    assert call.service.received[0].headers["Authorization"] == "Bearer slow"
+
+
+async def test_a_token_that_is_too_large_is_not_read(call: Caller) -> None:
+    token = "x" * access_tokens.MOST_READ
+    call.service.token_replies.append(json({"access_token": token}))
+    failure = await call.fails(spec=call.service.spec(PETS, oauth=call.service.oauth))
+    assert (failure.kind, failure.text) == (
+        "too_large",
+        "The server for access tokens answered with more than 65536 bytes. Check `token_url`.",
+    )
+    assert not call.service.received
 
 
 async def test_a_credential_that_is_refused_is_said(call: Caller) -> None:

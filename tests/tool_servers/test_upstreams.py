@@ -85,11 +85,11 @@ async def test_a_fault_is_said_in_words_and_disturbs_no_other_call(
 
 @ERAS
 @pytest.mark.parametrize(
-    ("fault", "was_sent"),
+    ("fault", "sent"),
     [(tool_server.never, True), (tool_server.hang_up, True), (tool_server.busy, False)],
 )
 async def test_a_call_without_an_answer_may_have_had_an_effect(
-    era: str, fault: Any, was_sent: bool
+    era: str, fault: Any, sent: object
 ) -> None:
     """Otherwise it would be repeated, and the agent would read that nothing was done."""
     async with (
@@ -97,7 +97,7 @@ async def test_a_call_without_an_answer_may_have_had_an_effect(
         connect(server.origin) as connected,
     ):
         failure = await connected.failure(spec_of(server), "bad", timeout_s=0.3)
-        assert failure.sent is was_sent, failure.text
+        assert failure.sent is sent, failure.text
 
 
 async def test_a_call_to_a_server_that_is_away_was_not_sent() -> None:

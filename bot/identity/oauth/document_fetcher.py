@@ -18,7 +18,7 @@ from bot.identity.oauth.client_documents import (
     read_document,
 )
 from bot.identity.oauth.clients import Client
-from bot.public_internet import is_public, open_session
+from bot.public_internet import is_public, open_session, read_body
 
 log = structlog.get_logger()
 
@@ -117,9 +117,7 @@ def _check_head(answer: aiohttp.ClientResponse) -> None:
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    body = b""
-    async for part in answer.content.iter_any():
-        body += part
-        if len(body) > LARGEST_DOCUMENT:
-            raise Unusable(f"it is larger than {LARGEST_DOCUMENT} bytes")
+    body = await read_body(answer, LARGEST_DOCUMENT)
+    if len(body) > LARGEST_DOCUMENT:
+        raise Unusable(f"it is larger than {LARGEST_DOCUMENT} bytes")
     return body
