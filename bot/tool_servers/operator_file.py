@@ -48,10 +48,13 @@ def load(path: str | None) -> dict[str, Process]:
         return {}
     try:
         with Path(path).open(encoding="utf-8") as file:
-            text = file.read(LARGEST)
-        found: Any = yaml.safe_load(text)
+            text = file.read(LARGEST + 1)
     except (OSError, UnicodeDecodeError) as exc:
         raise WrongSettings(f"{SETTING} is {path!r}, which cannot be read: {exc}.") from exc
+    if len(text) > LARGEST:
+        raise WrongSettings(f"{SETTING}: {path} has more than {LARGEST} characters.")
+    try:
+        found: Any = yaml.safe_load(text)
     except yaml.YAMLError as exc:
         raise WrongSettings(f"{SETTING}: {path} is not YAML: {exc}.") from exc
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.errors import Refused
 from bot.files.extraction import process, worker
 from bot.files.extraction.process import Extracted, Processes
 from tests.support.sample_files import many_pages, pdf
@@ -20,6 +21,15 @@ async def content(given: bytes) -> AsyncIterator[bytes]:
 async def test_a_text_is_read_by_another_process() -> None:
     found = await Processes().extract("pdf", content(pdf("Hello there")))
     assert found == Extracted("Hello there\n\n")
+
+
+async def test_a_file_that_cannot_be_read_to_its_end_has_no_text() -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"the beginning"
+        raise Refused("unknown_attachment", "The file cannot be decrypted.")
+
+    with pytest.raises(Refused, match="cannot be decrypted"):
+        await Processes(sandbox=[]).extract("text", broken())
 
 
 def test_of_ten_thousand_pages_the_first_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +54,7 @@ def program(source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 ATTEMPTS = {
     "memory": "x = 'x' * (4 << 30)",
-    "a file": "open('/dev/shm/escaped', 'w').write('x' * 10)",
+    "a file": "open(PLACE, 'w').write('x' * 10)",
     "a flood": "while True: print('x' * 65536)",
     "no JSON": "print('hello')",
     "the environment": "import os, json\n"
@@ -57,10 +67,12 @@ async def test_a_program_that_breaks_out_gets_nothing(
     attempt: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HUBBUB_SECRET_KEY", "secret")
-    program(ATTEMPTS[attempt], monkeypatch, tmp_path)
+    place = tmp_path / "escaped"
+    program(f"PLACE = {str(place)!r}\n{ATTEMPTS[attempt]}", monkeypatch, tmp_path)
     found = await Processes(sandbox=[]).extract("text", content(b"x" * 1_000_000))
     assert found.text is None
     assert "HUBBUB" not in (found.note or "")
+    assert not place.exists() or not place.stat().st_size
 
 
 async def test_a_program_that_never_ends_is_killed_with_its_children(

@@ -216,6 +216,9 @@ async def test_what_is_paused_waits_and_who_left_gets_nothing(
     await courier(workspace).drain()
     assert receiver.requests == []
     assert await deliveries(workspace) == [("message", "dropped", 0)]
+    q = "SELECT error FROM endpoint_deliveries WHERE installation_id = :i"
+    (row,) = await workspace.rows(q)
+    assert row["error"] == "the agent has left"
 
 
 async def test_a_message_that_was_withdrawn_is_dropped(

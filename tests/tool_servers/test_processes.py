@@ -133,6 +133,7 @@ async def test_a_program_that_is_not_there_is_said_in_words(tmp_path: Path) -> N
         ("servers: {local: {command: []}}", "servers.local.command"),
         ("servers: {Local: {command: [x], accounts: [a]}}", "servers.Local"),
         ("servers: {a: {command: [x], accounts: [a], envs: {}}}", "servers.a.envs"),
+        (f"servers: {{}} # {'x' * operator_file.LARGEST}", "more than 1000000 characters"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, text: str, problem: str) -> None:

@@ -56,7 +56,7 @@ class Processes:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def extract(self, reader: Reader, content: AsyncIterator[bytes]) -> Extracted:
-        """Never raises because of the file."""
+        """Never raises because of the file. Raise what `content` raises."""
         async with self._turns:
             if self._sandbox is None:
                 self._sandbox = await best_sandbox()
@@ -70,8 +70,11 @@ class Processes:
                 return Extracted(None, TOO_LONG)
             finally:
                 feeding.cancel()
-                await asyncio.gather(feeding, return_exceptions=True)
+                (problem,) = await asyncio.gather(feeding, return_exceptions=True)
                 await _end(process)
+        if isinstance(problem, Exception):
+            # What was read is only the beginning of the file.
+            raise problem
         return _read(answer, status)
 
 
@@ -95,11 +98,13 @@ async def _start(words: Sequence[str]) -> Process:
 
 async def _feed(process: Process, content: AsyncIterator[bytes]) -> None:
     assert process.stdin is not None
-    with suppress(ConnectionError):
-        async for part in content:
-            process.stdin.write(part)
-            await process.stdin.drain()
-    process.stdin.close()
+    try:
+        with suppress(ConnectionError):
+            async for part in content:
+                process.stdin.write(part)
+                await process.stdin.drain()
+    finally:
+        process.stdin.close()
 
 
 async def _answer(process: Process) -> bytes | None:

@@ -1,7 +1,7 @@
 """A program that reads text out of one file. It runs alone, with limits, and without Hubbub.
 
 The file comes on standard input, its type is the argument, and a JSON object goes to standard
-output: `text`, `note` and `facts`. It imports the standard library, and pypdf if that is there.
+output: `text` and `note`. It imports the standard library, and pypdf if that is there.
 """
 
 import io
