@@ -111,10 +111,8 @@ async def _settle_early(
     died = row["state"] == "sending"
     record = partial(endpoint_deliveries.record, tx, row, failures=row["failures"])
     takes = ROUTES[endpoint["protocol"]].takes
-    if agent is None or agent["left_at"] is not None:
-        return await record("dropped", error="the agent has left")
-    if row["kind"] not in takes:
-        return await record("dropped")
+    if agent is None or agent["left_at"] is not None or row["kind"] not in takes:
+        return await record("dropped", error="the agent has left" if row["kind"] in takes else None)
     if agent["paused_at"] is not None:
         return await record("waiting", not_before=await tx.now() + PAUSED_FOR)
     found = await wanted.look(tx, endpoint, row)

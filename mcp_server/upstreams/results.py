@@ -19,6 +19,16 @@ from bot.tool_servers.connections import (
 from mcp_server.upstreams.exchange import Exchange
 
 LONGEST_MESSAGE = 500
+# Of a server that begins anew and knows the session no more.
+SESSION_OVER = ("Session terminated", "Session not found")
+# How errors of the library begin, which no server sent.
+OF_LIBRARY = (
+    *SESSION_OVER,
+    "Server returned an error response",
+    "Unexpected content type",
+    "Failed to parse",
+    "Not Found",
+)
 
 
 def tool_of(tool: types.Tool) -> ToolSpec:
@@ -79,6 +89,20 @@ def _text(text: str, room: int) -> tuple[Part, int]:
     content = clean(text).encode()
     cut = content[:room].decode(errors="ignore") if len(content) > room else content.decode()
     return TextPart(cut), len(content)
+
+
+def error_answer(exc: MCPError, exchange: Exchange) -> ToolResult | None:
+    """The error with which a server answered a call, as what the tool says. None: it is no answer.
+
+    Many servers answer wrong arguments and failures of tools so. The server is well then, and calls
+    of others must not wait for it.
+    """
+    said = clean(exc.error.message)
+    is_of_library = said.startswith(OF_LIBRARY) or exc.error.code == types.CONNECTION_CLOSED
+    if exchange.failure is not None or is_of_library:
+        return None
+    text = f"The server answered with an error: {said[:LONGEST_MESSAGE]}"
+    return ToolResult((TextPart(text),), is_error=True)
 
 
 def failure_of(exc: BaseException, exchange: Exchange) -> Unavailable:

@@ -23,20 +23,24 @@ from bot.tool_servers.connections import (
 )
 from mcp_server.upstreams.connecting import Opener
 from mcp_server.upstreams.exchange import CURRENT, Exchange
-from mcp_server.upstreams.results import failure_of, result_of, tool_of
+from mcp_server.upstreams.results import (
+    SESSION_OVER,
+    error_answer,
+    failure_of,
+    result_of,
+    tool_of,
+)
 from mcp_server.upstreams.upstream import Upstream
 
 T = TypeVar("T")
 # Connections of one process. Beyond, the one that was used longest ago is closed.
 MOST = 200
 LOOK_EVERY_S = 30.0
-# Pages of a list, and tools in all.
+# Pages of a list, and tools in all: one more than may be offered, so that the excess is noticed.
 MOST_PAGES, MOST_TOOLS = 100, 1001
 LIST_S = 30.0
 # After a connection failed, the next one waits: from, and at most.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-# Of a server that begins anew and knows the session no more.
-SESSION_OVER = ("Session terminated", "Session not found")
 RESULT: TypeAdapter[types.CallToolResult] = TypeAdapter(types.CallToolResult)
 Key = tuple[int, str, int]
 Changed = Callable[[int, str], None]
@@ -80,13 +84,20 @@ class McpServers:
 
         async def call(client: Client) -> ToolResult:
             params = types.CallToolRequestParams(name=tool, arguments=dict(arguments))
-            found = await client.session.send_request(
-                types.CallToolRequest(params=params), RESULT, progress_callback=_relay(progress)
-            )
+            request = types.CallToolRequest(params=params)
+            try:
+                found = await client.session.send_request(
+                    request, RESULT, progress_callback=_relay(progress)
+                )
+            except MCPError as exc:
+                if (answer := error_answer(exc, exchange)) is None:
+                    raise
+                return answer
             return result_of(found, max_bytes)
 
         # JSON has more characters than its texts, and the protocol adds some.
-        async with self._limit(timeout_s, Exchange(max_bytes * 2 + 65_536)) as exchange:
+        exchange = Exchange(max_bytes * 2 + 65_536)
+        async with self._limit(timeout_s, exchange):
             return await self._do(spec, exchange, call)
 
     @asynccontextmanager

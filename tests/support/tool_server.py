@@ -206,6 +206,12 @@ async def nonsense(_: ToolServer, __: web.Request, message: dict[str, Any]) -> w
     return result(message, {"content": "all is well"})
 
 
+async def refuse(_: ToolServer, __: web.Request, message: dict[str, Any]) -> web.Response:
+    """It answers as many servers answer wrong arguments: with an error of JSON-RPC."""
+    error = {"code": -32602, "message": "Invalid arguments for tool: `limit` is too large"}
+    return web.json_response({"jsonrpc": "2.0", "id": message["id"], "error": error})
+
+
 async def busy(_: ToolServer, __: web.Request, ___: dict[str, Any]) -> web.Response:
     return web.Response(status=429, headers={"Retry-After": "7"})
 

@@ -108,6 +108,18 @@ async def test_a_call_to_a_server_that_is_away_was_not_sent() -> None:
     assert (failure.kind, failure.sent) == ("unreachable", False)
 
 
+@ERAS
+async def test_an_error_that_answers_a_call_is_what_the_tool_says(era: str) -> None:
+    """It is no failure of the server, which would stop the calls of others."""
+    async with (
+        open_tool_server(era=era, faults={"bad": tool_server.refuse}) as server,
+        connect(server.origin) as connected,
+    ):
+        found = await connected.call(spec_of(server), "bad")
+        text = "The server answered with an error: Invalid arguments for tool: `limit` is too large"
+        assert (found.is_error, found.content) == (True, (TextPart(text),))
+
+
 async def test_a_call_that_is_cancelled_is_cancelled_at_the_server() -> None:
     async with (
         open_tool_server(faults={"bad": tool_server.never}) as server,
