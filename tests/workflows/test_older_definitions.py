@@ -87,3 +87,8 @@ def test_keys_that_are_not_accepted_have_their_defaults() -> None:
 def test_maintainers_decide_about_a_gate_that_is_not_accepted_any_more(approve: Any) -> None:
     step = stored_values.step({**BUILD, "approve": approve})
     assert step.approve == stored_values.STRICTEST_GATE
+
+
+def test_a_step_with_a_tool_that_is_not_accepted_any_more_keeps_it() -> None:
+    step = stored_values.step({**BUILD, "tool": "No tool", "retry": 99})
+    assert (step.tool, step.retry) == ("No tool", 0)

@@ -20,6 +20,7 @@ class GraphStep(BaseModel):
     condition: str = Field("success", description="the key `if`")
     each: str | None = Field(None, description="the input with one task for each entry")
     gate: bool = Field(False, description="it waits for approval")
+    tool: str | None = Field(None, description="the tool that Hubbub calls for it")
     compensates: bool = Field(False, description="it runs only if a step fails that names it")
 
 
@@ -56,5 +57,6 @@ def _view(definition: Definition, step: Step) -> GraphStep:
         condition=step.condition,
         each=step.each,
         gate=step.approve is not None,
+        tool=step.tool,
         compensates=step.id in definition.compensations,
     )

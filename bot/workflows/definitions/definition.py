@@ -100,6 +100,15 @@ Duration: TypeAlias = Annotated[
     AfterValidator(_is_bounded),
 ]
 Agent: TypeAlias = Annotated[str, Shape(f"^{SLUG}$", "must be the id of an agent")]
+# As `call_tool` takes it.
+ToolName: TypeAlias = Annotated[
+    str,
+    Field(max_length=64),
+    Shape(
+        r"^(tools_)?[a-z0-9][a-z0-9-]*__[A-Za-z0-9_-]+$",
+        "must be a tool: SERVER__TOOL, for example linear__create_issue, or tools_REPO__NAME",
+    ),
+]
 Needed: TypeAlias = Annotated[
     Capabilities, BeforeValidator(_as_list, json_schema_input_type=str | Capabilities)
 ]
@@ -178,7 +187,10 @@ Condition: TypeAlias = Annotated[
 
 
 class Step(Group):
-    """One task of the workflow, or with `approve` a gate that waits for somebody's word."""
+    """One task of the workflow.
+
+    With `approve` it is a gate that waits for somebody's word, and with `tool` Hubbub does it.
+    """
 
     # The key `if` is no name in Python.
     model_config = ConfigDict(serialize_by_alias=True)
@@ -186,7 +198,7 @@ class Step(Group):
     id: StepId
     title: Annotated[str, Field(max_length=LONGEST_TITLE, pattern=r"^\S(.*\S)?$")]
     body: Annotated[str, Field(max_length=LONGEST_BODY)] = Field(
-        "", description="the task in Markdown; only a gate needs none"
+        "", description="the task in Markdown; a gate and a tool need none"
     )
     needs: Annotated[list[StepId], Field(max_length=MOST_NEEDS), UNIQUE] = Field(
         [], description="the steps that must end first"
@@ -198,6 +210,12 @@ class Step(Group):
         None, description="the input with a list; one task is made for each of its entries"
     )
     approve: Approval | None = Field(None, description="makes the step a gate")
+    tool: ToolName | None = Field(
+        None, description="the tool of a server that Hubbub calls for this step, without an agent"
+    )
+    arguments: Annotated[dict[str, Any], Field(max_length=50)] = Field(
+        {}, description="what the tool gets; texts may name inputs and the item"
+    )
     outputs: Annotated[list[ValueName], Field(max_length=20), UNIQUE] = Field(
         [], description="the values that completing the task must give"
     )

@@ -12,13 +12,14 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from bot.tasks import plans
-from bot.workflows.definitions import input_values, references
+from bot.workflows.definitions import input_values, references, tool_values
 from bot.workflows.definitions.definition import MOST_NEEDS, Definition, Step
 
 Where: TypeAlias = tuple[str, ...]
 Problem: TypeAlias = tuple[Where, str]
 
 NOT_OF_A_GATE = ("outputs", "role", "capability", "agent", "template", "size", "retry")
+NOT_OF_A_TOOL = ("approve", "role", "capability", "agent", "template", "size")
 NOT_OF_A_COMPENSATION = ("needs", "if", "each", "approve")
 TEXTS = ("title", "body")
 # Names that a problem lists.
@@ -118,6 +119,7 @@ def _of_step(definition: Definition, n: int, step: Step) -> Iterator[Problem]:
         *_of_each(definition, step),
         *_of_texts(definition, step),
         *_of_gate(step),
+        *_of_tool(definition, step),
     ):
         yield (*where, *part), why
 
@@ -131,11 +133,14 @@ def _of_needs(definition: Definition, step: Step) -> Iterator[Problem]:
 
 def _of_keys(step: Step) -> Iterator[Problem]:
     given = step.model_fields_set
-    if step.approve is None and not step.body.strip():
+    if step.approve is None and step.tool is None and not step.body.strip():
         yield ((), "has no body; say what to do")
     if step.approve is not None:
         for key in (each for each in NOT_OF_A_GATE if each in given):
             yield (key,), "is not for a gate, because nobody works on it"
+    elif step.tool is not None:
+        for key in (each for each in NOT_OF_A_TOOL if each in given):
+            yield (key,), "is not for a step with tool, because no agent works on it"
     if step.agent and step.template:
         yield ("template",), "cannot stand with agent; use one of them"
 
@@ -189,6 +194,34 @@ def _of_gate(step: Step) -> Iterator[Problem]:
     yield from ((("approve", "by"), f"names {each} twice") for each in times if times[each] > 1)
     if gate.quorum > len(times):
         yield ("approve", "quorum"), f"is more than the {len(times)} who may approve"
+
+
+def _of_tool(definition: Definition, step: Step) -> Iterator[Problem]:
+    if step.tool is None:
+        if "arguments" in step.model_fields_set:
+            yield ("arguments",), "is only for a step with tool"
+        return
+    if step.approve is not None:
+        yield ("tool",), "is not for a gate; let a step of its own call the tool"
+    for name in (each for each in step.outputs if each in tool_values.MARKS):
+        yield ("outputs", str(step.outputs.index(name))), f"Hubbub itself gives {name} here"
+    if tool_values.size(step.arguments) > tool_values.LONGEST:
+        yield ("arguments",), f"has more than {tool_values.LONGEST} characters"
+        return
+    yield from _of_arguments(definition, step)
+
+
+def _of_arguments(definition: Definition, step: Step) -> Iterator[Problem]:
+    for where, text in tool_values.texts(step.arguments):
+        at = ("arguments", *where)
+        if len(where) > tool_values.DEEPEST:
+            yield at, "is nested too deeply"
+        found = list(islice(references.references(text), MOST_REFERENCES + 1))
+        if len(found) > MOST_REFERENCES:
+            yield at, f"has more than {MOST_REFERENCES} references"
+        for written, inside in found[:MOST_REFERENCES]:
+            if why := _of_reference(definition, step, written, inside):
+                yield at, why
 
 
 # --- Between steps -------------------------------------------------------------------------------

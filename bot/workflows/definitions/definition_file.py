@@ -6,14 +6,20 @@ from pydantic import BaseModel, ValidationError
 
 from bot.kernel import yaml_file
 from bot.kernel.yaml_file import ANY, Found, Lines, Rules, Unreadable, Where, matches_any
-from bot.workflows.definitions import definition_checks
+from bot.workflows.definitions import definition_checks, tool_values
 from bot.workflows.definitions.definition import GROUPS, MOST_STEPS, Definition
 
 RULES = Rules(
     example="steps: [{id: build, title: Build it, body: Make it work}]",
     longest=256 * 1024,
     entries=10_000,
-    prose=(("steps", ANY, "body"), ("inputs", ANY, "default")),
+    # Below `steps`, the number of a step and `arguments`.
+    depth=3 + tool_values.DEEPEST,
+    prose=(
+        ("steps", ANY, "body"),
+        ("inputs", ANY, "default"),
+        *(("steps", ANY, "arguments", *[ANY] * n) for n in range(1, tool_values.DEEPEST + 1)),
+    ),
     in_prose="\n\t",
     lists={("steps",): MOST_STEPS},
 )

@@ -1,11 +1,11 @@
 """Makes the steps of one workflow from its definition and the values of its inputs. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.errors import Refused
-from bot.workflows.definitions import input_values, references
+from bot.workflows.definitions import input_values, references, tool_values
 from bot.workflows.definitions.definition import (
     LONGEST_BODY,
     LONGEST_TITLE,
@@ -27,6 +27,8 @@ class ExpandedStep:
     body: str
     needs: tuple[str, ...] = ()
     item: str | None = None
+    # What its tool gets, if it has one.
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 def expand(definition: Definition, inputs: Mapping[str, Any]) -> list[ExpandedStep]:
@@ -69,6 +71,7 @@ def _task_of(
         body=_body(step, key, item, values),
         needs=needs,
         item=item,
+        arguments=_arguments(step, key, item, values),
     )
 
 
@@ -84,16 +87,35 @@ def _body(step: Step, key: str, item: str | None, values: Mapping[str, InputValu
     return _within(found, f"the body of step {key}", LONGEST_BODY)
 
 
-def _with_values(text: str, item: str | None, values: Mapping[str, InputValue]) -> str:
-    def value(inside: str) -> str:
-        if inside == references.ITEM:
-            assert item is not None
-            return item
-        name = references.input_name(inside)
-        assert name is not None
-        return input_values.as_text(values[name])
+def _arguments(
+    step: Step, key: str, item: str | None, values: Mapping[str, InputValue]
+) -> Mapping[str, Any]:
+    if not step.arguments:
+        return {}
 
-    return references.with_values(text, value)
+    def find(inside: str) -> InputValue:
+        return _value(inside, item, values)
+
+    found: dict[str, Any] = tool_values.with_values(step.arguments, find, input_values.as_text)
+    if (size := tool_values.size(found)) > tool_values.LONGEST:
+        what, most = f"the arguments of step {key}", tool_values.LONGEST
+        raise _refusal(f"{what} would have {size} characters; the limit is {most}")
+    return found
+
+
+def _with_values(text: str, item: str | None, values: Mapping[str, InputValue]) -> str:
+    return references.with_values(
+        text, lambda inside: input_values.as_text(_value(inside, item, values))
+    )
+
+
+def _value(inside: str, item: str | None, values: Mapping[str, InputValue]) -> InputValue:
+    if inside == references.ITEM:
+        assert item is not None
+        return item
+    name = references.input_name(inside)
+    assert name is not None
+    return values[name]
 
 
 def _within(text: str, what: str, longest: int) -> str:

@@ -35,7 +35,7 @@ def policy(stored: Mapping[str, Any]) -> Policy:
 
 
 def step(stored: Mapping[str, Any]) -> Step:
-    """A step of a workflow that runs. A gate stays one."""
+    """A step of a workflow that runs. A gate stays one, and no agent gets a step with a tool."""
     try:
         return Step.model_validate(stored)
     except ValidationError as exc:
@@ -43,7 +43,8 @@ def step(stored: Mapping[str, Any]) -> Step:
         kept = Step.model_validate({**named, **_without(stored, exc)})
     names = {key: str(stored.get(key, value)) for key, value in named.items()}
     approve = gate(stored["approve"]) if stored.get("approve") else None
-    return kept.model_copy(update={**names, "approve": approve})
+    tool = str(stored["tool"]) if stored.get("tool") else None
+    return kept.model_copy(update={**names, "approve": approve, "tool": tool})
 
 
 def gate(stored: Any) -> Gate:

@@ -1,7 +1,7 @@
 """The steps of a plan that an agent proposes: those of a workflow file, without inputs. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.kernel import argument_errors
 from bot.workflows.definitions import definition_checks
 from bot.workflows.definitions.definition import Definition
+from bot.workflows.definitions.definition_checks import Problem
 
 # Of the workflow that a plan becomes.
 NAME = "plan"
@@ -26,10 +27,18 @@ def parse(steps: Sequence[Mapping[str, Any]]) -> Definition:
         raise _error(
             given, {tuple(place.split(".")): why for place, why in problems.items()}
         ) from exc
-    wrong = definition_checks.problems(found)
+    wrong = [*definition_checks.problems(found), *_tools(found)]
     if wrong:
         raise _error(given, dict(wrong))
     return found
+
+
+def _tools(plan: Definition) -> Iterator[Problem]:
+    """A tool would be called without the agents that the plan divides its work among."""
+    for n, each in enumerate(plan.steps):
+        if each.tool is not None:
+            why = "is not for a plan; the agent that works on the step calls the tool itself"
+            yield ("steps", str(n), "tool"), why
 
 
 def _error(given: Mapping[str, Any], problems: Mapping[tuple[str, ...], str]) -> Refused:

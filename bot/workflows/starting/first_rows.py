@@ -74,7 +74,8 @@ def as_json(model: Definition | Step) -> dict[str, Any]:
 
 
 def _step(key: Mapping[str, Any], place: int, each: ExpandedStep, task_id: str) -> WorkflowStepRow:
-    filled = each.step.model_copy(update={"title": each.title, "body": each.body})
+    texts = {"title": each.title, "body": each.body, "arguments": dict(each.arguments)}
+    filled = each.step.model_copy(update=texts)
     return {
         "installation_id": key["installation_id"],
         "workflow_id": key["workflow_id"],

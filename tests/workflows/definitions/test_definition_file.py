@@ -76,6 +76,19 @@ steps:
     title: Undo it
     body: Remove the branches.
     on_failure: continue
+  - id: forecast
+    title: Ask for the weather of ${{ inputs.feature }}
+    tool: weather__forecast
+    arguments:
+      city: ${{ inputs.feature }}
+      days: ${{ inputs.tries }}
+      note: |
+        For ${{ item }} and
+        ${{ inputs.components }}
+      options: {units: [metric, 3, true], deep: {deeper: {deepest: x}}}
+    each: components
+    outputs: [rain]
+    retry: 2
 """
 
 
@@ -97,7 +110,7 @@ def step(*lines: str, before: str = "") -> str:
 
 def test_a_whole_file_is_read() -> None:
     found = parse(WHOLE.encode())
-    design, build, approve, review, undo = found.steps
+    design, build, approve, review, undo, forecast = found.steps
     assert (found.parallel, found.policy.reserve) == (4, "2m")
     assert design.capability == ["rust"]
     assert (build.condition, build.compensation, undo.compensation) == ("success", "undo", None)
@@ -107,6 +120,8 @@ def test_a_whole_file_is_read() -> None:
     assert review.approve == Gate(by="agents", capability=["review"], quorum=2)
     assert found.compensations == {"undo"}
     assert found.step("undo") is undo
+    assert forecast.tool == "weather__forecast"
+    assert forecast.arguments["options"]["units"] == ["metric", 3, True]
 
 
 def test_a_definition_comes_back_from_what_is_stored() -> None:
@@ -132,16 +147,16 @@ WRONG: dict[str, tuple[str, str]] = {
         step("body: x", "depends_on: [a]"),
         (
             "line 5: steps.build.depends_on: is unknown; use id, title, body, needs, if, each, "
-            "approve, outputs, role, capability, agent, template, priority, size, labels, retry, "
-            "timeout, on_failure"
+            "approve, tool, arguments, outputs, role, capability, agent, template, priority, "
+            "size, labels, retry, timeout, on_failure"
         ),
     ),
     "Python's name of a key": (
         step("body: x", "condition: always"),
         (
             "line 5: steps.build.condition: is unknown; use id, title, body, needs, if, each, "
-            "approve, outputs, role, capability, agent, template, priority, size, labels, retry, "
-            "timeout, on_failure"
+            "approve, tool, arguments, outputs, role, capability, agent, template, priority, "
+            "size, labels, retry, timeout, on_failure"
         ),
     ),
     "two steps with one id": (
@@ -366,8 +381,46 @@ WRONG: dict[str, tuple[str, str]] = {
         "the file has 348897 bytes; the limit is 262144",
     ),
     "a list in a list in a list": (
-        step("body: x", "needs: [[[[a]]]]"),
-        "line 5: steps.0.needs.0.0.0: is nested too deeply",
+        step("body: x", f"needs: {'[' * 10}a{']' * 10}"),
+        "line 5: steps.0.needs" + ".0" * 9 + ": is nested too deeply",
+    ),
+    "a tool with a key of an agent": (
+        step("tool: weather__forecast", "role: developer"),
+        "line 5: steps.build.role: is not for a step with tool, because no agent works on it",
+    ),
+    "an operation in place of a tool": (
+        step("tool: claim_task"),
+        (
+            "line 4: steps.build.tool: must be a tool: SERVER__TOOL, for example "
+            "linear__create_issue, or tools_REPO__NAME"
+        ),
+    ),
+    "a gate with a tool": (
+        step("approve: writers", "tool: weather__forecast"),
+        "line 5: steps.build.tool: is not for a gate; let a step of its own call the tool",
+    ),
+    "arguments without a tool": (
+        step("body: x", "arguments: {city: Turin}"),
+        "line 5: steps.build.arguments: is only for a step with tool",
+    ),
+    "an unknown input in an argument": (
+        step("tool: weather__forecast", "arguments:", "  days:", "    - ${{ inputs.day }}"),
+        (
+            "line 7: steps.build.arguments.days.0: ${{ inputs.day }} names no input; the inputs "
+            "are none"
+        ),
+    ),
+    "an item without each in an argument": (
+        step("tool: weather__forecast", "arguments: {city: '${{ item }}'}"),
+        "line 5: steps.build.arguments.city: ${{ item }} needs each in this step",
+    ),
+    "an output that Hubbub gives": (
+        step("tool: weather__forecast", "outputs: [rain, source]"),
+        "line 5: steps.build.outputs.1: Hubbub itself gives source here",
+    ),
+    "very long arguments": (
+        step("tool: weather__forecast", f"arguments: {{city: {'x' * 20_001}}}"),
+        "line 5: steps.build.arguments: has more than 20000 characters",
     ),
 }
 

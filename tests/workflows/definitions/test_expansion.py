@@ -6,6 +6,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.workflows.definitions import input_values
+from bot.workflows.definitions.definition import Definition
 from bot.workflows.definitions.definition_file import parse
 from bot.workflows.definitions.expansion import ExpandedStep, expand
 
@@ -139,3 +140,57 @@ def test_words_of_a_command_become_values_of_the_inputs_types() -> None:
         "draft": False,
         "x": "y",
     }
+
+
+def test_the_arguments_of_a_tool_have_the_values_of_inputs_with_their_types() -> None:
+    definition = Definition.model_validate(
+        {
+            "inputs": {
+                "city": {"default": "Turin"},
+                "days": {"type": "number", "default": 3},
+                "parts": {"type": "list", "default": ["a", "b"]},
+            },
+            "steps": [
+                {
+                    "id": "forecast",
+                    "title": "Forecast",
+                    "each": "parts",
+                    "tool": "weather__forecast",
+                    "arguments": {
+                        "city": "${{ inputs.city }}",
+                        "days": " ${{inputs.days}} ",
+                        "parts": ["${{ inputs.parts }}", {"one": "${{ item }}", "n": 1}],
+                        "text": "${{ inputs.city }} and ${{ inputs.days }} of ${{ inputs.parts }}",
+                    },
+                }
+            ],
+        }
+    )
+    first, second = expand(definition, {"city": "${{ item }}"})
+    assert first.arguments == {
+        "city": "${{ item }}",
+        "days": 3,
+        "parts": [["a", "b"], {"one": "a", "n": 1}],
+        "text": "${{ item }} and 3 of a, b",
+    }
+    assert second.arguments["parts"] == [["a", "b"], {"one": "b", "n": 1}]
+
+
+def test_arguments_that_become_too_long_are_refused() -> None:
+    text = {"default": "x" * 9_000}
+    definition = Definition.model_validate(
+        {
+            "inputs": {"text": text},
+            "steps": [
+                {
+                    "id": "tell",
+                    "title": "Tell",
+                    "tool": "chat__post",
+                    "arguments": {"text": "${{ inputs.text }} " * 3},
+                }
+            ],
+        }
+    )
+    with pytest.raises(Refused, match="the arguments of step tell would have 2701") as refused:
+        expand(definition, {})
+    assert refused.value.code == "invalid_arguments"

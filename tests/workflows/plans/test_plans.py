@@ -180,6 +180,10 @@ def step(step_id: str, **more: Any) -> dict[str, Any]:
         ([step("a", each="xs")], "step a: each names no input"),
         ([step("a", agent="nobody")], "step `a`: no agent `nobody` has registered"),
         ([step("a", template="none")], "step `a`: there is no template `none`"),
+        (
+            [{"id": "a", "title": "A", "tool": "weather__forecast"}],
+            "step a: tool is not for a plan; the agent that works on the step calls the tool",
+        ),
         ([], "must not be empty"),
     ],
 )
