@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,7 +109,8 @@ def _clean(value: Any) -> Any:
         return [_clean(each) for each in value]
     if isinstance(value, dict):
         return {_clean(str(name)): _clean(each) for name, each in value.items()}
-    return value
+    # JSON has no NaN, but servers in Python write it.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def is_shallow(value: Any) -> bool:

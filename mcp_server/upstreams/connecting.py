@@ -18,6 +18,7 @@ from bot.tool_servers.network import Network
 from bot.tool_servers.operator_file import Process
 from mcp_server.upstreams import processes
 from mcp_server.upstreams.exchange import MOST_BYTES
+from mcp_server.upstreams.leniency import lenient
 from mcp_server.upstreams.web import TRACE, WebTransport
 
 # The library logs what servers send and what it cannot read; callers get that as an error.
@@ -79,7 +80,7 @@ def _client(transport: AbstractAsyncContextManager[TransportStreams], hear: Hear
         hear(message)
 
     return Client(
-        transport,
+        lenient(transport),
         mode="auto",
         message_handler=handle,
         client_info=NAME,

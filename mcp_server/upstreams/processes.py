@@ -4,6 +4,7 @@ The library's own transport inherits variables of this process and reads lines o
 """
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from mcp.shared.message import SessionMessage
 from bot.tool_servers.connections import Unavailable
 from bot.tool_servers.operator_file import Process as Wanted
 from mcp_server.upstreams.exchange import MOST_BYTES
+from mcp_server.upstreams.leniency import readable
 from mcp_server.upstreams.pace import Pace
 
 # Between the end of its input, SIGTERM and SIGKILL.
@@ -106,13 +108,25 @@ async def _read(process: Process, to_session: Read, ended: Callable[[], None]) -
     try:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, ValueError, OSError):
             while line := await process.stdout.readline():
-                with suppress(ValueError):
-                    message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+                if message := _message(line):
                     await to_session.send(SessionMessage(message))
                 await pace.keep(1)
     finally:
         to_session.close()
         ended()
+
+
+def _message(line: bytes) -> types.JSONRPCMessage | None:
+    """An answer that cannot be read becomes an error, because its caller waits for it."""
+    text = readable(line)
+    with suppress(ValueError):
+        return types.jsonrpc_message_adapter.validate_json(text, by_name=False)
+    with suppress(ValueError, RecursionError):
+        match json.loads(text):
+            case {"jsonrpc": _, "id": int() | str() as number, **rest} if "method" not in rest:
+                error = types.ErrorData(code=types.PARSE_ERROR, message="It cannot be read.")
+                return types.JSONRPCError(jsonrpc="2.0", id=number, error=error)
+    return None
 
 
 async def _write(process: Process, from_session: Write) -> None:

@@ -113,7 +113,11 @@ def failure_of(exc: BaseException, exchange: Exchange) -> Unavailable:
         return _of_error(exc)
     if isinstance(exc, OSError | anyio.BrokenResourceError | anyio.ClosedResourceError):
         return Unavailable("unreachable", "The server closed the connection.", sent=True)
-    text = f"The server does not keep to the protocol: its answer cannot be read ({_name(exc)})."
+    return _unreadable(_name(exc))
+
+
+def _unreadable(why: str) -> Unavailable:
+    text = f"The server does not keep to the protocol: its answer cannot be read ({why})."
     return Unavailable("protocol", text, sent=True)
 
 
@@ -121,6 +125,8 @@ def _of_error(exc: MCPError) -> Unavailable:
     said = clean(exc.error.message)[:LONGEST_MESSAGE]
     if exc.error.code == types.CONNECTION_CLOSED:
         return Unavailable("unreachable", "The server closed the connection.", sent=True)
+    if exc.error.code == types.PARSE_ERROR:
+        return _unreadable("ParseError")
     if exc.error.code in (types.INVALID_PARAMS, types.METHOD_NOT_FOUND):
         return Unavailable("protocol", f"The server does not know this: {said}")
     return Unavailable("protocol", f"The server answered with an error: {said}", sent=True)

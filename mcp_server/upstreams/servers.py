@@ -220,12 +220,20 @@ class McpServers:
 
 
 async def _list_all(client: Client) -> list[ToolSpec]:
+    """Each page. Some servers repeat the last one for ever, or refuse the cursor that they gave."""
     found, cursor, seen = list[ToolSpec](), None, set[str]()
     for _ in range(MOST_PAGES):
-        page = await client.list_tools(cursor=cursor)
-        found += [tool_of(each) for each in page.tools]
+        try:
+            page = await client.list_tools(cursor=cursor)
+        except MCPError:
+            if cursor == "":
+                break
+            raise
+        known = {each.name for each in found}
+        fresh = [tool_of(each) for each in page.tools if each.name not in known]
+        found += fresh
         cursor = page.next_cursor
-        if cursor is None or cursor in seen or len(found) >= MOST_TOOLS:
+        if cursor is None or cursor in seen or not fresh or len(found) >= MOST_TOOLS:
             break
         seen.add(cursor)
     return found[:MOST_TOOLS]

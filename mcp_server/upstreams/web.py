@@ -10,12 +10,14 @@ from types import SimpleNamespace
 import aiohttp
 import httpx2
 import orjson
+from yarl import URL
 
 from bot.public_internet import read_body
 from bot.tool_servers.access_tokens import AccessTokens
 from bot.tool_servers.connections import ServerSpec, Unavailable, Why
 from bot.tool_servers.network import ERRORS, reason
 from mcp_server.upstreams.exchange import Exchange, current
+from mcp_server.upstreams.leniency import readable
 from mcp_server.upstreams.pace import Pace
 
 # The code of an error that this transport makes.
@@ -28,6 +30,7 @@ EVENTS = "text/event-stream"
 # An answer with an error says why in so many bytes.
 MOST_OF_ERROR = 65_536
 LONGEST_RETRY_S = 3600.0
+LONGEST_PLACE = 200
 
 
 async def _mark_sent(
@@ -69,7 +72,8 @@ class WebTransport(httpx2.AsyncBaseTransport):
             self._tokens.forget(self._spec.installation_id, self._spec.server_id)
             answer = await self._request(request, exchange)
         try:
-            return await self._read(answer, exchange)
+            in_session = "mcp-session-id" in request.headers
+            return await self._read(answer, exchange, in_session=in_session)
         except BaseException:
             answer.close()
             raise
@@ -87,7 +91,9 @@ class WebTransport(httpx2.AsyncBaseTransport):
             trace_request_ctx=exchange,
         )
 
-    async def _read(self, answer: aiohttp.ClientResponse, exchange: Exchange) -> httpx2.Response:
+    async def _read(
+        self, answer: aiohttp.ClientResponse, exchange: Exchange, *, in_session: bool
+    ) -> httpx2.Response:
         _check(answer, exchange)
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         headers = {
@@ -99,7 +105,10 @@ class WebTransport(httpx2.AsyncBaseTransport):
             stream = EventStream(answer, exchange)
             return httpx2.Response(answer.status, headers=headers, stream=stream)
         most = exchange.max_bytes if answer.status < 300 else MOST_OF_ERROR
-        body = await _body(answer, most)
+        body = readable(await _body(answer, most))
+        if in_session and _has_lost_session(answer.status, body):
+            # As the protocol says it. The library begins no session anew, but Hubbub does.
+            return httpx2.Response(404)
         return httpx2.Response(answer.status, headers=headers, content=body)
 
 
@@ -109,14 +118,26 @@ def _failure(text: str) -> httpx2.Response:
     return httpx2.Response(503, headers=headers, content=orjson.dumps(error))
 
 
+def _has_lost_session(status: int, body: bytes) -> bool:
+    """Many servers answer 400 where the protocol says 404: with a reason in words, or with none."""
+    return status in (400, 404, 410) and (not body.strip() or b"session" in body.lower())
+
+
 def _check(answer: aiohttp.ClientResponse, exchange: Exchange) -> None:
     """Raise Unavailable for an answer that is not one of MCP."""
     status = answer.status
     if 300 <= status < 400:
         raise Unavailable(
             "refused",
-            "The server redirects to another address. Hubbub follows no redirects: change the "
-            "address of the server to the one where it answers.",
+            f"The server redirects to another address. Hubbub follows no redirects: change the "
+            f"address of the server to the one where it answers.{_place(answer)}",
+        )
+    if status == 405 and answer.method == "POST":
+        raise Unavailable(
+            "protocol",
+            "The server takes no requests at this address (status 405). If it has the older "
+            "transport HTTP+SSE, Hubbub cannot call it. Its address for Streamable HTTP often "
+            "ends with /mcp.",
         )
     if status in (401, 403):
         raise Unavailable(
@@ -131,6 +152,16 @@ def _check(answer: aiohttp.ClientResponse, exchange: Exchange) -> None:
         raise Unavailable(
             "protocol", "The server answers compressed, which was not asked for.", sent=True
         )
+
+
+def _place(answer: aiohttp.ClientResponse) -> str:
+    """Where it redirects to, if that is a place of the same server: often it is one slash."""
+    try:
+        there = answer.url.join(URL(answer.headers.get("Location", ""))).with_query(None)
+    except ValueError:
+        return ""
+    is_here = there.origin() == answer.url.origin() and len(str(there)) <= LONGEST_PLACE
+    return f" It answers at {there}." if is_here else ""
 
 
 def _refusal(
@@ -168,14 +199,21 @@ class EventStream(httpx2.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pace, size, most = Pace(), 0, self._exchange.max_bytes
+        # Of a line whose end has not come.
+        begun = list[bytes]()
         try:
             async for part in self._answer.content.iter_any():
                 size += len(part)
                 if size > most and not self._is_endless:
                     self._exchange.failure = too_large(most)
                     return
-                yield part
+                lines, end, rest = part.rpartition(b"\n")
+                if end:
+                    yield readable(b"".join([*begun, lines, end]))
+                    begun = []
+                begun.append(rest)
                 await pace.keep(part.count(b"\n\n") + part.count(b"\r\n\r\n"))
+            yield readable(b"".join(begun))
         except ERRORS as exc:
             text = f"The connection broke in the middle of the answer: {reason(exc)}."
             self._exchange.failure = Unavailable("unreachable", text, sent=True)

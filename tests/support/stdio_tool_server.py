@@ -14,10 +14,16 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(sys.argv[1])
+# By the name of a tool: answers as some servers write them.
+ODD = {
+    "mark": '\ufeff{"jsonrpc": "2.0", "id": ID, "result": {"content": "marked"}}',
+    "half": '{"jsonrpc": "2.0", "id": ID, "result": {"content": "a \\ud83d b \\ud83d\\ude00"}}',
+    "wrong": '{"jsonrpc": "2.0", "id": ID, "result": "all is well"}',
+}
 
 
 def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    sys.stdout.buffer.write(line.encode() + b"\n")
     sys.stdout.flush()
 
 
@@ -37,6 +43,9 @@ def call(message: dict[str, Any]) -> None:
     if name == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         (FOLDER / "stubborn").touch()
+    if name in ODD:
+        say(ODD[name].replace("ID", str(message["id"])))
+        return
     text = json.dumps({"environment": sorted(os.environ), "folder": str(Path.cwd())})
     answer(message, {"content": [{"type": "text", "text": text}]})
 

@@ -27,6 +27,10 @@ class ToolServer:
     token: str | None = None
     tools: list[dict[str, Any]] = field(default_factory=lambda: [tool("search")])
     page_size: int = 100
+    # Each page has this cursor, and brings the same tools.
+    always_cursor: str | None = None
+    # How a request of a session that is not known is answered: status, and the error.
+    lost_session: tuple[int, str | None] = (404, None)
     faults: dict[str, Answer] = field(default_factory=dict)
     # A status for each request.
     status: int = 0
@@ -64,7 +68,7 @@ class ToolServer:
         session = request.headers.get("Mcp-Session-Id")
         begins = method in ("server/discover", "initialize")
         if self.era == LEGACY and not begins and session not in self.sessions:
-            return web.Response(status=404)
+            return self._lost()
         if method == "tools/call":
             return await self._call(request, message)
         if method == "subscriptions/listen":
@@ -72,6 +76,13 @@ class ToolServer:
         if method == "tools/list":
             return result(message, self._page(params.get("cursor")))
         return self._discover(message) if method == "server/discover" else self._initialize(message)
+
+    def _lost(self) -> web.Response:
+        status, text = self.lost_session
+        if text is None:
+            return web.Response(status=status)
+        error = {"code": -32000, "message": text}
+        return web.json_response({"jsonrpc": "2.0", "id": None, "error": error}, status=status)
 
     async def _call(self, request: web.Request, message: dict[str, Any]) -> web.StreamResponse:
         params = message["params"]
@@ -100,11 +111,13 @@ class ToolServer:
         return result(message, found, {"Mcp-Session-Id": session})
 
     def _page(self, cursor: str | None) -> dict[str, Any]:
-        start = int(cursor or 0)
+        start = int(cursor) if cursor and self.always_cursor is None else 0
         end = start + self.page_size
         page: dict[str, Any] = {"tools": self.tools[start:end]}
         if end < len(self.tools):
             page["nextCursor"] = str(end)
+        if self.always_cursor is not None:
+            page["nextCursor"] = self.always_cursor
         return page | ({"ttlMs": 0, "cacheScope": "private"} if self.era == MODERN else {})
 
     async def _listen(self, request: web.Request, message: dict[str, Any]) -> web.StreamResponse:
@@ -203,7 +216,31 @@ async def redirect(_: ToolServer, __: web.Request, ___: dict[str, Any]) -> web.R
 
 async def nonsense(_: ToolServer, __: web.Request, message: dict[str, Any]) -> web.Response:
     """A result that is none."""
-    return result(message, {"content": "all is well"})
+    return web.json_response({"jsonrpc": "2.0", "id": message["id"], "result": "all is well"})
+
+
+async def slash(_: ToolServer, request: web.Request, __: dict[str, Any]) -> web.Response:
+    """It answers at the address with a slash at its end."""
+    where = str(request.url.with_path("/mcp/").with_query({"token": "s3cret"}))
+    return web.Response(status=307, headers={"Location": where})
+
+
+def answers(found: dict[str, Any]) -> Answer:
+    """A call has this result."""
+
+    async def answer(_: ToolServer, __: web.Request, message: dict[str, Any]) -> web.Response:
+        return result(message, found)
+
+    return answer
+
+
+def sends(body: Callable[[dict[str, Any]], bytes], kind: str = "application/json") -> Answer:
+    """The answer to a call, byte by byte."""
+
+    async def answer(_: ToolServer, __: web.Request, message: dict[str, Any]) -> web.Response:
+        return web.Response(body=body(message), content_type=kind)
+
+    return answer
 
 
 async def refuse(_: ToolServer, __: web.Request, message: dict[str, Any]) -> web.Response:

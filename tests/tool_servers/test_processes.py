@@ -53,6 +53,16 @@ async def test_a_process_has_only_its_own_variables_and_its_folder(tmp_path: Pat
     assert await gone(running)
 
 
+async def test_odd_lines_are_read_and_wrong_answers_are_errors_at_once(tmp_path: Path) -> None:
+    async with connect(servers=local(tmp_path)) as connected:
+        marked = await connected.call(SPEC, "mark")
+        assert marked.content[0].text == "marked"
+        half = await connected.call(SPEC, "half")
+        assert half.content[0].text == "a ? b \U0001f600"
+        failure = await connected.failure(SPEC, "wrong")
+    assert failure.text.startswith("The server does not keep to the protocol")
+
+
 async def test_a_process_that_is_killed_is_started_again(tmp_path: Path) -> None:
     async with connect(servers=local(tmp_path)) as connected:
         await connected.call(SPEC, "look")
