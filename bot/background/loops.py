@@ -26,6 +26,7 @@ from bot.background.model_worker import ModelWorker
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
 from bot.background.supervision import Supervisor
+from bot.background.tasks_by_key import TasksByKey
 from bot.backup.schedule import Schedule
 from bot.comments import posted_texts
 from bot.dispatch.refusals import Refusals
@@ -109,6 +110,8 @@ class Loops:
     supervisor: Supervisor = field(init=False)
     clock: ClockWatch = field(init=False)
     _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _handing_over: TasksByKey = field(default_factory=lambda: TasksByKey("events of plug-ins"))
+    _forwarding: TasksByKey = field(default_factory=lambda: TasksByKey("forwarded deliveries"))
     _has_adopted_boards: bool = False
     _forgotten: dict[int, str] = field(default_factory=dict)
 
@@ -260,15 +263,23 @@ class Loops:
         return await usage.step(self.store)
 
     async def hand_events_to_plugins(self) -> int:
-        plugins = self.shared.outside.plugins
-        return await plugin_events.step(self.store, plugins) if plugins else 0
+        """Start a task for each plug-in of each installation: a slow one holds up no other."""
+        if (plugins := self.shared.outside.plugins) is None:
+            return 0
+        for use in await plugin_events.due(self.store, plugins):
+            work = partial(plugin_events.drain, self.store, plugins, use)
+            self._handing_over.start((use["installation_id"], use["plugin"]), work)
+        return 0
 
     async def forward_deliveries(self) -> int:
         """Beside the worker, so that an app that is slow holds up nothing of ours."""
         if (plugins := self.shared.outside.plugins) is None:
             return 0
-        network = Outgoing(self.shared.trusted_origins)
-        return await Forwarder(self.store, plugins, network).step()
+        forwarder = Forwarder(self.store, plugins, Outgoing(self.shared.trusted_origins))
+        for installed, use in await forwarder.due():
+            work = partial(forwarder.serve, installed, use)
+            self._forwarding.start((use["installation_id"], use["plugin"]), work)
+        return 0
 
     async def look_at_registries(self) -> int:
         return await looking.step(self.store)
@@ -319,7 +330,12 @@ class Loops:
         """Wait for what runs, but not for long: the process must end."""
         self.stop()
         await asyncio.gather(self.courier.finish(FINISH_S), self.models.finish())
-        running = [*self.supervisor.tasks.values(), *self._sending.values()]
+        running = [
+            *self.supervisor.tasks.values(),
+            *self._sending.values(),
+            *self._handing_over.running,
+            *self._forwarding.running,
+        ]
         _, late = await asyncio.wait(running, timeout=FINISH_S)
         try:
             async with asyncio.timeout(RELEASE_S):

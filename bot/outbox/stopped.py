@@ -6,6 +6,7 @@ A pause holds them back until it ends. Leaving, and the end of the last token, c
 from collections.abc import Collection
 from typing import Any
 
+from bot.identity.actors import PLUGIN
 from bot.outbox import cancellation
 from bot.outbox.cancellation import error_of
 from bot.tasks import capped_work
@@ -15,12 +16,15 @@ from store.agents.agents import Standing
 from store.engine.transaction import Tx
 from store.outbox import write_cancellation, write_history
 from store.outbox.write_history import Wanted
+from store.plugins import plugin_installations, plugins
 from store.tables.outbox import WriteRow
 
 
 async def stop_error(tx: Tx, write: WriteRow) -> dict[str, Any] | None:
     """Why a write must not be sent any more because of its author, or None."""
     author, here = write["author"], (tx, write["installation_id"])
+    if author.startswith(PLUGIN):
+        return await _plugin_error(*here, author)
     found = await agents.standing(*here, author)
     if found is None:
         return None
@@ -33,6 +37,16 @@ async def stop_error(tx: Tx, write: WriteRow) -> dict[str, Any] | None:
     return None
 
 
+async def _plugin_error(tx: Tx, installation_id: int, author: str) -> dict[str, Any] | None:
+    """Why nothing of a plug-in is sent: it was turned off, or revoked. Not that its calls fail."""
+    name = author.removeprefix(PLUGIN)
+    row = await plugins.get(tx, name)
+    use = await plugin_installations.get(tx, installation_id, name)
+    if row is None or row["state"] == "stopped" or use is None or use["state"] == "off":
+        return error_of(TURNED_OFF.format(author=author))
+    return None
+
+
 def _has_lost_tokens(found: Standing, since: int) -> bool:
     """Whether the agent has no valid token, or had none at a moment since then."""
     revoked_at, live_since = found["revoked_at"], found["live_since"]
@@ -41,6 +55,7 @@ def _has_lost_tokens(found: Standing, since: int) -> bool:
     return live_since is None or live_since > revoked_at > since
 
 
+TURNED_OFF = "{author} was turned off before its turn came."
 REVOKED = "The token of {author} was revoked before its turn came."
 
 

@@ -112,7 +112,7 @@ def check_role(actor: Actor, operation: Operation) -> None:
         )
 
 
-async def _run(found: Found, ctx: Context, **arguments: Any) -> OutsideCall[PluginResult]:
+async def _run(found: Found, ctx: Context, /, **arguments: Any) -> OutsideCall[PluginResult]:
     """Call the plug-in, between two transactions."""
     use = await use_of(ctx.tx, ctx.installation_id, found.installed)
     given = {name: value for name, value in arguments.items() if value is not None}

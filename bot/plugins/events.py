@@ -4,6 +4,7 @@ A background loop calls `step`. A plug-in has a place in the events of each inst
 it. What it does with an event may repeat after a failure: the event's `id` stays the same.
 """
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -30,23 +31,26 @@ TAKEN_S = 400
 LOOK_S, RETRY_S = 2, 30
 
 
-async def step(store: Store, plugins: Plugins) -> int:
-    """Hand over events that are due. Return how many were handled."""
-    handling = {
-        each.name: each
+async def due(store: Store, plugins: Plugins) -> list[PluginInstallationRow]:
+    """Where a plug-in has events to look for."""
+    handling = [
+        each.name
         for each in await plugins.all_of()
         if each.row["state"] == "installed" and _handles_events(each)
-    }
+    ]
     if not handling:
-        return 0
+        return []
 
     async def look(tx: Tx) -> list[PluginInstallationRow]:
-        return await plugin_installations.due(tx, await tx.now(), list(handling))
+        return await plugin_installations.due(tx, await tx.now(), handling)
 
-    handled = 0
-    for use in await store.read(look):
-        handled += await _hand_over(store, plugins, handling[use["plugin"]], use)
-    return handled
+    return await store.read(look)
+
+
+async def step(store: Store, plugins: Plugins) -> int:
+    """Hand over all events that are due. Return how many were handled."""
+    found = await due(store, plugins)
+    return sum(await asyncio.gather(*(hand_over(store, plugins, each) for each in found)))
 
 
 def _handles_events(installed: Installed) -> bool:
@@ -54,10 +58,8 @@ def _handles_events(installed: Installed) -> bool:
     return bool(adds.events or adds.handlers or adds.card_lines)
 
 
-async def _hand_over(
-    store: Store, plugins: Plugins, installed: Installed, use: PluginInstallationRow
-) -> int:
-    """The next events of one installation to one plug-in."""
+async def hand_over(store: Store, plugins: Plugins, use: PluginInstallationRow) -> int:
+    """The next events of one installation to one plug-in. Return how many were handled."""
 
     async def take(tx: Tx) -> list[LoggedEvent] | None:
         until = await tx.now() + TAKEN_S * SECOND
@@ -70,12 +72,39 @@ async def _hand_over(
     if found is None:
         return 0
     for event in found:
-        if not await _handle(store, plugins, installed, use, event):
+        now = await _as_of_now(store, plugins, use)
+        if now is None:
+            return 0
+        if not await _handle(store, plugins, *now, event):
             await _advance(store, use, event["seq"] - 1, RETRY_S)
             return 0
         use["seq"] = event["seq"]
     await _advance(store, use, use["seq"], 0 if len(found) == MOST_EVENTS else LOOK_S)
     return len(found)
+
+
+async def drain(store: Store, plugins: Plugins, use: PluginInstallationRow) -> None:
+    """Hand over until nothing is left."""
+    while await hand_over(store, plugins, use) == MOST_EVENTS:
+        now = await _as_of_now(store, plugins, use)
+        if now is None:
+            return
+        _, use = now
+
+
+async def _as_of_now(
+    store: Store, plugins: Plugins, use: PluginInstallationRow
+) -> tuple[Installed, PluginInstallationRow] | None:
+    """The plug-in and how it is used now: people may change both between two events.
+
+    None: it was turned off, so it gets no more events.
+    """
+    installed = await plugins.find(use["plugin"])
+    here = (use["installation_id"], use["plugin"])
+    found = await store.read(lambda tx: plugin_installations.get(tx, *here))
+    if installed is None or found is None or found["state"] != "on":
+        return None
+    return installed, found
 
 
 async def _advance(store: Store, use: PluginInstallationRow, seq: int, wait_s: int) -> None:

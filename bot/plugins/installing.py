@@ -4,6 +4,7 @@ The parts of a package are stored first. Then one transaction changes the row of
 process that is killed leaves either the old version or the new one.
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -257,7 +258,8 @@ async def package_of(store: Store, digest: str) -> Package:
         number += 1
     if not data:
         raise WrongPackage("Its package is not in the database. Install it again.")
-    found = unpack(bytes(data))
+    # It takes seconds if the package is large.
+    found = await asyncio.to_thread(unpack, bytes(data))
     if found.digest != digest:
         raise WrongPackage("Its package in the database is not the one that was installed.")
     return found

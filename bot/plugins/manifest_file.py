@@ -19,6 +19,9 @@ RULES = Rules(
         ("adds", "handlers", ANY, "then", "arguments", ANY),
     ),
 )
+# Names that no argument can have: those of the model of the arguments, what the function gets
+# first, and the argument by which a call is done once.
+RESERVED = frozenset({*dir(BaseModel), "self", "hubbub", "key"})
 # What a plug-in of these kinds adds, and nothing else.
 ALONE = {"mcp": "handlers", "probot": "deliveries"}
 
@@ -51,6 +54,12 @@ def _problems(found: Manifest) -> Iterator[tuple[Where, str]]:
     adds = found.adds
     if not (adds.card_lines or any(vars(adds).values())):
         yield ("adds",), "must name at least one addition"
+    for n, operation in enumerate(adds.operations):
+        for name in RESERVED & operation.arguments.keys():
+            yield (
+                ("adds", "operations", str(n), "arguments", name),
+                "is a name that Hubbub uses itself",
+            )
     yield from _of_kind(found, adds)
 
 

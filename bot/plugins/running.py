@@ -3,7 +3,9 @@
 import asyncio
 import io
 import zipfile
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,6 +31,7 @@ from bot.plugins.sandbox.contract import (
     PluginCall,
     PluginResult,
 )
+from bot.plugins.turns import Turns
 from store.engine.transaction import Store, Tx
 from store.plugins import plugin_installations, plugins
 from store.tables.plugins import PluginInstallationRow, PluginRow
@@ -45,10 +48,9 @@ TIMEOUTS_S: dict[HookName, float] = {
 LOAD_S = 10.0
 # Failures one after the other, after which a plug-in is turned off for the installation.
 MOST_FAILURES = 5
-# Plug-ins that call each other's operations.
-DEEPEST = 4
-# Calls of one plug-in at the same time in this process.
-MOST_CALLS = 8
+# Calls at the same time in this process: of one plug-in, and of all in the sandbox. The second
+# number is for one installation.
+MOST_CALLS, MOST_IN_SANDBOX = (8, 4), (sandbox.MOST_AT_ONCE, 2)
 
 # Calls an operation as an actor.
 CallOperation: TypeAlias = Callable[[Actor, str, Any], Awaitable[dict[str, Any]]]
@@ -114,8 +116,10 @@ class BoundHost:
             )
         if self._call_operation is None:
             raise Refused("plugin_failed", "This process runs no operations.")
-        if self._depth >= DEEPEST:
-            raise Refused("plugin_failed", f"Plug-ins called each other {DEEPEST} times in a row.")
+        if self._depth >= sandbox.DEEPEST:
+            raise Refused(
+                "plugin_failed", f"Plug-ins called each other {sandbox.DEEPEST} times in a row."
+            )
         before = _depth.set(self._depth + 1)
         try:
             return await self._call_operation(self._actor, operation, arguments)
@@ -135,8 +139,10 @@ class Plugins:
         self._installed: dict[str, Installed] = {}
         self._revisions: dict[str, int] | None = None
         self._loaded: dict[tuple[str, str], Loaded] = {}
-        self._loading = asyncio.Lock()
-        self._turns: dict[str, asyncio.Semaphore] = {}
+        # One for each, so that a plug-in that takes long to load holds up no other.
+        self._loading: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: dict[str, Turns] = {}
+        self._sandbox_turns = Turns(*MOST_IN_SANDBOX)
 
     async def refresh(self) -> None:
         """Notice what was installed, updated or removed."""
@@ -148,6 +154,8 @@ class Plugins:
         self._revisions = {row["name"]: row["revision"] for row in rows}
         current = {(row["name"], row["digest"]) for row in rows}
         self._loaded = {key: value for key, value in self._loaded.items() if key in current}
+        for key in [key for key in self._loading if key not in current]:
+            del self._loading[key]
 
     async def all_of(self) -> list[Installed]:
         await self.refresh()
@@ -182,6 +190,7 @@ class Plugins:
         """
         try:
             settings = uses.with_defaults(installed.manifest, uses.settings_of(self.keys, use))
+            check_runs(await self.find(installed.name))
             loaded = await self.load(installed)
         except WrongPackage as exc:
             await self._stop_if_changed(installed, exc)
@@ -192,17 +201,28 @@ class Plugins:
         own = values.Values(self.store, self.keys, use["installation_id"], installed.name)
         actor = actor_of(installed, use, caller)
         host = BoundHost(installed, actor, self.call_operation, self._requests, own)
-        turn = self._turns.setdefault(installed.name, asyncio.Semaphore(MOST_CALLS))
-        async with turn:
+        async with self._turn(installed, loaded, use["installation_id"]):
             return await _run(loaded, call, settings, host)
+
+    def _turn(
+        self, installed: Installed, loaded: Loaded, installation_id: int
+    ) -> AbstractAsyncContextManager[None]:
+        """Wait for a place. A call by another call needs none: that one waits for it in its own."""
+        if _depth.get():
+            return nullcontext()
+        if isinstance(loaded, Code):
+            return self._sandbox_turns.one(installation_id)
+        return self._turns.setdefault(installed.name, Turns(*MOST_CALLS)).one(installation_id)
 
     async def load(self, installed: Installed) -> Loaded:
         """Raise WrongPackage."""
         key = installed.name, installed.row["digest"]
-        async with self._loading:
+        if key in self._loaded:
+            return self._loaded[key]
+        async with self._loading[key]:
             if key not in self._loaded:
                 self._loaded[key] = await load(self.store, installed)
-            return self._loaded[key]
+        return self._loaded[key]
 
     async def _stop_if_changed(self, installed: Installed, why: WrongPackage) -> None:
         """Files that are not those that the operator installed must not run in any process."""
@@ -214,11 +234,17 @@ class Plugins:
             )
 
 
+def check_runs(installed: Installed | None) -> None:
+    """Raise WrongPackage if it was removed or stopped, also if this process has its code."""
+    if installed is None:
+        raise WrongPackage("It is not installed any more.")
+    if installed.row["state"] != "installed":
+        raise WrongPackage(installed.row["why"] or "The operator stopped it.")
+
+
 async def load(store: Store, installed: Installed) -> Loaded:
     """The code of a plug-in, ready to be called. Raise WrongPackage."""
     row, manifest = installed.row, installed.manifest
-    if row["state"] != "installed":
-        raise WrongPackage(row["why"] or "The operator stopped it.")
     if row["source"] == "distribution":
         return await load_distribution(manifest, row["name"], row["digest"])
     package = await installing.package_of(store, row["digest"])
@@ -244,7 +270,8 @@ async def load_package(package: Package) -> Loaded:
         return McpHandlers(manifest)
     if manifest.kind == "wasm":
         return Code.of("wasm", package.files[manifest.entry])
-    return Code.of("process", _as_zip(package), manifest.entry)
+    # It takes seconds if the package is large.
+    return Code.of("process", await asyncio.to_thread(_as_zip, package), manifest.entry)
 
 
 def _with_check(manifest: Manifest, manager: pluggy.PluginManager) -> pluggy.PluginManager:

@@ -97,6 +97,16 @@ WRONG = {
         "[{name: say, description: A}, {name: say, description: B}]",
         "line 9: adds: has two operations with the name say",
     ),
+    "an argument with a name of the model": (
+        "description: Says it again}]",
+        "description: Says, arguments: {copy: {description: it}}}]",
+        "line 9: adds.operations.0.arguments.copy: is a name that Hubbub uses itself",
+    ),
+    "an argument with the name of the repeat key": (
+        "description: Says it again}]",
+        "description: Says, arguments: {key: {description: it}}}]",
+        "line 9: adds.operations.0.arguments.key: is a name that Hubbub uses itself",
+    ),
     "an address for a host": (
         "kind: process",
         'permissions: {hosts: ["https://a.example/x"]}\nkind: process',

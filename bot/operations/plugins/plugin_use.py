@@ -6,11 +6,13 @@ from pydantic import Field
 
 from bot.errors import Refused
 from bot.identity import permissions
+from bot.identity.actors import PLUGIN
 from bot.kernel.operation import Context, operation
 from bot.kernel.outside import OutsideCall
 from bot.operations.plugins import plugin_servers
 from bot.operations.plugins.plugin_list import PluginDetails, PluginName, details, row_of
 from bot.operations.plugins.plugin_servers import WantedUse
+from bot.outbox import stopped
 from bot.plugins import uses
 from bot.plugins.manifest import Manifest
 from bot.plugins.running import Installed
@@ -53,6 +55,9 @@ async def manage_plugin(
         await _check_unneeded(ctx, plugin)
         await plugin_installations.turn_off(ctx.tx, ctx.installation_id, plugin, ctx.actor.name)
         await plugin_servers.stop(ctx, installed)
+        author = PLUGIN + plugin
+        why = stopped.TURNED_OFF.format(author=author)
+        await stopped.cancel_queued(ctx.tx, ctx.installation_id, [author], why)
     use = await plugin_installations.get(ctx.tx, ctx.installation_id, plugin)
     return await details(ctx, row, use)
 

@@ -52,29 +52,26 @@ class Forwarder:
     plugins: Plugins
     network: Outgoing
 
-    async def step(self) -> int:
-        """Serve the apps that are due. Return how many deliveries were sent."""
+    async def due(self) -> list[tuple[Installed, PluginInstallationRow]]:
+        """The apps for which something may have come in, or is to be tried again."""
         wanted = {
             each.name: each
             for each in await self.plugins.all_of()
             if each.manifest.kind == "probot" and each.row["state"] == "installed"
         }
         if not wanted:
-            return 0
+            return []
 
         async def look(tx: Tx) -> list[PluginInstallationRow]:
             return await plugin_installations.due(tx, await tx.now(), list(wanted))
 
-        found = await self.store.read(look)
-        sent = await asyncio.gather(
-            *(self._serve(wanted[use["plugin"]], use) for use in found), return_exceptions=True
-        )
-        for each in sent:
-            if isinstance(each, Exception):
-                log.error("deliveries not forwarded", error=repr(each))
-        return sum(each for each in sent if isinstance(each, int))
+        return [(wanted[use["plugin"]], use) for use in await self.store.read(look)]
 
-    async def _serve(self, installed: Installed, use: PluginInstallationRow) -> int:
+    async def step(self) -> int:
+        """Serve the apps that are due. Return how many deliveries were sent."""
+        return sum(await asyncio.gather(*(self.serve(*each) for each in await self.due())))
+
+    async def serve(self, installed: Installed, use: PluginInstallationRow) -> int:
         async def take(tx: Tx) -> bool:
             until = await tx.now() + TAKEN_S * SECOND
             return await plugin_installations.take(tx, use, until)

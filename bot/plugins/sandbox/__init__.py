@@ -4,9 +4,9 @@ from asyncio import AbstractEventLoop, get_running_loop
 from weakref import WeakKeyDictionary
 
 from bot.plugins.sandbox.contract import Code, Failure, Host, Limits, PluginCall, PluginResult
-from bot.plugins.sandbox.sandbox import Sandbox, default_folder
+from bot.plugins.sandbox.sandbox import DEEPEST, MOST_AT_ONCE, Sandbox, default_folder
 
-__all__ = ["prepare", "run"]
+__all__ = ["DEEPEST", "MOST_AT_ONCE", "prepare", "run"]
 _sandboxes: WeakKeyDictionary[AbstractEventLoop, Sandbox] = WeakKeyDictionary()
 
 
