@@ -8,12 +8,12 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 
+from bot.child_processes import ending
 from bot.protocols.routing import IN_WORKER
 from store.engine.transaction import Store
 from store.protocols import endpoints
@@ -93,6 +93,4 @@ class ModelWorker:
             async with asyncio.timeout(STOP_S):
                 await process.wait()
         except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await ending.kill(process, group=False)

@@ -17,6 +17,7 @@ from bot import times
 from bot.backup.archive import read_header
 from bot.backup.creation import DRAFT, SUFFIX
 from bot.backup.frames import BadBackup
+from bot.child_processes import ending
 from bot.identity.keyring import BOUND
 from bot.settings import Settings
 from bot.times import DAY, SECOND
@@ -106,8 +107,7 @@ class Schedule:
             output = await self._wait(process)
         finally:
             if process.returncode is None:
-                process.kill()
-                await process.wait()
+                await ending.kill(process, group=False)
         words = output.decode(errors="replace").strip()
         if process.returncode == 0:
             log.info("backup made", words=words)
@@ -124,6 +124,7 @@ class Schedule:
             return (await reading)[0]
         finally:
             reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
 
 def schedule_of(loaded: Settings, store: Store) -> Schedule | None:

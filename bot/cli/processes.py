@@ -19,6 +19,7 @@ from pathlib import Path
 
 import structlog
 
+from bot.child_processes import ending
 from bot.cli import inheritance, listening
 from bot.settings import Settings, WrongSettings, database_url_reader
 from store.engine.database import sqlite_path
@@ -112,8 +113,7 @@ class Children:
     def hang_up(self) -> None:
         """Pass SIGHUP on: each child renews its connections to the database."""
         for each in self._running:
-            with suppress(ProcessLookupError):
-                each.send_signal(signal.SIGHUP)
+            ending.send_signal(each, signal.SIGHUP, group=False)
 
     async def keep(self, number: int) -> None:
         """Start a child, and another one whenever it ends, until all must stop."""
@@ -183,10 +183,9 @@ class Children:
     async def _stop(self, process: asyncio.subprocess.Process) -> None:
         """Stop the child when all must stop. Kill it if that takes too long."""
         await self.must_stop.wait()
-        with suppress(ProcessLookupError):
-            process.terminate()
-            await asyncio.sleep(STOP_S)
-            process.kill()
+        ending.send_signal(process, signal.SIGTERM, group=False)
+        await asyncio.sleep(STOP_S)
+        ending.send_signal(process, signal.SIGKILL, group=False)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

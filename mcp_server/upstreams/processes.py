@@ -19,6 +19,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.client._transport import TransportStreams
 from mcp.shared.message import SessionMessage
 
+from bot.child_processes import ending
 from bot.tool_servers.connections import Unavailable
 from bot.tool_servers.operator_file import Process as Wanted
 from mcp_server.upstreams.exchange import MOST_BYTES
@@ -55,16 +56,14 @@ async def running(
     tasks = [
         asyncio.create_task(_read(process, to_session, ended)),
         asyncio.create_task(_write(process, from_session)),
-        asyncio.create_task(_log(process, log)),
     ]
+    logging = asyncio.create_task(_log(process, log))
     try:
         yield read_stream, write_stream
     finally:
         with anyio.CancelScope(shield=True):
-            await _end(process)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancel(*tasks)
+            await _end(process, logging)
             for stream in (to_session, read_stream, write_stream, from_session):
                 stream.close()
 
@@ -152,26 +151,31 @@ async def _log(process: Process, log: Log) -> None:
         await pace.keep(len(lines))
 
 
-async def _end(process: Process) -> None:
+async def _cancel(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _end(process: Process, logging: asyncio.Task[None]) -> None:
     """By the end of its input, then by signals to its whole group."""
     assert process.stdin
     process.stdin.close()
-    if not await _ends(process):
-        _signal(process, signal.SIGTERM)
-        await _ends(process)
+    if not await _ends(process, logging):
+        ending.send_signal(process, signal.SIGTERM, group=True)
+        await _ends(process, logging)
+    await _cancel(logging)
     # Also for those that it left behind.
-    _signal(process, signal.SIGKILL)
-    await process.wait()
+    await ending.kill(process, group=True)
 
 
-async def _ends(process: Process) -> bool:
+async def _ends(process: Process, logging: asyncio.Task[None]) -> bool:
+    """Whether it ends soon. What it says last is logged."""
+    assert process.stdout
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE_S):
+            await ending.read_rest(process.stdout)
+            await asyncio.wait({logging})
             await process.wait()
             return True
     return False
-
-
-def _signal(process: Process, which: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, which)

@@ -1,7 +1,8 @@
 """An MCP server on standard input and output, as a program of its own. Argument: its folder.
 
 It writes its process id to the file `pid`. A call of `die` kills it, `leave` starts a process that
-stays, `stubborn` has it ignore the end of its input and SIGTERM, `line` prints a long line.
+stays, `stubborn` has it ignore the end of its input and SIGTERM, `line` prints a long line. `flood`
+is stubborn too and prints for ever on both of its outputs, with a child that is in another session.
 """
 
 import json
@@ -40,6 +41,14 @@ def call(message: dict[str, Any]) -> None:
         (FOLDER / "child").write_text(str(child.pid))
     if name == "line":
         say("x" * 20_000_000)
+    if name == "flood":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        answer(message, {"content": []})
+        heir = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        (FOLDER / "heir").write_text(str(heir.pid))
+        while True:
+            sys.stderr.write("x" * 65_535 + "\n")
+            say("y" * 65_535)
     if name == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         (FOLDER / "stubborn").touch()

@@ -14,6 +14,7 @@ from bot.settings import WrongSettings
 from bot.tool_servers import operator_file
 from bot.tool_servers.connections import ServerSpec
 from bot.tool_servers.operator_file import Process
+from mcp_server.upstreams import processes
 from tests.support.upstreams import Connected, connect
 
 PROGRAM = Path(__file__).parents[1] / "support" / "stdio_tool_server.py"
@@ -93,6 +94,28 @@ async def test_all_processes_of_its_group_end_with_it(tmp_path: Path) -> None:
         child = pid(tmp_path, "child")
     assert await gone(child)
     assert await gone(pid(tmp_path))
+
+
+async def test_one_that_floods_its_outputs_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(processes, "PATIENCE_S", 0.1)
+    async with connect(servers=local(tmp_path)) as connected:
+        await connected.call(SPEC, "flood")
+        # Its outputs are read slowly on purpose, and the process that it started holds them.
+        await until_full(tmp_path)
+    assert await gone(pid(tmp_path))
+    os.kill(pid(tmp_path, "heir"), signal.SIGKILL)
+
+
+async def until_full(folder: Path) -> None:
+    """Until it waits for somebody to read what it writes."""
+    process = psutil.Process(pid(folder))
+    is_full = False
+    is_full = False
+    while not is_full:
+        is_full = (folder / "heir").exists() and process.status() == psutil.STATUS_SLEEPING
+        await asyncio.sleep(0)
 
 
 async def test_a_line_without_an_end_ends_the_connection(tmp_path: Path) -> None:

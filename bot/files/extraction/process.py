@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import signal
 import site
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from bot.child_processes import ending
 from bot.files import file_types
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -71,7 +71,7 @@ class Processes:
             finally:
                 feeding.cancel()
                 (problem,) = await asyncio.gather(feeding, return_exceptions=True)
-                await _end(process)
+                await ending.kill(process, group=True)
         if isinstance(problem, Exception):
             # What was read is only the beginning of the file.
             raise problem
@@ -116,16 +116,6 @@ async def _answer(process: Process) -> bytes | None:
         if len(found) > MOST_ANSWER:
             return None
     return bytes(found)
-
-
-async def _end(process: Process) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    assert process.stdout is not None
-    # asyncio sees the end of a process only when nothing is left in its pipe.
-    while await process.stdout.read(65_536):
-        pass
-    await process.wait()
 
 
 def _read(answer: bytes | None, status: int) -> Extracted:

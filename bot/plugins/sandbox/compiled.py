@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from bot.child_processes import ending
 from bot.plugins.sandbox.contract import Code, Failure, FailureKind, Limits
 
 COMPILER = Path(__file__).with_name("component_compiler.py")
@@ -106,8 +107,7 @@ async def _run_compiler(content: bytes, made: Path) -> None:
         raise _cannot("timed_out", f"it takes longer than {COMPILE_S:.0f} s") from exc
     finally:
         if process.returncode is None:
-            process.kill()
-            await process.wait()
+            await ending.kill(process, group=False)
     if process.returncode:
         lines = said.decode(errors="replace").strip().splitlines()
         why = lines[-1][:500] if lines else f"the compiler ended with {process.returncode}"

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from bot.child_processes import ending
 from bot.plugins.sandbox.bubblewrap import bwrap_path, command
 from bot.plugins.sandbox.contract import Code, Failure, FailureKind, Limits
 from bot.plugins.sandbox.host_calls import HostCalls
@@ -97,36 +98,34 @@ class _Guest:
     async def run(self, hook: str, given: str) -> Outcome:
         logging = asyncio.create_task(self._keep_log())
         try:
-            async with asyncio.timeout(self._limits.wall_s):
-                await self._talk(hook, given)
-        except TimeoutError:
-            ended = _end("timed_out", f"It took longer than {self._limits.wall_s:g} s.")
-        except _Ended as exc:
-            ended = exc
-        if ended.failure is not None or ended.answer is not None:
-            self._kill()
-        await logging
+            ended = await self._ended(hook, given)
+            if ended.failure is not None or ended.answer is not None:
+                self._kill()
+            await logging
+        finally:
+            logging.cancel()
+            await asyncio.gather(logging, return_exceptions=True)
         failure = ended.failure
         if failure is None and ended.answer is None:
             failure = await self._why()
         return Outcome(ended.answer, failure, self._log.text())
 
+    async def _ended(self, hook: str, given: str) -> _Ended:
+        try:
+            async with asyncio.timeout(self._limits.wall_s):
+                await self._talk(hook, given)
+        except TimeoutError:
+            return _end("timed_out", f"It took longer than {self._limits.wall_s:g} s.")
+        except _Ended as exc:
+            return exc
+        raise AssertionError("a guest talks until it ends")
+
     async def kill(self) -> None:
         """Kill bwrap, and with it everything in its namespace of processes."""
-        self._kill()
-        for each in (self._process.stdout, self._process.stderr):
-            assert each is not None
-            # asyncio waits for the pipes too, and stops reading them when much is unread.
-            while await each.read(1 << 16):
-                pass
-        await self._process.wait()
+        await ending.kill(self._process, group=True)
 
     def _kill(self) -> None:
-        # Before Python 3.13, Process.kill() races with asyncio for the child's status, which is
-        # then 255 with a warning: https://github.com/python/cpython/issues/87744
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
+        ending.send_signal(self._process, signal.SIGKILL, group=True)
 
     async def _talk(self, hook: str, given: str) -> None:
         """Until _Ended is raised."""

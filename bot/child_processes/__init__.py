@@ -1,0 +1,1 @@
+"""Programs that Hubbub starts: how they are confined, and how they end."""
