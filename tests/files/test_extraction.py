@@ -85,16 +85,21 @@ async def test_a_program_that_never_ends_is_killed_with_its_children(
 
 
 async def test_the_sandbox_has_no_network_and_sees_no_files(tmp_path: Path) -> None:
-    words = await process.best_sandbox()
-    if words[:1] != ["bwrap"]:
+    words = await process.best_sandbox() or [""]
+    if not words[0].endswith("bwrap"):
         pytest.skip("bubblewrap does not work here")
     (tmp_path / "secret").write_text("x")
     source = (
         "import os, socket\n"
         f"print(os.path.exists({str(tmp_path)!r}), os.path.exists('/etc/passwd'))\n"
+        "print(os.getuid(), os.listdir('/dev'), os.access('/', os.W_OK))\n"
         "print([name for _, name in socket.if_nameindex()])"
     )
     command = [*words, sys.executable, "-I", "-c", source]
     made = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     output, _ = await made.communicate()
-    assert output.decode().split("\n")[:2] == ["False False", "['lo']"]
+    assert output.decode().split("\n")[:3] == [
+        "False False",
+        "65534 ['null'] False",
+        "['lo']",
+    ]

@@ -172,7 +172,7 @@ async def test_a_process_sees_nothing_of_its_machine(sandbox: Sandbox) -> None:
         " [each for each in sys.path if 'site-packages' in each], os.listdir('/hubbub')]"
     )
     found = (await attack(sandbox, code)).value
-    assert found[:7] == [[], 65534, "plugin", True, ["null"], [], []]
+    assert found[:7] == [[], 65534, "confined", True, ["null"], [], []]
     assert {"hubbub_plugin.py", "launch.py"} <= {*found[7]}
 
 

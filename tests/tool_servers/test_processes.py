@@ -112,7 +112,6 @@ async def until_full(folder: Path) -> None:
     """Until it waits for somebody to read what it writes."""
     process = psutil.Process(pid(folder))
     is_full = False
-    is_full = False
     while not is_full:
         is_full = (folder / "heir").exists() and process.status() == psutil.STATUS_SLEEPING
         await asyncio.sleep(0)

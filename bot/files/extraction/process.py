@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from bot.child_processes import ending
+from bot.child_processes import confinement, ending
 from bot.files import file_types
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -130,7 +130,10 @@ def _read(answer: bytes | None, status: int) -> Extracted:
 
 async def best_sandbox() -> list[str]:
     """What keeps the worker from the network and from files: bubblewrap, unshare, or nothing."""
-    for words in (_bubblewrap(), ["unshare", "--user", "--map-root-user", "--net"]):
+    bwrap = confinement.bwrap_path()
+    ways = [_bubblewrap(bwrap)] if bwrap else []
+    ways.append(["unshare", "--user", "--map-root-user", "--net"])
+    for words in ways:
         if shutil.which(words[0]) is None:
             continue
         process = await _start([*words, sys.executable, "-I", "-c", ""])
@@ -141,13 +144,8 @@ async def best_sandbox() -> list[str]:
     return []
 
 
-def _bubblewrap() -> list[str]:
-    """Only Python can be seen, and nothing can be written."""
+def _bubblewrap(bwrap: str) -> list[str]:
+    """Only Python and its packages can be seen, and nothing can be written."""
     seen = {sys.prefix, sys.base_prefix, str(WORKER.parent), *site.getsitepackages()}
-    folders = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", *sorted(seen)]
-    binds = [word for each in folders for word in ("--ro-bind-try", each, each)]
-    return [
-        *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
-        *binds,
-        *("--dev", "/dev", "--chdir", "/", "--clearenv", "--setenv", "LC_ALL", "C.UTF-8"),
-    ]
+    given = [*map(confinement.bind, sorted(seen)), ("--setenv", "LC_ALL", "C.UTF-8")]
+    return confinement.command(bwrap, given, folder="/")

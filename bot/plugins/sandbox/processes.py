@@ -15,7 +15,8 @@ from typing import Any
 import orjson
 
 from bot.child_processes import ending
-from bot.plugins.sandbox.bubblewrap import bwrap_path, command
+from bot.child_processes.confinement import bwrap_path
+from bot.plugins.sandbox.bubblewrap import command
 from bot.plugins.sandbox.contract import Code, Failure, FailureKind, Limits
 from bot.plugins.sandbox.host_calls import HostCalls
 from bot.plugins.sandbox.outcome import FLOODED_HOST, FLOODED_LOG, Log, Outcome, guest_error
@@ -98,7 +99,7 @@ class _Guest:
     async def run(self, hook: str, given: str) -> Outcome:
         logging = asyncio.create_task(self._keep_log())
         try:
-            ended = await self._ended(hook, given)
+            ended = await self._end_of_talk(hook, given)
             if ended.failure is not None or ended.answer is not None:
                 self._kill()
             await logging
@@ -110,7 +111,7 @@ class _Guest:
             failure = await self._why()
         return Outcome(ended.answer, failure, self._log.text())
 
-    async def _ended(self, hook: str, given: str) -> _Ended:
+    async def _end_of_talk(self, hook: str, given: str) -> _Ended:
         try:
             async with asyncio.timeout(self._limits.wall_s):
                 await self._talk(hook, given)

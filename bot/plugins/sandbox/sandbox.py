@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from bot.plugins.sandbox.bubblewrap import bwrap_path
+from bot.child_processes.confinement import bwrap_path
 from bot.plugins.sandbox.compiled import CompiledComponents
 from bot.plugins.sandbox.contract import (
     Code,
