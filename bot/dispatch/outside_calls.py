@@ -32,7 +32,8 @@ class OutsideCalls:
 
     def running(self, call: Call) -> Awaitable[Answer] | None:
         """The answer of the same call, if it runs already."""
-        task = self._running.get(_name(call))
+        # The name is a digest of all arguments: no call pays for it while none runs.
+        task = self._running.get(_name(call)) if self._running else None
         return asyncio.shield(task) if task else None
 
     async def run(self, call: Call, outside: OutsideCall[Any], in_turn: InTurn) -> Answer:

@@ -10,6 +10,7 @@ import pytest
 from bot.dispatch.callers import Caller
 from bot.dispatch.execution import Call
 from bot.dispatch.executor import MOST_OF_AGENT
+from bot.dispatch.outside_calls import OutsideCalls
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context
@@ -175,3 +176,9 @@ async def test_calls_that_wait_outside_take_no_turn_of_others(service: Service) 
     await until_asked(service, 2 * MOST_OF_AGENT)
     service.may_answer.set()
     assert len({str(vars(each)["word"]) for each in await asyncio.gather(*waiting)}) == 1
+
+
+def test_no_digest_is_made_of_a_call_while_none_runs(surface: Surface, service: Service) -> None:
+    call = service.call()
+    assert OutsideCalls(surface.store).running(call) is None
+    assert "digest" not in vars(call)
