@@ -25,7 +25,8 @@ from store.engine.transaction import StoreError
 log = structlog.get_logger()
 
 FLUSH_EVERY_S = 2.0
-# The file is read once. Accounts may install the App later.
+# The file is read once. An account that installs the App later is looked at in the next turn, and
+# all of them in so many.
 FOLLOW_EVERY = 30
 
 
@@ -69,10 +70,11 @@ async def _keep(
 ) -> None:
     """Store what servers say, and follow the operator's file, until it is cancelled."""
     turn = 0
+    follower = local_servers.Follower(opened.store, opened.keys, processes or {})
     while True:
         try:
-            if processes is not None and turn % FOLLOW_EVERY == 0:
-                await local_servers.follow(opened.store, opened.keys, processes)
+            if processes is not None:
+                await follower.step(everyone=turn % FOLLOW_EVERY == 0)
             await notes.flush()
         except Exception:  # a bug, or the database is away: the next turn tries again
             log.exception("notes of tool servers not stored")

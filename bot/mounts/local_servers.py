@@ -1,6 +1,8 @@
 """The servers of the operator's file, as tool servers of the accounts that it names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import partial
 
 from bot.identity.keyring import Keys
@@ -16,34 +18,72 @@ from store.tables.mounts import MountRow
 OPERATOR = "the operator's file"
 
 
-async def follow(store: Store, keys: Keys, servers: Mapping[str, Process]) -> None:
-    """Add, change and remove tool servers so that they are those of the file."""
-    for each in await store.read(stored_installations.present_installations):
-        await store.write(
-            partial(_follow, installation_id=each, keys=keys, servers=servers),
+class Follower:
+    """Keeps the tool servers of the file in the database."""
+
+    def __init__(self, store: Store, keys: Keys, servers: Mapping[str, Process]) -> None:
+        self._store = store
+        self._keys = keys
+        self._servers = servers
+        self._seen: AbstractSet[int] = frozenset()
+
+    async def step(self, *, everyone: bool) -> int:
+        """Add, change and remove servers: of all accounts, or of those that came since.
+
+        Return for how many accounts something was written.
+        """
+        present = frozenset(await self._store.read(stored_installations.present_installations))
+        written = 0
+        for each in sorted(present if everyone else present - self._seen):
+            if not (await self._store.read(partial(self._differences, installation_id=each))).none:
+                await self._store.write(partial(self._follow, installation_id=each))
+                written += 1
+        self._seen = present
+        return written
+
+    async def _differences(self, tx: Tx, installation_id: int) -> "Differences":
+        known = await stored_installations.installation(tx, installation_id)
+        account = known["account"].casefold() if known else ""
+        wanted = {
+            name: each
+            for name, each in self._servers.items()
+            if account in {login.casefold() for login in each.accounts}
+        }
+        rows = {row["name"]: row for row in await mounts.all_of(tx, installation_id)}
+        ours = {name: row for name, row in rows.items() if row["kind"] == "stdio"}
+        return Differences(
+            [row for name, row in ours.items() if name not in wanted],
+            {name: each for name, each in wanted.items() if name not in rows},
+            [
+                (row, wanted[name])
+                for name, row in ours.items()
+                if name in wanted and row["options"].get("digest") != wanted[name].digest
+            ],
         )
 
-
-async def _follow(tx: Tx, installation_id: int, keys: Keys, servers: Mapping[str, Process]) -> None:
-    known = await stored_installations.installation(tx, installation_id)
-    account = known["account"].casefold() if known else ""
-    wanted = {
-        name: each
-        for name, each in servers.items()
-        if account in {login.casefold() for login in each.accounts}
-    }
-    rows = {row["name"]: row for row in await mounts.all_of(tx, installation_id)}
-    for name, row in rows.items():
-        if row["kind"] == "stdio" and name not in wanted:
+    async def _follow(self, tx: Tx, installation_id: int) -> None:
+        found = await self._differences(tx, installation_id)
+        for row in found.surplus:
             if await tool_lookup.has_pinned(tx, installation_id, row["id"]):
                 await tool_lists.note_change(tx, installation_id, OPERATOR)
             await mounts.remove(tx, installation_id, row["id"])
-    for name, process in wanted.items():
-        row_of = rows.get(name)
-        if row_of is None:
-            await mounts.add(tx, await _new(tx, installation_id, keys, name, process))
-        elif row_of["kind"] == "stdio" and row_of["options"].get("digest") != process.digest:
-            await _change(tx, row_of, process)
+        for name, process in found.missing.items():
+            await mounts.add(tx, await _new(tx, installation_id, self._keys, name, process))
+        for row, process in found.outdated:
+            await _change(tx, row, process)
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What one account has otherwise than the file."""
+
+    surplus: Sequence[MountRow]
+    missing: Mapping[str, Process]
+    outdated: Sequence[tuple[MountRow, Process]]
+
+    @property
+    def none(self) -> bool:
+        return not (self.surplus or self.missing or self.outdated)
 
 
 async def _new(tx: Tx, installation_id: int, keys: Keys, name: str, process: Process) -> MountRow:

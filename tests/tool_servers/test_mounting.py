@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from bot.mounts.server_notes import ServerNotes
 from bot.mounts.specs import spec_of
 from bot.tool_servers.connections import Unavailable
 from bot.tool_servers.operator_file import Process
+from store.mirror import mirror_rows
 from store.mounts import mounts, tools
 from store.tables.mounts import MountRow, ToolRow
 from tests.support.agent_endpoints import lead
@@ -323,18 +323,41 @@ async def test_only_who_leads_everywhere_sees_servers(workspace: Workspace) -> N
 
 async def test_servers_of_the_operators_file_follow_it(workspace: Workspace) -> None:
     keys, store = workspace.dispatcher.shared.keys, workspace.store
-    follow = partial(local_servers.follow, store, keys)
+
+    async def follow(servers: dict[str, Process]) -> int:
+        return await local_servers.Follower(store, keys, servers).step(everyone=True)
+
     files = Process(command=("files",), accounts=("ACME",))
-    await follow({"tickets": files, "others": Process(command=("x",), accounts=("other",))})
+    others = Process(command=("x",), accounts=("other",))
+    assert await follow({"tickets": files, "others": others}) == 1
     row = await row_of(workspace)
     assert (row["kind"], row["options"]["server"], row["version"]) == ("stdio", "tickets", 1)
     assert len(await workspace.rows("SELECT id FROM mounts WHERE installation_id = :i")) == 1
     refused = await refusal(workspace, "remove")
     assert "operator's file" in refused.message
     assert "operator's file" in (await refusal(workspace, "change", secret="x")).message
-    await follow({"tickets": files})
+    assert await follow({"tickets": files}) == 0
     assert (await row_of(workspace))["version"] == 1
     await follow({"tickets": files.model_copy(update={"env": {"A": "b"}})})
     assert (await row_of(workspace))["version"] == 2
     await follow({})
     assert await workspace.rows("SELECT id FROM mounts WHERE installation_id = :i") == []
+
+
+async def test_a_new_account_gets_the_servers_of_the_operators_file_at_once(
+    workspace: Workspace,
+) -> None:
+    servers = {"tickets": Process(command=("files",), accounts=("late",))}
+    follower = local_servers.Follower(workspace.store, workspace.dispatcher.shared.keys, servers)
+    assert await follower.step(everyone=True) == 0
+    row = dict.fromkeys(("account_id", "deleted"), 0) | {
+        "installation_id": 7_000_001,
+        "account": "Late",
+        "account_type": "Organization",
+        "repository_selection": "all",
+        "permissions": "{}",
+        "version": "1",
+    }
+    await workspace.store.write(lambda tx: mirror_rows.put(tx, "installations", row))
+    assert await follower.step(everyone=False) == 1
+    assert await follower.step(everyone=False) == 0
