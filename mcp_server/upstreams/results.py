@@ -19,6 +19,8 @@ from bot.tool_servers.connections import (
 from mcp_server.upstreams.exchange import Exchange
 
 LONGEST_MESSAGE = 500
+# Codes of errors that say nothing about the tool.
+OF_CONNECTION = (types.CONNECTION_CLOSED, types.PARSE_ERROR)
 # Of a server that begins anew and knows the session no more.
 SESSION_OVER = ("Session terminated", "Session not found")
 # How errors of the library begin, which no server sent.
@@ -98,7 +100,7 @@ def error_answer(exc: MCPError, exchange: Exchange) -> ToolResult | None:
     of others must not wait for it.
     """
     said = clean(exc.error.message)
-    is_of_library = said.startswith(OF_LIBRARY) or exc.error.code == types.CONNECTION_CLOSED
+    is_of_library = said.startswith(OF_LIBRARY) or exc.error.code in OF_CONNECTION
     if exchange.failure is not None or is_of_library:
         return None
     text = f"The server answered with an error: {said[:LONGEST_MESSAGE]}"
