@@ -11,11 +11,20 @@ MOST_BYTES = 8 * 1024 * 1024
 
 @dataclass
 class Exchange:
-    """`failure`: why the transport gave no answer of the server."""
+    """`failure`: why the transport gave no answer of the server.
+
+    `until`: when the caller waits for the answer no more, by the clock of the event loop. None: it
+    is no call, but belongs to the connection. `sent`: whether a request for it began to leave.
+    `forgotten`: the server does not know the session any more, so it did nothing.
+    """
 
     max_bytes: int = MOST_BYTES
+    until: float | None = None
     sent: bool = False
+    forgotten: bool = False
     failure: Unavailable | None = None
+    # Bytes of answers that were read for it.
+    size: int = 0
 
 
 # The library hands it on from the task that calls to the one that sends.

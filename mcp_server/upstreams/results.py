@@ -19,13 +19,10 @@ from bot.tool_servers.connections import (
 from mcp_server.upstreams.exchange import Exchange
 
 LONGEST_MESSAGE = 500
-# Codes of errors that say nothing about the tool.
-OF_CONNECTION = (types.CONNECTION_CLOSED, types.PARSE_ERROR)
-# Of a server that begins anew and knows the session no more.
-SESSION_OVER = ("Session terminated", "Session not found")
 # How errors of the library begin, which no server sent.
+CLOSED = ("Connection closed", "SSE stream")
 OF_LIBRARY = (
-    *SESSION_OVER,
+    *CLOSED,
     "Server returned an error response",
     "Unexpected content type",
     "Failed to parse",
@@ -100,8 +97,8 @@ def error_answer(exc: MCPError, exchange: Exchange) -> ToolResult | None:
     of others must not wait for it.
     """
     said = clean(exc.error.message)
-    is_of_library = said.startswith(OF_LIBRARY) or exc.error.code in OF_CONNECTION
-    if exchange.failure is not None or is_of_library:
+    is_of_library = said.startswith(OF_LIBRARY) or exc.error.code == types.PARSE_ERROR
+    if exchange.failure is not None or exchange.forgotten or is_of_library:
         return None
     text = f"The server answered with an error: {said[:LONGEST_MESSAGE]}"
     return ToolResult((TextPart(text),), is_error=True)
@@ -125,7 +122,8 @@ def _unreadable(why: str) -> Unavailable:
 
 def _of_error(exc: MCPError) -> Unavailable:
     said = clean(exc.error.message)[:LONGEST_MESSAGE]
-    if exc.error.code == types.CONNECTION_CLOSED:
+    # Servers use this code for errors of their own too.
+    if exc.error.code == types.CONNECTION_CLOSED and said.startswith(CLOSED):
         return Unavailable("unreachable", "The server closed the connection.", sent=True)
     if exc.error.code == types.PARSE_ERROR:
         return _unreadable("ParseError")

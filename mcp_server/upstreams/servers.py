@@ -23,13 +23,7 @@ from bot.tool_servers.connections import (
 )
 from mcp_server.upstreams.connecting import Opener
 from mcp_server.upstreams.exchange import CURRENT, Exchange
-from mcp_server.upstreams.results import (
-    SESSION_OVER,
-    error_answer,
-    failure_of,
-    result_of,
-    tool_of,
-)
+from mcp_server.upstreams.results import error_answer, failure_of, result_of, tool_of
 from mcp_server.upstreams.upstream import Upstream
 
 T = TypeVar("T")
@@ -102,6 +96,7 @@ class McpServers:
 
     @asynccontextmanager
     async def _limit(self, timeout_s: float, exchange: Exchange) -> AsyncIterator[Exchange]:
+        exchange.until = asyncio.get_running_loop().time() + timeout_s
         token = CURRENT.set(exchange)
         try:
             async with asyncio.timeout(timeout_s):
@@ -125,12 +120,12 @@ class McpServers:
                 return await work(client)
             except (MCPError, ValidationError, ValueError, RuntimeError) as exc:
                 failure = failure_of(exc, exchange)
-                forgotten = isinstance(exc, MCPError) and exc.error.message in SESSION_OVER
+                forgotten, exchange.forgotten = exchange.forgotten, False
                 if forgotten or failure.kind in ("unreachable", "unauthorized"):
                     await self._close(upstream)
                 if not forgotten or is_last:
                     raise failure from exc
-                exchange.failure = None
+                exchange.failure, exchange.sent = None, False
             finally:
                 upstream.calls -= 1
                 upstream.used_at = time.monotonic()

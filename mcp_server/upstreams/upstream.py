@@ -17,6 +17,8 @@ from mcp_server.upstreams.exchange import CURRENT, Exchange
 from mcp_server.upstreams.results import failure_of
 
 CONNECT_S = 20.0
+# The server has so much time to hear that a connection ends.
+CLOSE_S = 10.0
 # A server says that its tools changed as often as it likes: it is heard so often.
 HEARD_EVERY_S = 30.0
 # Without a call it is closed after this time.
@@ -124,4 +126,7 @@ class Upstream:
         self.ended.set()
         if not self._ready.done():
             self._task.cancel()
-        await asyncio.wait({self._task})
+        _, late = await asyncio.wait({self._task}, timeout=CLOSE_S)
+        if late:
+            self._task.cancel()
+            await asyncio.wait(late, timeout=CLOSE_S)

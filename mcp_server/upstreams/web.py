@@ -4,7 +4,9 @@ A request that fails is answered with an error in JSON-RPC in place of an except
 exception would end all calls that run over the same connection.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from types import SimpleNamespace
 
 import aiohttp
@@ -16,7 +18,7 @@ from bot.public_internet import read_body
 from bot.tool_servers.access_tokens import AccessTokens
 from bot.tool_servers.connections import ServerSpec, Unavailable, Why
 from bot.tool_servers.network import ERRORS, reason
-from mcp_server.upstreams.exchange import Exchange, current
+from mcp_server.upstreams.exchange import MOST_BYTES, Exchange, current
 from mcp_server.upstreams.leniency import readable
 from mcp_server.upstreams.pace import Pace
 
@@ -31,6 +33,13 @@ EVENTS = "text/event-stream"
 MOST_OF_ERROR = 65_536
 LONGEST_RETRY_S = 3600.0
 LONGEST_PLACE = 200
+SESSION = "mcp-session-id"
+# What has no answer: seconds for it, how many are on their way at once, and bytes of one.
+NOTE_S, MOST_NOTES, LONGEST_NOTE = 3.0, 5, 65_536
+# A request ends so much later than its caller stops to wait.
+SLACK_S = 0.5
+# Streams of events: at once, and then in each second.
+MOST_STREAMS = (5, 1.0)
 
 
 async def _mark_sent(
@@ -52,18 +61,46 @@ class WebTransport(httpx2.AsyncBaseTransport):
         self._spec = spec
         self._session = session
         self._tokens = tokens
+        self._streams = Pace(*MOST_STREAMS)
+        self._notes: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         exchange = current()
+        if _is_note(request):
+            self._send_alone(request)
+            return httpx2.Response(202)
+        if request.method == "GET":
+            # The library opens a stream again as often as the server ends it.
+            await self._streams.keep(1)
         try:
-            return await self._send(request, exchange)
+            async with asyncio.timeout_at(_limit(request, exchange)):
+                return await self._send(request, exchange)
         except Unavailable as exc:
             exchange.failure = exc
         except ERRORS as exc:
+            is_ours = type(exc) is TimeoutError
+            why: Why = "timeout" if is_ours else "unreachable"
             words = "did not answer" if exchange.sent else "could not be reached"
             text = f"The server {words}: {reason(exc)}."
-            exchange.failure = Unavailable("unreachable", text, sent=exchange.sent)
+            exchange.failure = Unavailable(why, text, sent=exchange.sent)
         return _failure(str(exchange.failure))
+
+    def _send_alone(self, request: httpx2.Request) -> None:
+        """Send what has no answer. The library would let all calls wait for it."""
+        if len(self._notes) < MOST_NOTES:
+            task = asyncio.create_task(self._note(request))
+            self._notes.add(task)
+            task.add_done_callback(self._notes.discard)
+
+    async def _note(self, request: httpx2.Request) -> None:
+        with suppress(TimeoutError, Unavailable, *ERRORS):
+            async with asyncio.timeout(NOTE_S):
+                await (await self._send(request, Exchange())).aclose()
+
+    async def aclose(self) -> None:
+        for task in list(self._notes):
+            task.cancel()
+        await asyncio.gather(*self._notes, return_exceptions=True)
 
     async def _send(self, request: httpx2.Request, exchange: Exchange) -> httpx2.Response:
         answer = await self._request(request, exchange)
@@ -71,8 +108,8 @@ class WebTransport(httpx2.AsyncBaseTransport):
             answer.release()
             self._tokens.forget(self._spec.installation_id, self._spec.server_id)
             answer = await self._request(request, exchange)
+        in_session = SESSION in request.headers
         try:
-            in_session = "mcp-session-id" in request.headers
             return await self._read(answer, exchange, in_session=in_session)
         except BaseException:
             answer.close()
@@ -99,17 +136,37 @@ class WebTransport(httpx2.AsyncBaseTransport):
         headers = {
             name: value
             for name, value in answer.headers.items()
-            if name.lower() in ("content-type", "mcp-session-id")
+            if name.lower() in ("content-type", SESSION)
         }
-        if kind == EVENTS and answer.status < 300:
+        if kind == EVENTS and answer.status < 300 and answer.method != "DELETE":
             stream = EventStream(answer, exchange)
             return httpx2.Response(answer.status, headers=headers, stream=stream)
         most = exchange.max_bytes if answer.status < 300 else MOST_OF_ERROR
         body = readable(await _body(answer, most))
-        if in_session and _has_lost_session(answer.status, body):
+        if in_session and (answer.status == 404 or _has_lost_session(answer.status, body)):
+            exchange.forgotten = True
             # As the protocol says it. The library begins no session anew, but Hubbub does.
             return httpx2.Response(404)
         return httpx2.Response(answer.status, headers=headers, content=body)
+
+
+def _limit(request: httpx2.Request, exchange: Exchange) -> float | None:
+    """Until when an answer must have begun, by the clock of the event loop."""
+    if request.method == "DELETE":
+        return asyncio.get_running_loop().time() + NOTE_S
+    return None if exchange.until is None else exchange.until + SLACK_S
+
+
+def _is_note(request: httpx2.Request) -> bool:
+    """Whether nobody waits for an answer: a notification, or an answer to the server.
+
+    Not the one that begins a session, because the requests after it must come later.
+    """
+    if request.method != "POST" or len(request.content) > LONGEST_NOTE:
+        return False
+    message = orjson.loads(request.content)
+    is_call = "method" in message and "id" in message
+    return not is_call and message.get("method") != "notifications/initialized"
 
 
 def _failure(text: str) -> httpx2.Response:
@@ -190,33 +247,47 @@ async def _body(answer: aiohttp.ClientResponse, most: int) -> bytes:
 
 
 class EventStream(httpx2.AsyncByteStream):
-    """The events of an answer. Those of a call end when they are too many bytes."""
+    """The events of an answer. Those of a call are bounded in time and size."""
 
     def __init__(self, answer: aiohttp.ClientResponse, exchange: Exchange) -> None:
         self._answer = answer
         self._exchange = exchange
-        self._is_endless = answer.method == "GET"
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        pace, size, most = Pace(), 0, self._exchange.max_bytes
+        pace, exchange = Pace(), self._exchange
+        parts = aiter(self._answer.content.iter_any())
+        is_endless = exchange.until is None
         # Of a line whose end has not come.
-        begun = list[bytes]()
+        begun, held = list[bytes](), 0
         try:
-            async for part in self._answer.content.iter_any():
-                size += len(part)
-                if size > most and not self._is_endless:
-                    self._exchange.failure = too_large(most)
+            while part := await self._next(parts):
+                exchange.size += len(part)
+                if exchange.size > exchange.max_bytes and not is_endless:
+                    exchange.failure = too_large(exchange.max_bytes)
                     return
                 lines, end, rest = part.rpartition(b"\n")
                 if end:
                     yield readable(b"".join([*begun, lines, end]))
                     begun = []
+                    held = 0
                 begun.append(rest)
+                held += len(rest)
+                if held > MOST_BYTES:
+                    return
                 await pace.keep(part.count(b"\n\n") + part.count(b"\r\n\r\n"))
             yield readable(b"".join(begun))
+        except TimeoutError:
+            text = "The server did not end its answer in time."
+            exchange.failure = Unavailable("timeout", text, sent=True)
         except ERRORS as exc:
             text = f"The connection broke in the middle of the answer: {reason(exc)}."
-            self._exchange.failure = Unavailable("unreachable", text, sent=True)
+            exchange.failure = Unavailable("unreachable", text, sent=True)
+
+    async def _next(self, parts: AsyncIterator[bytes]) -> bytes:
+        """Nothing at the end."""
+        until = self._exchange.until
+        async with asyncio.timeout_at(None if until is None else until + SLACK_S):
+            return await anext(parts, b"")
 
     async def aclose(self) -> None:
         self._answer.close()

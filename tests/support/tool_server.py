@@ -34,6 +34,8 @@ class ToolServer:
     faults: dict[str, Answer] = field(default_factory=dict)
     # A status for each request.
     status: int = 0
+    # Never answers these: methods of HTTP, or "note" for what is no call.
+    silent_to: frozenset[str] = frozenset()
     headers: dict[str, str] = field(default_factory=dict)
     calls: list[dict[str, Any]] = field(default_factory=list)
     seen_headers: list[dict[str, str]] = field(default_factory=list)
@@ -56,9 +58,14 @@ class ToolServer:
             return web.Response(status=self.status, headers=self.headers)
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.Response(status=401)
+        if request.method in self.silent_to:
+            await asyncio.Event().wait()
         if request.method != "POST":
             return web.Response(status=405)
         message = await request.json()
+        is_call = "id" in message and "method" in message
+        if "note" in self.silent_to and not is_call:
+            await asyncio.Event().wait()
         if "id" not in message:
             return web.Response(status=202)
         return await self._answer(request, message)
@@ -251,6 +258,22 @@ async def refuse(_: ToolServer, __: web.Request, message: dict[str, Any]) -> web
 
 async def busy(_: ToolServer, __: web.Request, ___: dict[str, Any]) -> web.Response:
     return web.Response(status=429, headers={"Retry-After": "7"})
+
+
+async def no_session(_: ToolServer, __: web.Request, message: dict[str, Any]) -> web.Response:
+    """An error of the tool, in the words of servers that lost a session."""
+    error = {"code": -32000, "message": "Session not found"}
+    return web.json_response({"jsonrpc": "2.0", "id": message["id"], "error": error})
+
+
+async def ask_back(_: ToolServer, request: web.Request, message: dict[str, Any]) -> Any:
+    """It asks its client for something before it answers."""
+    stream = await open_stream(request)
+    for method in ("roots/list", "ping", "sampling/createMessage", "elicitation/create"):
+        await send(stream, {"jsonrpc": "2.0", "id": method, "method": method})
+    found = {"resultType": "complete", "content": [{"type": "text", "text": "done"}]}
+    await send(stream, {"jsonrpc": "2.0", "id": message["id"], "result": found})
+    return stream
 
 
 async def steps(_: ToolServer, request: web.Request, message: dict[str, Any]) -> Any:

@@ -8,6 +8,9 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bot.tool_servers.connections import ServerSpec, TextPart
+from bot.tool_servers.network import MOST_OPEN
+from mcp_server.upstreams import web
+from mcp_server.upstreams.pace import Pace
 from tests.support import tool_server
 from tests.support.tool_server import LEGACY, MODERN, ToolServer, open_tool_server, tool
 from tests.support.upstreams import connect
@@ -118,6 +121,54 @@ async def test_an_error_that_answers_a_call_is_what_the_tool_says(era: str) -> N
         found = await connected.call(spec_of(server), "bad")
         text = "The server answered with an error: Invalid arguments for tool: `limit` is too large"
         assert (found.is_error, found.content) == (True, (TextPart(text),))
+
+
+@ERAS
+async def test_words_of_an_error_do_not_have_a_call_repeated(era: str) -> None:
+    async with (
+        open_tool_server(era=era, faults={"bad": tool_server.no_session}) as server,
+        connect(server.origin) as connected,
+    ):
+        assert (await connected.call(spec_of(server), "bad")).is_error
+        assert len(server.calls) == 1
+
+
+@ERAS
+async def test_a_tool_that_never_answers_takes_no_connection_from_the_others(era: str) -> None:
+    async with (
+        open_tool_server(era=era, faults={"bad": tool_server.never}) as server,
+        connect(server.origin) as connected,
+    ):
+        spec = spec_of(server)
+        bad = [connected.failure(spec, "bad", timeout_s=0.1) for _ in range(MOST_OPEN + 5)]
+        assert {each.kind for each in await asyncio.gather(*bad)} == {"timeout"}
+        assert (await connected.call(spec)).content
+
+
+async def test_what_a_server_does_not_acknowledge_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faults = {"bad": tool_server.never, "asks": tool_server.ask_back}
+    async with (
+        open_tool_server(era=LEGACY, faults=faults) as server,
+        connect(server.origin) as connected,
+    ):
+        spec = spec_of(server)
+        await connected.call(spec)
+        server.silent_to = frozenset({"note", "DELETE"})
+        for _ in range(2):
+            assert (await connected.call(spec, "asks")).content == (TextPart("done"),)
+        assert (await connected.failure(spec, "bad", timeout_s=0.1)).kind == "timeout"
+        assert (await connected.call(spec)).content
+        # The end of the session is not acknowledged either.
+        monkeypatch.setattr(web, "NOTE_S", 0.05)
+        await connected.servers.drop(7, "m_1")
+
+
+def test_a_quiet_time_gives_a_server_no_more_than_a_burst() -> None:
+    pace = Pace(burst=5, rate=1)
+    assert [pace.count(1, 1000.0) for _ in range(6)] == [0, 0, 0, 0, 0, 1]
+    assert [pace.count(5, 9000.0), pace.count(2, 9000.0)] == [0, 2]
 
 
 async def test_a_call_that_is_cancelled_is_cancelled_at_the_server() -> None:
