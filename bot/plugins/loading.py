@@ -1,5 +1,7 @@
 """Loads trusted plug-ins, in Python, into this process: at their first use, and after a change."""
 
+import atexit
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -49,7 +51,9 @@ def from_package(package: Package) -> pluggy.PluginManager:
 
 
 def _write_files(files: Mapping[str, bytes]) -> Path:
+    """A folder that is there as long as this process: code may import a module at any time."""
     folder = Path(tempfile.mkdtemp(prefix="hubbub-plugin-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
