@@ -25,7 +25,6 @@ from store.tenants import own_settings as stored
 # How soon every server knows: its loop reads the settings this often.
 KNOWN_WITHIN_S = 5
 COLUMNS = ("installation", "account", "name", "color", "own_quotas", "own_caps", "state")
-DAYS_OF_MONTH = 31
 
 
 async def list_tenants(loaded: Settings, *, as_json: bool) -> None:

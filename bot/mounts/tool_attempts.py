@@ -76,7 +76,8 @@ async def run(attempts: Attempts, outside: Outside) -> Outcome:
     made = Outcome(attempts.targets[0])
     servers: ToolServers | None = outside.tool_servers
     if servers is None:
-        made.failure = Unavailable("refused", "this process calls no tool servers")
+        text = "this process calls no tool servers. Send the call to a running `hubbub serve`"
+        made.failure = Unavailable("refused", text)
         return made
     for target in attempts.targets:
         made.target = target

@@ -18,7 +18,7 @@ from bot.plugins.sandbox.contract import Failure, Host, PluginResult
 PLACE = re.compile(r"\{([a-z_]+(?:\.[A-Za-z0-9_]+)*)\}")
 LONGEST_RESULT = 8_000
 # Codes of errors after which the event is tried again.
-PASSING = frozenset({"tool_unavailable", "tool_limit", "rate_limited"})
+TRANSIENT = frozenset({"tool_unavailable", "tool_limit", "rate_limited"})
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class McpHandlers:
         except TimeoutError:
             return _failure("timed_out", f"Its handlers took longer than {timeout_s:g} s.")
         except Refused as exc:
-            kind = "timed_out" if exc.code in PASSING else "error"
+            kind = "timed_out" if exc.code in TRANSIENT else "error"
             return _failure(kind, f"{exc.code}: {exc.message}")
         return PluginResult()
 

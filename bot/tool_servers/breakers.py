@@ -86,14 +86,6 @@ class Breakers:
         if circuit := self._circuits.get(server):
             circuit.is_probing = False
 
-    def open_for(self, server: ServerKey) -> float | None:
-        """How many seconds the circuit is open still. None: it is closed, or one may try."""
-        circuit = self._circuits.get(server)
-        if circuit is None or circuit.open_until is None:
-            return None
-        left = circuit.open_until - self.timer()
-        return left if left > 0 else None
-
     def _is_full(self, circuit: _Circuit, now: float) -> bool:
         return len(circuit.failures) == MOST_FAILURES and now - circuit.failures[0] <= WINDOW_S
 

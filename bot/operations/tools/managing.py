@@ -7,28 +7,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.kernel import tool_lists
-from bot.kernel.operation import Answer, Context, operation
-from bot.mounts import tool_changes, tool_finding, tool_limits, tool_policies
-from bot.mounts.compositions import running
-from bot.mounts.tool_changes import Compatibility
+from bot.kernel.operation import Context, operation
+from bot.mounts import tool_finding, tool_policies
 from bot.mounts.tool_finding import NamedTool
-from bot.mounts.tool_policies import Amount, Count, Label, ToolPolicy
+from bot.mounts.tool_policies import Amount, Count, Label
 from bot.operations.tools.calling import ToolName
-from bot.quotas.money import amount
-from bot.repository.composed_tools.checks import needed_by
-from bot.times import SECOND, stamp
-from store.mounts import mounts, tool_calls, tool_lookup, tools
+from bot.operations.tools.tool_views import REJECTED, ToolDetails, details
+from store.mounts import mounts, tool_lookup, tools
 from store.mounts.tool_lookup import MOST_PINNED
 from store.tables.agents import Role
 from store.tables.mounts import MountRow, ToolRow
 
 Action: TypeAlias = Literal["accept", "reject", "park", "unpark", "pin", "unpin", "set"]
-# Calls that a person sees.
-SHOWN_CALLS = 20
 # What an accepted change replaces.
 ACCEPTED = ("title", "description", "input_schema", "output_schema", "hints", "hash")
-# It comes first, so that the list of what needs a person finds it in the text.
-REJECTED = "rejected_by"
 
 
 class PolicyChange(BaseModel):
@@ -49,73 +41,10 @@ class PolicyChange(BaseModel):
     capabilities: list[Label] | None = Field(None, max_length=20)
 
 
-class ChangeView(BaseModel):
-    place: str = Field(description="of the arguments or the result")
-    what: str
-    breaking: bool = Field(description="calls that fitted before may not fit any more")
-
-
-class Proposal(BaseModel):
-    """What the server says now, which nobody has accepted."""
-
-    hash: str = Field(description="pass it to accept exactly this")
-    compatibility: Compatibility = Field(
-        description="same: only words changed; compatible: all calls still fit"
-    )
-    changes: list[ChangeView]
-    difference: list[str] = Field(description="lines of a diff")
-    rejected_by: str | None = None
-
-
-class CallView(BaseModel):
-    at: str
-    caller: str
-    outcome: str
-    seconds: float
-    size: int
-    cost: str | None = None
-    attempts: int
-    kept: bool
-
-
-class StepView(BaseModel):
-    """One call of a composed tool."""
-
-    id: str
-    call: str
-    after: list[str] = Field(description="steps that end before")
-    values: dict[str, Any]
-    conditions: list[str]
-    on_failure: str
-
-
-class ToolDetails(Answer):
-    of_mirror = False
-
-    name: str
-    server: str
-    title: str
-    description: str
-    state: str = Field(description="active, parked or removed")
-    parked: bool = Field(description="people parked it")
-    pinned: bool = Field(description="agents have it in their list of tools")
-    version: int = Field(description="how many versions were accepted")
-    changed_at: str
-    accepted_by: str | None
-    hints: dict[str, Any] = Field(description="what the server says of itself")
-    input_schema: dict[str, Any]
-    output_schema: dict[str, Any] | None
-    proposal: Proposal | None
-    policy: ToolPolicy
-    used_today: dict[str, Any] = Field(description="calls and cost, if they are counted")
-    calls: list[CallView] = Field(description="the newest first")
-    steps: list[StepView] = Field([], description="of a composed tool")
-
-
 @operation(reads_only=True)
 async def get_tool(ctx: Context, tool: ToolName) -> ToolDetails:
     """Return a tool of another server: its proposed change, policy and newest calls."""
-    return await _details(ctx, await _find(ctx, tool))
+    return await details(ctx, await _find(ctx, tool))
 
 
 @operation()
@@ -143,7 +72,7 @@ async def manage_tool(
     if before or _is_listed(row):
         await tool_lists.note_change(ctx.tx, ctx.installation_id, ctx.actor.name)
     made = NamedTool(found.mount, row, tool_policies.read(row["policy"]))
-    return await _details(ctx, made)
+    return await details(ctx, made)
 
 
 async def _find(ctx: Context, name: str) -> NamedTool:
@@ -245,78 +174,3 @@ async def _policy(ctx: Context, tool: NamedTool, changed: dict[str, Any]) -> dic
                 f"`policy.fallback`: {name} has no tool {tool.row['name']}.",
             )
     return made
-
-
-async def _details(ctx: Context, found: NamedTool) -> ToolDetails:
-    row, mount = found.row, found.mount
-    here = (ctx.tx, ctx.installation_id)
-    calls = await tool_calls.newest(*here, mount["id"], row["name"], SHOWN_CALLS)
-    used = await tool_calls.usage(*here, tool_limits.day_of(ctx.now), mount["id"], row["name"])
-    return ToolDetails(
-        name=found.name,
-        server=mount["name"],
-        title=row["title"],
-        description=row["description"],
-        state=row["state"],
-        parked=found.policy.parked,
-        pinned=bool(row["pinned"]),
-        version=row["version"],
-        changed_at=stamp(row["changed_at"]),
-        accepted_by=row["accepted_by"],
-        hints=row["hints"],
-        input_schema=row["input_schema"],
-        output_schema=row["output_schema"],
-        proposal=_proposal(row),
-        policy=found.policy,
-        used_today={"calls": used["calls"], "cost": amount(used["cost"])} if used else {},
-        calls=[
-            CallView(
-                at=stamp(each["at"]),
-                caller=each["caller"],
-                outcome=each["outcome"],
-                seconds=round(each["duration"] / SECOND, 3),
-                size=each["size"],
-                cost=amount(each["cost"]) if each["cost"] else None,
-                attempts=each["attempts"],
-                kept=bool(each["cached"]),
-            )
-            for each in calls
-        ],
-        steps=await _steps(ctx, found),
-    )
-
-
-async def _steps(ctx: Context, found: NamedTool) -> list[StepView]:
-    if found.mount["kind"] != mounts.COMPOSED or found.row["state"] != "active":
-        return []
-    definition = await running.definition_of(ctx, found)
-    return [
-        StepView(
-            id=each.id,
-            call=each.call,
-            after=[other.id for other in definition.steps if other.id in needed_by(each)],
-            values=each.values,
-            conditions=each.conditions,
-            on_failure=each.on_failure,
-        )
-        for each in definition.steps
-    ]
-
-
-def _proposal(row: ToolRow) -> Proposal | None:
-    proposed = row["proposed"]
-    if proposed is None:
-        return None
-    # A tool that is new has no version to compare with.
-    old: dict[str, Any] = dict(row) if row["version"] else {}
-    changes = tool_changes.tool_changes(old, proposed)
-    return Proposal(
-        hash=proposed["hash"],
-        compatibility=tool_changes.compatibility(changes) if old else "breaking",
-        changes=[
-            ChangeView(place=each.place, what=each.what, breaking=each.is_breaking)
-            for each in changes
-        ],
-        difference=tool_changes.difference(old, proposed),
-        rejected_by=proposed.get(REJECTED),
-    )

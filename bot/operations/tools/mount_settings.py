@@ -12,7 +12,7 @@ from bot.kernel import argument_errors
 from bot.kernel.operation import Context
 from bot.mounts.specs import credential_of
 from bot.tool_servers.addresses import check_web
-from bot.tool_servers.credentials import Credential, CredentialKind, seal
+from bot.tool_servers.credentials import KINDS, Credential, CredentialKind, seal
 from bot.tool_servers.openapi.options import Options
 from store.engine import ids
 from store.mirror import stored_repositories
@@ -168,7 +168,8 @@ def _credential(ctx: Context, old: Credential, wanted: Wanted) -> Credential:
         if wanted.secret is None:
             return old
         if old.kind == "none":
-            raise _wrong("auth", "say how the secret is sent: bearer, header, basic or oauth")
+            kinds = ", ".join(each for each in KINDS if each != "none")
+            raise _wrong("auth", f"say how the secret is sent, by one of {kinds}")
         return replace(old, secret=_checked_secret(wanted.secret))
     if wanted.auth == "none":
         return Credential()

@@ -19,7 +19,7 @@ from bot.tool_servers.connections import ServerSpec, Unavailable
 from bot.tool_servers.network import Network
 from bot.tool_servers.openapi.loading import Source
 from store.mounts import mount_log, mounts, tool_lookup
-from store.tables.mounts import MountRow
+from store.tables.mounts import MountRow, MountState
 
 STOP_S = 15.0
 # What a look found. None: nobody looked.
@@ -59,7 +59,10 @@ async def _look(
     outside: Outside, spec: ServerSpec, network: Network, source: Source | None, *, drops: bool
 ) -> Found:
     if outside.tool_servers is None:
-        return Unavailable("refused", "This process reaches no tool servers. Ask a server.")
+        return Unavailable(
+            "refused",
+            "This process calls no tool servers. Send the call to a running `hubbub serve`.",
+        )
     if drops:
         await outside.tool_servers.drop(spec.installation_id, spec.server_id)
     return await looking.look(outside.tool_servers, spec, network, source)
@@ -132,36 +135,54 @@ def _usable(row: MountRow, found: Found) -> Look:
     )
 
 
-async def switch(ctx: Context, row: MountRow, action: str) -> MountInFull | OutsideCall[Found]:
-    """Start, stop or remove it."""
+async def start(ctx: Context, row: MountRow) -> MountInFull:
+    await _lock(ctx, row)
+    # The tools of a repository's settings are at no server that could be looked at.
+    look_at = None if row["kind"] == mounts.COMPOSED else ctx.now
+    await _set_state(ctx, row, "running", look_at)
+    return await answer(ctx, row["name"])
+
+
+async def stop(ctx: Context, row: MountRow) -> OutsideCall[None]:
+    await _lock(ctx, row)
+    await _set_state(ctx, row, "stopped", None)
+    return OutsideCall(partial(_drop, row=row), partial(_finish_stop, row=row), STOP_S)
+
+
+async def _finish_stop(ctx: Context, _: None, row: MountRow) -> MountInFull:
+    return await answer(ctx, row["name"])
+
+
+async def remove(ctx: Context, row: MountRow) -> OutsideCall[None]:
+    """Raise Refused."""
+    _check_is_not_local(row)
+    await _lock(ctx, row)
+    await mounts.remove(ctx.tx, ctx.installation_id, row["id"])
+    return OutsideCall(partial(_drop, row=row), _finish_remove, STOP_S)
+
+
+async def _finish_remove(_ctx: Context, _: None) -> MountInFull:
+    return MountInFull(mount=None)
+
+
+async def _lock(ctx: Context, row: MountRow) -> None:
+    """Lock it, and note that the agents' list of tools changes, if tools of it are pinned."""
     here = (ctx.tx, ctx.installation_id, row["id"])
     await mounts.lock(*here)
     if await tool_lookup.has_pinned(*here):
         await tool_lists.note_change(ctx.tx, ctx.installation_id, ctx.actor.name)
-    if action == "remove":
-        _check_is_not_local(row)
-        await mounts.remove(*here)
-    else:
-        state = "running" if action == "start" else "stopped"
-        is_looked_at = action == "start" and row["kind"] != mounts.COMPOSED
-        at = ctx.now if is_looked_at else None
-        await mounts.set_state(*here, state, at)  # type: ignore[arg-type]
-        text = f"{'Started' if action == 'start' else 'Stopped'} by {ctx.actor.name}."
-        await mount_log.add(*here, ctx.now, "info", text)
-        if action == "start":
-            return await answer(ctx, row["name"])
 
-    async def drop(outside: Outside) -> Found:
-        if outside.tool_servers is not None:
-            await outside.tool_servers.drop(row["installation_id"], row["id"])
-        return None
 
-    async def finish(ctx: Context, _: Found) -> MountInFull:
-        if action == "remove":
-            return MountInFull(mount=None)
-        return await answer(ctx, row["name"])
+async def _set_state(ctx: Context, row: MountRow, state: MountState, look_at: int | None) -> None:
+    here = (ctx.tx, ctx.installation_id, row["id"])
+    await mounts.set_state(*here, state, look_at)
+    text = f"{'Started' if state == 'running' else 'Stopped'} by {ctx.actor.name}."
+    await mount_log.add(*here, ctx.now, "info", text)
 
-    return OutsideCall(drop, finish, STOP_S)
+
+async def _drop(outside: Outside, row: MountRow) -> None:
+    if outside.tool_servers is not None:
+        await outside.tool_servers.drop(row["installation_id"], row["id"])
 
 
 def _check_is_server(row: MountRow) -> None:

@@ -95,7 +95,9 @@ async def manage_mount(
         raise Refused("invalid_arguments", f"{action} takes no other argument than `mount`.")
     if action in ("restart", "refresh"):
         return mount_steps.look_again(ctx, row, drops=action == "restart")
-    return await mount_steps.switch(ctx, row, action)
+    if action == "start":
+        return await mount_steps.start(ctx, row)
+    return await (mount_steps.stop if action == "stop" else mount_steps.remove)(ctx, row)
 
 
 def _check_sees_all(ctx: Context) -> None:

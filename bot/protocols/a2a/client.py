@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.errors import Refused
-from bot.protocols.a2a import cancelling, letters, task_runs
+from bot.protocols.a2a import cancelling, message_delivery, task_runs
 from bot.protocols.a2a.exchange import Exchange
 from bot.protocols.a2a.remote import Problem
 from bot.protocols.link import Delivery, Link
@@ -54,7 +54,7 @@ async def _step(exchange: Exchange) -> Outcome:
     if kind == "cancel":
         return await cancelling.step(exchange)
     if kind == "message":
-        return await letters.step(exchange)
+        return await message_delivery.step(exchange)
     return await task_runs.step(exchange)
 
 

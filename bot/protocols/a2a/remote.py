@@ -22,9 +22,9 @@ TIMEOUT_S = 20.0
 # Some agents answer to a message only when they have done what it asks.
 SEND_TIMEOUT_S = 60.0
 MOST_CARD, MOST_ANSWER = 256 * 1024, 2**20
-# What other agents call wrong, and must not be sent again. The rest may pass.
+# What other agents call wrong, and must not be sent again. Other errors may be transient.
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
-PASSING = frozenset({errors.INTERNAL, errors.REFUSED})
+TRANSIENT = frozenset({errors.INTERNAL, errors.REFUSED})
 LONGEST_WHY = 250
 
 
@@ -167,11 +167,11 @@ def _error(error: Mapping[str, Any]) -> Problem:
     code = error.get("code")
     known = code if isinstance(code, int) else 0
     text = str(error.get("message", ""))[:LONGEST_WHY]
-    passing = known in PASSING or known == 0
+    is_transient = known in TRANSIENT or known == 0
     return Problem(
         f"it answered with the error {known}: {text}",
-        sent=passing,
-        is_final=not passing,
+        sent=is_transient,
+        is_final=not is_transient,
         code=known,
     )
 

@@ -22,7 +22,7 @@ APIS: dict[str, ModuleType] = {"chat": chat, "responses": responses}
 # Bytes of an answer, and characters of its error that people see.
 MOST_READ, LONGEST_ERROR = 4_000_000, 200
 # These pass; every other answer of 400 to 499 would be the same again.
-PASSING = (408, 409, 425, 429)
+TRANSIENT = (408, 409, 425, 429)
 
 
 async def ask(
@@ -73,7 +73,7 @@ def _failure(answer: aiohttp.ClientResponse, body: bytes, delivery: Delivery) ->
     if 300 <= status < 400:
         return Rejected(f"it answered {status}; redirects are not followed")
     why = f"it answered {status}{f': {text}' if text else ''}"
-    if 400 <= status < 500 and status not in PASSING:
+    if 400 <= status < 500 and status not in TRANSIENT:
         return Rejected(why)
     now = delivery.now / SECOND
     return Failed(why, retry_after(answer.headers.get("Retry-After", ""), now))

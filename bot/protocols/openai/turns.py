@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from bot.protocols.openai.replies import Call, Reply, Used
 from store.engine.transaction import Store
@@ -18,9 +18,9 @@ PER_TOKEN = 3
 
 @dataclass(frozen=True)
 class Step:
-    """`kind`: opening, reply, results, hint."""
+    """`pause`: people answered what the model asked them."""
 
-    kind: str
+    kind: Literal["opening", "reply", "results", "hint", "pause"]
     messages: list[dict[str, Any]]
     used: dict[str, int] = field(default_factory=dict)
     finish: str = "stop"

@@ -17,8 +17,8 @@ DEEPEST = 100
 # Characters of one name in a place, and of a quotation.
 SHOWN = 120
 
-WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
-BROKEN = re.compile(r"[-+]?(\.[0-9]{1,40}|[0-9]{1,40}(\.[0-9]{0,40})?)([eE][-+]?[0-9]{1,3})?")
+INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+DECIMAL = re.compile(r"[-+]?(\.[0-9]{1,40}|[0-9]{1,40}(\.[0-9]{0,40})?)([eE][-+]?[0-9]{1,3})?")
 WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 TEXT_TAGS = (None, "!", "tag:yaml.org,2002:str")
 # libyaml is ten times as fast. PyYAML may be built without it.
@@ -196,8 +196,8 @@ def _scalar(event: Any) -> Any:
     # With libyaml, the style of a plain scalar is an empty text.
     if event.style or event.tag:
         return event.value
-    if WHOLE.fullmatch(event.value):
+    if INTEGER.fullmatch(event.value):
         return int(event.value)
-    if BROKEN.fullmatch(event.value):
+    if DECIMAL.fullmatch(event.value):
         return float(event.value)
     return WORDS.get(event.value, event.value)

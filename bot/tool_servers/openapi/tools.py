@@ -25,13 +25,11 @@ UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s")
 IDEMPOTENT = frozenset({"get", "put", "delete"})
 # A POST adds something, unless its words say that it takes something away.
-RUINOUS = re.compile(
+DESTRUCTIVE = re.compile(
     r"archive|cancel|clear|close|delete|destroy|disable|drop|erase|purge|refund|remove|reset|"
     r"revoke|terminate|uninstall|wipe",
     re.IGNORECASE,
 )
-
-
 # Names of parameters by which lists are divided into pages.
 PAGED = frozenset({"page", "per_page", "limit", "offset", "cursor", "after", "starting_after"})
 
@@ -136,7 +134,7 @@ def _tool(service: Service, operation: Operation, name: str, budget: Budget, giv
         input_schema=schema,
         read_only=is_safe,
         idempotent=operation.method in IDEMPOTENT,
-        destructive=not is_safe and (operation.method != "post" or bool(RUINOUS.search(words))),
+        destructive=not is_safe and (operation.method != "post" or bool(DESTRUCTIVE.search(words))),
     )
 
 
