@@ -32,6 +32,10 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 TrackerName: TypeAlias = Annotated[str, Field(max_length=60, description="the tracker's name")]
 # Two requests.
 TIMEOUT_S = 40.0
+WHAT_CHANGES = (
+    "Only the token can change: pass `secret` and nothing else. For another project, remove the "
+    "tracker and add it again."
+)
 
 
 @operation(reads_only=True)
@@ -75,7 +79,9 @@ async def manage_tracker(
         return await _add(ctx, tracker, url, project, repository, secret)
     row = await existing(ctx, tracker)
     if action == "change":
-        return await _change(ctx, row, secret)
+        if secret is None or (url, project, repository) != (None, None, None):
+            raise Refused("invalid_arguments", WHAT_CHANGES)
+        return _change(ctx, row, secret)
     if (url, project, repository, secret) != (None, None, None, None):
         raise Refused("invalid_arguments", f"{action} takes no other argument than `tracker`.")
     if action == "remove":
@@ -128,14 +134,8 @@ async def _add(
     return OutsideCall(partial(_look, client=client, project=project), save, TIMEOUT_S)
 
 
-async def _change(ctx: Context, row: TrackerRow, secret: str | None) -> OutsideCall[Account | str]:
+def _change(ctx: Context, row: TrackerRow, secret: str) -> OutsideCall[Account | str]:
     """Raise Refused."""
-    if not secret:
-        raise Refused(
-            "invalid_arguments",
-            "Pass `secret`: only the token can change. For another project, remove the tracker "
-            "and add it again.",
-        )
     client = _client(ctx, row["url"], secret)
     save = partial(_save_token, row=row, secret=secret)
     return OutsideCall(partial(_look, client=client, project=row["project"]), save, TIMEOUT_S)
@@ -144,7 +144,10 @@ async def _change(ctx: Context, row: TrackerRow, secret: str | None) -> OutsideC
 def _client(ctx: Context, url: str, secret: str) -> Client:
     """Raise Refused."""
     if not connection.TOKEN.fullmatch(secret):
-        raise Refused("invalid_arguments", "`secret`: it must be printable ASCII without spaces.")
+        raise Refused(
+            "invalid_arguments",
+            "`secret`: it must have 8 to 500 characters of ASCII, without spaces.",
+        )
     return Client(url, secret, Outgoing(ctx.shared.trusted_origins))
 
 
@@ -159,7 +162,7 @@ async def _look(_outside: Outside, client: Client, project: str) -> Account | st
             return f"It answered {found.status} for the project {project!r}."
         return gitlab.account(user.data, found.data)
     except Unreachable as exc:
-        return f"Asked, {exc.why}."
+        return f"{exc.why[:1].upper()}{exc.why[1:].rstrip('.')}."
     except gitlab.WrongShape as exc:
         return f"Its answer is not GitLab's: {exc}."
 
