@@ -89,30 +89,12 @@ class Differences:
 async def _new(tx: Tx, installation_id: int, keys: Keys, name: str, process: Process) -> MountRow:
     now = await tx.now()
     server_id = ids.new("h", now)
+    sealed = seal(keys, installation_id, server_id, Credential())
     return {
-        "installation_id": installation_id,
-        "id": server_id,
-        "name": name,
-        "kind": "stdio",
-        "url": "",
-        "sealed": seal(keys, installation_id, server_id, Credential()),
+        **mounts.new_row(installation_id, server_id, name, "stdio", sealed, OPERATOR, now),
         "options": {"server": name, "digest": process.digest},
-        "document": None,
-        "repositories": None,
-        "state": "running",
-        "version": 1,
-        "manifest_hash": None,
-        "listed_at": None,
-        "health": "unknown",
-        "health_why": None,
-        "last_success_at": None,
-        "last_failure_at": None,
-        "failures": 0,
         # The loop starts it once, to list its tools.
         "probe_at": now,
-        "created_by": OPERATOR,
-        "created_at": now,
-        "updated_at": now,
     }
 
 

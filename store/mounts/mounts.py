@@ -5,7 +5,7 @@ from typing import Any
 
 from store.engine import json_text, sql
 from store.engine.transaction import Tx
-from store.tables.mounts import MountHealth, MountRow, MountState
+from store.tables.mounts import MountHealth, MountKind, MountRow, MountState
 
 COLUMNS = tuple(MountRow.__annotations__)
 JSON = ("options", "document", "repositories")
@@ -14,6 +14,42 @@ MOST = 200
 # A call needs the document of a service only for a new connection, and it may have megabytes.
 FOR_CALL = ", ".join("NULL AS document" if c == "document" else c for c in COLUMNS)
 COMPOSED = "composed"
+
+
+def new_row(
+    installation_id: int,
+    mount_id: str,
+    name: str,
+    kind: MountKind,
+    sealed: bytes,
+    by: str,
+    now: int,
+) -> MountRow:
+    """A server that runs, and that nobody has looked at. `sealed`: its credential."""
+    return {
+        "installation_id": installation_id,
+        "id": mount_id,
+        "name": name,
+        "kind": kind,
+        "url": "",
+        "sealed": sealed,
+        "options": {},
+        "document": None,
+        "repositories": None,
+        "state": "running",
+        "version": 1,
+        "manifest_hash": None,
+        "listed_at": None,
+        "health": "unknown",
+        "health_why": None,
+        "last_success_at": None,
+        "last_failure_at": None,
+        "failures": 0,
+        "probe_at": None,
+        "created_by": by[:120],
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 async def add(tx: Tx, row: MountRow) -> None:

@@ -13,29 +13,13 @@ from tests.support.story import Workspace
 
 def mount_row(keys: Keys, installation_id: int, name: str, **given: Any) -> MountRow:
     server_id = f"h_{name}"
+    sealed = seal(keys, installation_id, server_id, Credential("bearer", "", "secret"))
     row: Any = {
-        "installation_id": installation_id,
-        "id": server_id,
-        "name": name,
-        "kind": "mcp",
+        **mounts.new_row(installation_id, server_id, name, "mcp", sealed, "@octocat", 1),
         "url": f"https://{name}.example.com/mcp",
-        "sealed": seal(keys, installation_id, server_id, Credential("bearer", "", "secret")),
-        "options": {},
-        "document": None,
-        "repositories": None,
-        "state": "running",
-        "version": 1,
         "manifest_hash": "x",
         "listed_at": 1,
         "health": "known",
-        "health_why": None,
-        "last_success_at": None,
-        "last_failure_at": None,
-        "failures": 0,
-        "probe_at": None,
-        "created_by": "@octocat",
-        "created_at": 1,
-        "updated_at": 1,
     }
     made: MountRow = row | given
     return made

@@ -16,6 +16,7 @@ from bot.tool_servers.credentials import KINDS, Credential, CredentialKind, seal
 from bot.tool_servers.openapi.options import Options
 from store.engine import ids
 from store.mirror import stored_repositories
+from store.mounts import mounts
 from store.tables.mounts import MountKind, MountRow
 
 # Two underscores separate it from the name of a tool.
@@ -69,30 +70,9 @@ async def new_row(ctx: Context, name: str, wanted: Wanted) -> Made:
         raise _wrong("mount", "pass a name of small letters, digits and -, at most 30 characters")
     if wanted.url is None and wanted.document is None:
         raise _wrong("url", "pass the address of the server, or of the document for openapi")
-    row: MountRow = {
-        "installation_id": ctx.installation_id,
-        "id": ids.new("h", ctx.now),
-        "name": name,
-        "kind": wanted.kind or "mcp",
-        "url": "",
-        "sealed": b"",
-        "options": {},
-        "document": None,
-        "repositories": None,
-        "state": "running",
-        "version": 1,
-        "manifest_hash": None,
-        "listed_at": None,
-        "health": "unknown",
-        "health_why": None,
-        "last_success_at": None,
-        "last_failure_at": None,
-        "failures": 0,
-        "probe_at": None,
-        "created_by": ctx.actor.name[:120],
-        "created_at": ctx.now,
-        "updated_at": ctx.now,
-    }
+    here, by = (ctx.installation_id, ids.new("h", ctx.now)), ctx.actor.name
+    # Its credential is sealed with what else is wanted.
+    row = mounts.new_row(*here, name, wanted.kind or "mcp", b"", by, ctx.now)
     return await _with(ctx, row, Credential(), wanted)
 
 

@@ -101,29 +101,12 @@ def _tool(
 
 async def _new_mount(tx: Tx, keys: Keys, installation_id: int, repository_id: int) -> MountRow:
     now, id_ = await tx.now(), mount_id(repository_id)
+    name = await _free_name(tx, installation_id, repository_id)
+    sealed = seal(keys, installation_id, id_, Credential())
     row: MountRow = {
-        "installation_id": installation_id,
-        "id": id_,
-        "name": await _free_name(tx, installation_id, repository_id),
-        "kind": "composed",
-        "url": "",
-        "sealed": seal(keys, installation_id, id_, Credential()),
-        "options": {},
-        "document": None,
+        **mounts.new_row(installation_id, id_, name, "composed", sealed, FILE, now),
         "repositories": [repository_id],
-        "state": "running",
-        "version": 1,
-        "manifest_hash": None,
-        "listed_at": None,
         "health": "known",
-        "health_why": None,
-        "last_success_at": None,
-        "last_failure_at": None,
-        "failures": 0,
-        "probe_at": None,
-        "created_by": FILE,
-        "created_at": now,
-        "updated_at": now,
     }
     await mounts.add(tx, row)
     return row
