@@ -4,7 +4,6 @@ The library refuses a whole list because of one tool, and a whole result because
 """
 
 import json
-import re
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -16,22 +15,7 @@ from mcp.shared.message import SessionMessage
 
 from bot.kernel.sentences import shorten
 
-MARK = b"\xef\xbb\xbf"
 HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
-# An escape of JSON: a whole surrogate pair, half of one, or anything else.
-ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-    re.DOTALL,
-)
-
-
-def readable(text: bytes) -> bytes:
-    """JSON without a mark at its start, and without halves of surrogate pairs."""
-    text = text.removeprefix(MARK)
-    if b"\\ud" not in text and b"\\uD" not in text:
-        return text
-    return ESCAPE.sub(lambda found: b"?" if found["half"] else found[0], text)
 
 
 class _Mended:

@@ -14,12 +14,12 @@ import httpx2
 import orjson
 from yarl import URL
 
+from bot.kernel.foreign_json import readable
 from bot.public_internet import read_body
 from bot.tool_servers.access_tokens import AccessTokens
 from bot.tool_servers.connections import ServerSpec, Unavailable, Why
 from bot.tool_servers.network import ERRORS, reason
 from mcp_server.upstreams.exchange import MOST_BYTES, Exchange, current
-from mcp_server.upstreams.leniency import readable
 from mcp_server.upstreams.pace import Pace
 
 # The code of an error that this transport makes.

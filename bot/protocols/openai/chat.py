@@ -8,14 +8,22 @@ from bot.protocols.openai.replies import BadReply, Finish, Reply, make, token_co
 PATH = "/chat/completions"
 
 
+# Newer models of OpenAI refuse the older name, which others know alone.
+OLDER_LIMIT, LIMIT = "max_tokens", "max_completion_tokens"
+
+
 def request(
-    options: Options, messages: list[dict[str, Any]], tools: list[dict[str, Any]]
+    options: Options,
+    messages: list[dict[str, Any]],
+    tools: list[dict[str, Any]],
+    limit: str = OLDER_LIMIT,
 ) -> dict[str, Any]:
-    """The body. `messages` are in this form already."""
+    """The body. `messages` are in this form already. `limit`: the name of the limit of tokens."""
     body: dict[str, Any] = {
         "model": options.model,
         "messages": messages,
-        "max_tokens": options.max_output_tokens,
+        limit: options.max_output_tokens,
+        "stream": False,
     }
     if tools:
         body["tools"] = [{"type": "function", "function": each} for each in tools]
@@ -30,7 +38,13 @@ def parse(body: Any) -> Reply:
         choice = body["choices"][0]
         message = choice["message"]
         calls = [
-            (each.get("id"), each["function"]["name"], each["function"].get("arguments", ""))
+            (
+                each.get("id"),
+                each["function"]["name"],
+                each["function"].get("arguments"),
+                # Gemini: signatures of its thoughts.
+                each.get("extra_content"),
+            )
             for each in message.get("tool_calls") or []
         ]
         usage = body.get("usage") or {}
@@ -42,7 +56,8 @@ def parse(body: Any) -> Reply:
         finish = _finish(choice.get("finish_reason"), message.get("refusal"))
     except (KeyError, IndexError, TypeError, AttributeError) as exc:
         raise BadReply(f"its answer is no chat completion: {type(exc).__name__} {exc}") from exc
-    return make(text, calls, finish, tokens)
+    # DeepSeek and others refuse a call that comes back without it.
+    return make(text, calls, finish, tokens, message.get("reasoning_content"))
 
 
 def _finish(reason: Any, refusal: Any) -> Finish:

@@ -10,15 +10,23 @@ Finish: TypeAlias = Literal["stop", "length", "refusal"]
 LONGEST_TEXT = 60_000
 # Calls of one turn that are kept, and characters of the arguments of one.
 MOST_CALLS, LONGEST_ARGUMENTS = 16, 400_000
+# Some endpoints keep the model's thoughts in the id of a call.
+LONGEST_ID = 20_000
+# Thoughts that the endpoint wants back, in characters.
+LONGEST_THOUGHT = 100_000
 
 
 @dataclass(frozen=True)
 class Call:
-    """`arguments`: as the model wrote them, which may be no JSON."""
+    """`arguments`: as the model wrote them, which may be no JSON.
+
+    `extra`: what the endpoint wants to have back with the call.
+    """
 
     id: str
     name: str
     arguments: str
+    extra: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class Reply:
     used: Used = field(default_factory=Used)
     # Calls beyond the limit, which were left out.
     left_out: int = 0
+    # What the model thought, if the endpoint wants to have it back.
+    thought: str | None = None
 
 
 class BadReply(ValueError):
@@ -59,20 +69,49 @@ def _count(value: Any) -> int:
     return min(max(0, value), 1_000_000_000) if is_number else 0
 
 
-def make(text: Any, calls: list[tuple[Any, Any, Any]], finish: Finish, tokens: Used) -> Reply:
+def make(
+    text: Any,
+    calls: list[tuple[Any, Any, Any, Any]],
+    finish: Finish,
+    tokens: Used,
+    thought: Any = None,
+) -> Reply:
     """Bound the texts and the calls. Raise BadReply."""
     kept = [
-        Call(str(call_id or f"call_{n}")[:200], str(name)[:200], _arguments(arguments))
-        for n, (call_id, name, arguments) in enumerate(calls[:MOST_CALLS])
+        Call(_id(call_id, n, calls[:n]), str(name)[:200], _arguments(arguments), _extra(extra))
+        for n, (call_id, name, arguments, extra) in enumerate(calls[:MOST_CALLS])
     ]
-    if text is not None and not isinstance(text, str):
-        raise BadReply("its answer has a content that is no text")
     left_out = max(0, len(calls) - MOST_CALLS)
-    return Reply((text or "")[:LONGEST_TEXT], tuple(kept), finish, tokens, left_out)
+    fits = isinstance(thought, str) and len(thought) <= LONGEST_THOUGHT
+    return Reply(
+        _text(text)[:LONGEST_TEXT], tuple(kept), finish, tokens, left_out, thought if fits else None
+    )
+
+
+def _text(value: Any) -> str:
+    """Some servers send parts in place of a text, with what the model thought. Raise BadReply."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if not isinstance(value, list):
+        raise BadReply("its answer has a content that is no text")
+    texts = [each.get("text") for each in value if isinstance(each, dict)]
+    return "".join(each for each in texts if isinstance(each, str))
+
+
+def _id(value: Any, n: int, before: list[tuple[Any, Any, Any, Any]]) -> str:
+    """Some servers give no ids, or the same one twice."""
+    found = value if isinstance(value, str) else ""
+    is_own = 0 < len(found) <= LONGEST_ID and found not in [each[0] for each in before]
+    return found if is_own else f"call_{n}"
 
 
 def _arguments(value: Any) -> str:
-    """Some servers send an object in place of its text."""
+    """Some servers send an object in place of its text, or nothing."""
     if isinstance(value, str):
         return value[:LONGEST_ARGUMENTS]
-    return json.dumps(value)[:LONGEST_ARGUMENTS]
+    return json.dumps({} if value is None else value)[:LONGEST_ARGUMENTS]
+
+
+def _extra(value: Any) -> dict[str, Any] | None:
+    is_kept = isinstance(value, dict) and 0 < len(json.dumps(value)) <= LONGEST_THOUGHT
+    return value if is_kept else None

@@ -10,7 +10,7 @@ PATH = "/responses"
 
 
 def request(
-    options: Options, messages: list[dict[str, Any]], tools: list[dict[str, Any]]
+    options: Options, messages: list[dict[str, Any]], tools: list[dict[str, Any]], _limit: str = ""
 ) -> dict[str, Any]:
     """The body, from messages in the form of Chat Completions. The endpoint stores nothing."""
     body: dict[str, Any] = {
@@ -18,6 +18,7 @@ def request(
         "input": [item for each in messages for item in _items(each)],
         "max_output_tokens": options.max_output_tokens,
         "store": False,
+        "stream": False,
     }
     if tools:
         body["tools"] = [{"type": "function", "strict": False, **each} for each in tools]
@@ -47,7 +48,7 @@ def parse(body: Any) -> Reply:
     try:
         items = body["output"]
         calls = [
-            (each["call_id"], each["name"], each.get("arguments", ""))
+            (each["call_id"], each["name"], each.get("arguments"), None)
             for each in items
             if each["type"] == "function_call"
         ]

@@ -15,7 +15,7 @@ from bot.protocols import payloads
 from bot.protocols.link import Delivery, Link
 from bot.protocols.openai import prompts, run_limits, tool_calls
 from bot.protocols.openai.options import Options
-from bot.protocols.openai.requests import ask
+from bot.protocols.openai.requests import Dialect, ask
 from bot.protocols.openai.tool_calls import Held
 from bot.protocols.openai.turns import Conversation, Step, calls_of, load, step_of
 from bot.protocols.outcomes import Delivered, Dropped, Failed, Later, Outcome, Rejected
@@ -55,6 +55,7 @@ class Run:
     options: Options
     tools: list[dict[str, Any]] = field(default_factory=list)
     held: Held = field(default_factory=Held)
+    dialect: Dialect = field(default_factory=Dialect)
     # Replies that this attempt got.
     progress: int = 0
     _lost: bool = False
@@ -143,7 +144,9 @@ class Run:
         if why := run_limits.limit_reason(self.options, talk, await self._now()):
             return await self._end(talk, why)
         messages = talk.messages(self.options.context_tokens)
-        found = await ask(self.link, self.delivery, self.options, messages, self.tools)
+        found = await ask(
+            self.link, self.delivery, self.options, messages, self.tools, self.dialect
+        )
         if isinstance(found, Rejected):
             return Rejected(found.why, self._data(talk, end=found.why))
         if isinstance(found, Failed):

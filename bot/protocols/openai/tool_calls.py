@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.errors import Refused, failure
-from bot.kernel import argument_errors
+from bot.kernel import argument_errors, foreign_json
 from bot.protocols.link import Delivery, Link
 from bot.protocols.openai.options import USUAL_TOOLS, Options
 from bot.protocols.openai.replies import Call
@@ -75,11 +75,13 @@ def _parse(call: Call, tools: list[dict[str, Any]], held: Held) -> dict[str, Any
         near = argument_errors.nearest(call.name, names)
         raise Refused("unknown_operation", f"There is no tool {call.name!r}{near}.")
     try:
-        found = json.loads(call.arguments or "{}")
+        found = foreign_json.value(call.arguments.strip().encode(errors="replace") or b"{}")
     except ValueError as exc:
         raise Refused(
             "invalid_arguments", f"The arguments are no JSON: {exc}. Write one JSON object."
         ) from exc
+    # A call without arguments is written so too.
+    found = {} if found is None else found
     if not isinstance(found, dict):
         raise Refused("invalid_arguments", "The arguments must be one JSON object.")
     # The run has keys of its own, so that nothing is done twice.

@@ -107,9 +107,12 @@ def step_of(reply: Reply) -> Step:
                 "id": each.id,
                 "type": "function",
                 "function": {"name": each.name, "arguments": each.arguments},
+                **({"extra_content": each.extra} if each.extra else {}),
             }
             for each in reply.calls
         ]
+        if reply.thought is not None:
+            message["reasoning_content"] = reply.thought
     tokens = reply.used
     counts = {"fresh": tokens.fresh, "cached": tokens.cached, "output": tokens.output}
     return Step("reply", [message], counts, "too_many" if reply.left_out else reply.finish)
@@ -131,4 +134,10 @@ def _calls_text(step: Step) -> str:
 
 def _size(message: dict[str, Any]) -> int:
     calls = message.get("tool_calls", ())
-    return len(message["content"]) + sum(len(each["function"]["arguments"]) for each in calls)
+    thought = len(message.get("reasoning_content", ""))
+    return len(message["content"]) + thought + sum(map(_size_of_call, calls))
+
+
+def _size_of_call(call: dict[str, Any]) -> int:
+    extra = len(json.dumps(call["extra_content"])) if "extra_content" in call else 0
+    return len(call["function"]["arguments"]) + extra
