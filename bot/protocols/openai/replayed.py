@@ -25,7 +25,7 @@ def replayable(messages: list[Message]) -> list[Message]:
             # Models of Mistral take no user after a tool.
             made[-1] = last | {"content": f"{last['content']}\n\n{each['content']}"}
         elif each["role"] == "tool":
-            made.append(each | {"tool_call_id": _renamed(each["tool_call_id"], ids)})
+            made.append(each | {"tool_call_id": _new_id(each["tool_call_id"], ids)})
         elif each["role"] == "assistant":
             calls = each.get("tool_calls", [])
             ids = [(call["id"], _unique(call["id"], seen)) for call in calls]
@@ -35,7 +35,7 @@ def replayable(messages: list[Message]) -> list[Message]:
     return made
 
 
-def _renamed(old: str, ids: list[tuple[str, str]]) -> str:
+def _new_id(old: str, ids: list[tuple[str, str]]) -> str:
     return next((new for given, new in ids if given == old), old)
 
 
