@@ -57,6 +57,7 @@ def create_app(
         middlewares=[middleware.measure, middleware.answer_errors, middleware.authenticate],
         handler_args=HANDLER_ARGS,
     )
+    app.on_response_prepare.append(middleware.mark_begun)
     app[DISPATCHER] = dispatcher
     app[TOKENS] = tokens
     app[ADDRESSES] = addresses

@@ -1,5 +1,6 @@
 """`GET /files/…`: downloads of attached files by short-lived addresses."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from store.engine.transaction import Tx
 from store.files import attachments
 from store.files.attachments import FullAttachment
 from webhooks.app_keys import DISPATCHER, METRICS
-from webhooks.file_streams import STREAMS, FileStreams
+from webhooks.file_streams import CHUNK_S, STREAMS, FileStreams
 
 RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 # Whatever a browser would run stays a download without a type.
@@ -65,9 +66,10 @@ async def download(request: web.Request) -> web.StreamResponse:
         row["type"] if SHOWN.fullmatch(row["type"]) else "application/octet-stream"
     )
     response.content_length = span.size
-    with request.app[STREAMS].one(request.match_info["address"]):
-        await response.prepare(request)
-        if request.method != "HEAD" and span.size:
+    with request.app[STREAMS].one(request.match_info["address"], row["installation_id"]):
+        if request.method == "HEAD" or not span.size:
+            await response.prepare(request)
+        else:
             await _send(request, response, row, span)
     await response.write_eof()
     return response
@@ -83,8 +85,12 @@ async def _attachment(request: web.Request) -> FullAttachment:
 
     _, row = await store.read(work)
     if row is None:
-        raise Refused("unknown_attachment", "This file was deleted.")
+        raise gone_error()
     return row
+
+
+def gone_error() -> Refused:
+    return Refused("unknown_attachment", "This file was deleted.")
 
 
 def _span(request: web.Request, size: int, etag: str) -> Span | None:
@@ -103,7 +109,10 @@ def _span(request: web.Request, size: int, etag: str) -> Span | None:
 async def _send(
     request: web.Request, response: web.StreamResponse, row: FullAttachment, span: Span
 ) -> None:
-    """Send the bytes chunk by chunk. A slow reader makes the next chunk wait."""
+    """Send the bytes chunk by chunk. A slow reader makes the next chunk wait, but not for long.
+
+    Raise Refused if the file cannot be read. After the first chunk, this breaks the connection.
+    """
     dispatcher, counter = request.app[DISPATCHER], request.app[METRICS].file_bytes
     blob = (row["installation_id"], row["blob_id"])
     number, last = span.first // CHUNK, span.last // CHUNK
@@ -112,9 +121,19 @@ async def _send(
     async for part in read(number, last, row["id"]):
         start = number * CHUNK
         cut = part[max(0, span.first - start) : span.last - start + 1]
-        await response.write(cut)
+        if not response.prepared:
+            await response.prepare(request)
+        await _write(response, cut)
         counter.labels("down").inc(len(cut))
         sent, number = sent + len(cut), number + 1
-    if sent < span.size and request.transport is not None:
-        # It was deleted meanwhile. A short answer must not look whole.
-        request.transport.abort()
+    if sent < span.size:
+        # A short answer must not look whole.
+        raise gone_error()
+
+
+async def _write(response: web.StreamResponse, content: bytes) -> None:
+    try:
+        async with asyncio.timeout(CHUNK_S):
+            await response.write(content)
+    except TimeoutError as exc:
+        raise ConnectionAbortedError("it is read too slowly") from exc

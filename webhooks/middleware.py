@@ -22,6 +22,8 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # These need a token. A webhook has a signature instead.
 GUARDED = ("/api/v1/", "/mcp", "/a2a/v1")
+# Set when an answer begins.
+BEGUN = web.RequestKey("begun", bool)
 # After an outage of the database.
 RETRY_AFTER_S = 5
 OPEN = ("/api/v1/openapi.json", "/api/v1/docs")
@@ -48,9 +50,22 @@ async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
     return response
 
 
+async def mark_begun(request: web.Request, _response: web.StreamResponse) -> None:
+    """A signal of aiohttp, before the first byte of an answer."""
+    request[BEGUN] = True
+
+
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give every error the same form. A bug is logged under a reference."""
+    response = await _answer(request, handler)
+    if BEGUN in request and not response.prepared and request.transport is not None:
+        # Clients would read a second answer as the content of the one that began.
+        request.transport.abort()
+    return response
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         check_encoding(request)
         return await handler(request)

@@ -14,7 +14,7 @@ from store.engine.transaction import Tx
 from store.files import uploads
 from store.tables.files import UploadRow
 from webhooks.app_keys import DISPATCHER, METRICS
-from webhooks.file_streams import STREAMS
+from webhooks.file_streams import CHUNK_S, STREAMS
 
 RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 # How long the sender may be silent, in seconds.
@@ -30,9 +30,19 @@ class _Progress:
     received: int
     skip: int
     waiting: bytearray = field(default_factory=bytearray)
+    # When the next chunk must be there, by the loop's clock, and how much of it is.
+    due_at: float = 0.0
+    on_its_way: int = CHUNK
+
+    def wait_s(self, now: float) -> float:
+        """How long the next bytes may take."""
+        if self.on_its_way >= CHUNK:
+            self.due_at, self.on_its_way = now + CHUNK_S, 0
+        return min(SILENT_S, self.due_at - now)
 
     def add(self, part: bytes) -> None:
         """Raise Refused if more comes than was announced."""
+        self.on_its_way += len(part)
         dropped = min(self.skip, len(part))
         self.skip -= dropped
         self.waiting += part[dropped:]
@@ -67,7 +77,7 @@ async def receive(request: web.Request) -> web.Response:
     """Store what comes, chunk by chunk. What a broken connection leaves can be gone on from."""
     row = await _upload(request)
     progress = _Progress(row, row["received"], _already_stored(request, row))
-    with request.app[STREAMS].one(request.match_info["address"]):
+    with request.app[STREAMS].one(request.match_info["address"], row["installation_id"]):
         await _store_body(request, progress)
         if progress.received < row["size"]:
             return _progress(row, progress.received)
@@ -84,7 +94,8 @@ async def _upload(request: web.Request) -> UploadRow:
 
     async def work(tx: Tx) -> UploadRow | None:
         link = links.read(keys, links.UPLOAD, request.match_info["address"], await tx.now())
-        return await uploads.get(tx, link.installation_id, link.id)
+        found = await uploads.get(tx, link.installation_id, link.id)
+        return None if found is None or found["expires_at"] <= await tx.now() else found
 
     row = await store.read(work)
     if row is None:
@@ -119,16 +130,16 @@ def _already_stored(request: web.Request, row: UploadRow) -> int:
 
 async def _store_body(request: web.Request, progress: _Progress) -> None:
     """Raise Refused."""
-    parts = request.content.iter_any()
+    parts, loop = request.content.iter_any(), asyncio.get_running_loop()
     while True:
         try:
-            async with asyncio.timeout(SILENT_S):
+            async with asyncio.timeout(progress.wait_s(loop.time())):
                 part = await anext(parts, b"")
         except TimeoutError as exc:
             raise Refused(
                 "request_timeout",
-                f"Nothing came for {SILENT_S:g} s. {progress.received} bytes are stored: go on "
-                "from there.",
+                f"Nothing came for {SILENT_S:g} s, or less than {CHUNK} bytes in {CHUNK_S:g} s. "
+                f"{progress.received} bytes are stored: go on from there.",
                 received=progress.received,
             ) from exc
         progress.add(part)

@@ -32,8 +32,10 @@ def seal(keys: Keys, installation_id: int, blob_id: str, part: int, content: byt
     }
 
 
-def unseal(keys: Keys, row: BlobChunkRow) -> bytes:
-    """Raise Broken."""
+def unseal(keys: Keys, row: BlobChunkRow | None) -> bytes:
+    """Raise Broken, also if the chunk is not there."""
+    if row is None:
+        raise Broken("a part of it is missing")
     about = sealed_for(row["installation_id"], row["blob_id"], row["part"])
     return keys.under(row["key_id"]).open(PURPOSE, about, row["sealed"])
 
@@ -47,7 +49,7 @@ async def read_in(tx: Tx, keys: Keys, row: BlobRow, parts: Sequence[int]) -> byt
     """These chunks of a file, in one transaction. Raise Refused."""
     found = [await blobs.chunk(tx, row["installation_id"], row["id"], part) for part in parts]
     try:
-        return b"".join(unseal(keys, each) for each in found if each is not None)
+        return b"".join(unseal(keys, each) for each in found)
     except Broken as exc:
         raise unreadable(exc) from exc
 
@@ -65,12 +67,12 @@ async def stream(
     """The chunks from `first` to `last`, each read in a transaction of its own.
 
     `blob`: its installation and id. Decrypting a chunk takes a thread, so that other calls do not
-    wait for it. It ends early if the file is removed meanwhile, or the attachment `while_`. Raise
-    Refused.
+    wait for it. It ends early if the attachment `while_` is removed meanwhile. Raise Refused if a
+    chunk cannot be read, or is not there.
     """
     for part in range(first, last + 1):
-        row = await store.read(partial(_chunk, blob=blob, part=part, while_=while_))
-        if row is None:
+        is_there, row = await store.read(partial(_chunk, blob=blob, part=part, while_=while_))
+        if not is_there:
             return
         try:
             yield await asyncio.to_thread(unseal, keys, row)
@@ -78,10 +80,13 @@ async def stream(
             raise unreadable(exc) from exc
 
 
-async def _chunk(tx: Tx, blob: tuple[int, str], part: int, while_: str) -> BlobChunkRow | None:
+async def _chunk(
+    tx: Tx, blob: tuple[int, str], part: int, while_: str
+) -> tuple[bool, BlobChunkRow | None]:
+    """Whether the attachment is still there, and the chunk."""
     if while_ and not await attachments.is_there(tx, blob[0], while_):
-        return None
-    return await blobs.chunk(tx, *blob, part)
+        return False, None
+    return True, await blobs.chunk(tx, *blob, part)
 
 
 async def digest(store: Store, keys: Keys, installation_id: int, blob_id: str, chunks: int) -> str:

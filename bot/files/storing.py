@@ -58,9 +58,17 @@ async def store_small(
     new = _blob(installation_id, ids.new("b", now), sha256, len(content), found.type, now)
     new["facts"] = media_facts.find(content, found.type, len(content))
     blob = await blobs.ensure(tx, new)
-    if blob["id"] == new["id"] and content:
-        await blobs.put_chunk(tx, chunks.seal(keys, installation_id, new["id"], 0, content))
+    if content and (blob["id"] == new["id"] or not await _is_readable(tx, keys, blob)):
+        await blobs.put_chunk(tx, chunks.seal(keys, installation_id, blob["id"], 0, content))
     return await _attach(tx, blob, owner, name, found.note, now)
+
+
+async def _is_readable(tx: Tx, keys: Keys, blob: BlobRow) -> bool:
+    try:
+        await chunks.read_in(tx, keys, blob, range(blob["chunks"]))
+    except Refused:
+        return False
+    return True
 
 
 def _blob(
@@ -167,8 +175,22 @@ async def finish_upload(
     except Refused:
         await store.write(partial(expire, row=row))
         raise
-    facts = media_facts.find(head, found.type, row["size"])
-    return await store.write(partial(_finish, row=row, sha256=sha256, found=found, facts=facts))
+    new = _blob(*here, sha256, row["size"], found.type, 0)
+    new["facts"] = media_facts.find(head, found.type, row["size"])
+    broken = await _broken_one(store, keys, row["installation_id"], sha256)
+    return await store.write(partial(_finish, row=row, new=new, note=found.note, broken=broken))
+
+
+async def _broken_one(store: Store, keys: Keys, installation_id: int, sha256: str) -> str | None:
+    """The blob with this hash, if it is there and cannot be read."""
+    blob = await store.read(partial(blobs.by_hash, installation_id=installation_id, sha256=sha256))
+    if blob is None:
+        return None
+    try:
+        await chunks.digest(store, keys, installation_id, blob["id"], blob["chunks"])
+    except Refused:
+        return blob["id"]
+    return None
 
 
 def _check_hash(row: UploadRow, sha256: str) -> None:
@@ -181,18 +203,22 @@ def _check_hash(row: UploadRow, sha256: str) -> None:
 
 
 async def _finish(
-    tx: Tx, row: UploadRow, sha256: str, found: file_types.Found, facts: media_facts.Facts
+    tx: Tx, row: UploadRow, new: BlobRow, note: str | None, broken: str | None
 ) -> FullAttachment:
-    installation_id, upload_id = row["installation_id"], row["id"]
-    now = await tx.now()
-    if not await uploads.drop(tx, installation_id, upload_id):
-        return await attachment_of(tx, row, sha256)
-    new = _blob(installation_id, upload_id, sha256, row["size"], found.type, now)
-    blob = await blobs.ensure(tx, {**new, "facts": facts})
-    if blob["id"] != upload_id:
+    """`broken`: a blob with the same content that cannot be read. The new one takes its place."""
+    here, now = row["installation_id"], await tx.now()
+    new = {**new, "created_at": now}
+    if not await uploads.end(tx, here, row["id"], now):
+        return await attachment_of(tx, row, new["digest"])
+    if broken is not None:
+        await blobs.retire(tx, here, broken, now)
+    blob = await blobs.ensure(tx, new)
+    if broken is not None:
+        await attachments.move(tx, here, broken, blob["id"])
+    if blob["id"] != row["id"]:
         # The same content is there already. These chunks go with the next retention step.
-        await blobs.add(tx, {**new, "digest": upload_id, "unused_since": now})
-    return await _attach(tx, blob, row["owner"], row["name"], found.note, now)
+        await blobs.add(tx, {**new, "digest": row["id"], "unused_since": now})
+    return await _attach(tx, blob, row["owner"], row["name"], note, now)
 
 
 async def attachment_of(tx: Tx, row: UploadRow, sha256: str) -> FullAttachment:

@@ -47,7 +47,8 @@ class FileTexts:
         reader = reader_of(blob["type"])
         if reader is None:
             return Extracted(None, NOTHING_TO_READ)
-        return await self._processes.extract(reader, self._content(blob))
+        content = self._content(blob)
+        return await self._processes.extract(reader, content, blob["installation_id"])
 
     def _content(self, blob: BlobRow) -> AsyncIterator[bytes]:
         here = (blob["installation_id"], blob["id"])

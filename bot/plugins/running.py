@@ -17,6 +17,7 @@ import structlog
 from bot.errors import Refused
 from bot.identity.actors import PLUGIN, Actor
 from bot.identity.keyring import Broken, Keys
+from bot.kernel.fair_turns import Turns
 from bot.plugins import installing, loading, sandbox, trusted, uses, values
 from bot.plugins.hooks import HookCall, HookName
 from bot.plugins.manifest import Manifest
@@ -31,7 +32,6 @@ from bot.plugins.sandbox.contract import (
     PluginCall,
     PluginResult,
 )
-from bot.plugins.turns import Turns
 from store.engine.transaction import Store, Tx
 from store.plugins import plugin_installations, plugins
 from store.tables.plugins import PluginInstallationRow, PluginRow

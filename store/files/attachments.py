@@ -138,6 +138,12 @@ async def remove(tx: Tx, row: AttachmentRow, now: int) -> None:
         await blobs.mark_if_unused(tx, row["installation_id"], row["blob_id"], now)
 
 
+async def move(tx: Tx, installation_id: int, blob_id: str, to: str) -> None:
+    """Give all attachments of a blob another one."""
+    q = "UPDATE attachments SET blob_id = :to WHERE installation_id = :i AND blob_id = :b"
+    await tx.run(q, to=to, i=installation_id, b=blob_id)
+
+
 async def first_expired(tx: Tx, installation_id: int, now: int, limit: int) -> list[AttachmentRow]:
     return await tx.all(
         "SELECT * FROM attachments WHERE installation_id = :i AND expires_at <= :now "

@@ -80,6 +80,16 @@ async def set_text(
     )
 
 
+async def retire(tx: Tx, installation_id: int, blob_id: str, now: int) -> None:
+    """Let it be removed, and leave its hash to another blob."""
+    await tx.run(
+        "UPDATE blobs SET digest = :b, unused_since = :now WHERE installation_id = :i AND id = :b",
+        b=blob_id,
+        now=now,
+        i=installation_id,
+    )
+
+
 async def drop_chunks(tx: Tx, installation_id: int, blob_id: str, limit: int) -> int:
     where = "installation_id = :i AND blob_id = :b"
     statement = sql.delete_some(tx.dialect, "blob_chunks", where)

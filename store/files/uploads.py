@@ -36,6 +36,12 @@ async def drop(tx: Tx, installation_id: int, upload_id: str) -> bool:
     return bool(await tx.run(q, i=installation_id, u=upload_id))
 
 
+async def end(tx: Tx, installation_id: int, upload_id: str, now: int) -> bool:
+    """Drop it, unless it has expired: then its first chunks may be gone."""
+    q = "DELETE FROM uploads WHERE installation_id = :i AND id = :u AND expires_at > :now"
+    return bool(await tx.run(q, i=installation_id, u=upload_id, now=now))
+
+
 async def first_expired(tx: Tx, installation_id: int, now: int) -> UploadRow | None:
     return await tx.one(
         "SELECT * FROM uploads WHERE installation_id = :i AND expires_at <= :now "
@@ -50,6 +56,8 @@ async def drop_with_chunks(tx: Tx, row: UploadRow, limit: int) -> tuple[int, boo
     here = (row["installation_id"], row["id"])
     dropped = await blobs.drop_chunks(tx, *here, limit)
     if dropped >= limit:
+        # For a request that began before it expired, and ends it now.
+        await expire(tx, *here, 0)
         return dropped, False
     return dropped + int(await drop(tx, *here)), True
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.background.tasks_by_key import TasksByKey
+from bot.kernel.fair_turns import Turns
 from bot.plugins import events, installing, running
-from bot.plugins.turns import Turns
 from store.engine.database import open_store
 from store.plugins import plugin_installations, plugins
 from tests.plugins.test_plugin_events import handling

@@ -15,14 +15,15 @@ from typing import Literal, TypeAlias
 
 from bot.child_processes import confinement, ending
 from bot.files import file_types
+from bot.kernel.fair_turns import Turns
 
 WORKER = Path(__file__).with_name("worker.py")
 # Seconds. The worker's own limit of processor time is shorter.
 TIMEOUT_S = 20.0
 # Bytes of its answer: a million characters, each at most six bytes as JSON writes them.
 MOST_ANSWER = 8 * 2**20
-# Files that one process of the server reads at once.
-AT_ONCE = 2
+# Files that one process of the server reads at once, and those of one installation.
+AT_ONCE = (2, 1)
 TOO_LONG = "reading it takes longer than is allowed"
 Reader: TypeAlias = Literal["pdf", "docx", "html", "text"]
 READERS: Mapping[str, Reader] = {
@@ -53,11 +54,13 @@ class Processes:
     def __init__(self, timeout_s: float = TIMEOUT_S, sandbox: Sequence[str] | None = None) -> None:
         self.timeout_s = timeout_s
         self._sandbox = sandbox
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(*AT_ONCE)
 
-    async def extract(self, reader: Reader, content: AsyncIterator[bytes]) -> Extracted:
+    async def extract(
+        self, reader: Reader, content: AsyncIterator[bytes], installation_id: int = 0
+    ) -> Extracted:
         """Never raises because of the file. Raise what `content` raises."""
-        async with self._turns:
+        async with self._turns.one(installation_id):
             if self._sandbox is None:
                 self._sandbox = await best_sandbox()
             process = await _start([*self._sandbox, *command(reader)])

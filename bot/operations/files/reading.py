@@ -157,6 +157,6 @@ async def _inline(ctx: Context, blob: BlobRow) -> dict[str, Any]:
     if blob["size"] > LARGEST_IN_CALL or file_types.family(blob["type"]) in OPAQUE:
         why = f"it is {blob['type']} with {blob['size']} bytes: download it from `url`"
         return {"inline_note": why}
-    content = await chunks.read_in(ctx.tx, ctx.shared.keys, blob, [0])
+    content = await chunks.read_in(ctx.tx, ctx.shared.keys, blob, range(blob["chunks"]))
     shown = Inline(type=blob["type"], data=base64.b64encode(content).decode())
     return {"inline": shown}
