@@ -186,6 +186,9 @@ async def test_a_policy_says_what_is_wrong_with_it(linear: ToolDesk) -> None:
     ):
         refused = await lead.refusal("manage_tool", tool=T, action="set", policy=policy)
         assert (refused.code, words in refused.message) == ("invalid_arguments", True), refused
+    for given in ({"action": "pin", "policy": {"retries": 1}}, {"action": "set", "hash": "x"}):
+        refused = await lead.refusal("manage_tool", tool=T, **given)
+        assert refused.message.endswith(f"is not for {given['action']}: leave it out.")
     assert (await linear.tool("linear", "create_issue"))["policy"] == {}
 
 

@@ -229,6 +229,7 @@ async def test_a_success_forgives_failures_before(office: PluginOffice) -> None:
 
 # --- Settings ------------------------------------------------------------------------------------
 
+CHANNEL = {"channel": "#a"}
 SETTINGS = (
     "{channel: {description: where, required: true}, key: {type: secret, description: key}, "
     "hours: {type: number, description: hours, default: 24}}"
@@ -249,6 +250,26 @@ async def test_settings_reach_the_plug_in_and_nobody_else(office: PluginOffice) 
     assert (await office.call("echo__say"))["result"] == expected
     [row] = await office.rows("SELECT sealed FROM plugin_installations WHERE installation_id = :i")
     assert b"s3cr3t" not in row["sealed"]
+
+
+async def test_settings_that_cannot_be_decrypted_are_given_again(office: PluginOffice) -> None:
+    await office.use(coded("return dict(hubbub.settings)", settings=SETTINGS), settings=CHANNEL)
+    await office.run(
+        "UPDATE plugin_installations SET sealed = :s WHERE installation_id = :i", s=b"broken"
+    )
+    text = "Its settings cannot be decrypted. Turn it on again with its settings."
+    assert text in await office.refused("echo__say")
+    assert "settings.channel is needed" in await office.refused(
+        "manage_plugin", plugin="echo", action="enable"
+    )
+    await office.enable("echo", settings=CHANNEL)
+    assert (await office.call("echo__say"))["result"] == {**CHANNEL, "hours": 24}
+
+
+async def test_an_argument_that_an_action_would_ignore_is_refused(office: PluginOffice) -> None:
+    await office.use(package())
+    refused = await office.refused("manage_plugin", plugin="echo", action="disable", role="tester")
+    assert refused == "invalid_arguments: `role` is not for disable: leave it out."
 
 
 @pytest.mark.parametrize(

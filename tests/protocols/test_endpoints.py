@@ -1,5 +1,6 @@
 """Addresses of agents: who sets them, what is shown of them, and what they must be."""
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -74,6 +75,7 @@ async def test_the_audit_has_neither_address_nor_secret(workspace: Workspace) ->
         ({"url": URL, "options": {"speed": 1}}, "`options.speed`"),
         ({}, "Pass `url`"),
         ({"url": URL, "protocol": None}, "Pass `protocol`: a2a, openai, callback"),
+        ({"url": URL, "action": "on", "protocol": None}, "`url` is not for on: leave it out."),
     ],
 )
 async def test_wrong_settings_are_refused_in_words(
@@ -97,6 +99,13 @@ async def test_only_who_leads_everywhere_sees_and_changes_endpoints(workspace: W
         "get_agent_endpoint", agent_id="boss", delivery_id="e_1"
     )
     assert foreign.code == "unknown_delivery"
+
+
+def test_the_page_has_the_table_of_states() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/protocols.md").read_text()
+    for each in STATES:
+        words = f"`{each.task}`{', with a question to people' if each.asks else ''}"
+        assert f"| {words} | `{each.a2a}` | `{each.callback}` | `{each.response}` |" in page
 
 
 def test_every_state_of_a_task_and_of_a2a_is_in_the_one_table() -> None:

@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 
 from bot import secret_formats
 from bot.errors import Refused
-from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, operation
 from bot.operations.agents import endpoint_protocols, endpoint_settings
 from bot.operations.agents.arguments import AgentId, Protocol
 from bot.operations.agents.views import known_agent
+from bot.operations.manage_checks import check_leads_all, check_unused
 from bot.protocols import ends
 from bot.times import stamp
 from store.protocols import endpoint_deliveries, endpoint_turns, endpoints
@@ -103,6 +103,7 @@ async def manage_agent_endpoint(
         wanted = endpoint_settings.Wanted(protocol, url, secret, options, role)
         row, new_secret = await endpoint_settings.put(ctx, agent_id, wanted)
         return Endpoint(endpoint=view(ctx, row), new_secret=new_secret)
+    check_unused(action, protocol=protocol, url=url, secret=secret, options=options)
     row = await _existing(ctx, agent_id)
     if action == "test":
         if row["state"] == "off":
@@ -185,13 +186,7 @@ def _shown_text(text: str) -> str:
 
 def check_sees_all(ctx: Context) -> None:
     """An agent may work in all repositories. Raise Refused."""
-    if not permissions.allows_everywhere(ctx.actor, ctx.operation):
-        raise Refused(
-            "forbidden",
-            "Only a person who administers or maintains every repository of the installation may "
-            "see and change how agents are reached.",
-            **permissions.missing(ctx.actor, ctx.operation),
-        )
+    check_leads_all(ctx, "see and change how agents are reached")
 
 
 async def _existing(ctx: Context, agent_id: str) -> AgentEndpointRow:

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from bot.errors import Refused
-from bot.identity import permissions
 from bot.kernel.operation import Answer, Context, operation
 from bot.notifications import trials
+from bot.operations.manage_checks import check_leads_all
 from bot.times import stamp
 from store.notifications import notifications, targets
 from store.tables.notifications import NotificationTargetRow
@@ -69,13 +69,7 @@ async def manage_notification_target(
 
 def _check_sees_all(ctx: Context) -> None:
     """A target may be told of all repositories."""
-    if not permissions.allows_everywhere(ctx.actor, ctx.operation):
-        raise Refused(
-            "forbidden",
-            "Only a person who administers or maintains every repository of the installation may "
-            "see and change where notifications go.",
-            **permissions.missing(ctx.actor, ctx.operation),
-        )
+    check_leads_all(ctx, "see and change where notifications go")
 
 
 def _check_is_active(row: NotificationTargetRow) -> None:

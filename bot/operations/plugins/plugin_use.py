@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from bot.errors import Refused
-from bot.identity import permissions
 from bot.identity.actors import PLUGIN
+from bot.identity.keyring import Broken, Keys
 from bot.kernel.operation import Context, operation
 from bot.kernel.outside import OutsideCall
+from bot.operations.manage_checks import check_leads_all, check_unused
 from bot.operations.plugins import plugin_servers
 from bot.operations.plugins.plugin_list import PluginDetails, PluginName, details, row_of
 from bot.operations.plugins.plugin_servers import WantedUse
@@ -19,6 +20,7 @@ from bot.plugins.running import Installed
 from store.mounts import mounts
 from store.plugins import forwards, plugin_installations, plugins
 from store.tables.agents import Role
+from store.tables.plugins import PluginInstallationRow
 
 MOST_SETTINGS = 30
 
@@ -41,6 +43,8 @@ async def manage_plugin(
 ) -> PluginDetails | OutsideCall[Any]:
     """Turn a plug-in on, with its role and settings, or off."""
     _check_sees_all(ctx)
+    if action != "enable":
+        check_unused(action, role=role, settings=settings)
     row = await row_of(ctx.tx, plugin)
     installed = Installed.of(row)
     if action == "enable":
@@ -64,13 +68,7 @@ async def manage_plugin(
 
 def _check_sees_all(ctx: Context) -> None:
     """A plug-in works in all repositories."""
-    if not permissions.allows_everywhere(ctx.actor, ctx.operation):
-        raise Refused(
-            "forbidden",
-            "Only a person who administers or maintains every repository of the installation may "
-            "turn plug-ins on and off.",
-            **permissions.missing(ctx.actor, ctx.operation),
-        )
+    check_leads_all(ctx, "turn plug-ins on and off")
 
 
 async def _use_of(
@@ -82,13 +80,24 @@ async def _use_of(
         raise Refused("plugin_off", f"{manifest.name} is stopped: {installed.row['why']}.")
     before = await plugin_installations.get(ctx.tx, i, manifest.name)
     await _check_needs(ctx, manifest, was_used=before is not None)
-    kept = uses.settings_of(keys, before) if before else {}
-    kept = {name: value for name, value in kept.items() if name in manifest.settings}
+    kept = {
+        name: value
+        for name, value in _stored_settings(keys, before).items()
+        if name in manifest.settings
+    }
     found = {**kept, **given}
     uses.check_settings(manifest, found)
     return WantedUse(
         before, uses.lower(role or manifest.permissions.role, manifest.permissions.role), found
     )
+
+
+def _stored_settings(keys: Keys, before: PluginInstallationRow | None) -> dict[str, Any]:
+    """None if they cannot be decrypted: then they are given again."""
+    try:
+        return uses.settings_of(keys, before) if before else {}
+    except Broken:
+        return {}
 
 
 async def _check_needs(ctx: Context, manifest: Manifest, *, was_used: bool) -> None:
@@ -99,8 +108,8 @@ async def _check_needs(ctx: Context, manifest: Manifest, *, was_used: bool) -> N
     if mounted is not None and not owns_mount:
         raise Refused(
             "invalid_arguments",
-            f"A mounted server has the name {manifest.name}, so their tools would have the same "
-            "names. Rename the mount first.",
+            f"A tool server has the name {manifest.name} too, so tools of both would have the same "
+            "names. Remove it, and add it by another name.",
         )
     used = await plugin_installations.all_of(ctx.tx, ctx.installation_id)
     on = {each["plugin"] for each in used if each["state"] == "on"}

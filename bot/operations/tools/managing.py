@@ -11,6 +11,7 @@ from bot.kernel.operation import Context, operation
 from bot.mounts import tool_finding, tool_policies
 from bot.mounts.tool_finding import NamedTool
 from bot.mounts.tool_policies import Amount, Count, Label
+from bot.operations.manage_checks import check_unused
 from bot.operations.tools.calling import ToolName
 from bot.operations.tools.tool_views import REJECTED, ToolDetails, details
 from store.mounts import mounts, tool_lookup, tools
@@ -58,6 +59,10 @@ async def manage_tool(
     policy: Annotated[PolicyChange | None, Field(description="for set: what to change")] = None,
 ) -> ToolDetails:
     """Accept, reject, park, pin or limit a tool of another server."""
+    if action not in ("accept", "reject"):
+        check_unused(action, hash=hash)
+    if action != "set":
+        check_unused(action, policy=policy)
     found = await _find(ctx, tool)
     row = found.row
     before = _is_listed(row)

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from bot.errors import Refused
-from bot.identity import permissions
 from bot.kernel.operation import Context, operation
 from bot.kernel.outside import OutsideCall
+from bot.operations.manage_checks import check_leads_all
 from bot.operations.tools import mount_steps
 from bot.operations.tools.mount_settings import Wanted
 from bot.operations.tools.mount_views import (
@@ -102,10 +102,4 @@ async def manage_mount(
 
 def _check_sees_all(ctx: Context) -> None:
     """A server may be for all repositories, and its credential works in Hubbub's name."""
-    if not permissions.allows_everywhere(ctx.actor, ctx.operation):
-        raise Refused(
-            "forbidden",
-            "Only a person who administers or maintains every repository of the installation may "
-            "see and change tool servers.",
-            **permissions.missing(ctx.actor, ctx.operation),
-        )
+    check_leads_all(ctx, "see and change tool servers")

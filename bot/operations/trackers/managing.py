@@ -7,9 +7,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from bot.errors import Refused
-from bot.identity import permissions
 from bot.kernel.operation import Context, RepositoryName, operation
 from bot.kernel.outside import Outside, OutsideCall
+from bot.operations.manage_checks import check_leads_all
 from bot.operations.trackers.views import (
     OneTracker,
     TrackerInFull,
@@ -260,10 +260,4 @@ async def _check_is_free(ctx: Context, name: str) -> None:
 
 def _check_sees_all(ctx: Context) -> None:
     """Its token works in Hubbub's name. Raise Refused."""
-    if not permissions.allows_everywhere(ctx.actor, ctx.operation):
-        raise Refused(
-            "forbidden",
-            "Only a person who administers or maintains every repository of the installation may "
-            "see and change foreign trackers.",
-            **permissions.missing(ctx.actor, ctx.operation),
-        )
+    check_leads_all(ctx, "see and change foreign trackers")
