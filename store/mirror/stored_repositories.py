@@ -1,6 +1,6 @@
 """The repositories that the mirror has."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypedDict
 
 from store.engine import reach
@@ -105,6 +105,15 @@ async def repository_by_id(
         f"AND {VISIBLE} AND {PRESENT}{reach.within(repositories, 'r.id')}"
     )
     return await tx.one(q, i=installation_id, r=repository_id, **reach.parameters(repositories))
+
+
+async def visible_ids(tx: Tx, installation_id: int, ids: Collection[int]) -> set[int]:
+    """Those of them that the installation covers and that GitHub serves."""
+    q = (
+        "SELECT r.id FROM repositories r WHERE r.installation_id = :i AND r.id IN :ids "
+        f"AND {VISIBLE} AND {PRESENT}"
+    )
+    return {row["id"] for row in await tx.all(q, i=installation_id, ids=tuple(ids))}
 
 
 async def repository_ids(tx: Tx, installation_id: int) -> list[int]:

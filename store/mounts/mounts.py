@@ -52,6 +52,11 @@ def new_row(
     }
 
 
+def repository_of(mount_id: str) -> int:
+    """Of the mount of a repository's composed tools."""
+    return int(mount_id.rpartition("-")[2])
+
+
 async def add(tx: Tx, row: MountRow) -> None:
     await tx.run(sql.insert("mounts", COLUMNS), **_encode(row))
 

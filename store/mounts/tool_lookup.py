@@ -1,9 +1,12 @@
 """Finds tools of mounted servers for those who call them."""
 
-from typing import TypedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict
 
 from store.engine import json_text
 from store.engine.transaction import Tx
+from store.mirror import stored_repositories
+from store.mounts import mounts
 from store.tables.columns import Json
 
 # Tools of an installation that a search looks through.
@@ -41,12 +44,14 @@ class PinnedTool(TypedDict):
 
 async def active(tx: Tx, installation_id: int, server: str | None) -> list[FoundTool]:
     """The tools that can be called, of one server or of all that run."""
-    mounts = await tx.all(
-        "SELECT id, name, repositories, options FROM mounts WHERE installation_id = :i "
+    rows = await tx.all(
+        "SELECT id, kind, name, repositories, options FROM mounts WHERE installation_id = :i "
         "AND state = 'running' ORDER BY name",
         i=installation_id,
     )
-    wanted = {row["id"]: _mount(row) for row in mounts if server in (None, row["name"])}
+    named = [row for row in rows if server in (None, row["name"])]
+    lost = await _lost(tx, installation_id, [row["id"] for row in named if _is_composed(row)])
+    wanted = {row["id"]: _mount(row) for row in named if row["id"] not in lost}
     rows = await tx.all(
         f"SELECT mount_id, name, title, SUBSTR(description, 1, {READ}) AS description, policy, "
         "pinned FROM tools WHERE installation_id = :i AND state = 'active' AND mount_id IN :mounts "
@@ -59,6 +64,19 @@ async def active(tx: Tx, installation_id: int, server: str | None) -> list[Found
         row | wanted[row["mount_id"]] | {"policy": json_text.value(row["policy"])} for row in rows
     ]
     return found
+
+
+def _is_composed(row: Mapping[str, Any]) -> bool:
+    return bool(row["kind"] == mounts.COMPOSED)
+
+
+async def _lost(tx: Tx, installation_id: int, composed: Iterable[str]) -> set[str]:
+    """Those of these mounts whose repository the App cannot see any more."""
+    wanted = {each: mounts.repository_of(each) for each in composed}
+    if not wanted:
+        return set()
+    visible = await stored_repositories.visible_ids(tx, installation_id, wanted.values())
+    return {each for each, repository_id in wanted.items() if repository_id not in visible}
 
 
 def _mount(row: dict[str, str]) -> dict[str, Json]:
@@ -93,16 +111,21 @@ async def names(tx: Tx, installation_id: int, mount_id: str) -> list[str]:
 async def pinned_tools(tx: Tx, installation_id: int) -> list[PinnedTool]:
     """The tools that agents get in their list, by server and name."""
     rows = await tx.all(
-        "SELECT m.name AS server, m.repositories, t.name, t.title, t.description, t.input_schema, "
-        "t.hints, t.policy FROM tools t JOIN mounts m ON m.installation_id = :i "
+        "SELECT m.id AS mount_id, m.kind, m.name AS server, m.repositories, t.name, t.title, "
+        "t.description, t.input_schema, t.hints, t.policy FROM tools t "
+        "JOIN mounts m ON m.installation_id = :i "
         "AND m.id = t.mount_id WHERE t.installation_id = :i AND t.pinned = 1 "
         "AND t.state = 'active' AND m.state = 'running' ORDER BY m.name, t.name LIMIT :n",
         i=installation_id,
         n=MOST_PINNED,
     )
     decoded = ("repositories", "input_schema", "hints", "policy")
+    composed = {row["mount_id"] for row in rows if _is_composed(row)}
+    lost = await _lost(tx, installation_id, composed)
     found: list[PinnedTool] = [
-        row | {c: row[c] and json_text.value(row[c]) for c in decoded} for row in rows
+        row | {c: row[c] and json_text.value(row[c]) for c in decoded}
+        for row in rows
+        if row["mount_id"] not in lost
     ]
     return found
 

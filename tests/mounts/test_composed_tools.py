@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from bot.dispatch.dispatcher import Dispatcher
+from bot.identity.actors import Actor
 from bot.mounts.compositions import rounds, running
 from bot.repository.settings_file import PATH
 from bot.tool_servers.connections import ImagePart, ServerSpec, TextPart, ToolResult
+from mcp_server import pinned_tools
 from tests.support.engines import ON_SQLITE
 from tests.support.story import Agent, Workspace
 from tests.support.tool_desk import PlayedServers, ToolDesk, away, spec, text
@@ -105,6 +107,21 @@ async def test_an_agent_finds_a_composed_tool_and_its_steps_are_called(
     # Its name is the name of an operation too, as for other tools.
     assert (await ada.call(T, words="leak", most=1))["tool"] == T
     assert ("jira", "search", {"words": "leak", "most": 1}) in desk.servers.calls
+
+
+async def test_the_tools_of_a_repository_that_the_app_lost_are_not_listed(
+    workspace: Workspace, desk: ToolDesk, ada: Agent
+) -> None:
+    await push(workspace, TRIAGE)
+    await desk.person().call("manage_tool", tool=T, action="pin")
+    total = (await ada.call("find_tools"))["total"]
+    actor = Actor(workspace.installation.id, "ada", "developer")
+    assert [each.name for each in await pinned_tools.of(workspace.store, actor)] == [T]
+    workspace.github.remove_repositories(workspace.installation, [workspace.repository.full_name])
+    await workspace.settle()
+    assert (await ada.call("find_tools"))["total"] == total - 1
+    assert (await ada.call("find_tools", query=T))["tools"] == []
+    assert await pinned_tools.of(workspace.store, actor) == []
 
 
 async def test_the_tools_follow_the_file_and_keep_what_people_decided(

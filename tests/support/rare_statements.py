@@ -24,6 +24,7 @@ from store.mirror import (
     permissions,
     referrers,
     search_index,
+    stored_repositories,
     threads,
 )
 from store.mounts import mount_log, mounts, tool_calls, tool_lookup
@@ -164,6 +165,7 @@ EXAMPLES: tuple[Example, ...] = (
         lambda tx, each=each: retention.drop_oldest(tx, each, INSTALLATION, 3, 5)
         for each in retention.GROWING
     ),
+    lambda tx: stored_repositories.visible_ids(tx, INSTALLATION, [3]),
     lambda tx: mounts.add(tx, MOUNT),
     lambda tx: mounts.replace(tx, MOUNT),
     lambda tx: mounts.get(tx, INSTALLATION, "mount"),

@@ -22,13 +22,13 @@ from bot.mounts.tool_arguments import with_types
 from bot.mounts.tool_calls import Answered, Prepared
 from bot.mounts.tool_finding import NamedTool
 from bot.repository import repository_settings
-from bot.repository.composed_tools import stored_tools
 from bot.repository.composed_tools.definition import ComposedTool
 from bot.times import SECOND
 from bot.tool_servers.connections import TextPart, ToolResult
 from store.audit import records
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories
+from store.mounts import mounts
 from store.mounts import tool_calls as stored_calls
 from store.tables.tool_calls import ToolCallRow
 
@@ -109,7 +109,7 @@ async def begin(
 
 async def definition_of(ctx: Context, tool: NamedTool) -> ComposedTool:
     """What the settings in force say of it. Raise Refused."""
-    here = (ctx.installation_id, stored_tools.repository_of(tool.mount))
+    here = (ctx.installation_id, mounts.repository_of(tool.mount["id"]))
     settings = await repository_settings.of(ctx.tx, *here)
     found = settings.tools.get(tool.row["name"])
     if found is None or await stored_repositories.repository_by_id(ctx.tx, *here) is None:

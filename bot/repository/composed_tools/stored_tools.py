@@ -28,10 +28,6 @@ def mount_id(repository_id: int) -> str:
     return f"repository-{repository_id}"
 
 
-def repository_of(mount: MountRow) -> int:
-    return int(mount["id"].rpartition("-")[2])
-
-
 async def follow(
     tx: Tx,
     keys: Keys | None,
