@@ -72,6 +72,7 @@ REFUSALS_EVERY_S = 5.0
 SEAL_EVERY_S = 30.0
 NOTIFY_EVERY_S = 2.0
 MOUNTS_EVERY_S = 2.0
+CALLS_EVERY_S = 60.0
 ENDPOINTS_EVERY_S = 2.0
 TRACKERS_EVERY_S = 2.0
 FLAGS_EVERY_S = 5.0
@@ -138,6 +139,7 @@ class Loops:
             ("sealer", self.seal_audit, "time", SEAL_EVERY_S),
             ("notifier", self.notify, "time", NOTIFY_EVERY_S),
             ("mounts", self.look_at_mounts, "mounts", MOUNTS_EVERY_S),
+            ("tool calls", self.end_lost_calls, "time", CALLS_EVERY_S),
             ("endpoints", self.courier.step, TOPIC, ENDPOINTS_EVERY_S),
             ("models", self.models.step, TOPIC, ENDPOINTS_EVERY_S),
             ("trackers", self.mirror_trackers, trackers.TOPIC, TRACKERS_EVERY_S),
@@ -247,6 +249,9 @@ class Loops:
 
     async def look_at_mounts(self) -> int:
         return await mount_looks.step(self.store, self.shared)
+
+    async def end_lost_calls(self) -> int:
+        return await mount_looks.end_lost_calls(self.store)
 
     async def mirror_trackers(self) -> int:
         return await mirroring.step(self.store, self.shared, self.courier.link.links)

@@ -7,11 +7,12 @@ from bot.identity.keyring import Broken
 from bot.kernel.operation import Shared
 from bot.mounts import looking
 from bot.mounts.specs import spec_of
+from bot.mounts.tool_calls import LONGEST, end_lost
 from bot.times import SECOND
 from bot.tool_servers.connections import ToolServers, Unavailable
 from bot.tool_servers.network import Network
 from store.engine.transaction import Store, Tx
-from store.mounts import mounts
+from store.mounts import mounts, tool_calls
 from store.tables.mounts import MountRow
 
 # At the same time, so that a few which never answer do not hold up the others.
@@ -34,6 +35,14 @@ async def step(store: Store, shared: Shared) -> int:
         for each in due
     ]
     return sum(await asyncio.gather(*looks))
+
+
+async def end_lost_calls(store: Store) -> int:
+    """Return how many calls were found whose process was killed."""
+    now = await store.read(lambda tx: tx.now())
+    if not await store.read(lambda tx: tool_calls.lost(tx, now - LONGEST, 1)):
+        return 0
+    return await store.write(end_lost)
 
 
 async def _look(

@@ -27,6 +27,9 @@ from store.tables.tool_calls import TOOL_CALL, ToolCallRow
 from store.tasks import open_claims
 
 LARGEST_ARGUMENTS = 1_000_000
+# No call takes longer: two attempts with the longest time-out, and a composed tool less.
+LONGEST = 15 * 60 * SECOND
+LOST_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,17 @@ async def abandon(tx: Tx, call: ToolCallRow) -> None:
         "served_by": None,
     }
     await tool_calls.end(tx, call["installation_id"], call["id"], ended)
+
+
+async def end_lost(tx: Tx) -> int:
+    """Record the end of calls whose process was killed. Return how many there were.
+
+    A process that was only slow records afterwards what came of its call.
+    """
+    found = await tool_calls.lost(tx, await tx.now() - LONGEST, LOST_AT_ONCE)
+    for each in found:
+        await abandon(tx, each)
+    return len(found)
 
 
 async def _record(tx: Tx, prepared: Prepared, outcome: Outcome, ended: str, size: int) -> None:

@@ -47,6 +47,16 @@ async def end(tx: Tx, installation_id: int, call_id: str, changed: Mapping[str, 
     )
 
 
+async def lost(tx: Tx, before: int, limit: int) -> list[ToolCallRow]:
+    """Calls over all installations that run since before this time."""
+    found: list[ToolCallRow] = await tx.all(
+        "SELECT * FROM tool_calls WHERE outcome = 'running' AND at < :before ORDER BY at LIMIT :n",
+        before=before,
+        n=limit,
+    )
+    return found
+
+
 async def newest(
     tx: Tx, installation_id: int, mount_id: str, tool: str, limit: int
 ) -> list[ToolCallRow]:

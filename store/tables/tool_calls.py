@@ -65,6 +65,7 @@ TABLES = (
         ToolCallRow,
         Index("ix_tool_calls_tool", "installation_id", "mount_id", "tool", "id"),
         Index("ix_tool_calls_task", "installation_id", "task_id"),
+        Index("ix_tool_calls_outcome", "outcome", "at"),
     ),
     Table("tool_usage", ToolUsageRow),
     Table("tool_cache", ToolCacheRow, Index("ix_tool_cache_expires", "expires_at")),

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from bot.background import mount_looks
+from bot.times import MINUTE
 from bot.tool_servers.breakers import CircuitOpen
 from bot.tool_servers.connections import ImagePart, TextPart, ToolResult
 from tests.support.engines import ON_SQLITE
@@ -181,6 +183,21 @@ async def test_a_fallback_server_answers_where_nothing_can_have_happened(linear:
     before = len(linear.servers.calls)
     refused = await ada.refusal("call_tool", tool=T, arguments=A)
     assert (refused.code, len(linear.servers.calls)) == ("outcome_unknown", before + 1)
+
+
+async def test_a_call_whose_process_was_killed_is_not_running_for_ever(linear: ToolDesk) -> None:
+    ada = await linear.agent("ada")
+    await ada.call("call_tool", tool=T, arguments=A)
+    store = linear.dispatcher.store
+    killed = "UPDATE tool_calls SET outcome = 'running', duration = 0"
+    await store.write(lambda tx: tx.run(killed))
+    assert await mount_looks.end_lost_calls(store) == 0
+    linear.clock.forward(16 * 60)
+    assert await mount_looks.end_lost_calls(store) == 1
+    (row,) = await linear.rows("tool_calls")
+    assert row["outcome"] == "outcome_unknown"
+    assert 16 * MINUTE <= row["duration"] < 17 * MINUTE
+    assert await mount_looks.end_lost_calls(store) == 0
 
 
 async def test_a_call_whose_caller_leaves_is_not_running_for_ever(linear: ToolDesk) -> None:

@@ -1404,6 +1404,7 @@ CREATE TABLE tool_calls (
   served_by VARCHAR(40),
   PRIMARY KEY (installation_id, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_tool_calls_outcome ON tool_calls (outcome, at);
 CREATE INDEX ix_tool_calls_task ON tool_calls (installation_id, task_id);
 CREATE INDEX ix_tool_calls_tool ON tool_calls (installation_id, mount_id, tool, id);
 CREATE TABLE tool_usage (
