@@ -10,6 +10,7 @@ import structlog
 
 from bot.cli.session import Session
 from bot.mounts import local_servers, stored_documents
+from bot.mounts.closing import Closer
 from bot.mounts.server_notes import ServerNotes
 from bot.settings import Settings
 from bot.tool_servers import operator_file
@@ -28,6 +29,8 @@ FLUSH_EVERY_S = 2.0
 # The file is read once. An account that installs the App later is looked at in the next turn, and
 # all of them in so many.
 FOLLOW_EVERY = 30
+# Turns between two looks at what other processes stopped.
+CLOSE_EVERY = 5
 
 
 @asynccontextmanager
@@ -53,7 +56,8 @@ async def connect(
         }
         servers = Guarded(Measured(ByKind(kinds), opened.shared.tool_metrics))
         outside = replace(opened.shared.outside, tool_servers=servers)
-        keeping = asyncio.create_task(_keep(opened, notes, follows))
+        closer = Closer(opened.store, (mcp_servers, services), servers)
+        keeping = asyncio.create_task(_keep(opened, notes, closer, follows))
         try:
             yield replace(opened, shared=replace(opened.shared, outside=outside))
         finally:
@@ -66,9 +70,12 @@ async def connect(
 
 
 async def _keep(
-    opened: Session, notes: ServerNotes, processes: Mapping[str, Process] | None
+    opened: Session,
+    notes: ServerNotes,
+    closer: Closer,
+    processes: Mapping[str, Process] | None,
 ) -> None:
-    """Store what servers say, and follow the operator's file, until it is cancelled."""
+    """Until it is cancelled, store what servers say, and follow what other processes changed."""
     turn = 0
     follower = local_servers.Follower(opened.store, opened.keys, processes or {})
     while True:
@@ -76,6 +83,8 @@ async def _keep(
             if processes is not None:
                 await follower.step(everyone=turn % FOLLOW_EVERY == 0)
             await notes.flush()
+            if turn % CLOSE_EVERY == 0:
+                await closer.step()
         except Exception:  # a bug, or the database is away: the next turn tries again
             log.exception("notes of tool servers not stored")
         turn += 1

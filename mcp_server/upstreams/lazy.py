@@ -1,7 +1,7 @@
 """Connections to MCP servers whose library is loaded with the first call."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -55,6 +55,13 @@ class LazyServers:
         found: ToolResult = await servers.call_tool(
             spec, tool, arguments, timeout_s, max_bytes, progress
         )
+        return found
+
+    def held(self) -> Collection[tuple[int, str, int]]:
+        """The connections that are open."""
+        if self._loading is None or not self._loading.done():
+            return ()
+        found: Collection[tuple[int, str, int]] = self._loading.result().held()
         return found
 
     async def drop(self, installation_id: int, server_id: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -190,6 +190,10 @@ class McpServers:
         if self._open.get(upstream.spec.key) is upstream:
             del self._open[upstream.spec.key]
         await upstream.close()
+
+    def held(self) -> Collection[Key]:
+        """The connections that are open."""
+        return tuple(self._open)
 
     async def drop(self, installation_id: int, server_id: str) -> None:
         for key in [each for each in self._failed if each[:2] == (installation_id, server_id)]:

@@ -1,7 +1,7 @@
 """The servers whose tools agents may call."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, TypedDict
 
 from store.engine import json_text, sql
 from store.engine.transaction import Tx
@@ -117,6 +117,24 @@ async def all_of(tx: Tx, installation_id: int) -> list[MountRow]:
     )
     rows = await tx.all(q, i=installation_id, composed=COMPOSED, n=2 * MOST)
     return [_decode(row) for row in rows]
+
+
+class InUse(TypedDict):
+    id: str
+    version: int
+    state: MountState
+
+
+async def in_use(tx: Tx, installation_id: int, ids: Collection[str]) -> list[InUse]:
+    """What becomes of the connections to these servers."""
+    q = "SELECT id, version, state FROM mounts WHERE installation_id = :i AND id IN :ids"
+    return await tx.all(q, i=installation_id, ids=tuple(ids))
+
+
+async def set_version(tx: Tx, installation_id: int, mount_id: str, version: int) -> None:
+    """Connections of older versions are closed, in all processes."""
+    q = "UPDATE mounts SET version = :v WHERE installation_id = :i AND id = :m"
+    await tx.run(q, v=version, i=installation_id, m=mount_id)
 
 
 async def set_state(

@@ -181,6 +181,8 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: mounts.due(tx, 3, 5),
     lambda tx: tool_calls.lost(tx, 3, 5),
     lambda tx: mounts.take(tx, INSTALLATION, "mount", 3, 5),
+    lambda tx: mounts.in_use(tx, INSTALLATION, ["mount"]),
+    lambda tx: mounts.set_version(tx, INSTALLATION, "mount", 3),
     lambda tx: mounts.look_soon(tx, INSTALLATION, "mount", 5),
     lambda tx: mounts.remove(tx, INSTALLATION, "mount"),
     mounts.by_health,

@@ -8,6 +8,7 @@ import pytest
 
 from bot.background import mount_looks
 from bot.mounts import health, local_servers
+from bot.mounts.closing import Closer
 from bot.mounts.server_notes import ServerNotes
 from bot.mounts.specs import spec_of
 from bot.tool_servers.connections import Unavailable
@@ -18,7 +19,7 @@ from store.tables.mounts import MountRow, ToolRow
 from tests.support.agent_endpoints import lead
 from tests.support.story import Workspace
 from tests.support.tool_server import ToolServer, open_tool_server, tool
-from tests.support.upstreams import Connected, reaching
+from tests.support.upstreams import Connected, connect, reaching
 
 TOKEN = "k3y-of-ours-0123456789"
 BEARER = {"auth": "bearer", "secret": TOKEN}
@@ -361,3 +362,21 @@ async def test_a_new_account_gets_the_servers_of_the_operators_file_at_once(
     await workspace.store.write(lambda tx: mirror_rows.put(tx, "installations", row))
     assert await follower.step(everyone=False) == 1
     assert await follower.step(everyone=False) == 0
+
+
+@pytest.mark.usefixtures("connected")
+async def test_other_processes_close_what_was_stopped_restarted_or_removed(
+    workspace: Workspace, server: ToolServer
+) -> None:
+    await add(workspace, server)
+    async with connect(server.origin) as other:
+        closer = Closer(workspace.store, (other.servers,), other.servers)
+        for action in ("stop", "start", "restart", "remove"):
+            row = await row_of(workspace)
+            if row["state"] == "running":
+                await other.call(spec_of(workspace.dispatcher.shared.keys, row))
+                assert await closer.step() == 0
+                assert len(other.servers.held()) == 1
+            await manage(workspace, action)
+            assert await closer.step() == (0 if action == "start" else 1)
+            assert len(other.servers.held()) == 0

@@ -90,7 +90,15 @@ async def _save(ctx: Context, found: Found, row: MountRow, *, is_new: bool) -> M
     return await answer(ctx, row["name"], look.listing.left_out)
 
 
-def look_again(ctx: Context, row: MountRow, *, drops: bool) -> OutsideCall[Found]:
+async def restart(ctx: Context, row: MountRow) -> OutsideCall[Found]:
+    """By another version, so that other processes connect again too."""
+    made = look_again(ctx, {**row, "version": row["version"] + 1}, drops=True)
+    await mounts.lock(ctx.tx, ctx.installation_id, row["id"])
+    await mounts.set_version(ctx.tx, ctx.installation_id, row["id"], row["version"] + 1)
+    return made
+
+
+def look_again(ctx: Context, row: MountRow, *, drops: bool = False) -> OutsideCall[Found]:
     _check_is_server(row)
     if row["state"] == "stopped":
         raise Refused("invalid_arguments", f"{row['name']} is stopped. Start it first.")

@@ -93,8 +93,10 @@ async def manage_mount(
         return await mount_steps.change(ctx, row, wanted)
     if wanted != Wanted():
         raise Refused("invalid_arguments", f"{action} takes no other argument than `mount`.")
-    if action in ("restart", "refresh"):
-        return mount_steps.look_again(ctx, row, drops=action == "restart")
+    if action == "restart":
+        return await mount_steps.restart(ctx, row)
+    if action == "refresh":
+        return mount_steps.look_again(ctx, row)
     if action == "start":
         return await mount_steps.start(ctx, row)
     return await (mount_steps.stop if action == "stop" else mount_steps.remove)(ctx, row)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -125,6 +125,10 @@ class OpenApiServers:
         except TimeoutError as exc:
             text = f"It did not answer within {timeout_s:g} s."
             raise Unavailable("timeout", text, sent=True) from exc
+
+    def held(self) -> Collection[tuple[int, str, int]]:
+        """The connections that are open."""
+        return tuple(self._connected)
 
     async def drop(self, installation_id: int, server_id: str) -> None:
         """Close the connections, and forget tokens and answers."""
