@@ -217,13 +217,26 @@ async def stop_revoked(tx: Tx) -> list[str]:
     """Stop each plug-in that was revoked after it was installed. Return their names."""
     trust, stopped = await trust_of(tx), []
     for row in await plugins.all_of(tx):
-        for subject in (row["digest"], row["signed_by"], f"{row['name']}@{row['version']}"):
+        for subject in _subjects(row):
             why = trust.revoked.get(subject or "")
             words = f"It is revoked: {why}"
             if why and await plugins.stop(tx, row["name"], row["digest"], words):
                 await plugin_installations.turn_off_everywhere(tx, row["name"], words)
                 stopped.append(row["name"])
     return stopped
+
+
+async def resume_lifted(tx: Tx) -> None:
+    """Have those run again that nothing revokes any more. People turn them on where they want."""
+    trust = await trust_of(tx)
+    for row in await plugins.all_of(tx):
+        if row["state"] == "stopped" and not trust.revoked.keys() & set(_subjects(row)):
+            await plugins.resume(tx, row["name"], row["digest"])
+
+
+def _subjects(row: PluginRow) -> tuple[str | None, ...]:
+    """By any of them it may be revoked."""
+    return row["digest"], row["signed_by"], f"{row['name']}@{row['version']}"
 
 
 # --- Packages in the database --------------------------------------------------------------------

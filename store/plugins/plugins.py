@@ -10,6 +10,7 @@ from store.tables.plugins import PluginPartRow, PluginRow, PluginTrustRow
 SERVER = 0
 # Plug-ins of a server, and keys and revoked things.
 MOST, MOST_TRUST = 200, 5_000
+LONGEST_DETAIL = 200
 COLUMNS = tuple(PluginRow.__annotations__)
 PART_COLUMNS = tuple(PluginPartRow.__annotations__)
 TRUST_COLUMNS = tuple(PluginTrustRow.__annotations__)
@@ -52,6 +53,16 @@ async def stop(tx: Tx, name: str, digest: str, why: str) -> bool:
     )
     now = await tx.now()
     return bool(await tx.run(q, i=SERVER, name=name, digest=digest, why=why[:300], now=now))
+
+
+async def resume(tx: Tx, name: str, digest: str) -> None:
+    """Have it run again, if it is still the same."""
+    q = (
+        "UPDATE plugins SET state = 'installed', why = NULL, revision = revision + 1, "
+        "updated_at = :now WHERE installation_id = :i AND name = :name AND digest = :digest "
+        "AND state = 'stopped'"
+    )
+    await tx.run(q, i=SERVER, name=name, digest=digest, now=await tx.now())
 
 
 async def remove(tx: Tx, name: str) -> None:
@@ -109,7 +120,7 @@ async def put_trust(tx: Tx, kind: str, subject: str, detail: str) -> None:
         installation_id=SERVER,
         kind=kind,
         subject=subject[:100],
-        detail=detail[:200],
+        detail=detail[:LONGEST_DETAIL],
         added_at=await tx.now(),
     )
 

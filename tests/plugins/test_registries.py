@@ -12,6 +12,7 @@ from bot.plugins.registry import finding, index, looking
 from bot.protocols.outgoing import Outgoing
 from store.engine.transaction import Store
 from store.plugins import plugins
+from tests.support.http_service import http_service, raw
 from tests.support.plugin_packages import package
 from tests.support.plugin_registry import RegistryFolder, clear_registries
 from tests.support.plugins import PluginOffice
@@ -162,3 +163,64 @@ async def test_a_look_that_fails_is_noted_and_the_next_one_may_succeed(
     registry.build()
     await registry.look(office.store)
     assert (await registry.row(office.store))["state"] == "read"
+
+
+async def test_a_newer_index_lifts_its_own_revocations_only(
+    office: PluginOffice, registry: RegistryFolder, tmp_path: Path
+) -> None:
+    registry.put(package())
+    registry.put(package("other"))
+    registry.build()
+    await registry.look(office.store)
+    await install(office, await candidate(office, "echo"))
+    revoked = tmp_path.joinpath("revoked.txt")
+    revoked.write_text(f"echo@1.0.0 {'it leaks ' * 40}\nother@1.0.0 it leaks\n")
+    registry.build()
+    await registry.look(office.store)
+    await office.store.write(lambda tx: plugins.put_trust(tx, "revoked", "b@1.0.0", "by hand"))
+    row = await office.store.read(lambda tx: plugins.get(tx, "echo"))
+    assert row is not None
+    assert row["state"] == "stopped"
+    revoked.write_text("other@1.0.0 it leaks\n")
+    registry.build()
+    await registry.look(office.store)
+    rows = await office.store.read(plugins.trust_rows)
+    assert [each["subject"] for each in rows] == ["b@1.0.0", "other@1.0.0"]
+    row = await office.store.read(lambda tx: plugins.get(tx, "echo"))
+    assert row is not None
+    assert (row["state"], row["why"]) == ("installed", None)
+
+
+async def at_address(office: PluginOffice, url: str, *, trusted: str, size: int = 0) -> Candidate:
+    """The archive of echo, as if the index named this address."""
+    entry = await finding.find(office.store, "echo")
+    wanted = finding.choice(entry, None)
+    changed = wanted.model_copy(update={"archive": None, "url": url, "size": size or wanted.size})
+    return await finding.candidate(office.store, entry, changed, Outgoing({trusted}))
+
+
+async def test_an_archive_is_downloaded_from_the_address_in_the_index(
+    office: PluginOffice, registry: RegistryFolder
+) -> None:
+    data = registry.put(package()).read_bytes()
+    registry.build()
+    await registry.look(office.store)
+    async with http_service() as service:
+        url, origin = f"{service.origin}/echo", service.origin
+
+        async def refusal(url: str = url, size: int = 0) -> str:
+            with pytest.raises(WrongPackage) as caught:
+                await at_address(office, url, trusted=origin, size=size)
+            return str(caught.value)
+
+        service.replies.append(raw(data))
+        found = await at_address(office, url, trusted=origin)
+        assert await install(office, found) == "1.0.0"
+        service.replies.append(raw(data[:-1] + b"x"))
+        assert "its checksum differs" in await refusal()
+        service.replies.append(raw(data + b"x"))
+        assert f"more than {len(data)} bytes" in await refusal()
+        inner = {"Location": "http://127.0.0.1:1/secret"}
+        service.replies.append(raw(status=302, headers=inner))
+        assert "answered 302" in await refusal()
+        assert "a host on the internet" in await refusal("https://127.0.0.1:1/echo")

@@ -106,6 +106,12 @@ def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None
     )
 
 
+def raw(
+    content: bytes = b"", status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    return web.Response(body=content, status=status, headers=headers)
+
+
 def in_pieces(content: bytes) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Send each byte by itself, and let the caller read it before the next one comes."""
 

@@ -118,7 +118,7 @@ async def candidate(
 
 async def _archive(store: Store, entry: Entry, wanted: IndexedVersion, network: Outgoing) -> bytes:
     if wanted.url is not None:
-        return await _download(wanted.url, network)
+        return await _download(wanted.url, wanted.size, network)
     assert wanted.archive is not None
     row, path = entry.registry, wanted.archive
     try:
@@ -134,12 +134,12 @@ async def _archive(store: Store, entry: Entry, wanted: IndexedVersion, network: 
         ) from exc
 
 
-async def _download(url: str, network: Outgoing) -> bytes:
+async def _download(url: str, size: int, network: Outgoing) -> bytes:
     try:
         async with network.request("GET", url, timeout_s=DOWNLOAD_S) as answer:
             if answer.status != 200:
                 raise WrongPackage(f"The address of the archive answered {answer.status}.")
-            return await outgoing.read(answer, LARGEST_ARCHIVE)
+            return await outgoing.read(answer, min(size, LARGEST_ARCHIVE))
     except Refused as exc:
         raise WrongPackage(exc.message) from exc
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as exc:

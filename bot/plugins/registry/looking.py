@@ -80,11 +80,43 @@ async def _accept(tx: Tx, place: str, found: Index, content: bytes) -> list[str]
     index.check_age(found, row["number"], digest, row["digest"], await tx.now())
     await registries.put_index(tx, place, found.number, zlib.compress(content), digest)
     await _ask_for_ratings(tx, row, found)
-    known = {each["subject"] for each in await plugins.trust_rows(tx) if each["kind"] == "revoked"}
-    for subject, why in found.revoked.items():
-        if subject not in known:
-            await plugins.put_trust(tx, "revoked", subject, f"{why} ({place})")
+    await _follow_revocations(tx, place)
     return await installing.stop_revoked(tx)
+
+
+async def _follow_revocations(tx: Tx, place: str) -> None:
+    """Store what the indexes revoke now, and lift what this one revoked before.
+
+    What the operator revoked stays.
+    """
+    rows = [each for each in await plugins.trust_rows(tx) if each["kind"] == "revoked"]
+    known = {each["subject"]: each["detail"] for each in rows}
+    wanted: dict[str, str] = {}
+    for row in await registries.all_of(tx):
+        revoked = found.revoked if (found := kept_index(row)) else {}
+        for subject, why in revoked.items():
+            wanted.setdefault(subject, _reason(why, row["place"]))
+    lifted = [
+        subject
+        for subject, detail in known.items()
+        if detail.endswith(_mark(place)) and subject not in wanted
+    ]
+    for subject in lifted:
+        await plugins.remove_trust(tx, "revoked", subject)
+    for subject, detail in wanted.items():
+        if subject not in known:
+            await plugins.put_trust(tx, "revoked", subject, detail)
+    if lifted:
+        await installing.resume_lifted(tx)
+
+
+def _reason(why: str, place: str) -> str:
+    """By its end, the registry that said so is known."""
+    return f"{why[: plugins.LONGEST_DETAIL - len(_mark(place))]}{_mark(place)}"
+
+
+def _mark(place: str) -> str:
+    return f" ({place[-100:]})"
 
 
 async def _ask_for_ratings(tx: Tx, row: PluginRegistryRow, found: Index) -> None:
