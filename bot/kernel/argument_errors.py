@@ -1,6 +1,7 @@
 """Says what is wrong with arguments and what to pass instead. Pure functions."""
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -93,18 +94,60 @@ def place_of(error: ErrorDetails, given: Any) -> Place:
     return tuple(place)
 
 
+MOST_PARTS = 20
 # Contents of files and of contexts. They may have any character.
 ANY_CHARACTER = "content"
 
 
-def place_of_nul(value: Any, place: Place = ()) -> str | None:
-    """The path of the first string with a NUL, which GitHub and some databases do not take."""
+# Levels of all arguments: some more than a context may have. Python gives up at some hundreds.
+DEEPEST = 120
+
+
+def wrong_value(value: Any) -> tuple[str, str] | None:
+    """The path of the first value that cannot be stored or sent on, and what is wrong with it.
+
+    Such as a string with a NUL, which GitHub and some databases do not take.
+    """
+    return _wrong_value(value, (), has_any_character=False)
+
+
+def _wrong_value(value: Any, place: Place, *, has_any_character: bool) -> tuple[str, str] | None:
     if isinstance(value, str):
-        return _place_name(place) if "\0" in value else None
+        why = _wrong_text(value, has_any_character=has_any_character)
+    elif isinstance(value, float):
+        why = "" if math.isfinite(value) else "must be a number that JSON has"
+    else:
+        why = f"is nested more than {DEEPEST} levels deep" if len(place) > DEEPEST else ""
+    if why:
+        return _place_name(place), why
     for name, each in _parts(value):
-        if name != ANY_CHARACTER and (found := place_of_nul(each, (*place, name))):
+        is_wrong = isinstance(name, str) and not _is_unicode(name)
+        if is_wrong:
+            return _place_name((*place, name)), HALF
+        any_character = has_any_character or name == ANY_CHARACTER
+        if found := _wrong_value(each, (*place, name), has_any_character=any_character):
             return found
     return None
+
+
+HALF = "must not contain half of a surrogate pair"
+
+
+def _wrong_text(text: str, *, has_any_character: bool) -> str:
+    if "\0" in text and not has_any_character:
+        return "must not contain the character NUL (U+0000)"
+    return "" if _is_unicode(text) else HALF
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can spell halves of surrogate pairs, and no database and no request takes them."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
@@ -118,7 +161,8 @@ def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _place_name(place: Place) -> str:
-    return ".".join(str(part)[:SHOWN] for part in place)
+    shown = [str(part)[:SHOWN] for part in place[:MOST_PARTS]]
+    return ".".join(shown).encode(errors="replace").decode()
 
 
 def _reasons(place: Place, errors: list[ErrorDetails], model: type[BaseModel]) -> list[str]:

@@ -268,8 +268,8 @@ class Operation:
             found = tolerance.validate(self.arguments.model_validate, given, self.arguments)
         except tolerance.InvalidArguments as exc:
             raise _invalid(self, exc.error, exc.given, name) from exc
-        if not self.reads_only and (place := argument_errors.place_of_nul(found)):
-            why = "must not contain the character NUL (U+0000)"
+        if not self.reads_only and (wrong := argument_errors.wrong_value(found)):
+            place, why = wrong
             raise Refused(
                 "invalid_arguments",
                 f"{name and f'{name}: '}`{place}` {why}.",

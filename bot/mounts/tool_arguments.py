@@ -1,10 +1,12 @@
 """Checks the arguments and the result of a call by the schemas of a tool, which others wrote.
 
-So the check is bounded: it makes a limited number of steps, runs no regular expression of the
-schema, and follows no reference to another document. What it cannot check it lets pass:
-the tool's server checks arguments too.
+So the check is bounded: it makes a limited number of steps in a limited time, runs no regular
+expression of the schema, and follows no reference to another document. What it cannot check it lets
+pass: the tool's server checks arguments too.
 """
 
+import json
+import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,9 +24,9 @@ from bot.kernel.sentences import shorten
 from store.engine import json_text
 
 MOST_STEPS = 20_000
+# Of the processor, for one check. A step takes long if it compares or quotes large values.
+MOST_S = 0.25
 MOST_SHOWN = 5
-# Of a list whose items must differ: to compare them takes time by the square of their number.
-MOST_COMPARED = 500
 LONGEST = 160
 TYPES = {
     "object": "an object",
@@ -48,7 +50,21 @@ NO_SCHEMA = (
     ValueError,
 )
 
-_steps: ContextVar[list[int]] = ContextVar("steps")
+
+@dataclass
+class _Room:
+    """`until`: by the clock of this thread's time on the processor."""
+
+    steps: int
+    until: float
+
+    def take(self, steps: int) -> None:
+        self.steps -= steps
+        if self.steps < 0 or time.thread_time() > self.until:
+            raise _TooLong
+
+
+_room: ContextVar[_Room] = ContextVar("room")
 
 
 @dataclass(frozen=True)
@@ -77,8 +93,8 @@ def with_types(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[
 
 
 def _with_type(schema: Any, given: Any) -> Any:
-    types = _list(schema.get("type")) if isinstance(schema, dict) else []
-    if not isinstance(given, str) or not set(types) & JSON_TYPES or "string" in types:
+    types = [str(each) for each in _list(schema.get("type"))] if isinstance(schema, dict) else []
+    if not isinstance(given, str) or JSON_TYPES.isdisjoint(types) or "string" in types:
         return given
     try:
         return json_text.value(given)
@@ -102,7 +118,7 @@ def why_no_result(schema: Mapping[str, Any] | None, result: Any) -> str:
 
 
 def _problems(schema: Mapping[str, Any], value: Any, unknown: str) -> list[Problem]:
-    token = _steps.set([MOST_STEPS])
+    token = _room.set(_Room(MOST_STEPS, time.thread_time() + MOST_S))
     try:
         checker = _checker(str(schema.get("$schema", "")))(schema, registry=Registry())
         found = []
@@ -113,7 +129,7 @@ def _problems(schema: Mapping[str, Any], value: Any, unknown: str) -> list[Probl
     except (_TooLong, *NO_SCHEMA):
         return []
     finally:
-        _steps.reset(token)
+        _room.reset(token)
     return list(dict.fromkeys(found))
 
 
@@ -128,18 +144,15 @@ def _checker(draft: str) -> Any:
     counted = {name: _with_bound(name, rule) for name, rule in whole.VALIDATORS.items()}
     counted |= {name: _nothing for name in WITHOUT if name in counted}
     counted["additionalProperties"] = _unless_patterns(counted["additionalProperties"])
-    counted["uniqueItems"] = _unless_long(counted["uniqueItems"])
+    counted["uniqueItems"] = _with_bound("uniqueItems", _unique_items)
     return validators.extend(whole, counted)  # type: ignore[no-untyped-call]
 
 
 def _with_bound(rule_name: str, rule: Any) -> Any:
     @wraps(rule)
     def check(validator: Any, value: Any, given: Any, schema: Any) -> Iterator[ValidationError]:
-        left = _steps.get()
         # Each choice of a list is compared.
-        left[0] -= 1 + (len(value) if isinstance(value, list) and rule_name == "enum" else 0)
-        if left[0] < 0:
-            raise _TooLong
+        _room.get().take(1 + (len(value) if isinstance(value, list) and rule_name == "enum" else 0))
         yield from rule(validator, value, given, schema) or ()
 
     return check
@@ -159,12 +172,18 @@ def _unless_patterns(rule: Any) -> Any:
     return check
 
 
-def _unless_long(rule: Any) -> Any:
-    def check(validator: Any, value: Any, given: Any, schema: Any) -> Iterator[ValidationError]:
-        if isinstance(given, list) and len(given) <= MOST_COMPARED:
-            yield from rule(validator, value, given, schema)
-
-    return check
+def _unique_items(_: Any, wanted: Any, given: Any, __: Any) -> Iterator[ValidationError]:
+    """The library compares each item with each other. 1 and 1.0 count as different here."""
+    if wanted is not True or not isinstance(given, list):
+        return
+    seen: set[str] = set()
+    for each in given:
+        _room.get().take(1)
+        text = json.dumps(each, sort_keys=True)
+        if text in seen:
+            yield ValidationError("has the same item twice")
+            return
+        seen.add(text)
 
 
 def _problem(error: ValidationError, unknown: str) -> Problem:

@@ -9,6 +9,7 @@ from typing import Any
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import Broken, Keys
+from bot.kernel.argument_errors import wrong_value
 from bot.kernel.operation import Context
 from bot.mounts import health, tool_access, tool_finding, tool_limits, tool_policies, tool_results
 from bot.mounts.specs import spec_of
@@ -96,6 +97,9 @@ async def new_call(ctx: Context, tool: NamedTool) -> ToolCallRow:
 
 def check_arguments(tool: NamedTool, arguments: dict[str, Any]) -> str:
     """The arguments as JSON. Raise Refused if the tool does not take them."""
+    if wrong := wrong_value(arguments):
+        place, why = wrong
+        raise Refused("invalid_arguments", f"{tool.name}: `{place}` {why}. Nothing was sent.")
     text = json.dumps(arguments, sort_keys=True)
     if len(text) > LARGEST_ARGUMENTS:
         raise Refused("too_large", f"The arguments have more than {LARGEST_ARGUMENTS} characters.")

@@ -26,5 +26,9 @@ def value(text: str) -> Any:
     """
     try:
         return from_json(text)
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: of half of a surrogate pair
+        pass
+    try:
         return json.loads(text)
+    except RecursionError as exc:
+        raise ValueError("it is nested too deeply") from exc

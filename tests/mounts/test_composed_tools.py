@@ -304,6 +304,22 @@ async def test_what_a_step_answers_is_data_and_no_reference_in_it_is_followed(
 
 
 @ON_SQLITE
+@pytest.mark.parametrize("said", ['{"a": "\\ud800"}', '{"a": NaN}', "[" * 100_000])
+async def test_a_text_that_is_only_nearly_json_is_passed_on_as_a_text(
+    workspace: Workspace, desk: ToolDesk, ada: Agent, said: str
+) -> None:
+    steps = (
+        {"id": "a", "call": "crm__people"},
+        {"id": "b", "call": "chat__post", "with": {"text": "${{ steps.a.result }}"}},
+    )
+    await push(workspace, chain(*steps))
+    desk.servers.answers["crm__people"] = [text(said)]
+    answer = await ada.call("call_tool", tool=T)
+    assert not answer["failed"]
+    assert desk.servers.calls[-1][2] == {"text": said[:64_000]}
+
+
+@ON_SQLITE
 async def test_huge_results_are_neither_passed_on_nor_given(
     workspace: Workspace, desk: ToolDesk, ada: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

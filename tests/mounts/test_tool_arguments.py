@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.mounts.tool_arguments import problems
+from bot.mounts.tool_arguments import problems, with_types
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -75,7 +75,22 @@ def test_a_schema_that_would_stop_the_server_lets_the_call_pass(schema: dict[str
     assert problems(schema, {"text": "a" * 40 + "!", "t" * 30: 1}) == []
 
 
-def test_a_list_that_is_too_long_to_compare_is_not_compared() -> None:
-    schema = {"properties": {"all": {"uniqueItems": True}}}
-    assert problems(schema, {"all": [{}, {}]})
-    assert not problems(schema, {"all": [{"n": 1}] * 5_000})
+def test_the_items_of_many_lists_are_compared_in_little_time() -> None:
+    """Each with each would take minutes. Items of several types have no order."""
+    schema = {"properties": {"all": {"items": {"uniqueItems": True}}}}
+    assert problems(schema, {"all": [[{}, {}]]})
+    assert problems(schema, {"all": [["a", {"n": [1]}, 2, {"n": [1]}]]})
+    many = [["x", *({"n": n} for n in range(500))] for _ in range(100)]
+    assert not problems(schema, {"all": many})
+
+
+@pytest.mark.parametrize("wrong", [[{"x": 1}], {"x": 1}, 5, None])
+def test_a_type_that_is_none_changes_no_argument(wrong: Any) -> None:
+    schema = {"properties": {"a": {"type": wrong}}}
+    assert with_types(schema, {"a": "[1]"}) == {"a": "[1]"}
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "\ud800"])
+def test_a_text_that_is_no_json_stays_a_text(text: str) -> None:
+    schema = {"properties": {"a": {"type": "array"}}}
+    assert with_types(schema, {"a": text}) == {"a": text}

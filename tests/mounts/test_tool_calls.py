@@ -72,6 +72,34 @@ async def test_a_wrong_argument_is_refused_with_its_place(linear: ToolDesk) -> N
     assert await linear.rows("tool_calls") == []
 
 
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (float("nan"), "`arguments.title` must be a number that JSON has"),
+        ([float("inf")], "`arguments.title.0` must be a number that JSON has"),
+        ("\ud800", "`arguments.title` must not contain half of a surrogate pair"),
+        ({"\udfff": 1}, "`arguments.title.?` must not contain half of a surrogate pair"),
+        (nested(900), "is nested more than 120 levels deep"),
+        (nested(50_000), "is nested more than 120 levels deep"),
+    ],
+)
+async def test_what_no_request_can_carry_is_refused(linear: ToolDesk, value: Any, why: str) -> None:
+    """It would end the connection to the server, over which others call too."""
+    ada = await linear.agent("ada")
+    refused = await ada.refusal("call_tool", tool=T, arguments={"title": value})
+    assert refused.code == "invalid_arguments"
+    assert why in refused.message
+    assert not linear.servers.calls
+
+
 @ON_SQLITE
 async def test_a_value_of_json_in_a_text_becomes_what_the_tool_takes(linear: ToolDesk) -> None:
     ada = await linear.agent("ada")

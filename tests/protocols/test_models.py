@@ -102,7 +102,9 @@ async def test_people_see_the_transcript_without_secrets(
     ("turn", "says_so"),
     [
         (calls(("get_task", '{"task": ')), "The arguments are no JSON"),
+        (calls(("get_task", '{"task": ' + "[" * 100_000)), "The arguments are no JSON"),
         (calls(("get_task", '["x"]')), "must be one JSON object"),
+        (calls(("update_task_status", {"task": ["x"], "status": "failed"})), "must be a string"),
         (calls(("get_tasks", {})), "There is no tool 'get_tasks' (did you mean get_task?)"),
         (calls(("manage_agent", {"agent_id": "coder"})), "There is no tool 'manage_agent'"),
         (calls(("get_task", {"number": 1})), "has no argument `number`"),

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from bot.kernel.argument_errors import wrong_value
 from bot.kernel.sentences import shorten
 from bot.mounts.compositions.engine import Outcome
 from bot.mounts.tool_calls import Answered
@@ -32,4 +33,4 @@ def _value(text: str) -> Any:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return found if is_shallow(found) else text
+    return found if is_shallow(found) and wrong_value(found) is None else text

@@ -87,7 +87,8 @@ def _parse(call: Call, tools: list[dict[str, Any]], held: Held) -> dict[str, Any
     # The run has keys of its own, so that nothing is done twice.
     given = {name: value for name, value in found.items() if name != "key"}
     takes = tools[names.index(call.name)]["parameters"]["properties"]
-    if "fence" in takes and given.get("task", given.get("issue")) in held.names:
+    about = given.get("task", given.get("issue"))
+    if "fence" in takes and isinstance(about, str) and about in held.names:
         given["fence"] = held.fence
     return given
 
