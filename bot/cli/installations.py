@@ -4,10 +4,13 @@ from bot.settings import WrongSettings
 from store.engine.transaction import Tx
 from store.mirror import stored_installations
 
+# Digits of a number that a column can hold.
+LONGEST = 18
+
 
 async def find(tx: Tx, named: str) -> int:
     """The id of an installation, named by its number or its account's login."""
-    if named.isdecimal():
+    if named.isascii() and named.isdecimal() and len(named) <= LONGEST:
         return int(named)
     row = await stored_installations.installation_of(tx, named)
     if row is None:

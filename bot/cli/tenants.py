@@ -66,7 +66,7 @@ async def set_values(loaded: Settings, account: str, changes: list[str]) -> None
         defaults = table.parse(loaded.quotas)
 
         async def work(tx: Tx) -> TenantRow:
-            here = await installations.find(tx, account)
+            here = await _find(tx, account)
             row = await stored.of(tx, here) or {**own_settings.NOBODY, "installation_id": here}
             for each in changes:
                 try:
@@ -86,9 +86,18 @@ async def set_values(loaded: Settings, account: str, changes: list[str]) -> None
     )
 
 
+async def _find(tx: Tx, account: str) -> int:
+    """The installation of the account. Raise WrongSettings."""
+    found = await installations.find(tx, account)
+    # 0 has what belongs to the server: its plug-ins, the keys that it trusts, and its audit log.
+    if found == 0:
+        raise WrongSettings("No account has the number 0. Pass its login.")
+    return found
+
+
 async def show_usage(loaded: Settings, account: str, month: str | None, *, as_json: bool) -> None:
     async with open_session(loaded) as session:
-        here = await session.store.read(lambda tx: installations.find(tx, account))
+        here = await session.store.read(lambda tx: _find(tx, account))
         await usage.count(session.store, here)
         today = await session.store.read(lambda tx: tx.now()) // usage.DAY
         first, last = days_of(month, today)
@@ -105,10 +114,10 @@ def days_of(month: str | None, today: int) -> tuple[int, int]:
         return today - now.day + 1, today
     try:
         start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+        year, number = divmod(start.year * 12 + start.month, 12)
+        end = datetime(year, number + 1, 1, tzinfo=UTC)
     except ValueError as exc:
         raise WrongSettings(f"Write the month as 2026-11, not {month!r}.") from exc
-    year, number = divmod(start.year * 12 + start.month, 12)
-    end = datetime(year, number + 1, 1, tzinfo=UTC)
     return int(start.timestamp()) // 86_400, int(end.timestamp()) // 86_400 - 1
 
 
@@ -120,7 +129,7 @@ def _usage_line(each: DayOfUse) -> dict[str, Any]:
 
 async def export(loaded: Settings, account: str, path: Path) -> None:
     async with open_session(loaded) as session:
-        here = await session.store.read(lambda tx: installations.find(tx, account))
+        here = await session.store.read(lambda tx: _find(tx, account))
         await session.store.write(
             lambda tx: local_origin.record(tx, here, "tenant export", account)
         )
@@ -130,10 +139,13 @@ async def export(loaded: Settings, account: str, path: Path) -> None:
 
 async def delete(loaded: Settings, account: str, *, confirmed: bool) -> None:
     async with open_session(loaded) as session:
-        here = await session.store.read(lambda tx: installations.find(tx, account))
+        here = await session.store.read(lambda tx: _find(tx, account))
         counts = await session.store.read(lambda tx: deletion.counts(tx, here))
         await _check_deletion(session, account, here, counts, confirmed=confirmed)
-        dropped = await deletion.delete(session.store, here, account)
+        try:
+            dropped = await deletion.delete(session.store, here, account)
+        except deletion.RowsLeft as exc:
+            raise WrongSettings(str(exc)) from exc
     say(f"All {dropped} rows of {account} are deleted. Backups may still have them.")
 
 

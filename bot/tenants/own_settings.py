@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.kernel.operation import Shared
-from bot.quotas.money import Caps, parse_caps
+from bot.quotas.money import NAMES, Caps, parse_caps
 from bot.quotas.table import Quota, parse_changes
 from bot.tenants.look import Look, check_color, check_name
 from store.engine.transaction import Store, Tx
@@ -71,6 +71,8 @@ def with_change(row: TenantRow, text: str, defaults: Mapping[str, Quota]) -> Ten
         return {**row, "name": check_name(value)}
     if name == "color":
         return {**row, "color": check_color(value)}
+    if "," in value:
+        raise ValueError(f"write one value in {text[:60]!r}, and others as arguments of their own")
     if name.startswith("spend."):
         return {**row, "caps": _with_cap(row["caps"], name.removeprefix("spend."), value)}
     if name not in defaults:
@@ -85,6 +87,8 @@ def with_change(row: TenantRow, text: str, defaults: Mapping[str, Quota]) -> Ten
 
 
 def _with_cap(caps: str, name: str, value: str) -> str:
+    if name not in NAMES:
+        raise ValueError(f"{name[:60]!r} is no cap on spend; the caps are {', '.join(NAMES)}")
     kept = [each for each in caps.split(", ") if each and each.partition("=")[0] != name]
     text = ", ".join([*kept, f"{name}={value}"] if value else kept)
     parse_caps(text)

@@ -13,6 +13,7 @@ from bot.files import storing
 from bot.files.chunks import CHUNK
 from bot.settings import WrongSettings
 from bot.tenants import deletion
+from store.engine.transaction import Store
 from store.tenants import holdings
 from tests.support.story import Agent, Workspace
 
@@ -130,6 +131,41 @@ async def test_a_deletion_leaves_no_row_of_the_account_and_all_of_others(
     q = "SELECT data FROM audit WHERE installation_id = 0 AND subject = :i"
     (row,) = await workspace.rows(q.replace(":i", f"'{i}'"))
     assert json.loads(row["data"]) == {"account": "acme", "rows": dropped}
+
+
+class Busy:
+    """A store where a webhook of the account comes in after each look, a number of times."""
+
+    def __init__(self, store: Store, installation_id: int, times: int) -> None:
+        self.store = store
+        self._left = times
+        self._installation_id = installation_id
+
+    async def write(self, work: Any) -> Any:
+        found = await self.store.write(work)
+        if found == 0 and self._left:
+            self._left -= 1
+            q = "INSERT INTO heads (installation_id, seq) VALUES (:i, 5)"
+            await self.store.write(lambda tx: tx.run(q, i=self._installation_id))
+        return found
+
+    async def read(self, work: Any) -> Any:
+        return await self.store.read(work)
+
+
+@pytest.mark.parametrize("times", [1, deletion.ROUNDS])
+async def test_what_comes_while_an_account_is_deleted_is_deleted_too_or_named(
+    workspace: Workspace, times: int
+) -> None:
+    i = workspace.installation.id
+    store: Any = Busy(workspace.store, i, times)
+    if times == 1:
+        await deletion.delete(store, i, "acme")
+    else:
+        with pytest.raises(deletion.RowsLeft, match="new ones in heads: a server still works"):
+            await deletion.delete(store, i, "acme")
+        await deletion.delete(workspace.store, i, "acme")
+    assert await workspace.store.read(lambda tx: deletion.counts(tx, i)) == {}
 
 
 def test_every_table_with_rows_of_installations_is_exported_or_left_out_by_name() -> None:

@@ -76,7 +76,13 @@ async def test_one_wrong_value_changes_nothing(sqlite_url: str, tmp_path: Path) 
         (("set", "acme", "agents=3", "color=red"), "Nothing was changed: a colour is written"),
         (("set", "acme", "agent=3"), "Nothing was changed: 'agent' is none of"),
         (("set", "nobody", "agents=3"), "knows no installation"),
+        (("set", "acme", "agents=3,open_tasks=2"), "others as arguments of their own"),
+        (("set", "acme", "spend.tsk="), "'tsk' is no cap on spend"),
         (("usage", "acme", "--month", "november"), "Write the month as 2026-11"),
+        (("usage", "acme", "--month", "9999-12"), "Write the month as 2026-11"),
+        (("usage", "9" * 30), "knows no installation"),
+        # What belongs to the whole server, such as its plug-ins and its audit log.
+        (("delete", "0", "--yes"), "No account has the number 0"),
     ):
         code, out, err = await run(sqlite_url, tmp_path, *words)
         assert (code, out) == (2, "")
