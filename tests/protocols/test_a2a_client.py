@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.protocols.a2a import legacy_agents, remote_tasks
-from bot.protocols.a2a.remote import Problem, card_url
+from bot.protocols.a2a.remote import Problem, card_url, interface_of
 from bot.protocols.delivery import TAKEN_FOR
 from bot.times import SECOND
 from tests.support.a2a_agent import Remote, RemoteAgent, open_agent, reach
@@ -64,6 +64,82 @@ async def test_a_question_goes_to_people_and_the_answer_back(remote: Remote) -> 
     remote.agent.set("COMPLETED")
     await remote.drain(60)
     assert (await remote.task(issue))["state"] == "completed"
+
+
+# docker/docker-agent#1679, a2aproject/a2a-python#398, rossoctl/examples#139, xorbitsai/xagent#882
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://0.0.0.0:9999/rpc",
+        "http://[::]:9999/rpc",
+        "http://localhost:9999/rpc",
+        "/rpc",
+        "rpc",
+        "http://{host}/rpc",
+        "HTTP://{HOST}:80/rpc",
+    ],
+)
+async def test_a_card_may_name_the_endpoint_as_the_agent_sees_itself(
+    workspace: Workspace, place: str
+) -> None:
+    """Behind a proxy it knows neither its host nor its port, and often not https."""
+    async with open_agent() as agent:
+        host = agent.url.removeprefix("http://")
+        name = host.partition(":")[0]
+        url = place.replace("{host}", name).replace("{HOST}", name.upper())
+        interface = {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
+        agent.card = {"supportedInterfaces": [interface]}
+        remote = await reach(workspace, agent)
+        await remote.assign()
+        await remote.drain()
+        assert len(agent.sent) == 1, await remote.why()
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("place", ["http://elsewhere.test/rpc", "http://169.254.169.254/rpc"])
+async def test_a_card_that_names_another_host_is_refused(workspace: Workspace, place: str) -> None:
+    async with open_agent() as agent:
+        interface = {"url": place, "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
+        agent.card = {"supportedInterfaces": [interface]}
+        remote = await reach(workspace, agent)
+        await remote.assign()
+        await remote.drain()
+        assert agent.calls == []
+        assert "on another server" in await remote.why()
+
+
+# a2aproject/A2A moved the card; google/adk-python served it at its older place
+@ON_SQLITE
+async def test_a_card_at_its_older_address_is_found(workspace: Workspace) -> None:
+    async with open_agent("/.well-known/agent.json") as agent:
+        remote = await reach(workspace, agent)
+        await remote.assign()
+        await remote.drain()
+        assert len(agent.sent) == 1, await remote.why()
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {
+            "url": "https://a.test/grpc",
+            "preferredTransport": "GRPC",
+            "protocolVersion": "0.3.0",
+            "additionalInterfaces": [
+                {"transport": "GRPC", "url": "https://a.test/grpc"},
+                {"transport": "JSONRPC", "url": "https://a.test/rpc"},
+            ],
+        },
+        {"url": "https://a.test/rpc", "name": "Of 0.2, without a version"},
+        {"url": "https://a.test/rpc", "protocolVersion": "0.3", "preferredTransport": None},
+        {"url": "https://a.test/rpc", "protocolVersion": "0.2.6", "preferredTransport": "jsonrpc"},
+        {"url": "https://a.test/rpc", "protocolVersion": 0.3},
+    ],
+)
+def test_an_interface_of_an_older_card_is_found(card: dict[str, Any]) -> None:
+    found = interface_of(card)
+    assert (found.url, found.version) == ("https://a.test/rpc", "0.3")
 
 
 @ON_SQLITE

@@ -108,10 +108,12 @@ class RemoteAgent:
 
 
 @asynccontextmanager
-async def open_agent() -> AsyncIterator[RemoteAgent]:
+async def open_agent(
+    card: str = "/.well-known/agent-card.json",
+) -> AsyncIterator[RemoteAgent]:
     agent = RemoteAgent()
     app = web.Application()
-    app.router.add_get("/.well-known/agent-card.json", agent.show_card)
+    app.router.add_get(card, agent.show_card)
     app.router.add_post("/rpc", agent.receive)
     runner = web.AppRunner(app)
     await runner.setup()

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 import orjson
@@ -26,6 +27,8 @@ MOST_CARD, MOST_ANSWER = 256 * 1024, 2**20
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
 TRANSIENT = frozenset({errors.INTERNAL, errors.REFUSED})
 LONGEST_WHY = 250
+# Where cards were before 0.3.
+OLDER_WELL_KNOWN = "/.well-known/agent.json"
 
 
 class Problem(Exception):
@@ -42,6 +45,7 @@ class Problem(Exception):
         is_final: bool = False,
         wait_s: float = 0,
         code: int = 0,
+        status: int = 0,
     ) -> None:
         super().__init__(why)
         self.why = secret_formats.mask(" ".join(why.split()))[0][:LONGEST_WHY]
@@ -50,6 +54,8 @@ class Problem(Exception):
         self.wait_s = wait_s
         # Of the protocol, if the agent answered with an error.
         self.code = code
+        # Of HTTP, if it was another than 200.
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,22 @@ class Remote:
 
     async def read_card(self) -> Interface:
         """Raise Problem."""
-        card = await self._answer("GET", card_url(self.address.url), None, MOST_CARD)
-        found = interface_of(card)
-        if _origin(found.url) != _origin(self.address.url):
-            raise Problem(
-                "its card names an endpoint on another server, which gets no secret", is_final=True
-            )
-        return found
+        found = interface_of(await self._card())
+        return replace(found, url=_reachable(found.url, self.address.url))
+
+    async def _card(self) -> dict[str, Any]:
+        """Raise Problem."""
+        where = card_url(self.address.url)
+        try:
+            return await self._answer("GET", where, None, MOST_CARD)
+        except Problem as exc:
+            older = where.removesuffix(cards.WELL_KNOWN) + OLDER_WELL_KNOWN
+            if exc.status != 404 or not where.endswith(cards.WELL_KNOWN):
+                raise
+            try:
+                return await self._answer("GET", older, None, MOST_CARD)
+            except Problem:
+                raise exc from None
 
     async def call(
         self, where: Interface, method: str, params: Mapping[str, Any], *, sends: bool = False
@@ -160,6 +175,7 @@ class Remote:
             sent=sends and status >= 500,
             is_final=status in FINAL,
             wait_s=wait_s,
+            status=status,
         )
 
 
@@ -193,7 +209,7 @@ def card_url(url: str) -> str:
 def interface_of(card: Mapping[str, Any]) -> Interface:
     """The first interface of 1.0 by JSON-RPC, or else of 0.3. Raise Problem."""
     offered = card.get("supportedInterfaces")
-    listed = [*offered, _top(card)] if isinstance(offered, list) else [_top(card)]
+    listed = [*(offered if isinstance(offered, list) else []), *_of_older_card(card)]
     for wanted in (requests.LATEST, requests.OLD):
         for each in listed:
             match each:
@@ -208,15 +224,53 @@ def interface_of(card: Mapping[str, Any]) -> Interface:
     raise Problem("its card has no interface of A2A 1.0 or 0.3 by JSON-RPC", is_final=True)
 
 
-def _top(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a card of 0.3 has its first interface."""
-    return {
-        "url": card.get("url"),
-        "protocolBinding": card.get("preferredTransport", "JSONRPC"),
-        "protocolVersion": card.get("protocolVersion"),
-    }
+def _of_older_card(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The interfaces of a card of 0.3. Those of 0.2 speak alike, and early ones name no version."""
+    version = str(card.get("protocolVersion") or requests.OLD)
+    version = requests.OLD if version.startswith("0.2") else version
+    more = card.get("additionalInterfaces")
+    first = {"url": card.get("url"), "transport": card.get("preferredTransport")}
+    return [
+        {
+            "url": each.get("url"),
+            "protocolBinding": str(each.get("transport") or "JSONRPC").upper(),
+            "protocolVersion": version,
+        }
+        for each in [first, *(more if isinstance(more, list) else [])]
+        if isinstance(each, dict)
+    ]
 
 
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme.lower(), parts.netloc.lower()
+def _reachable(url: str, given: str) -> str:
+    """The endpoint of a card, at the server that people gave. Raise Problem.
+
+    Behind a proxy an agent knows neither its host nor its port, and often not that it has TLS.
+    """
+    there = urljoin(given.rstrip("/") + "/", url)
+    parts, own = _split(there), _split(given)
+    if parts is None or parts.scheme not in ("http", "https"):
+        raise Problem("its card names no endpoint that can be called", is_final=True)
+    assert own is not None
+    if parts.hostname != own.hostname and not _is_itself(parts.hostname or ""):
+        raise Problem(
+            "its card names an endpoint on another server, which gets no secret", is_final=True
+        )
+    return urlunsplit(parts._replace(scheme=own.scheme, netloc=own.netloc))
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
+def _is_itself(host: str) -> bool:
+    """Whether it is how a program calls its own machine."""
+    if host == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
