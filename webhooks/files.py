@@ -4,6 +4,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from aiohttp import web
 
@@ -54,11 +55,13 @@ async def download(request: web.Request) -> web.StreamResponse:
     headers = {**HEADERS, "ETag": etag, "Content-Disposition": names.header_value(row["name"])}
     if etag in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)
-    span, status = _span(request, row["size"], etag), 200
-    if span is None:
+    asked, status = _span(request, row["size"], etag), 200
+    if asked is None:
         headers["Content-Range"] = f"bytes */{row['size']}"
         return web.Response(status=416, headers=headers)
-    if span.size != row["size"]:
+    span = asked or Span(0, row["size"] - 1)
+    if asked:
+        # Also for all bytes: some players take an answer to a range only with 206.
         headers["Content-Range"] = f"bytes {span.first}-{span.last}/{row['size']}"
         status = 206
     response = web.StreamResponse(status=status, headers=headers)
@@ -93,12 +96,11 @@ def gone_error() -> Refused:
     return Refused("unknown_attachment", "This file was deleted.")
 
 
-def _span(request: web.Request, size: int, etag: str) -> Span | None:
-    """The bytes that are wanted: all of them without a range. None: they are not there."""
+def _span(request: web.Request, size: int, etag: str) -> Span | Literal[False] | None:
+    """The bytes of the range; False without one. None: they are not there."""
     found = RANGE.fullmatch(request.headers.get("Range", ""))
-    whole = Span(0, size - 1)
     if found is None or request.headers.get("If-Range", etag) != etag or not any(found.groups()):
-        return whole
+        return False
     first, last = found.groups()
     if not first:
         return Span(max(0, size - int(last)), size - 1) if int(last) and size else None

@@ -2,6 +2,7 @@
 
 import json
 import mimetypes
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -11,7 +12,8 @@ from bot.files import names
 Family: TypeAlias = Literal["executable", "archive", "image", "audio", "video", "text", "other"]
 OPAQUE = "application/octet-stream"
 PDF = "application/pdf"
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+OFFICE = "application/vnd.openxmlformats-officedocument"
+DOCX = f"{OFFICE}.wordprocessingml.document"
 ZIP = "application/zip"
 # The first bytes, from which place on, the type.
 SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
@@ -48,6 +50,32 @@ SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
     (b"ftyp", 4, "video/mp4"),
     (b"\x1aE\xdf\xa3", 0, "video/webm"),
 )
+# Of these, the first bytes are a word that a text may begin with.
+WORDS = ("application/x-msdownload", "application/x-bzip2", "audio/mpeg")
+# The folder that makes a zip file a document.
+FOLDERS = (
+    (b"word/", DOCX),
+    (b"xl/", f"{OFFICE}.spreadsheetml.sheet"),
+    (b"ppt/", f"{OFFICE}.presentationml.presentation"),
+)
+# The first file of other documents in a zip file, stored as it is.
+FIRST_FILE = re.compile(
+    rb"PK\x03\x04.{26}mimetype"
+    rb"(application/(?:epub\+zip|vnd\.oasis\.opendocument\.[a-z-]{1,40}))PK",
+    re.DOTALL,
+)
+# What the brand of a file with boxes says, where it is no video.
+BRANDS = {
+    b"heic": "image/heic",
+    b"heix": "image/heic",
+    b"heim": "image/heic",
+    b"heis": "image/heic",
+    b"mif1": "image/heic",
+    b"avif": "image/avif",
+    b"avis": "image/avif",
+    b"M4A ": "audio/mp4",
+    b"M4B ": "audio/mp4",
+}
 RIFF = ("image/webp", "audio/wav", "video/x-msvideo")
 EXECUTABLES = {
     "application/x-executable",
@@ -77,9 +105,9 @@ SAME = {
     "application/x-zip-compressed": ZIP,
     "application/x-pdf": PDF,
     "audio/x-flac": "audio/flac",
-    "audio/mp4": "video/mp4",
-    "audio/x-m4a": "video/mp4",
-    "audio/mp4a-latm": "video/mp4",
+    "audio/x-m4a": "audio/mp4",
+    "audio/mp4a-latm": "audio/mp4",
+    "image/heif": "image/heic",
     "video/quicktime": "video/mp4",
     "audio/webm": "video/webm",
     "video/x-matroska": "video/webm",
@@ -148,6 +176,9 @@ def find(head: bytes, name: str, given: str, *, whole: bool) -> Found:
         return Found("application/x-empty", "the file is empty")
     said = _claim(name, given)
     real = _by_signature(head) or _by_text(head, said, whole=whole) or _by_library(head) or OPAQUE
+    if real == "video/mp4" and said == "audio/mp4":
+        # Many programs write sound alone with the brand of a video.
+        return Found(said)
     if said and said != real and not (real == ZIP and names.ending(name) in ZIPPED):
         if real == OPAQUE:
             return Found(OPAQUE, f"its content is not {said}, which it is said to be")
@@ -169,12 +200,26 @@ def _by_signature(head: bytes) -> str | None:
         if head[place : place + len(magic)] == magic:
             if kind in RIFF and head[:4] != b"RIFF":
                 continue
-            return DOCX if kind == ZIP and _is_docx(head) else kind
+            if kind in WORDS and _is_plain(head):
+                continue
+            if kind == "video/mp4":
+                return BRANDS.get(head[8:12], kind)
+            return _in_zip(head) if kind == ZIP else kind
     return None
 
 
-def _is_docx(head: bytes) -> bool:
-    return b"[Content_Types].xml" in head[:4096] and b"word/" in head
+def _is_plain(head: bytes) -> bool:
+    """Whether it is a text that only begins as another file does."""
+    return all(each >= 32 or each in b"\t\n\r\f\x1b" for each in head[:4096])
+
+
+def _in_zip(head: bytes) -> str:
+    """The type of a document in a zip file."""
+    if found := FIRST_FILE.match(head):
+        return found[1].decode()
+    if b"[Content_Types].xml" not in head[:4096]:
+        return ZIP
+    return next((kind for folder, kind in FOLDERS if folder in head), ZIP)
 
 
 def _by_text(head: bytes, said: str, *, whole: bool) -> str | None:

@@ -4,7 +4,8 @@ import pytest
 
 from bot.files import file_types, media_facts, names
 from bot.files.extraction import worker
-from tests.support.sample_files import document, docx, pdf, png, wav
+from bot.files.file_types import OFFICE
+from tests.support.sample_files import document, docx, pdf, png, wav, zipped
 
 BOMB = (
     '<!DOCTYPE w:document [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
@@ -34,6 +35,40 @@ TYPES = (
     (wav(), "a.wav", "audio/wav", False),
     (b"RIFF\0\0\0\0WEBPVP8 ", "a.webp", "image/webp", False),
     (b"", "a.txt", "application/x-empty", True),
+    # A text may begin as another file does.
+    (b"MZ is short for Mark Zbikowski.\n", "a.txt", "text/plain", False),
+    (b"ID3,name\n1,Ada\n", "a.csv", "text/csv", False),
+    (b"BZh is how bzip2 begins.", "a.md", "text/markdown", False),
+    (b"ID3\x03\0\0\0\0\0\x21" + b"\0" * 60, "a.mp3", "audio/mpeg", False),
+    # Pictures of phones, and sound alone, have the boxes of a video.
+    (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a.heic", "image/heic", False),
+    (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "a.avif", "image/avif", False),
+    (b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42", "a.m4a", "audio/mp4", False),
+    (b"\0\0\0\x20ftypisom\0\0\0\0isomiso2", "a.m4a", "audio/mp4", False),
+    (b"\0\0\0\x20ftypisom\0\0\0\0isomiso2", "a.mp4", "video/mp4", False),
+    (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "a.mov", "video/mp4", False),
+    # Documents of office programs are no archives.
+    (
+        zipped("[Content_Types].xml", "xl/workbook.xml"),
+        "a.xlsx",
+        f"{OFFICE}.spreadsheetml.sheet",
+        False,
+    ),
+    (
+        zipped("[Content_Types].xml", "ppt/slides.xml"),
+        "a.pptx",
+        f"{OFFICE}.presentationml.presentation",
+        False,
+    ),
+    (zipped("mimetype=application/epub+zip", "a.xhtml"), "a.epub", "application/epub+zip", False),
+    (
+        zipped("mimetype=application/vnd.oasis.opendocument.text"),
+        "a.odt",
+        "application/vnd.oasis.opendocument.text",
+        False,
+    ),
+    (zipped("META-INF/MANIFEST.MF"), "a.jar", "application/zip", False),
+    (zipped("mimetype=application/json", "evil"), "a.epub", "application/zip", False),
     (bytes(range(256)), "a.bin", "application/octet-stream", False),
 )
 

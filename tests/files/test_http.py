@@ -104,6 +104,11 @@ async def test_a_download_runs_nowhere_and_ends_with_its_address_or_its_file(
         ({"If-None-Match": answer.headers["ETag"]}, 304),
         ({"Range": "bytes=500-"}, 416),
         ({"Range": "bytes=-3"}, 206),
+        # misskey-dev/misskey#12881, CenterForOpenScience/waterbutler#411
+        ({"Range": "bytes=0-1"}, 206),
+        ({"Range": "bytes=0-"}, 206),
+        ({"Range": "bytes=0-39"}, 206),
+        ({"Range": "bytes=0-39", "If-Range": '"another"'}, 200),
         ({"Range": "lines=1-2"}, 200),
     ):
         assert (await surface.send("GET", found["url"], headers=asked)).status == status

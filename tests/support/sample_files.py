@@ -91,3 +91,13 @@ def docx(xml: str) -> bytes:
 def document(*paragraphs: str) -> str:
     body = "".join(f"<w:p><w:r><w:t>{each}</w:t></w:r></w:p>" for each in paragraphs)
     return f'<w:document xmlns:w="{WORD}"><w:body>{body}</w:body></w:document>'
+
+
+def zipped(*names: str) -> bytes:
+    """A zip file with these empty files. After `=` stands what is in one, which is not packed."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for each in names:
+            name, _, content = each.partition("=")
+            file.writestr(name, content)
+    return packed.getvalue()
