@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from bot.contexts import contents
 from bot.errors import Refused
-from bot.identity.keyring import KEY_ID, Broken, Keys
+from bot.identity.keyring import Broken, Keys
 from bot.kernel.operation import Context
 from bot.times import stamp
 from store.agents import checkpoints
@@ -64,13 +64,13 @@ async def save(ctx: Context, task_id: str, state: Any) -> None:
             largest=LARGEST,
         )
     keys, me = ctx.shared.keys, ctx.actor.name
-    sealed = keys.seal(PURPOSE, sealed_for(ctx.installation_id, me, task_id), content)
+    sealed = keys.seal_with_id(PURPOSE, sealed_for(ctx.installation_id, me, task_id), content)
     row: CheckpointRow = {
         "installation_id": ctx.installation_id,
         "agent_id": me,
         "task_id": task_id,
         "saved_at": ctx.now,
-        "sealed": keys.id.encode() + sealed,
+        "sealed": sealed,
     }
     await checkpoints.put(ctx.tx, row)
     await checkpoints.trim(ctx.tx, ctx.installation_id, me, MOST_KEPT)
@@ -95,5 +95,4 @@ async def checkpoint_of(ctx: Context, agent_id: str, task_id: str) -> Checkpoint
 def _content(keys: Keys, row: CheckpointRow) -> bytes:
     """Raise Broken."""
     where = sealed_for(row["installation_id"], row["agent_id"], row["task_id"])
-    key_id, sealed = row["sealed"][:KEY_ID], row["sealed"][KEY_ID:]
-    return keys.under(key_id.decode("ascii", "replace")).open(PURPOSE, where, sealed)
+    return keys.open_with_id(PURPOSE, where, row["sealed"])

@@ -17,7 +17,8 @@ import orjson
 from bot.agents import checkpoints
 from bot.contexts import encryption
 from bot.files import chunks
-from bot.identity.keyring import KEY_ID, Broken, Keys
+from bot.identity.keyring import Broken, Keys
+from bot.plugins import values
 from bot.settings import WrongSettings
 from store.backup.snapshot import Snapshot, open_snapshot
 from store.tables import TABLES
@@ -39,13 +40,17 @@ def _context(keys: Keys, row: Row) -> Any:
 
 def _checkpoint(keys: Keys, row: Row) -> Any:
     about = checkpoints.sealed_for(row["installation_id"], row["agent_id"], row["task_id"])
-    key_id, sealed = row[SEALED][:KEY_ID].decode(), row[SEALED][KEY_ID:]
-    return orjson.loads(keys.under(key_id).open(checkpoints.PURPOSE, about, sealed))
+    return orjson.loads(keys.open_with_id(checkpoints.PURPOSE, about, row[SEALED]))
+
+
+def _plugin_value(keys: Keys, row: Row) -> Any:
+    return values.unseal(keys, row)  # type: ignore[arg-type]
 
 
 OPENERS: Mapping[str, Callable[[Keys, Row], Any]] = {
     "context_versions": _context,
     "checkpoints": _checkpoint,
+    "plugin_values": _plugin_value,
 }
 
 
@@ -86,8 +91,8 @@ def _write_tables(
 
 def _rows(snapshot: Snapshot, table: Table, installation_id: int) -> Iterator[Row]:
     for batch in snapshot.batches(table, f"installation_id = {int(installation_id)}"):
-        for values in batch:
-            yield dict(zip(table.names, values, strict=True))
+        for row in batch:
+            yield dict(zip(table.names, row, strict=True))
 
 
 def _write_lines(archive: ZipFile, keys: Keys, table: str, rows: Iterator[Row]) -> int:

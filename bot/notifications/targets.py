@@ -6,7 +6,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
-from bot.identity.keyring import KEY_ID, Keys
+from bot.identity.keyring import Keys
 from bot.notifications.rules import Rules
 from store.engine import ids
 from store.engine.transaction import Tx
@@ -59,8 +59,7 @@ async def add(
         "kind": kind,
         "name": name,
         "shown": visible_part(kind, address.to),
-        "sealed": keys.id.encode()
-        + keys.seal(PURPOSE, sealed_for(installation_id, target_id), content),
+        "sealed": keys.seal_with_id(PURPOSE, sealed_for(installation_id, target_id), content),
         "rules": rules.model_dump(mode="json"),
         "state": "active",
         "why": None,
@@ -74,7 +73,5 @@ async def add(
 
 def address_of(keys: Keys, row: NotificationTargetRow) -> Address:
     """Raise Broken if it cannot be decrypted."""
-    key_id, sealed = row["sealed"][:KEY_ID], row["sealed"][KEY_ID:]
     about = sealed_for(row["installation_id"], row["id"])
-    found = keys.under(key_id.decode(errors="replace")).open(PURPOSE, about, sealed)
-    return Address(**json.loads(found))
+    return Address(**json.loads(keys.open_with_id(PURPOSE, about, row["sealed"])))

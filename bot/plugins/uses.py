@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.identity.actors import ROLES
-from bot.identity.keyring import KEY_ID, Keys
+from bot.identity.keyring import Keys
 from bot.plugins.manifest import Manifest, of_type
 from store.tables.agents import Role
 from store.tables.plugins import PluginInstallationRow
@@ -22,16 +22,13 @@ def sealed_for(installation_id: int, plugin: str) -> str:
 
 def seal(keys: Keys, installation_id: int, plugin: str, settings: Mapping[str, Any]) -> bytes:
     content = json.dumps(settings).encode()
-    return keys.id.encode() + keys.seal(PURPOSE, sealed_for(installation_id, plugin), content)
+    return keys.seal_with_id(PURPOSE, sealed_for(installation_id, plugin), content)
 
 
 def settings_of(keys: Keys, row: PluginInstallationRow) -> dict[str, Any]:
     """Raise Broken if they cannot be decrypted."""
-    key_id, sealed = row["sealed"][:KEY_ID], row["sealed"][KEY_ID:]
     about = sealed_for(row["installation_id"], row["plugin"])
-    found: dict[str, Any] = json.loads(
-        keys.under(key_id.decode(errors="replace")).open(PURPOSE, about, sealed)
-    )
+    found: dict[str, Any] = json.loads(keys.open_with_id(PURPOSE, about, row["sealed"]))
     return found
 
 

@@ -12,7 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import Refused
-from bot.identity.keyring import KEY_ID, Broken, Keys
+from bot.identity.keyring import Broken, Keys
 from store.engine.transaction import Store, Tx
 from store.plugins import plugin_values
 from store.tables.plugins import PluginValueRow
@@ -46,6 +46,12 @@ def sealed_for(installation_id: int, plugin: str, name: str) -> str:
     return f"{PURPOSE} {installation_id} {plugin} {name}"
 
 
+def unseal(keys: Keys, row: PluginValueRow) -> Any:
+    """Raise Broken if it cannot be decrypted."""
+    about = sealed_for(row["installation_id"], row["plugin"], row["name"])
+    return orjson.loads(keys.open_with_id(PURPOSE, about, row["sealed"]))
+
+
 @dataclass(frozen=True)
 class Values:
     """The values of one plug-in in one installation."""
@@ -61,7 +67,7 @@ class Values:
         row = await self.store.read(lambda tx: plugin_values.get(tx, *here))
         if row is None:
             return {"name": asked.name, "value": None, "version": 0}
-        return {"name": asked.name, "value": self._open(row), "version": row["version"]}
+        return {"name": asked.name, "value": unseal(self.keys, row), "version": row["version"]}
 
     async def put(self, asked: PutValue) -> dict[str, Any]:
         """Keep a value; None removes it. Raise Refused."""
@@ -114,15 +120,9 @@ class Values:
             "plugin": self.plugin,
             "name": name,
             "version": version,
-            "sealed": self.keys.id.encode() + self.keys.seal(PURPOSE, about, content),
+            "sealed": self.keys.seal_with_id(PURPOSE, about, content),
             "updated_at": now,
         }
-
-    def _open(self, row: PluginValueRow) -> Any:
-        key_id, sealed = row["sealed"][:KEY_ID], row["sealed"][KEY_ID:]
-        about = sealed_for(row["installation_id"], row["plugin"], row["name"])
-        keys = self.keys.under(key_id.decode(errors="replace"))
-        return orjson.loads(keys.open(PURPOSE, about, sealed))
 
 
 # Names that a plug-in may call without naming them in its manifest, because it is its own data.

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
-from bot.identity.keyring import KEY_ID, Keys
+from bot.identity.keyring import Keys
 from store.tables.protocols import AgentEndpointRow
 
 PURPOSE = "agent endpoints"
@@ -31,12 +31,10 @@ def sealed_for(installation_id: int, agent_id: str) -> str:
 def seal(keys: Keys, installation_id: int, agent_id: str, address: Address) -> bytes:
     content = json.dumps(asdict(address)).encode()
     about = sealed_for(installation_id, agent_id)
-    return keys.id.encode() + keys.seal(PURPOSE, about, content)
+    return keys.seal_with_id(PURPOSE, about, content)
 
 
 def address_of(keys: Keys, row: AgentEndpointRow) -> Address:
     """Raise Broken if it cannot be decrypted."""
-    key_id, sealed = row["sealed"][:KEY_ID], row["sealed"][KEY_ID:]
     about = sealed_for(row["installation_id"], row["agent_id"])
-    found = keys.under(key_id.decode(errors="replace")).open(PURPOSE, about, sealed)
-    return Address(**json.loads(found))
+    return Address(**json.loads(keys.open_with_id(PURPOSE, about, row["sealed"])))

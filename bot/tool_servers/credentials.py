@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias, get_args
 
-from bot.identity.keyring import KEY_ID, Keys
+from bot.identity.keyring import Keys
 from bot.tool_servers.connections import ClientCredentials
 
 PURPOSE = "tool servers"
@@ -54,11 +54,10 @@ def sealed_for(installation_id: int, server_id: str) -> str:
 
 def seal(keys: Keys, installation_id: int, server_id: str, credential: Credential) -> bytes:
     content = json.dumps(asdict(credential)).encode()
-    return keys.id.encode() + keys.seal(PURPOSE, sealed_for(installation_id, server_id), content)
+    return keys.seal_with_id(PURPOSE, sealed_for(installation_id, server_id), content)
 
 
 def unseal(keys: Keys, installation_id: int, server_id: str, sealed: bytes) -> Credential:
     """Raise Broken if it cannot be decrypted."""
-    known = keys.under(sealed[:KEY_ID].decode(errors="replace"))
     about = sealed_for(installation_id, server_id)
-    return Credential(**json.loads(known.open(PURPOSE, about, sealed[KEY_ID:])))
+    return Credential(**json.loads(keys.open_with_id(PURPOSE, about, sealed)))

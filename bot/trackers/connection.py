@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from bot.identity.keyring import KEY_ID, Keys
+from bot.identity.keyring import Keys
 from bot.tool_servers.addresses import check_web
 from store.tables.trackers import TrackerRow
 
@@ -18,14 +18,13 @@ def sealed_for(installation_id: int, tracker_id: str) -> str:
 
 def seal(keys: Keys, installation_id: int, tracker_id: str, token: str) -> bytes:
     about = sealed_for(installation_id, tracker_id)
-    return keys.id.encode() + keys.seal(PURPOSE, about, token.encode())
+    return keys.seal_with_id(PURPOSE, about, token.encode())
 
 
 def token_of(keys: Keys, row: TrackerRow) -> str:
     """Raise Broken if it cannot be decrypted."""
-    key_id, sealed = row["sealed"][:KEY_ID], row["sealed"][KEY_ID:]
     about = sealed_for(row["installation_id"], row["id"])
-    return keys.under(key_id.decode(errors="replace")).open(PURPOSE, about, sealed).decode()
+    return keys.open_with_id(PURPOSE, about, row["sealed"]).decode()
 
 
 def checked_url(url: str, trusted: Collection[str]) -> str:

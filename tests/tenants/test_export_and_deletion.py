@@ -11,6 +11,7 @@ import pytest
 from bot.backup import tenant_export
 from bot.files import storing
 from bot.files.chunks import CHUNK
+from bot.plugins import values
 from bot.settings import WrongSettings
 from bot.tenants import deletion
 from store.engine.transaction import Store
@@ -34,9 +35,17 @@ async def busy(workspace: Workspace) -> Agent:
     ]
     await agent.call("send_message", to="ada", body="The red pump leaks", attachments=files)
     await begin_upload(workspace, agent)
+    await keep_value(workspace)
     await agent.call("update_task_status", task=name, fence=fence, status="completed")
     await workspace.settle()
     return agent
+
+
+async def keep_value(workspace: Workspace) -> None:
+    """What a plug-in keeps for the account."""
+    i, keys = workspace.installation.id, workspace.dispatcher.shared.keys
+    own = values.Values(workspace.store, keys, i, "echo")
+    await own.put(values.PutValue(name="rota", value={"next": "ada"}, expected_version=0))
 
 
 async def begin_upload(workspace: Workspace, agent: Agent) -> None:
@@ -66,6 +75,8 @@ async def test_an_export_has_all_rows_and_files_readable_and_no_secret(
         assert version["content"] == {"pumps": ["red", "blue"]}
         (checkpoint,) = lines(archive, "checkpoints")
         assert checkpoint["content"] == {"step": 7}
+        (value,) = lines(archive, "plugin_values")
+        assert (value["name"], value["content"]) == ("rota", {"next": "ada"})
         (message,) = lines(archive, "messages")
         assert message["body"] == "The red pump leaks"
         assert {each["installation_id"] for each in lines(archive, "events")} == {i}
