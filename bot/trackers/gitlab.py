@@ -21,6 +21,8 @@ LONGEST_WAIT_S = 3600
 # For 429 without a time.
 DEFAULT_WAIT_S = 60
 USER = "/user"
+ADDRESS = re.compile(r"https?://[A-Za-z0-9_.~:/?#@%+=&,;!$*-]{1,990}")
+PROJECT = re.compile(r"[\w.+-]{1,255}(/[\w.+-]{1,255}){0,20}")
 
 
 class WrongShape(ValueError):
@@ -93,7 +95,7 @@ def account(user: Any, project: Any) -> Account:
         user_id=_number(user, "id"),
         user=_text(user, "username"),
         project=str(_number(project, "id")),
-        project_name=_text(project, "path_with_namespace")[:255],
+        project_name=_plain(project, "path_with_namespace", PROJECT)[:255],
     )
 
 
@@ -114,7 +116,7 @@ def issue(data: Any) -> ForeignIssue:
     return ForeignIssue(
         id=str(_number(data, "id")),
         number=_number(data, "iid"),
-        url=_text(data, "web_url")[:1000],
+        url=_plain(data, "web_url", ADDRESS),
         version=_micros(_text(data, "updated_at")),
         created_at=_micros(_text(data, "created_at")),
         content=Content(
@@ -158,6 +160,14 @@ def _text(data: Any, name: str) -> str:
     found = data.get(name) if isinstance(data, dict) else None
     if not isinstance(found, str):
         raise WrongShape(f"`{name}` is no text")
+    return found
+
+
+def _plain(data: Any, name: str, shape: re.Pattern[str]) -> str:
+    """A text that means nothing in Markdown, because it becomes a part of one."""
+    found = _text(data, name)
+    if not shape.fullmatch(found):
+        raise WrongShape(f"`{name}` is none of GitLab's")
     return found
 
 

@@ -52,7 +52,8 @@ def _begins(issue: ForeignIssue, mirror: Mirror) -> bool:
 def _changes(row: TrackerLinkRow, issue: ForeignIssue, now: int, *, alone: bool) -> dict[str, Any]:
     """The columns to set."""
     if issue.version < row["version"]:
-        return {}
+        # A copy there that is behind, or a restored backup: it is asked again, not at once.
+        return {"missing_at": None, "look_at": now + LOOK_AGAIN} if alone else {}
     is_same, was_missing = issue.content.hash == row["hash"], row["missing_at"] is not None
     if not alone and not is_same:
         if issue.version == row["version"]:

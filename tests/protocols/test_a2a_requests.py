@@ -4,9 +4,10 @@ import io
 import json
 from typing import Any
 
+import orjson
 import pytest
 
-from bot.protocols.a2a import requests, sending
+from bot.protocols.a2a import remote_tasks, requests, sending
 from bot.protocols.a2a.errors import RpcError
 from tests.support.server_in_process import Answer, Surface
 
@@ -192,3 +193,20 @@ def test_parts_become_one_text() -> None:
     )
     text = 'Look\n\na.log: https://example.com/a.log\n\n```json\n{\n  "b": [\n    1\n  ]\n}\n```'
     assert sending.read(params).text == text
+
+
+def data_part(levels: int, leaf: str) -> dict[str, Any]:
+    return {"data": orjson.loads("[" * levels + leaf + "]" * levels)}
+
+
+def test_data_grows_little_when_it_becomes_a_text() -> None:
+    """With an indent for each level, 200 kB would be 160 MB."""
+    part = data_part(90, ",".join(["0"] * 50_000))
+    params = requests.params_of(requests.SendMessage, {"message": MESSAGE | {"parts": [part]}})
+    assert len(sending.read(params).text) < 200_000
+    deep = data_part(900, "0")
+    params = requests.params_of(requests.SendMessage, {"message": MESSAGE | {"parts": [deep]}})
+    with pytest.raises(RpcError, match="nested more than 100 levels"):
+        sending.read(params)
+    parts = [{"text": "Done.\0"}, deep]
+    assert remote_tasks.text_of(parts) == "Done.\n\n(data that is nested too deeply)"

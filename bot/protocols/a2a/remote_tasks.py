@@ -1,10 +1,10 @@
 """What an agent that speaks A2A says of a task. All texts in it are the agent's, and bounded."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.protocols.a2a import data_parts
 from bot.protocols.a2a.remote import Problem
 from bot.protocols.states import FROM_A2A, Step
 
@@ -96,7 +96,8 @@ def _values(given: Any) -> dict[str, Any]:
 
 def text_of(parts: Sequence[Any]) -> str:
     texts = [_part(each) for each in parts[:MOST_PARTS] if isinstance(each, dict)]
-    return "\n\n".join(filter(None, texts))[:LONGEST_TEXT]
+    # No operation takes a NUL, and nobody misses it.
+    return "\n\n".join(filter(None, texts))[:LONGEST_TEXT].replace("\0", "")
 
 
 def _part(part: Mapping[str, Any]) -> str:
@@ -109,7 +110,7 @@ def _part(part: Mapping[str, Any]) -> str:
             kind = str(part.get("mediaType") or "file")[:100]
             return f"({kind} of about {len(raw) * 3 // 4} bytes, which Hubbub did not keep)"
         case {"data": data}:
-            return f"```json\n{json.dumps(data, indent=2, ensure_ascii=False)}\n```"
+            return data_parts.text_of(data) or "(data that is nested too deeply)"
     return ""
 
 

@@ -7,14 +7,13 @@ interface of an agent, or in a thread, goes to agents. Every other message makes
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from bot.identity.actors import SLUG
-from bot.protocols.a2a import errors, states
+from bot.protocols.a2a import data_parts, errors, states
 from bot.protocols.a2a.errors import RpcError, invalid
 from bot.protocols.a2a.requests import Message, Part, SendMessage
 from bot.protocols.a2a.tasks import Values
@@ -118,7 +117,9 @@ def _part_text(part: Part, place: str) -> str:
     if part.url is not None:
         return f"{part.filename or 'File'}: {part.url}"
     if "data" in part.model_fields_set:
-        return f"```json\n{json.dumps(part.data, indent=2, ensure_ascii=False)}\n```"
+        if (text := data_parts.text_of(part.data)) is None:
+            raise invalid(place, f"has data that is nested more than {data_parts.DEEPEST} levels")
+        return text
     raise invalid(place, "has no text, url or data")
 
 
