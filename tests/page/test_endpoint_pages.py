@@ -4,6 +4,7 @@ import html
 import re
 
 from bot.protocols.routing import IN_WORKER
+from tests.support.a2a_agent import open_agent, reach
 from tests.support.agent_endpoints import courier, lead, set_endpoint
 from tests.support.login import LoginServer
 from tests.support.model_endpoint import calls, open_model
@@ -39,6 +40,21 @@ async def test_a_page_shows_deliveries_and_a_transcript_and_turns_the_endpoint_o
     (off,) = [each for each in _actions(page) if "endpoint-off" in each]
     await confirm(browser, off)
     assert "Turn on" in await text_of(browser, PAGE)
+
+
+async def test_the_page_of_an_agent_that_works_by_a2a_shows_its_deliveries(
+    server: LoginServer,
+) -> None:
+    workspace, browser = server.workspace, await signed_in(server)
+    async with open_agent() as agent:
+        remote = await reach(workspace, agent)
+        await remote.assign()
+        await remote.drain()
+        working = await text_of(browser, f"{HERE}/agents/remote")
+        agent.set("COMPLETED", "", {"text": "It is tight."})
+        await remote.drain(3)
+    assert "<td>task</td>" in working
+    assert "delivered" in await text_of(browser, f"{HERE}/agents/remote")
 
 
 def _actions(text: str) -> list[str]:

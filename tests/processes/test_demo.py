@@ -17,7 +17,8 @@ from yarl import URL
 from fixtures import demo
 from fixtures.demo import fourth_act, second_act, story, third_act
 from fixtures.demo.narration import Narration
-from fixtures.demo.stage import Stage, becomes_true, hubbub, open_stage
+from fixtures.demo.stage import Stage, becomes_true, environment_of, hubbub, open_stage
+from fixtures.github import SimulatedGitHub
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = re.compile(r'narration\.chapter\(\s*"([^"]+)"')
@@ -110,7 +111,8 @@ async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> N
 async def test_the_line_for_a_login_names_the_page_of_the_simulated_github(
     stage: Stage, lines: list[str], tmp_path: Path
 ) -> None:
-    [logging_in] = [line for line in lines if line.endswith("hubbub login")]
+    # octocat has two accounts, once the third act is over.
+    [logging_in] = [line for line in lines if line.endswith("hubbub login --installation acme")]
     running = await asyncio.create_subprocess_shell(
         f"HOME={tmp_path} exec env {logging_in}",
         cwd=tmp_path,
@@ -125,6 +127,17 @@ async def test_the_line_for_a_login_names_the_page_of_the_simulated_github(
     page = f"{stage.github.url}/login/device"
     assert f"Open {page} and enter the code " in said
     assert 'value="octocat"' in await run_curl(f"curl {page}")
+
+
+async def test_the_demo_reaches_tool_servers_of_the_machine_that_its_viewer_allows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HUBBUB_TRUSTED_ORIGINS", "http://127.0.0.1:9000")
+    monkeypatch.setenv("HUBBUB_PUBLIC_URL", "https://hubbub.example.com")
+    async with SimulatedGitHub() as github:
+        settings = environment_of(github, tmp_path)
+    assert settings["HUBBUB_TRUSTED_ORIGINS"] == "http://127.0.0.1:9000"
+    assert "HUBBUB_PUBLIC_URL" not in settings, "other settings are the demo's own"
 
 
 async def test_one_logs_in_with_a_browser_and_gets_the_code_of_an_invitation(
