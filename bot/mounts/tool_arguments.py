@@ -7,7 +7,7 @@ pass: the tool's server checks arguments too.
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, wraps
@@ -19,6 +19,7 @@ from jsonschema.validators import Draft202012Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from bot.comments.untrusted_text import visible
 from bot.kernel import argument_errors
 from bot.kernel.sentences import shorten
 from store.engine import json_text
@@ -28,6 +29,9 @@ MOST_STEPS = 20_000
 MOST_S = 0.25
 MOST_SHOWN = 5
 LONGEST = 160
+# The names of all arguments, in an error.
+LONGEST_NAMES = 300
+MISSING = "is missing"
 TYPES = {
     "object": "an object",
     "array": "a list",
@@ -105,6 +109,28 @@ def _with_type(schema: Any, given: Any) -> Any:
 def problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with the arguments, at most five."""
     return _problems(schema, arguments, "is not an argument of the tool")
+
+
+def remedy(tool: str, schema: Mapping[str, Any], found: Sequence[Problem]) -> str:
+    """What the tool takes, in short, or how to see it."""
+    known, required = schema.get("properties"), schema.get("required")
+    names = list(known) if isinstance(known, dict) else []
+    needed = required if isinstance(required, list) else []
+    shown = ", ".join(each if each in needed else f"{each}?" for each in names)
+    inner = any(
+        each.place not in names or _is_nested(known[each.place])
+        for each in found
+        if each.why == MISSING or set(each.place) & set(".[")
+    )
+    if not names or inner or len(shown) > LONGEST_NAMES or visible(shown) != shown:
+        return f"find_tools with the query {tool} shows what it takes."
+    return f"Its arguments: {shown}."
+
+
+def _is_nested(schema: Any) -> bool:
+    return not isinstance(schema, dict) or not {"object", "array"}.isdisjoint(
+        _list(schema.get("type", "object"))
+    )
 
 
 def why_no_result(schema: Mapping[str, Any] | None, result: Any) -> str:
@@ -191,7 +217,7 @@ def _problem(error: ValidationError, unknown: str) -> Problem:
     rule, value, given = error.validator, error.validator_value, error.instance
     if rule == "required" and isinstance(given, dict) and isinstance(value, list):
         missing = [str(each) for each in value if each not in given]
-        return Problem(_inner_name(place, missing[0][:LONGEST]), "is missing")
+        return Problem(_inner_name(place, missing[0][:LONGEST]), MISSING)
     if rule == "additionalProperties" and isinstance(given, dict):
         schema: Any = error.schema
         known = list(schema.get("properties", {}))

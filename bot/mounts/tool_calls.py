@@ -13,7 +13,7 @@ from bot.kernel.argument_errors import wrong_value
 from bot.kernel.operation import Context
 from bot.mounts import health, tool_access, tool_finding, tool_limits, tool_policies, tool_results
 from bot.mounts.specs import spec_of
-from bot.mounts.tool_arguments import problems, with_types
+from bot.mounts.tool_arguments import problems, remedy, with_types
 from bot.mounts.tool_attempts import Attempts, Outcome, Target
 from bot.mounts.tool_finding import NamedTool
 from bot.mounts.tool_results import Shown
@@ -106,8 +106,8 @@ def check_arguments(tool: NamedTool, arguments: dict[str, Any]) -> str:
     if found := problems(tool.row["input_schema"], arguments):
         raise Refused(
             "invalid_arguments",
-            f"{tool.name}: {'; '.join(map(str, found[:3]))}. Nothing was sent. find_tools with "
-            f"the query {tool.name} shows what it takes.",
+            f"{tool.name}: {'; '.join(map(str, found[:3]))}. Nothing was sent. "
+            + remedy(tool.name, tool.row["input_schema"], found),
             errors=[{"argument": each.place, "problem": each.why} for each in found],
         )
     return text

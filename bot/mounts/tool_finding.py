@@ -41,8 +41,8 @@ async def find(tx: Tx, actor: Actor, name: str) -> NamedTool:
     if mount is None or not tool_access.reaches(actor, mount["repositories"]):
         raise Refused(
             "unknown_tool",
-            f"There is no tool {name!r}: you can reach no server with this name. find_tools lists "
-            "the tools that you may call.",
+            f"There is no tool {name!r}: you can reach no server with this name, and no plug-in "
+            "that is on has it. find_tools lists the tools that you may call.",
         )
     row = await _row(tx, mount, shown)
     if row is None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.mounts.tool_arguments import problems, with_types
+from bot.mounts.tool_arguments import problems, remedy, with_types
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -45,6 +45,27 @@ def test_a_wrong_argument_is_named_with_its_place(
     arguments: dict[str, Any], told: list[str]
 ) -> None:
     assert list(map(str, problems(SCHEMA, arguments))) == told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"name": "a"}, "Its arguments: title, count?, state?, items?, who?."),
+        # What is inside of an argument, only its schema says.
+        ({"title": "a", "items": [{}]}, "find_tools with the query t__go shows what it takes."),
+    ],
+)
+def test_an_error_says_what_the_tool_takes(arguments: dict[str, Any], told: str) -> None:
+    assert remedy("t__go", SCHEMA, problems(SCHEMA, arguments)) == told
+
+
+def test_an_error_repeats_no_long_or_hidden_names_of_a_server() -> None:
+    told = "find_tools with the query t__go shows what it takes."
+    for name in ("n" * 400, "in\u200bvisible"):
+        schema = {"type": "object", "properties": {name: {}}, "required": ["title"]}
+        assert remedy("t__go", schema, problems(schema, {})) == told
+    body = {"properties": {"body": {"type": "object"}}, "required": ["body"]}
+    assert remedy("t__go", body, problems(body, {})) == told, "a text is not enough here"
 
 
 def nested_choices(depth: int) -> dict[str, Any]:

@@ -113,8 +113,13 @@ async def test_a_tool_that_is_not_there_is_named_with_the_nearest(linear: ToolDe
     refused = await ada.refusal("call_tool", tool="linear__create_isue", arguments=A)
     assert refused.code == "unknown_tool"
     assert "did you mean linear__create_issue?" in refused.message
-    for other in ("create_issue", "jira__create_issue", "linear__", "__x"):
+    for other in ("linear__", "__x"):
         assert (await ada.refusal("call_tool", tool=other)).code == "unknown_tool"
+    for other in ("create_issue", "jira__create_issue", "linear_create_issue"):
+        refused = await ada.refusal("call_tool", tool=other)
+        assert refused.code == "unknown_tool"
+        assert "find_tools lists" in refused.message
+        assert " Did you mean linear__create_issue" in refused.message
 
 
 @ON_SQLITE

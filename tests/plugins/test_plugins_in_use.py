@@ -370,6 +370,9 @@ async def test_agents_find_operations_of_plug_ins_among_the_tools(office: Plugin
     [found] = (await agent.call("find_tools", query="says again"))["tools"]
     assert (found["name"], found["about"]) == ("echo__say", "Says it again")
     assert found["takes"]["properties"].keys() == {"text", "key"}
+    assert found["takes"]["properties"]["key"] == {"type": "string"}, "as short as in tools/list"
+    refused = await agent.refusal("call_tool", tool="echo__says")
+    assert refused.message.endswith(" Did you mean echo__say?")
     answer = await agent.call("call_tool", tool="echo__say", arguments={"text": "a"}, key="k")
     assert answer["result"] == {"said": "a"}
     observer = await office.agent("olaf", "observer")

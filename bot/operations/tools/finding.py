@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from bot.comments.untrusted_text import visible
+from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.pagination import Cursor, Limit, decode_number, encode
 from bot.kernel.sentences import shorten
-from bot.mounts import tool_access, tool_names, tool_search
+from bot.mounts import tool_access, tool_finding, tool_names, tool_search
 from bot.mounts.tool_search import Text
 from bot.operations.tools import plugin_tools
 from store.mounts import tool_lookup
@@ -17,6 +18,8 @@ from store.mounts.tool_lookup import FoundTool
 
 # So few tools come with what they take, unless that is longer than so many characters.
 WITH_SCHEMA, LONGEST_SCHEMA = 3, 6_000
+# Servers in a note.
+MOST_NAMED = 10
 # Of what a tool is for.
 LONGEST_ABOUT = 140
 
@@ -35,6 +38,7 @@ class Tools(Answer):
     tools: list[ToolView] = Field(description="the best first")
     total: int = Field(description="how many match")
     trusted: Literal[False] = Field(description="the texts are those of the servers")
+    note: str = Field("", description="why the tool that was named, or any tool, is not here")
     next_cursor: str | None = None
 
 
@@ -55,10 +59,8 @@ async def find_tools(
     offset = decode_number(cursor) or 0
     rows = [
         row
-        for row in await _all_rows(ctx, server)
-        if tool_access.may_call(ctx.actor, row["policy"], row["repositories"])
-        and not row["policy"].get("parked")
-        and (capability is None or _has(row, capability))
+        for row in await callable_rows(ctx, server)
+        if capability is None or _has(row, capability)
     ]
     found = _with_name(rows, query) or [rows[at] for at in tool_search.rank(query, _texts(rows))]
     page = found[offset : offset + limit]
@@ -68,14 +70,46 @@ async def find_tools(
         tools=[_view(row, schemas.get(_key(row))) for row in page],
         total=len(found),
         trusted=False,
+        note=await _note(ctx, query, rows, found),
         next_cursor=encode(str(offset + limit)) if more else None,
     )
 
 
-async def _all_rows(ctx: Context, server: str | None) -> list[FoundTool]:
-    """The tools of servers, and the operations of plug-ins."""
+async def callable_rows(ctx: Context, server: str | None = None) -> list[FoundTool]:
+    """The tools of servers, and the operations of plug-ins, that the actor may call."""
     mounted = await tool_lookup.active(ctx.tx, ctx.installation_id, server)
-    return [*mounted, *await plugin_tools.rows(ctx, server)]
+    return [
+        row
+        for row in [*mounted, *await plugin_tools.rows(ctx, server)]
+        if tool_access.may_call(ctx.actor, row["policy"], row["repositories"])
+        and not row["policy"].get("parked")
+    ]
+
+
+async def _note(
+    ctx: Context, query: str, rows: Sequence[FoundTool], found: Sequence[FoundTool]
+) -> str:
+    """Without it, an agent takes an empty list for the answer that there is nothing at all."""
+    if tool_names.is_tool_name(name := query.strip()) and not _with_name(rows, name):
+        return await _why_not(ctx, name)
+    if found:
+        return ""
+    if not rows:
+        return "There is no tool that you may call here."
+    servers = sorted({row["server"] for row in rows})
+    named = ", ".join(servers[:MOST_NAMED]) + (" and others" if len(servers) > MOST_NAMED else "")
+    return (
+        f"No tool has these words. There are {len(rows)} of {named}: leave `query` out to list "
+        "them, or try other words."
+    )
+
+
+async def _why_not(ctx: Context, name: str) -> str:
+    try:
+        tool_finding.check(ctx.actor, await tool_finding.find(ctx.tx, ctx.actor, name))
+    except Refused as exc:
+        return exc.message.removesuffix(" Nothing was sent.")
+    return ""
 
 
 def _has(row: FoundTool, capability: str) -> bool:
@@ -84,7 +118,7 @@ def _has(row: FoundTool, capability: str) -> bool:
     return any(str(each).casefold() == wanted for each in labels)
 
 
-def _name(row: FoundTool) -> str:
+def name_of(row: FoundTool) -> str:
     return tool_names.public_name(row["server"], row["name"])
 
 
@@ -95,7 +129,7 @@ def _key(row: FoundTool) -> tuple[str, str]:
 def _with_name(rows: Sequence[FoundTool], query: str) -> list[FoundTool]:
     """The tool with exactly this name."""
     wanted = query.strip()
-    return [row for row in rows if tool_names.is_tool_name(wanted) and _name(row) == wanted]
+    return [row for row in rows if tool_names.is_tool_name(wanted) and name_of(row) == wanted]
 
 
 def _texts(rows: Sequence[FoundTool]) -> list[Text]:
@@ -115,7 +149,7 @@ async def _schemas(ctx: Context, page: Sequence[FoundTool]) -> dict[tuple[str, s
 
 
 def _view(row: FoundTool, schema: Any) -> ToolView:
-    return ToolView(name=_name(row), about=about(row["title"], row["description"]), takes=schema)
+    return ToolView(name=name_of(row), about=about(row["title"], row["description"]), takes=schema)
 
 
 def about(title: str, description: str, longest: int = LONGEST_ABOUT) -> str:

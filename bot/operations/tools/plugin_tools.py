@@ -3,6 +3,7 @@
 from typing import Any
 
 from bot.kernel.operation import Context
+from bot.kernel.tool_schemas import lean
 from bot.plugins.added import Found
 from bot.plugins.running import Installed
 from store.engine.transaction import Tx
@@ -47,4 +48,4 @@ async def schema(ctx: Context, row: FoundTool) -> dict[str, Any] | None:
     added = installed.manifest.operation(row["name"]) if installed else None
     if installed is None or added is None:
         return None
-    return Found(installed, added).operation.arguments.model_json_schema()
+    return lean(Found(installed, added).operation.arguments.model_json_schema())
