@@ -113,12 +113,12 @@ def problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> list[Pr
 
 def remedy(tool: str, schema: Mapping[str, Any], found: Sequence[Problem]) -> str:
     """What the tool takes, in short, or how to see it."""
-    known, required = schema.get("properties"), schema.get("required")
-    names = list(known) if isinstance(known, dict) else []
+    properties, required = schema.get("properties"), schema.get("required")
+    names: Mapping[str, Any] = properties if isinstance(properties, dict) else {}
     needed = required if isinstance(required, list) else []
     shown = ", ".join(each if each in needed else f"{each}?" for each in names)
     inner = any(
-        each.place not in names or _is_nested(known[each.place])
+        each.place not in names or _is_nested(names[each.place])
         for each in found
         if each.why == MISSING or set(each.place) & set(".[")
     )
