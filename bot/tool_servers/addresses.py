@@ -30,17 +30,22 @@ def origin(url: str) -> str:
     return whole.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ""))
 
 
-def check_web(url: str, trusted: Collection[str], setting: str = TRUSTED) -> WebAddress:
-    """Raise Refused unless Hubbub may send to this address. `trusted`: the operator's origins."""
+def check_web(
+    url: str, trusted: Collection[str], setting: str = TRUSTED, argument: str = "url"
+) -> WebAddress:
+    """Raise Refused unless Hubbub may send to this address. `trusted`: the operator's origins.
+
+    `argument`: which one the error is about.
+    """
     if len(url) > LONGEST or not WEB.fullmatch(url):
-        raise unusable("it must begin with https:// and have no spaces")
+        raise unusable("it must begin with https:// and have no spaces", argument)
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as exc:
-        raise unusable("it cannot be read") from exc
+        raise unusable("it cannot be read", argument) from exc
     if "@" in parts.netloc or "#" in url or "\\" in url:
-        raise unusable("it must not have a user name, a fragment or a backslash")
+        raise unusable("it must not have a user name, a fragment or a backslash", argument)
     if origin(url) in trusted:
         return WebAddress(url, is_trusted=True)
     exception = (
@@ -48,11 +53,12 @@ def check_web(url: str, trusted: Collection[str], setting: str = TRUSTED) -> Web
         "restart `hubbub serve`"
     )
     if parts.scheme != "https":
-        raise unusable(f"it must begin with https://. {exception}")
+        raise unusable(f"it must begin with https://. {exception}", argument)
     if port not in (None, 443) or not HOST.fullmatch((parts.hostname or "").lower()):
-        raise unusable(f"it must be a host on the internet, without a port. {exception}")
+        raise unusable(f"it must be a host on the internet, without a port. {exception}", argument)
     return WebAddress(url, is_trusted=False)
 
 
-def unusable(why: str) -> Refused:
-    return Refused("invalid_arguments", f"The address cannot be used: {why}.")
+def unusable(why: str, argument: str = "") -> Refused:
+    errors = {"errors": [{"argument": argument, "problem": why}]} if argument else {}
+    return Refused("invalid_arguments", f"The address cannot be used: {why}.", **errors)

@@ -57,5 +57,18 @@ async def test_the_page_of_an_agent_that_works_by_a2a_shows_its_deliveries(
     assert "delivered" in await text_of(browser, f"{HERE}/agents/remote")
 
 
+async def test_a_person_adds_an_agent_that_hubbub_reaches(server: LoginServer) -> None:
+    browser = await signed_in(server)
+    fleet = await text_of(browser, f"{HERE}/agents")
+    assert {"endpoint-a2a", "endpoint-model"} <= {
+        each.partition("/do/")[2].partition("?")[0] for each in _actions(fleet)
+    }
+    given = {"agent_id": "coder", "url": "https://models.example.com/v1", "options.model": "m"}
+    await confirm(browser, f"{HERE}/do/endpoint-model", **given, secret="sk-hidden")
+    page = await text_of(browser, PAGE)
+    assert "openai, models.example.com" in page
+    assert "sk-hidden" not in page
+
+
 def _actions(text: str) -> list[str]:
     return [html.unescape(each) for each in re.findall(r'href="([^"]+endpoint-[^"]*)"', text)]

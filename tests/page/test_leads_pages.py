@@ -70,6 +70,8 @@ async def test_what_the_account_used_is_shown_under_its_name_and_colour(
     assert "Acme Robots</a>" in page
     assert "· Acme Robots</title>" in page
     assert re.search(r"Total</th>(<td[^>]*>\d+</td>)+", page)
+    names = re.findall(r'<th scope="col" class="number">([^<]+)</th>', page.partition("Quotas")[0])
+    assert names == ["Calls", "Bytes", "Messages", "Agents registered"], "only what was used"
     (sheet,) = re.findall(r'href="([^"]*look\.css[^"]*)"', page)
     style = await browser.open(html.unescape(sheet))
     assert style.text == ":root { --accent: #2a7d5f; --on-accent: #ffffff; }\n"

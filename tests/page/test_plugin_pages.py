@@ -49,7 +49,9 @@ async def test_a_plug_in_is_turned_on_with_its_settings_and_off(server: LoginSer
     listed = await text_of(browser, f"{HERE}/plugins")
     assert EVIL not in listed
     assert f"{HERE}/plugins/echo" in listed
-    (enable,) = buttons(await text_of(browser, f"{HERE}/plugins/echo"), "enable-plugin")
+    page = await text_of(browser, f"{HERE}/plugins/echo")
+    assert "<code>echo__say</code>: Says it again" in page
+    (enable,) = buttons(page, "enable-plugin")
     form = await text_of(browser, enable)
     assert '<input type="password" name="setting.key"' in form
     filled = {
@@ -61,6 +63,9 @@ async def test_a_plug_in_is_turned_on_with_its_settings_and_off(server: LoginSer
         "setting.loud": "true",
         "setting.names": "ada, bob",
     }
+    mistaken = filled | {"setting.hours": "x"}
+    wrong = await browser.open(f"{HERE}/do/enable-plugin", "POST", **mistaken)
+    assert 'name="setting.hours" aria-invalid="true"' in wrong.text
     done = await confirm(browser, enable, **filled)
     assert done.location == f"{HERE}/plugins/echo?done=enable-plugin"
     shown = await text_of(browser, f"{HERE}/plugins/echo")

@@ -30,6 +30,8 @@ async def test_a_person_reads_the_difference_and_accepts_it(server: LoginServer)
     await desk.relist("linear", changed, spec("list_issues"))
     listed = await text_of(browser, f"{HERE}/tool-servers/linear")
     assert f'href="{HERE}/tools/{T}"' in listed
+    overview = await text_of(browser, HERE)
+    assert f'href="{HERE}/tools/{T}">Read the difference</a>' in overview
     servers = await text_of(browser, f"{HERE}/tool-servers")
     assert f'href="{HERE}/tool-servers/linear?state=parked"' in servers
     parked = await text_of(browser, f"{HERE}/tool-servers/linear?state=parked")
@@ -45,12 +47,19 @@ async def test_a_person_reads_the_difference_and_accepts_it(server: LoginServer)
 async def test_a_person_changes_the_policy_and_pins_the_tool(server: LoginServer) -> None:
     desk, browser = await desk_of(server), await signed_in(server)
     page = await text_of(browser, f"{HERE}/tools/{T}")
+    form = await text_of(browser, button(page, "set-tool"))
+    assert 'Time-out, in seconds <span class="muted">now: 30</span>' in form
+    wrong = await browser.open(f"{HERE}/do/set-tool", "POST", tool=T, **{"policy.retries": "many"})
+    assert 'name="policy.retries" aria-invalid="true"' in wrong.text
     fields = {"policy.role": "tester", "policy.timeout_s": "5", "policy.capabilities": "a, b"}
     await confirm(browser, f"{HERE}/do/set-tool", tool=T, **fields)
     await confirm(browser, button(page, "pin-tool"))
     row = await desk.tool("linear", "create_issue")
     assert row["pinned"] == 1
     assert row["policy"] == {"role": "tester", "timeout_s": 5, "capabilities": ["a", "b"]}
+    await confirm(browser, f"{HERE}/do/set-tool", tool=T, **{"policy.timeout_s": "-"})
+    row = await desk.tool("linear", "create_issue")
+    assert row["policy"] == {"role": "tester", "capabilities": ["a", "b"]}
 
 
 async def test_a_person_tries_the_tool_once_for_each_form(server: LoginServer) -> None:
@@ -65,7 +74,8 @@ async def test_a_person_tries_the_tool_once_for_each_form(server: LoginServer) -
     assert desk.servers.calls == [("linear", "create_issue", {"title": "Leak", "count": 2})]
     wrong = hidden(page.text) | {"argument.count": "many"}
     page = await browser.open(f"{HERE}/tools/{T}", "POST", **wrong)
-    assert "`title` is missing" in html.unescape(page.text)
+    assert "<code>title</code> is missing" in page.text
+    assert 'name="argument.title" aria-invalid="true"' in page.text
     page = await browser.open(f"{HERE}/tools/{T}", "POST", **given, token="x", key="0" * 32)
     assert page.status == 400
     assert len(desk.servers.calls) == 1

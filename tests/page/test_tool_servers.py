@@ -49,6 +49,25 @@ async def test_a_server_is_added_by_a_form_that_does_not_show_its_secret(
     async with reaching(server.workspace, tickets.origin):
         form = await text_of(browser, f"{HERE}/do/add-mount")
         assert '<input type="password" name="secret"' in form
+        for wrong, why in (
+            (
+                {"mount": "My own", "url": tickets.url},
+                ("mount", "pass a name of small letters"),
+            ),
+            ({"mount": "tickets", "url": "ftp://x"}, ("url", "it must begin with https://")),
+            (
+                {"mount": "tickets", "url": tickets.url, "auth": "bearer"},
+                ("secret", "pass it for bearer"),
+            ),
+        ):
+            page = await browser.open(f"{HERE}/do/add-mount", "POST", **wrong)
+            assert page.status == 422
+            assert errors_beside(page.text) == [why[0]]
+            assert why[1] in page.text.partition('class="wrong"')[2][:200]
+        given = {"mount": "tickets", "url": tickets.url, "auth": "bearer", "secret": SECRET}
+        preview = await browser.open(f"{HERE}/do/add-mount", "POST", **given)
+        assert "Hubbub connects to the address with the credential" in preview.text
+        assert "Nothing is sent" not in preview.text
         done = await confirm(
             browser,
             f"{HERE}/do/add-mount",
@@ -60,3 +79,8 @@ async def test_a_server_is_added_by_a_form_that_does_not_show_its_secret(
         )
         assert done.location == f"{HERE}/tool-servers?done=add-mount"
         assert "connected" in await text_of(browser, f"{HERE}/tool-servers")
+
+
+def errors_beside(text: str) -> list[str]:
+    """The fields beside which an error stands."""
+    return re.findall(r'name="([^"]+)" aria-invalid="true" aria-describedby="wrong-\d+"', text)

@@ -31,10 +31,14 @@ class Action:
     about: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
     is_dangerous: bool = False
+    # What it does besides what the preview can show, in words.
+    effect: str = ""
     # It also has a field for each input of the workflow that it names.
     has_inputs: bool = False
     # It also has a field for each setting of the plug-in that it names.
     has_settings: bool = False
+    # Its fields are the policy of the tool that it names.
+    has_policy: bool = False
 
 
 TASK, AGENT, TARGET = ("task",), ("agent_id",), ("target",)
@@ -55,6 +59,20 @@ PLUGIN = ("plugin",)
 TRACKER = ("tracker",)
 TOOL, CHANGE = ("tool",), ("tool", "hash")
 # What is left empty stays as it is.
+ALL_TOOLS = "Agents can call all tools of this list at once."
+ADDED = (
+    "Hubbub connects to the address with the credential and lists the tools. Only if that works "
+    f"the server is stored. {ALL_TOOLS}"
+)
+SERVICE_ADDED = (
+    "Hubbub fetches the document, without the credential, and makes the operations tools. Only if "
+    f"that works the service is stored. {ALL_TOOLS}"
+)
+WHOSE = Field("repositories", "Only for agents of these repositories, with commas")
+ENDPOINT = (
+    Field("agent_id", "The agent's id; it is registered if nobody is", required=True),
+    Field("role", "Its role, if it is registered now", "choice", ("", *ROLES)),
+)
 POLICY = (
     Field("policy.role", "Lowest role", "choice", ("", *ROLES)),
     Field("policy.calls_a_minute", "Calls a minute, of all together"),
@@ -96,6 +114,35 @@ ACTIONS: dict[str, Action] = {
     "message": Action("Send a message", "send_message", {}, ("to",), (MESSAGE,)),
     "resend": Action("Send again", "resend_message", {}, ("message_id",)),
     "pause": Action("Pause", "manage_agent", {"action": "pause"}, AGENT, (WHY,)),
+    # A callback's secret is shown once in the answer, which the page does not show.
+    "endpoint-a2a": Action(
+        "Add an A2A agent",
+        "manage_agent_endpoint",
+        {"action": "set", "protocol": "a2a"},
+        (),
+        (
+            *ENDPOINT,
+            Field("url", "Address of the agent or of its card", required=True),
+            Field("secret", "Token that Hubbub sends", "secret"),
+        ),
+        effect="Tasks that are reserved for it, and messages to it, are sent to this address.",
+    ),
+    "endpoint-model": Action(
+        "Add a model",
+        "manage_agent_endpoint",
+        {"action": "set", "protocol": "openai"},
+        (),
+        (
+            *ENDPOINT,
+            Field("url", "Address of the API, such as https://api.openai.com/v1", required=True),
+            Field("secret", "Key of the API", "secret"),
+            Field("options.model", "Name of the model", required=True),
+            Field("options.max_cost", "Most money of one run"),
+            Field("options.input_price", "Price of 1,000 tokens that it reads"),
+            Field("options.output_price", "Price of 1,000 tokens that it writes"),
+        ),
+        effect="Hubbub runs tasks that are reserved for it: the model gets their texts.",
+    ),
     "endpoint-test": Action("Send a test", "manage_agent_endpoint", {"action": "test"}, AGENT),
     "endpoint-on": Action("Turn on", "manage_agent_endpoint", {"action": "on"}, AGENT),
     "endpoint-off": Action(
@@ -139,7 +186,9 @@ ACTIONS: dict[str, Action] = {
             Field("url", "Address", required=True),
             AUTH,
             *CREDENTIAL,
+            WHOSE,
         ),
+        effect=ADDED,
     ),
     "add-service": Action(
         "Add an OpenAPI service",
@@ -151,7 +200,12 @@ ACTIONS: dict[str, Action] = {
             Field("url", "Address of the document", required=True),
             AUTH,
             *CREDENTIAL,
+            Field("options.base_url", "Address of the service, if the document does not say it"),
+            Field("options.tags", "Only operations with these tags, with commas"),
+            Field("options.methods", "Only these methods, such as get, post"),
+            WHOSE,
         ),
+        effect=SERVICE_ADDED,
     ),
     "change-mount": Action(
         "Change the server",
@@ -159,13 +213,38 @@ ACTIONS: dict[str, Action] = {
         {"action": "change"},
         MOUNT,
         (Field("url", "Address, if it moved"), NEW_AUTH, *CREDENTIAL),
+        effect="Hubbub lists its tools with what you changed, and stores it only if that works.",
     ),
     "start-mount": Action("Start", "manage_mount", {"action": "start"}, MOUNT),
-    "stop-mount": Action("Stop", "manage_mount", {"action": "stop"}, MOUNT, is_dangerous=True),
-    "restart-mount": Action("Restart", "manage_mount", {"action": "restart"}, MOUNT),
-    "refresh-mount": Action("List its tools again", "manage_mount", {"action": "refresh"}, MOUNT),
+    "stop-mount": Action(
+        "Stop",
+        "manage_mount",
+        {"action": "stop"},
+        MOUNT,
+        is_dangerous=True,
+        effect="Nobody can call its tools until it is started again.",
+    ),
+    "restart-mount": Action(
+        "Restart",
+        "manage_mount",
+        {"action": "restart"},
+        MOUNT,
+        effect="Its connections are closed, then Hubbub connects again. Calls that run now fail.",
+    ),
+    "refresh-mount": Action(
+        "List its tools again",
+        "manage_mount",
+        {"action": "refresh"},
+        MOUNT,
+        effect="Hubbub lists its tools. What changed is parked until somebody accepts it.",
+    ),
     "remove-mount": Action(
-        "Remove the server", "manage_mount", {"action": "remove"}, MOUNT, is_dangerous=True
+        "Remove the server",
+        "manage_mount",
+        {"action": "remove"},
+        MOUNT,
+        is_dangerous=True,
+        effect="Its tools with their policies, its credential and its log are deleted.",
     ),
     "enable-plugin": Action(
         "Turn the plug-in on",
@@ -174,6 +253,7 @@ ACTIONS: dict[str, Action] = {
         PLUGIN,
         (Field("role", "The most it may do", "choice", ("", *ROLES)),),
         has_settings=True,
+        effect="It acts by its permissions from now on, in every repository of the account.",
     ),
     "disable-plugin": Action(
         "Turn the plug-in off",
@@ -181,6 +261,7 @@ ACTIONS: dict[str, Action] = {
         {"action": "disable"},
         PLUGIN,
         is_dangerous=True,
+        effect="It does nothing more here. Its settings and what it keeps stay.",
     ),
     "resend-plugin": Action(
         "Forward again what was given up", "manage_plugin", {"action": "resend"}, PLUGIN
@@ -197,6 +278,8 @@ ACTIONS: dict[str, Action] = {
             Field("repository", "Repository here, as owner/repo", required=True),
             Field("secret", "Access token", "secret", required=True),
         ),
+        effect="Hubbub reads the project with the token, and stores the tracker only if that "
+        "works. Then its issues with the labels of `mirror` become issues of the repository here.",
     ),
     "change-tracker": Action(
         "Set another token",
@@ -209,7 +292,13 @@ ACTIONS: dict[str, Action] = {
     "resume-tracker": Action("Resume", "manage_tracker", {"action": "resume"}, TRACKER),
     "poll-tracker": Action("Poll now", "manage_tracker", {"action": "poll"}, TRACKER),
     "remove-tracker": Action(
-        "Remove the tracker", "manage_tracker", {"action": "remove"}, TRACKER, is_dangerous=True
+        "Remove the tracker",
+        "manage_tracker",
+        {"action": "remove"},
+        TRACKER,
+        is_dangerous=True,
+        effect="Its token and its links are deleted. Tasks and issues stay. If it is added again, "
+        "its issues become new ones.",
     ),
     "accept-tool": Action("Accept the change", "manage_tool", {"action": "accept"}, CHANGE),
     "reject-tool": Action(
@@ -219,7 +308,15 @@ ACTIONS: dict[str, Action] = {
     "unpark-tool": Action("Unpark the tool", "manage_tool", {"action": "unpark"}, TOOL),
     "pin-tool": Action("Pin the tool", "manage_tool", {"action": "pin"}, TOOL),
     "unpin-tool": Action("Unpin the tool", "manage_tool", {"action": "unpin"}, TOOL),
-    "set-tool": Action("Change the policy", "manage_tool", {"action": "set"}, TOOL, POLICY),
+    "set-tool": Action(
+        "Change the policy",
+        "manage_tool",
+        {"action": "set"},
+        TOOL,
+        POLICY,
+        has_policy=True,
+        effect="It holds from the next call on, for all agents.",
+    ),
     "start-workflow": Action(
         "Start the workflow",
         "start_workflow",

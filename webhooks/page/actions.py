@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,7 +16,14 @@ from bot.kernel.operation import Answer
 from webhooks.app_keys import DISPATCHER
 from webhooks.bodies import BODIES
 from webhooks.login import is_local
-from webhooks.page import answers, form_tokens, pages, plugin_settings, workflow_inputs
+from webhooks.page import (
+    answers,
+    form_tokens,
+    pages,
+    plugin_settings,
+    policy_in_force,
+    workflow_inputs,
+)
 from webhooks.page.action_table import ACTIONS, Action, Field
 from webhooks.page.pages import Menu
 from webhooks.page.visit import Visit
@@ -26,6 +34,12 @@ LARGEST = 1024 * 1024
 MOST_FIELDS = 200
 # Texts in which spaces and line breaks at the ends count.
 WHOLE = frozenset({"text"})
+# Fields with several values, with commas.
+LISTS = frozenset({"policy.capabilities", "options.tags", "options.methods", "repositories"})
+# What puts a setting of a policy back to its default.
+DEFAULT = "-"
+# The argument with which an error begins.
+ABOUT = re.compile(r"(?:\w+: )?`([\w.]+)`:? ")
 KEY = re.compile(r"[0-9a-f]{32}")
 # Fields of every answer, which say nothing about the effect.
 COMMON = frozenset(Answer.model_fields)
@@ -44,6 +58,7 @@ class Form:
     back: str
     texts: dict[str, str]
     fields: tuple[Field, ...]
+    in_force: Mapping[str, str]
 
 
 async def ask(visit: Visit, menu: Menu) -> web.Response:
@@ -74,7 +89,7 @@ async def act(visit: Visit, menu: Menu) -> web.Response:
     except Refused as exc:
         if exc.code == "effect_changed":
             return await _preview(visit, menu, form, exc.message, exc.status)
-        return _show(visit, menu, form, None, exc.message, exc.status)
+        return _refuse(visit, menu, form, exc)
     separator = "&" if "?" in form.back else "?"
     return answers.see_other(f"{form.back}{separator}done={form.name}")
 
@@ -107,7 +122,10 @@ async def _form(visit: Visit, sent: dict[str, str]) -> Form:
         **workflow_inputs.arguments(inputs, texts),
         **plugin_settings.arguments(settings, texts),
     }
-    return Form(name, action, given, back if is_local(back) else visit.link(), texts, fields)
+    goes_back = back if is_local(back) else visit.link()
+    in_force = await policy_in_force.of(visit, sent) if action.has_policy else {}
+    in_force |= plugin_settings.defaults(settings)
+    return Form(name, action, given, goes_back, texts, fields, in_force)
 
 
 def _nest(given: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +142,9 @@ def _nest(given: dict[str, Any]) -> dict[str, Any]:
 
 def _value(name: str, text: str) -> Any:
     """A number stays a text if it is not one, so that the operation refuses it."""
-    if name == "policy.capabilities":
+    if text == DEFAULT and name.startswith("policy."):
+        return None
+    if name in LISTS:
         return [each.strip() for each in text.split(",") if each.strip()]
     return int(text) if name == "version" and text.isdecimal() and len(text) < 10 else text
 
@@ -149,8 +169,22 @@ async def _preview(
             visit.actor, form.action.operation, form.given, visit.caller
         )
     except Refused as exc:
-        return _show(visit, menu, form, None, exc.message, exc.status)
+        return _refuse(visit, menu, form, exc)
     return _show(visit, menu, form, found, problem, status)
+
+
+def _refuse(visit: Visit, menu: Menu, form: Form, exc: Refused) -> web.Response:
+    return _show(visit, menu, form, None, exc.message, exc.status, wrong_fields(form, exc))
+
+
+def wrong_fields(form: Form, exc: Refused) -> dict[str, str]:
+    """What is wrong with which field: a list of errors says it, or the beginning of the text."""
+    listed = exc.details.get("errors") or []
+    found = {str(each["argument"]): str(each["problem"]) for each in listed}
+    if not found and (begins := ABOUT.match(exc.message)):
+        found = {begins[1]: exc.message[begins.end() :]}
+    named = {each.name.replace(plugin_settings.PREFIX, "settings."): each for each in form.fields}
+    return {named[each].name: why for each, why in found.items() if each in named}
 
 
 def _show(
@@ -160,6 +194,7 @@ def _show(
     preview: Effects | None,
     problem: str = "",
     status: int = 200,
+    wrong: Mapping[str, str] | None = None,
 ) -> web.Response:
     key = secrets.token_hex(16)
     agreed = preview.digest if preview else ""
@@ -172,6 +207,7 @@ def _show(
         "effects": _effects(preview) if preview else {},
         "kinds": event_kinds.KINDS,
         "problem": problem,
+        "wrong": wrong or {},
         "hidden": {"token": token, "key": key, "agreed": agreed},
     }
     return pages.show(visit, "action.html", values, menu, form.name, status)

@@ -34,6 +34,14 @@ def fields(settings: Mapping[str, dict[str, Any]]) -> list[Field]:
     ]
 
 
+def defaults(settings: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    return {
+        f"{PREFIX}{name}": f"{each['default']} unless somebody set it"
+        for name, each in settings.items()
+        if each["default"] is not None
+    }
+
+
 def arguments(settings: Mapping[str, dict[str, Any]], texts: Mapping[str, str]) -> dict[str, Any]:
     given = {
         name: _value(each["type"], texts[f"{PREFIX}{name}"])

@@ -133,7 +133,7 @@ def _options(ctx: Context, row: MountRow, wanted: Wanted) -> dict[str, Any]:
     base = given.get("base_url", row["options"].get("base_url", ""))
     rest = {key: each for key, each in given.items() if key != "base_url"}
     if base:
-        check_web(str(base), ctx.shared.trusted_origins)
+        check_web(str(base), ctx.shared.trusted_origins, argument="options.base_url")
     try:
         service = Options.model_validate(rest).model_dump(mode="json")
     except ValidationError as exc:
@@ -177,7 +177,7 @@ def _check(ctx: Context, given: Credential) -> None:
     if given.kind == "oauth":
         if not given.name or not given.token_url:
             raise _wrong("auth_name", "OAuth needs the client id there, and `token_url`")
-        check_web(given.token_url, ctx.shared.trusted_origins)
+        check_web(given.token_url, ctx.shared.trusted_origins, argument="token_url")
     if given.kind in ("basic", "query") and not (given.name and given.name.isprintable()):
         raise _wrong("auth_name", "pass the user, or the name of the parameter")
     if given.kind == "header" and (

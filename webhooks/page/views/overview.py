@@ -9,6 +9,14 @@ from webhooks.page.visit import Visit
 SHOWN = 10
 # Items that need a person. There are at most 100 of a kind.
 MOST_ITEMS = 100
+# Where a person can do something about it: the folder of the page of what the item's key names.
+FOLDERS = {"tool_parked": "tools", "plugin_failing": "plugins", "tracker_failing": "trackers"}
+
+
+def _place(kind: str, key: str) -> str:
+    """The page about it, if that is a tool, a plug-in or a tracker: keys are `kind:name:since`."""
+    folder = FOLDERS.get(kind)
+    return f"{folder}/{key.split(':')[1]}" if folder else ""
 
 
 async def overview(visit: Visit) -> dict[str, Any]:
@@ -16,6 +24,7 @@ async def overview(visit: Visit) -> dict[str, Any]:
     return {
         "attention": attention,
         "items": attention.items[:MOST_ITEMS],
+        "places": {each.key: _place(each.kind, each.key) for each in attention.items[:MOST_ITEMS]},
         "total": sum(each.total for each in attention.counts),
         "counts": await ask(visit, "count_tasks"),
         "working": await ask(visit, "list_tasks", state="in_progress", limit=SHOWN, detail="full"),

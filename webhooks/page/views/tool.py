@@ -47,6 +47,8 @@ async def try_tool(visit: Visit) -> dict[str, Any]:
         result["answer"] = await visit.run("call_tool", given, key, None)
     except Refused as exc:
         result["problem"] = exc.message
+        listed = exc.details.get("errors") or []
+        result["wrong"] = {str(each["argument"]): str(each["problem"]) for each in listed}
     result["seconds"] = round(time.monotonic() - began, 3)
     return await _values(visit, texts, result)
 
@@ -64,6 +66,7 @@ async def _values(
         "fields": _fields(found.input_schema),
         "texts": texts,
         "result": result,
+        "wrong": result.get("wrong", {}) if result else {},
         "hidden": {"token": token, "key": key},
         "picture": _picture(visit, found.steps),
         "width": graph_layout.WIDTH,
