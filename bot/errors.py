@@ -157,6 +157,7 @@ CODES: dict[str, tuple[int, str]] = {
         409,
         "The task is a gate, or a step that needs one: only approve_task decides gates.",
     ),
+    "done_by_tool": (409, "The task is a step of a workflow that Hubbub does by a tool."),
     "nothing_to_approve": (409, "The task is no open gate, and no plan waits for it."),
     "illegal_transition": (
         409,

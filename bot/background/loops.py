@@ -25,6 +25,7 @@ from bot.background.clock_watch import ClockWatch
 from bot.background.model_worker import ModelWorker
 from bot.background.request_scheduler import Sender
 from bot.background.retention import RetentionTimes
+from bot.background.step_calls import StepCalls
 from bot.background.supervision import Supervisor
 from bot.background.tasks_by_key import TasksByKey
 from bot.backup.schedule import Schedule
@@ -47,6 +48,7 @@ from bot.protocols.outgoing import Outgoing
 from bot.settings import GitHubApp
 from bot.tenants import own_settings, usage
 from bot.trackers import mirroring
+from bot.workflows.execution import tool_steps
 from store.engine.transaction import Store, StoreError, Tx
 from store.mirror import search_index
 from store.outbox import write_order
@@ -74,6 +76,7 @@ NOTIFY_EVERY_S = 2.0
 MOUNTS_EVERY_S = 2.0
 CALLS_EVERY_S = 60.0
 ENDPOINTS_EVERY_S = 2.0
+STEP_CALLS_EVERY_S = 2.0
 TRACKERS_EVERY_S = 2.0
 FLAGS_EVERY_S = 5.0
 PLUGINS_EVERY_S = 2.0
@@ -110,6 +113,7 @@ class Loops:
     failing: dict[str, str] = field(default_factory=dict)
     supervisor: Supervisor = field(init=False)
     clock: ClockWatch = field(init=False)
+    tools: StepCalls = field(init=False)
     _sending: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _handing_over: TasksByKey = field(default_factory=lambda: TasksByKey("events of plug-ins"))
     _forwarding: TasksByKey = field(default_factory=lambda: TasksByKey("forwarded deliveries"))
@@ -119,6 +123,7 @@ class Loops:
     def __post_init__(self) -> None:
         self.supervisor = Supervisor(self.failing)
         self.clock = ClockWatch(self.store)
+        self.tools = StepCalls(self.store, self.shared)
 
     def start(self) -> None:
         for name, step, topic, every_s in (
@@ -141,6 +146,7 @@ class Loops:
             ("mounts", self.look_at_mounts, "mounts", MOUNTS_EVERY_S),
             ("tool calls", self.end_lost_calls, "time", CALLS_EVERY_S),
             ("endpoints", self.courier.step, TOPIC, ENDPOINTS_EVERY_S),
+            ("step calls", self.tools.step, tool_steps.TOPIC, STEP_CALLS_EVERY_S),
             ("models", self.models.step, TOPIC, ENDPOINTS_EVERY_S),
             ("trackers", self.mirror_trackers, trackers.TOPIC, TRACKERS_EVERY_S),
             ("flags", self.refresh_flags, "time", FLAGS_EVERY_S),
@@ -334,7 +340,9 @@ class Loops:
     async def finish(self) -> None:
         """Wait for what runs, but not for long: the process must end."""
         self.stop()
-        await asyncio.gather(self.courier.finish(FINISH_S), self.models.finish())
+        await asyncio.gather(
+            self.courier.finish(FINISH_S), self.tools.finish(FINISH_S), self.models.finish()
+        )
         running = [
             *self.supervisor.tasks.values(),
             *self._sending.values(),

@@ -94,6 +94,8 @@ async def _boxes(tx: Tx, task: FullTask, context: CardContext) -> list[Box]:
     if context.gate is not None:
         return card_boxes.DECIDE if context.gate.can_be_decided else []
     workflow, run = context.workflow, context.run
+    if card_workflow.is_done_by_tool(task, workflow):
+        return [card_boxes.HOLD, *card_boxes.DECISIONS]
     is_parent = card_workflow.is_waiting_parent(task, workflow)
     is_blocked = is_parent or bool(context.blockers)
     templates: list[str] = []

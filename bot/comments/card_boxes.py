@@ -57,6 +57,7 @@ DECIDE_PLAN = [
     Box("/approve", "make the tasks of the plan"),
     Box("/reject", "refuse the plan"),
 ]
+HOLD = Box("/hold", "put it on hold")
 DECISIONS = (
     Box("/done", "complete the task and close the issue"),
     Box("/cancel", "cancel the task and close the issue as not planned"),
@@ -77,7 +78,7 @@ def _about_work(task: FullTask, *, is_blocked: bool) -> Iterator[Box]:
     elif task["assigned_to"]:
         yield Box("/assign", f"end the reservation for {code(task['assigned_to'])}")
     if not task["held"]:
-        yield Box("/hold", "put it on hold")
+        yield HOLD
 
 
 def lines(found: Sequence[Box]) -> str:

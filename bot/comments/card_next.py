@@ -38,6 +38,10 @@ CASES: tuple[tuple[Case, Words], ...] = (
     (lambda t, *_: t["state"] not in OPEN, lambda _: "nothing. `/retry` opens the task again."),
     (lambda _t, c, _d: c.gate is not None and c.gate.can_be_decided, lambda _: DECIDES),
     (lambda _t, c, _d: c.gate is not None, lambda _: "the steps before it end."),
+    (
+        lambda t, c, _: card_workflow.is_done_by_tool(t, c.workflow),
+        lambda _: "Hubbub calls the tool once the steps before it have ended.",
+    ),
     (lambda t, *_: bool(t["held"]), lambda _: "nothing, until somebody ends the hold."),
     (
         lambda t, *_: bool(t["question"]),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot import secret_formats
-from bot.comments import card_gate, cleaning
+from bot.comments import card_gate, card_workflow, cleaning
 from bot.comments.card_context import CardContext
 from bot.comments.replies import block_quote, lease_end
 from bot.kernel.sentences import code, inline, shorten, with_full_stop
@@ -40,6 +40,9 @@ def attention(task: FullTask, context: CardContext, asked: Sequence[str] = ()) -
         lines += _question(task, asked)
     if context.gate is not None:
         lines += card_gate.lines(task, context.gate)
+    elif card_workflow.is_done_by_tool(task, context.workflow):
+        why = inline(task["held_why"] or "waits for its turn")
+        lines.append(f"**Done by a tool:** this step {why}. Nobody needs to claim it.")
     elif task["held"]:
         why = f": {inline(task['held_why'])}" if task["held_why"] else ""
         by = code(task["held_by"] or "somebody")

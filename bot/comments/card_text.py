@@ -70,6 +70,8 @@ def _head(task: FullTask, context: CardContext) -> str:
     words = STATE_WORDS[task["state"]]
     if context.gate is not None:
         words = card_gate.head(task, context.gate)
+    elif card_workflow.is_done_by_tool(task, context.workflow):
+        words = "a tool does this step"
     elif card_workflow.is_waiting_parent(task, context.workflow):
         words = card_workflow.head(context.workflow)
     return f"**{context.brand}** · {words}"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.comments.replies import STATE_WORDS
+from bot.identity.actors import BOT
 from bot.kernel.sentences import code
 from bot.tasks.states import CLAIMABLE, OPEN
 from store.engine.transaction import Tx
@@ -35,6 +36,8 @@ class ShownWorkflow:
     name: str
     state: str
     step: str | None = None
+    # The tool that does it, until it has ended.
+    tool: str | None = None
     parent: int | None = None
     steps: Sequence[ShownStep] = ()
 
@@ -44,16 +47,19 @@ async def of_task(tx: Tx, task: FullTask) -> ShownWorkflow | None:
     mine = await steps.of_task(*here, task["id"])
     if mine is not None:
         row = await workflows.get(*here, mine["workflow_id"])
-        return row and await _as_step(tx, task, row, mine["step"])
+        return row and await _as_step(tx, task, row, mine)
     newest = await workflows.of_parent(*here, task["id"], limit=1)
     return await _as_parent(tx, task, newest[0]) if newest else None
 
 
-async def _as_step(tx: Tx, task: FullTask, row: WorkflowRow, step: str) -> ShownWorkflow:
+async def _as_step(
+    tx: Tx, task: FullTask, row: WorkflowRow, mine: WorkflowStepRow
+) -> ShownWorkflow:
     parent = await tasks.get(tx, row["installation_id"], row["parent_task_id"])
     is_here = parent is not None and parent["repository_id"] == task["repository_id"]
     number = parent["number"] if parent and is_here else None
-    return ShownWorkflow(row["id"], row["name"], row["state"], step=step, parent=number)
+    tool = mine["definition"].get("tool") if mine["state"] in ("waiting", "open") else None
+    return ShownWorkflow(row["id"], row["name"], row["state"], mine["step"], tool, number)
 
 
 async def _as_parent(tx: Tx, task: FullTask, row: WorkflowRow) -> ShownWorkflow:
@@ -71,6 +77,8 @@ def _step_view(parent: FullTask, row: WorkflowStepRow, task: FullTask | None) ->
         words = STATE_WORDS[task["state"]]
     elif state == "open" and row["definition"].get("approve"):
         words = "waits for an approval"
+    elif state == "open" and row["definition"].get("tool"):
+        words = f"Hubbub calls {code(row['definition']['tool'])}"
     else:
         words = WORDS.get(state, state)
     # Of a step in another repository, readers of this one see neither the issue nor the holder.
@@ -83,6 +91,12 @@ def holder_of(task: FullTask | None) -> str | None:
     if task is None:
         return None
     return task["holder"] or (None if task["state"] in OPEN else task["last_holder"])
+
+
+def is_done_by_tool(task: FullTask, workflow: ShownWorkflow | None) -> bool:
+    """Whether Hubbub does the task, which a person does not hold."""
+    has_tool = workflow is not None and workflow.tool is not None
+    return has_tool and bool(task["held"]) and task["held_by"] == BOT and task["state"] in OPEN
 
 
 def lines(workflow: ShownWorkflow | None) -> list[str]:

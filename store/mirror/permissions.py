@@ -54,6 +54,20 @@ async def get(
     return row["permission"] if row else None
 
 
+async def newest_of_login(
+    tx: Tx, installation_id: int, repository_id: int, login: str
+) -> str | None:
+    """The last answer of GitHub, however old; None without one."""
+    row = await tx.one(
+        "SELECT permission FROM permissions WHERE installation_id = :i AND repository_id = :r "
+        "AND login_key = :l",
+        i=installation_id,
+        r=repository_id,
+        l=login.casefold(),
+    )
+    return row["permission"] if row else None
+
+
 async def is_of_another_person(
     tx: Tx, installation_id: int, repository_id: int, login: str, person_id: int, since: int
 ) -> bool:

@@ -53,6 +53,8 @@ class WorkflowRow(TypedDict):
     most_open: Annotated[int, SMALL]
     # If a schedule started it: the time for which it stands.
     schedule_slot: int | None
+    # The role in the repository that it was started with: its tools are called with no higher one.
+    started_role: Annotated[str | None, Text(20)]
     created_at: int
     updated_at: int
     ended_at: int | None
@@ -81,6 +83,10 @@ class WorkflowStepRow(TypedDict):
     ended_at: int | None
     # When a run is to be started for it.
     spawn_at: int | None
+    # When its tool is to be called; during a call, when that counts as lost.
+    call_at: int | None
+    # The call that has begun. Without `call_at`: nobody knows what came of it.
+    call_id: Annotated[str | None, Text(40)]
 
 
 class WorkflowNeedRow(TypedDict):
@@ -148,6 +154,7 @@ TABLES = (
         # Over all installations, for what happens by time.
         Index("ix_workflow_steps_deadline", "deadline_at"),
         Index("ix_workflow_steps_spawn", "spawn_at"),
+        Index("ix_workflow_steps_call", "call_at"),
     ),
     Table("workflow_needs", WorkflowNeedRow),
     Table("step_offers", StepOfferRow),

@@ -8,6 +8,11 @@ from store.engine.transaction import Tx
 from store.tables.workflows import StepState, WorkflowStepRow
 
 COLUMNS = tuple(WorkflowStepRow.__annotations__)
+# What a step does not have before it begins.
+COMES_BY_TIME = (
+    *("context_version", "deadline_at", "opened_at", "ended_at"),
+    *("spawn_at", "call_at", "call_id"),
+)
 # The steps of a workflow stand in the queue as if it created one each so often. So the many ready
 # steps of one workflow let other tasks of their priority through.
 SPACING = 5 * 60 * 1_000_000
@@ -116,6 +121,12 @@ async def remove(tx: Tx, step: WorkflowStepRow) -> None:
 async def with_due_run(tx: Tx, limit: int) -> list[WorkflowStepRow]:
     """Steps of all installations for which a run is to be started now."""
     q = "SELECT * FROM workflow_steps WHERE spawn_at <= :now ORDER BY spawn_at LIMIT :n"
+    return _rows(await tx.all(q, now=await tx.now(), n=limit))
+
+
+async def with_due_call(tx: Tx, limit: int) -> list[WorkflowStepRow]:
+    """Steps of all installations whose tool is to be called now, or whose call was lost."""
+    q = "SELECT * FROM workflow_steps WHERE call_at <= :now ORDER BY call_at LIMIT :n"
     return _rows(await tx.all(q, now=await tx.now(), n=limit))
 
 

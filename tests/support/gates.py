@@ -62,6 +62,7 @@ async def _add(
             "context_id": None,
             "most_open": 10,
             "schedule_slot": None,
+            "started_role": "developer",
             "created_at": now,
             "updated_at": now,
             "ended_at": None,
@@ -84,6 +85,8 @@ async def _add(
             "opened_at": now if opened else None,
             "ended_at": None,
             "spawn_at": None,
+            "call_at": None,
+            "call_id": None,
         }
         complete: Any = {name: row.get(name) for name in steps.COLUMNS}
         await steps.add(tx, [complete])

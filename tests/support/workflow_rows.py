@@ -12,9 +12,7 @@ from store.tasks import tasks
 from store.workflows import needs, steps, workflows
 from tests.support.story import Workspace
 
-COMES_BY_TIME: dict[str, Any] = dict.fromkeys(
-    ("context_version", "deadline_at", "opened_at", "ended_at", "spawn_at")
-)
+COMES_BY_TIME: dict[str, Any] = dict.fromkeys(steps.COMES_BY_TIME)
 
 
 @dataclass
@@ -79,6 +77,7 @@ async def begin(workspace: Workspace, text: str, name: str = "feature", **inputs
             "context_id": None,
             "most_open": definition.parallel,
             "schedule_slot": None,
+            "started_role": "developer",
             "created_at": now,
             "updated_at": now,
             "ended_at": None,

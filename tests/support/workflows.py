@@ -181,6 +181,7 @@ async def start(workspace: Workspace, text: str, **inputs: Any) -> Played:
                 "context_id": None,
                 "most_open": definition.parallel,
                 "schedule_slot": None,
+                "started_role": "tech-lead",
                 "created_at": now,
                 "updated_at": now,
                 "ended_at": None,
@@ -203,6 +204,8 @@ async def start(workspace: Workspace, text: str, **inputs: Any) -> Played:
                     "opened_at": None,
                     "ended_at": None,
                     "spawn_at": None,
+                    "call_at": None,
+                    "call_id": None,
                 }
                 for n, each in enumerate(expanded)
             ],

@@ -22,10 +22,10 @@ def result_of(answered: Answered) -> Outcome:
     if answered.is_error:
         said = shown.text or json.dumps(shown.structured, ensure_ascii=False)
         return failure(f"{answered.tool.name} says that it failed: {said}")
-    return Outcome("ok", _value(shown.text) if shown.structured is None else shown.structured)
+    return Outcome("ok", value_of(shown.text) if shown.structured is None else shown.structured)
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
     """Many servers send JSON only as a text, and then its parts can be used as well."""
     if text.lstrip()[:1] not in ("{", "["):
         return text

@@ -24,7 +24,7 @@ from bot.operations.tasks import task_runs, task_titles
 from bot.operations.tasks.access import on_hold_error, visible_task
 from bot.operations.tasks.status import close_issue
 from bot.operations.tasks.views import OneTask, Task, task_view
-from bot.operations.workflows import cancel_and_retry, gate_checks
+from bot.operations.workflows import cancel_and_retry, gate_checks, tool_checks
 from bot.repository import narrowing, repository_settings
 from bot.tasks import (
     issue_state,
@@ -99,6 +99,7 @@ async def assign_task(
         await lifecycle.end_reservation(ctx.tx, row, ctx.actor.name, "freed")
         return Assigned(task=await _current_view(ctx, row["id"]))
     await gate_checks.check_may_begin(ctx, row)
+    await tool_checks.check_no_tool(ctx, row)
     name = agent_id.removeprefix("@")
     if is_hosted(name):
         raise Refused(
@@ -288,6 +289,7 @@ async def _check_gates(
     goes_on = ("in_progress", "in_review", "completed")
     if state in goes_on or (state == "cancelled" and not ctx.actor.is_person):
         await gate_checks.check_may_begin(ctx, row)
+    await tool_checks.check_change(ctx, row, hold=hold, state=state)
 
 
 async def _set_fields(ctx: Context, row: FullTask, fields: dict[str, Any]) -> list[Queued]:

@@ -3,6 +3,7 @@
 from bot.errors import Refused
 from bot.kernel import remedies
 from bot.kernel.operation import Context
+from bot.operations.workflows import tool_checks
 from bot.tasks import lookup
 from bot.tasks.eligibility import Reason
 from bot.workflows.gates import awaited_gates, gates, open_gates
@@ -42,14 +43,15 @@ async def check_may_begin(ctx: Context, row: FullTask) -> None:
 
 
 async def reasons(ctx: Context, row: FullTask) -> list[Reason]:
-    """The undecided gate that the task is or needs, as what keeps everybody from claiming it."""
+    """What keeps everybody from claiming it: an undecided gate, or that a tool does it."""
     gate = await open_gates.of_task(ctx.tx, row)
     if gate is not None:
         found = await _reason(ctx, AwaitedGate(row, gate.step, gate.gate))
         why = f"it is a gate that {gates.hold_reason(gate.gate)}, and nobody works on it"
         return [found.model_copy(update={"why": why})]
     awaited = await awaited_gates.of_task(ctx.tx, row)
-    return [] if awaited is None else [await _reason(ctx, awaited)]
+    by_tool = await tool_checks.reasons(ctx, row)
+    return by_tool if awaited is None else [*by_tool, await _reason(ctx, awaited)]
 
 
 async def _reason(ctx: Context, awaited: AwaitedGate) -> Reason:

@@ -10,7 +10,13 @@ from bot.kernel.operation import Answer, Context, RepositoryName, Slash, TaskRef
 from bot.operations.tasks import planning
 from bot.operations.tasks.planned_tasks import PlannedStep, PlannedTask
 from bot.operations.tasks.planning import Made
-from bot.operations.workflows import definitions, input_words, parents, start_checks
+from bot.operations.workflows import (
+    definitions,
+    input_words,
+    parents,
+    start_checks,
+    tool_starts,
+)
 from bot.repository.workflow_paths import path_of
 from bot.tasks import lookup
 from bot.times import minute
@@ -82,8 +88,9 @@ async def start_workflow(
     start = _start(ctx, where, row, inputs)
     await start_checks.check_named(ctx, start)
     await start_checks.check_may_spawn(ctx, start)
+    unready = await tool_starts.check(ctx, start)
     workflow, made = await begin(ctx, where, start, parent)
-    hints = (_hint(row), await start_checks.lacking_capabilities(ctx, start))
+    hints = (_hint(row), unready, await start_checks.lacking_capabilities(ctx, start))
     return _answer(start, workflow, parent, made, " ".join(filter(None, hints)) or None)
 
 
@@ -103,6 +110,7 @@ def _start(
         by=ctx.actor.name,
         given=given,
         when=minute(ctx.now) if ctx.actor.name == BOT else "",
+        role=tool_starts.role_of(ctx.actor, where["id"]),
     )
 
 
@@ -144,7 +152,7 @@ def _task(each: ExpandedStep, above: str) -> PlannedTask:
     return PlannedStep(
         id=each.key,
         title=each.title,
-        body=each.body,
+        body=tool_starts.body(each) if step.tool else each.body,
         priority=step.priority,
         size=step.size,
         capabilities=step.capability,

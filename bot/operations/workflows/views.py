@@ -51,6 +51,9 @@ class StepView(BaseModel):
         description="who works on it, or held it last",
         exclude_if=lambda holder: holder is None,
     )
+    tool: str | None = Field(
+        None, description="Hubbub calls it for the step", exclude_if=lambda tool: tool is None
+    )
     needs: list[str] = Field([], exclude_if=lambda names: not names)
     waits_for: list[str] = Field(
         [], description="the steps that must end first", exclude_if=lambda names: not names
@@ -168,6 +171,7 @@ def _step(parts: Parts, row: WorkflowStepRow) -> StepView:
         title_by=task["outsider"] if task else None,
         state=state,
         holder=card_workflow.holder_of(task),
+        tool=row["definition"].get("tool"),
         needs=[each["needs"] for each in mine],
         waits_for=[each for each in waits if each not in ended] if state == "waiting" else [],
         condition=row["definition"].get("if", "success"),
@@ -186,6 +190,8 @@ def shown_state(
         return state
     if state == "open" and row["definition"].get("approve") is not None:
         return "awaiting_approval"
+    if state == "open" and row["definition"].get("tool") is not None:
+        return "in_progress"
     if task is None:
         return "waiting"
     if task["state"] in ("in_progress", "in_review"):

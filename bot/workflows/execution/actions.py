@@ -8,7 +8,14 @@ from bot.kernel.sentences import code, shorten
 from bot.tasks import issue_state, lifecycle, publishing
 from bot.tasks.states import OPEN
 from bot.times import SECOND
-from bot.workflows.execution import hold_texts, opening, step_relations, timeouts, workflow_log
+from bot.workflows.execution import (
+    hold_texts,
+    opening,
+    step_relations,
+    timeouts,
+    tool_steps,
+    workflow_log,
+)
 from bot.workflows.execution.decisions import decide
 from bot.workflows.execution.flow_actions import (
     Action,
@@ -43,7 +50,31 @@ async def go_on(tx: Tx, loaded: Loaded) -> None:
     """Do what is to be done in the workflow now."""
     for action in decide(flow_of(loaded)):
         await carry_out(tx, loaded, action)
+    for key in loaded.steps:
+        await _keep_from_agents(tx, loaded, key)
     await _show_progress(tx, loaded)
+
+
+async def _keep_from_agents(tx: Tx, loaded: Loaded, key: str) -> None:
+    """Hold the task of a step that a tool does, also after a person ended their own hold."""
+    row, task = loaded.steps[key], loaded.task(key)
+    tool = row["definition"].get("tool")
+    if not tool or row["state"] not in ("open", "waiting"):
+        return
+    if task is None or task["held"] or task["state"] not in OPEN:
+        return
+    await refresh(tx, loaded, key)
+    if row["state"] == "open":
+        await hold_task(tx, loaded, key, hold_texts.during_call(tool))
+        await _call(tx, loaded, key)
+    else:
+        await hold_task(tx, loaded, key, hold_texts.before_call(tool))
+
+
+async def _call(tx: Tx, loaded: Loaded, key: str) -> None:
+    """Let Hubbub call the step's tool, unless a call is under way."""
+    if loaded.steps[key]["definition"].get("tool"):
+        loaded.steps[key] = await tool_steps.make_due(tx, loaded.steps[key])
 
 
 async def _show_progress(tx: Tx, loaded: Loaded) -> None:
@@ -107,25 +138,37 @@ async def _log(tx: Tx, loaded: Loaded, what: str, key: str, **data: Any) -> None
 
 async def _open(tx: Tx, loaded: Loaded, key: str) -> None:
     """Let the step begin. The context has the version that a retry restores."""
-    task, gate = await refresh(tx, loaded, key), loaded.step(key).approve
-    if gate is not None:
-        await hold_task(tx, loaded, key, gates.hold_reason(gate))
+    task, step = await refresh(tx, loaded, key), loaded.step(key)
+    if step.approve is not None:
+        await hold_task(tx, loaded, key, gates.hold_reason(step.approve))
+    elif step.tool is not None:
+        await hold_task(tx, loaded, key, hold_texts.during_call(step.tool))
     elif task is not None and hold_texts.is_of_workflow(task):
         await lifecycle.resume(tx, task, BOT)
     version = await context_version(tx, loaded)
     here = (tx, loaded.workflow, loaded.steps[key])
     loaded.steps[key] = await opening.open_step(*here, context_version=version)
+    await _call(tx, loaded, key)
     await refresh(tx, loaded, key)
     await _announce_gate(tx, loaded, key)
 
 
 async def _reopen(tx: Tx, loaded: Loaded, key: str) -> None:
     """Let a step go on whose task somebody retried. A gate asks for votes again."""
-    await _change(tx, loaded, key, state="open", ended_at=None)
+    await _change(tx, loaded, key, state="open", ended_at=None, call_at=None, call_id=None)
+    await _hold_for_call(tx, loaded, key)
     if (gate := loaded.step(key).approve) is not None:
         await refresh(tx, loaded, key)
         await hold_task(tx, loaded, key, gates.hold_reason(gate))
         await _announce_gate(tx, loaded, key)
+
+
+async def _hold_for_call(tx: Tx, loaded: Loaded, key: str, pause: int = 0) -> None:
+    """Let Hubbub call the tool of a step whose task is pending again, if it has one."""
+    if (tool := loaded.step(key).tool) is not None:
+        await refresh(tx, loaded, key)
+        await hold_task(tx, loaded, key, hold_texts.during_call(tool))
+        loaded.steps[key] = await tool_steps.make_due(tx, loaded.steps[key], pause)
 
 
 async def _announce_gate(tx: Tx, loaded: Loaded, key: str) -> None:
@@ -173,6 +216,7 @@ async def _retry(tx: Tx, loaded: Loaded, key: str, attempt: int) -> None:
     )
     await lifecycle.move(tx, task, "pending", BOT, why)
     await refresh(tx, loaded, key)
+    await _hold_for_call(tx, loaded, key, tool_steps.pause_before(attempt))
 
 
 async def _skip(tx: Tx, loaded: Loaded, key: str, why: str) -> None:
@@ -206,7 +250,7 @@ async def end(tx: Tx, task: FullTask, state: TaskState, why: str, actor: str = B
 
 
 async def _hold(tx: Tx, loaded: Loaded, key: str, why: str) -> None:
-    await _change(tx, loaded, key, state="waiting", deadline_at=None)
+    await _change(tx, loaded, key, state="waiting", deadline_at=None, call_at=None)
     await refresh(tx, loaded, key)
     await hold_task(tx, loaded, key, why)
 

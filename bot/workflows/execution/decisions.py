@@ -241,7 +241,7 @@ def _make_room(flow: Flow) -> Iterator[Action]:
     for key, each in flow.steps.items():
         if each.has_ended or each.holder or each.task not in ("pending", "assigned"):
             continue
-        if each.held and not (each.is_gate and each.state == "open"):
+        if each.held and not (each.stays_held and each.state == "open"):
             continue
         if each.state == "open":
             if stopping and not each.is_recovery:

@@ -120,7 +120,7 @@ def _after(each: FlowStep, action: Action) -> FlowStep:
         case Retry(_, attempt):
             changes = {"attempts": attempt, "task": "pending"}
         case Open():
-            changes = {"state": "open", "has_opened": True, "held": each.is_gate}
+            changes = {"state": "open", "has_opened": True, "held": each.stays_held}
         case Skip():
             changes = {"state": "skipped", "task": "cancelled", "held": False}
         case Hold():

@@ -16,7 +16,8 @@ NOT_BLOCKING = ENDED - {"failed"}
 class FlowStep:
     """A step, as decisions need it. `held`: Hubbub keeps its task on hold for the workflow.
 
-    `compensation`: the step that undoes it. `is_undo`: it is such a step of another one.
+    `compensation`: the step that undoes it. `is_undo`: it is such a step of another one. `is_tool`:
+    Hubbub does it by a call, and is its holder during that.
     """
 
     key: str
@@ -29,6 +30,7 @@ class FlowStep:
     compensation: str | None = None
     is_undo: bool = False
     is_gate: bool = False
+    is_tool: bool = False
     retry: int = 0
     attempts: int = 0
     has_opened: bool = False
@@ -38,6 +40,11 @@ class FlowStep:
     @property
     def has_ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def stays_held(self) -> bool:
+        """Whether nobody works on its task, which is on hold also while the step is open."""
+        return self.is_gate or self.is_tool
 
     @property
     def is_recovery(self) -> bool:

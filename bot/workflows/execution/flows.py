@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bot.identity.actors import BOT
 from bot.workflows.definitions import stored_values
 from bot.workflows.definitions.definition import LABEL, Step
 from bot.workflows.execution import hold_texts
@@ -102,12 +103,19 @@ def _step(
         compensation=step.compensation,
         is_undo=step.id in undone_by,
         is_gate=step.approve is not None,
-        retry=step.retry,
+        is_tool=step.tool is not None,
+        # A call that may have had an effect is not made again by itself.
+        retry=step.retry if row["call_id"] is None else 0,
         attempts=row["attempts"],
         has_opened=row["opened_at"] is not None,
         held=task is not None and hold_texts.is_of_workflow(task),
-        holder=task["holder"] if task else None,
+        holder=(task["holder"] if task else None) or _caller(row),
     )
+
+
+def _caller(row: WorkflowStepRow) -> str | None:
+    """Hubbub, while it calls the tool of the step."""
+    return BOT if row["call_at"] is not None and row["call_id"] is not None else None
 
 
 def _on_failure(step: Step) -> Literal["stop", "continue", "compensate"]:

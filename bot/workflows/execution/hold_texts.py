@@ -34,6 +34,18 @@ def undo_in_order() -> str:
     return "waits for its turn: what the cancelled workflow did is undone one step at a time"
 
 
+def before_call(tool: str) -> str:
+    return f"waits for its turn: then Hubbub calls {code(tool)}"
+
+
+def during_call(tool: str) -> str:
+    return f"waits for the answer of {code(tool)}, which Hubbub calls"
+
+
+def call_put_off(tool: str, why: str, again: str) -> str:
+    return f"waits for {code(tool)}: {why}; Hubbub tries again at {again}"
+
+
 def done_again(needs: Sequence[str]) -> str:
     return f"waits for {' and '.join(map(code, needs))} to be done again"
 

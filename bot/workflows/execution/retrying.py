@@ -135,7 +135,7 @@ async def _begin_again(
     task = await tasks.lock(ctx.tx, ctx.installation_id, row["task_id"])
     if task is None:
         return
-    none = dict.fromkeys(("context_version", "deadline_at", "opened_at", "ended_at", "spawn_at"))
+    none = dict.fromkeys(steps.COMES_BY_TIME)
     loaded.steps[key] = await steps.change(ctx.tx, row, state="waiting", attempts=0, **none)
     if task["holder"]:
         await lifecycle.release(ctx.tx, task, "revoked", why, ctx.actor.name)

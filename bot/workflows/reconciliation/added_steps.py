@@ -104,9 +104,7 @@ def _key(loaded: Loaded, number: int) -> str:
 
 def _row(loaded: Loaded, key: str, task: FullTask) -> WorkflowStepRow:
     place = max((each["place"] for each in loaded.steps.values()), default=-1) + 1
-    none: Any = dict.fromkeys(
-        ("context_version", "deadline_at", "opened_at", "ended_at", "spawn_at")
-    )
+    none: Any = dict.fromkeys(steps.COMES_BY_TIME)
     row: Any = {
         "installation_id": loaded.installation_id,
         "workflow_id": loaded.workflow["id"],

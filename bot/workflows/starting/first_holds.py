@@ -1,7 +1,8 @@
 """Which steps of a new workflow begin on hold, and why. Pure.
 
 GitHub's relations keep a step that waits for plain `needs`. These are the steps that they do not
-keep: gates, steps that run only under a condition, and those for which there is no place.
+keep: gates, steps that a tool does, those that run only under a condition, and those for which
+there is no place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,8 @@ def _why(step: Step, undone_by: Mapping[str, list[str]]) -> str | None:
         return f"waits for {failing} to fail: this step runs only then"
     if step.approve is not None:
         return gates.hold_reason(step.approve)
+    if step.tool is not None:
+        return hold_texts.before_call(step.tool)
     if step.condition == "failure":
         return "waits for a failure of a step before it: it runs only then"
     if step.condition.startswith(LABEL):

@@ -8,6 +8,7 @@ from bot.workflows.definitions.definition import Definition, Step
 from bot.workflows.definitions.expansion import ExpandedStep
 from store.engine import ids
 from store.engine.transaction import Tx
+from store.tables.agents import Role
 from store.tables.workflows import WorkflowNeedRow, WorkflowRow, WorkflowStepRow
 from store.workflows import needs, workflows
 from store.workflows import steps as stored_steps
@@ -32,6 +33,8 @@ class Start:
     given: Mapping[str, Any] = field(default_factory=dict)
     slot: int | None = None
     when: str = ""
+    # The role of who started it, in the repository.
+    role: Role | None = None
 
 
 async def add(
@@ -63,6 +66,7 @@ async def _workflow(tx: Tx, installation_id: int, start: Start, parent_id: str) 
         "context_id": None,
         "most_open": start.definition.parallel,
         "schedule_slot": start.slot,
+        "started_role": start.role,
         "created_at": now,
         "updated_at": now,
         "ended_at": None,
@@ -90,6 +94,8 @@ def _step(key: Mapping[str, Any], place: int, each: ExpandedStep, task_id: str) 
         "opened_at": None,
         "ended_at": None,
         "spawn_at": None,
+        "call_at": None,
+        "call_id": None,
     }
 
 

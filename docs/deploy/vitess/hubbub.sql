@@ -1686,8 +1686,11 @@ CREATE TABLE workflow_steps (
   opened_at BIGINT,
   ended_at BIGINT,
   spawn_at BIGINT,
+  call_at BIGINT,
+  call_id VARCHAR(40),
   PRIMARY KEY (installation_id, workflow_id, step)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin;
+CREATE INDEX ix_workflow_steps_call ON workflow_steps (call_at);
 CREATE INDEX ix_workflow_steps_deadline ON workflow_steps (deadline_at);
 CREATE INDEX ix_workflow_steps_spawn ON workflow_steps (spawn_at);
 CREATE UNIQUE INDEX ix_workflow_steps_task ON workflow_steps (installation_id, task_id);
@@ -1705,6 +1708,7 @@ CREATE TABLE workflows (
   context_id VARCHAR(40),
   most_open INTEGER NOT NULL,
   schedule_slot BIGINT,
+  started_role VARCHAR(20),
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,
   ended_at BIGINT,

@@ -47,9 +47,7 @@ async def add(tx: Tx, installation_id: int, n: int, flow: Flow) -> None:
         where = {"repository_id": REPOSITORY, "number": 100 * n + place, "title": f"{n} {place}"}
         times = {"created_at": at, "queued_at": at}
         made.append(await tasks.create(tx, installation_id, **where, **times))
-    none: Any = dict.fromkeys(
-        ("context_version", "deadline_at", "opened_at", "ended_at", "spawn_at")
-    )
+    none: Any = dict.fromkeys(steps.COMES_BY_TIME)
     key: Any = {"installation_id": installation_id, "workflow_id": f"wf_{n}"}
     rows: list[Any] = [
         {

@@ -66,9 +66,9 @@ def _node(visit: Visit, place: int, step: StepView) -> Node:
         place=place,
         name=step.step,
         title=step.title,
-        word=f"{word}, {step.holder}" if step.holder else word,
+        word=", ".join(each for each in (word, step.tool or step.holder) if each),
         state=step.state,
-        kind="gate" if step.state == "awaiting_approval" else "step",
+        kind="gate" if step.state == "awaiting_approval" else "tool" if step.tool else "step",
         link=visit.task_link(step.task),
         has_problem=step.state == "failed",
     )

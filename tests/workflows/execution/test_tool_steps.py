@@ -1,0 +1,429 @@
+"""Steps that a tool does: Hubbub calls it once, and the workflow goes on by what it answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.background import expiry
+from bot.background.step_calls import StepCalls
+from bot.dispatch.execution import Call, begin
+from bot.errors import Refused
+from bot.operations.tools.calling import ToolCalled, call_tool
+from bot.operations.workflows import tool_runs
+from bot.tool_servers.connections import ToolResult
+from bot.workflows.definitions.definition import Step
+from store.engine.transaction import Tx
+from store.workflows import steps
+from tests.comments.test_card_boxes import card_of, verbs
+from tests.support.engines import ON_SQLITE
+from tests.support.story import Agent, Workspace
+from tests.support.tool_desk import ToolDesk, away, spec, text
+from tests.support.upstreams import remove_mounts_of
+from tests.support.workflows import Played, define
+from tests.support.workflows import begin as begin_workflow
+
+TEXT = """
+inputs:
+  city: {default: Turin}
+  days: {type: number, default: 3}
+steps:
+  - id: forecast
+    title: Ask for the weather of ${{ inputs.city }}
+    tool: weather__forecast
+    arguments: {title: "${{ inputs.city }}", count: "${{ inputs.days }}"}
+  - {id: plan, title: Plan the day, body: Plan it., needs: [forecast]}
+"""
+ARGUMENTS = {"title": "Turin", "count": 3}
+RETRIED = TEXT.replace("  - {id: plan", "    retry: 1\n  - {id: plan")
+SUNNY = {"sky": "clear", "rain": {"mm": 0}}
+
+
+class Scene:
+    """A repository with a weather server, whose calls the test makes happen."""
+
+    def __init__(self, workspace: Workspace, desk: ToolDesk, lead: Agent) -> None:
+        self.workspace = workspace
+        self.desk = desk
+        self.lead = lead
+        self.calls = StepCalls(workspace.store, workspace.dispatcher.shared)
+
+    @property
+    def sent(self) -> list[dict[str, Any]]:
+        return [arguments for _, _, arguments in self.desk.servers.calls]
+
+    async def start(self, text: str = TEXT, by: Agent | None = None, **inputs: Any) -> Played:
+        return await begin_workflow(self.workspace, by or self.lead, text, **inputs)
+
+    async def turn(self) -> None:
+        """Make the calls that are due, and let GitHub follow."""
+        await self.calls.drain()
+        await self.workspace.settle()
+
+    async def later(self, flow: Played, step: str = "forecast") -> None:
+        """Let the time come at which the step's call is due, or counts as lost."""
+        at = (await flow.step(step))["call_at"]
+        self.workspace.clock.forward((at - self.workspace.clock()) / 1_000_000 + 1)
+        await self.turn()
+
+    async def shown(self, flow: Played, step: str = "forecast") -> dict[str, Any]:
+        answer = await self.lead.call("get_workflow", workflow=flow.id)
+        return next(each for each in answer["workflow"]["steps"] if each["step"] == step)
+
+    async def die_during_call(self, flow: Played) -> None:
+        """A process begins the call and is killed before it ends."""
+        row = await flow.step("forecast")
+        store, found = self.workspace.store, []
+
+        async def take(tx: Tx) -> None:
+            due = await steps.get(tx, row["installation_id"], flow.id, "forecast")
+            assert due is not None
+            found.append(await tool_runs.take(tx, due))
+
+        await store.write(take)
+        taken = found[-1]
+        assert taken is not None
+        given = call_tool.parse({"tool": taken.tool, "arguments": taken.step.arguments})
+        call = Call(call_tool, taken.actor, given, taken.call_id, self.workspace.dispatcher.shared)
+        await store.write(lambda tx: begin(tx, call))
+
+
+@pytest.fixture
+async def scene(workspace: Workspace) -> AsyncIterator[Scene]:
+    desk = ToolDesk(workspace.dispatcher, workspace.clock, workspace.installation.id)
+    await desk.mount("weather", spec("forecast"), spec("look", read_only=True))
+    yield Scene(workspace, desk, await workspace.agent("lea", "tech-lead"))
+    await remove_mounts_of(workspace.store, workspace.installation.id)
+
+
+async def test_hubbub_calls_the_tool_and_its_answer_becomes_the_outputs(scene: Scene) -> None:
+    scene.desk.servers.answers["forecast"] = [ToolResult((), SUNNY)]
+    flow = await scene.start()
+    before = await scene.shown(flow)
+    assert (before["state"], before["tool"]) == ("in_progress", "weather__forecast")
+    assert before["why"] == "waits for the answer of `weather__forecast`, which Hubbub calls"
+    issue = await flow.issue("forecast")
+    assert "Hubbub calls the tool `weather__forecast` for this step, with:" in str(issue.body)
+    assert '"title": "Turin"' in str(issue.body)
+    scene.desk.servers.waits = asyncio.Event()
+    await scene.calls.step()
+    await scene.desk.servers.began.wait()
+    await scene.workspace.settle()
+    assert "a tool does this step" in card_of(issue).body
+    assert verbs(issue) == ["/hold", "/done", "/cancel"]
+    scene.desk.servers.waits.set()
+    await scene.turn()
+    assert scene.sent == [ARGUMENTS]
+    done = await scene.shown(flow)
+    assert done["state"] == "completed"
+    assert done["outputs"] == {
+        "result": SUNNY,
+        "source": "the tool server weather",
+        "trusted": False,
+    }
+    assert issue.state == "closed"
+    ada = await scene.workspace.agent("ada")
+    claimed = await flow.claim(ada, "plan")
+    assert claimed["step"]["needs"]["forecast"]["result"] == SUNNY
+    (row,) = await scene.desk.rows("tool_calls")
+    assert (row["caller"], row["outcome"]) == ("lea", "ok")
+
+
+@ON_SQLITE
+async def test_nobody_gets_the_step_but_people_may_end_it(scene: Scene) -> None:
+    flow = await scene.start()
+    ada = await scene.workspace.agent("ada")
+    name = await flow.name("forecast")
+    refused = await ada.refusal("claim_task", task=name)
+    assert refused.code == "done_by_tool"
+    assert "by the tool `weather__forecast`, and nobody works on it" in refused.message
+    assert (await ada.refusal("claim_task")).code == "nothing_ready"
+    for given in ({"hold": False}, {"state": "completed"}):
+        assert (await scene.lead.refusal("change_task", task=name, **given)).code == "done_by_tool"
+    assert (await scene.lead.refusal("assign_task", task=name, agent_id="ada")).code == (
+        "done_by_tool"
+    )
+    scene.workspace.person.comment(await flow.issue("forecast"), "/done")
+    await scene.workspace.settle()
+    await scene.turn()
+    assert (await flow.states())["forecast"] == "completed"
+    assert scene.sent == []
+
+
+async def test_a_failure_is_tried_again_after_a_pause(scene: Scene) -> None:
+    scene.desk.servers.answers["forecast"] = [away(), away(), text("Rain")]
+    flow = await scene.start(RETRIED)
+    await scene.calls.drain()
+    row, now = await flow.step("forecast"), scene.workspace.clock()
+    assert (row["state"], row["attempts"]) == ("open", 1)
+    assert 9_900_000 < row["call_at"] - now <= 10_000_000
+    assert "waits for the answer of" in str(await flow.why_held("forecast"))
+    assert len(scene.sent) == 2
+    await scene.later(flow)
+    assert (await scene.shown(flow))["outputs"]["result"] == "Rain"
+    assert len(scene.sent) == 3
+
+
+async def test_without_attempts_left_the_step_fails_and_can_be_retried(scene: Scene) -> None:
+    failed = ToolResult(text("No such @city").content, is_error=True)
+    scene.desk.servers.answers["forecast"] = [failed, text("Sun")]
+    flow = await scene.start()
+    await scene.turn()
+    found = await scene.shown(flow)
+    assert found["state"] == "failed"
+    assert "weather__forecast says that it failed: No such" in found["why"]
+    assert (await flow.workflow())["state"] == "failed"
+    await scene.lead.call("retry_workflow", workflow=flow.id)
+    await scene.workspace.settle()
+    await scene.turn()
+    assert (await scene.shown(flow))["outputs"]["result"] == "Sun"
+    assert (await flow.workflow())["state"] == "running"
+
+
+async def test_a_call_whose_process_died_is_not_sent_twice(scene: Scene) -> None:
+    flow = await scene.start(RETRIED)
+    await scene.die_during_call(flow)
+    await scene.turn()
+    assert (await flow.states())["forecast"] == "open"
+    await scene.later(flow)
+    found = await scene.shown(flow)
+    assert scene.sent == []
+    assert (found["state"], found.get("attempts", 0)) == ("failed", 0)
+    assert "outcome_unknown: weather__forecast was called" in found["why"]
+    scene.workspace.person.comment(await flow.issue("forecast"), "/retry")
+    await scene.workspace.settle()
+    await scene.turn()
+    assert scene.sent == [ARGUMENTS]
+    assert (await flow.states())["forecast"] == "completed"
+
+
+async def test_a_tool_that_only_reads_is_called_again_after_a_crash(scene: Scene) -> None:
+    flow = await scene.start(TEXT.replace("forecast\n    arg", "look\n    arg"))
+    await scene.die_during_call(flow)
+    await scene.later(flow)
+    assert scene.sent == [ARGUMENTS]
+    assert (await flow.states())["forecast"] == "completed"
+
+
+async def test_an_answer_that_a_dead_process_got_is_not_asked_for_again(scene: Scene) -> None:
+    flow = await scene.start()
+    lost: list[Any] = []
+
+    async def die(_: Any, answer: Any) -> None:
+        lost.append(answer)
+
+    scene.calls._end = die  # type: ignore[method-assign,assignment]
+    await scene.turn()
+    assert len(lost) == 1
+    other = StepCalls(scene.workspace.store, scene.workspace.dispatcher.shared)
+    scene.calls = other
+    await scene.later(flow)
+    assert scene.sent == [ARGUMENTS]
+    assert (await flow.states())["forecast"] == "completed"
+
+
+async def test_a_cancelled_workflow_takes_no_late_answer_and_calls_no_more(scene: Scene) -> None:
+    servers = scene.desk.servers
+    servers.waits = asyncio.Event()
+    flow = await scene.start()
+    await scene.calls.step()
+    await servers.began.wait()
+    await scene.lead.call("cancel_workflow", workflow=flow.id)
+    servers.waits.set()
+    await scene.turn()
+    assert (await flow.states())["forecast"] == "cancelled"
+    assert (await scene.shown(flow)).get("outputs", {}) == {}
+    assert (await flow.step("forecast"))["call_at"] is None
+    assert scene.sent == [ARGUMENTS]
+    (row,) = await scene.desk.rows("tool_calls")
+    assert row["outcome"] == "ok"
+
+
+@ON_SQLITE
+async def test_a_persons_hold_keeps_the_tool_from_being_called(scene: Scene) -> None:
+    flow = await scene.start()
+    issue = await flow.issue("forecast")
+    scene.workspace.person.comment(issue, "/hold not today")
+    await scene.workspace.settle()
+    await scene.turn()
+    assert scene.sent == []
+    assert await flow.why_held("forecast") == "not today"
+    scene.workspace.person.comment(issue, "/resume")
+    await scene.workspace.settle()
+    assert "waits for the answer" in str(await flow.why_held("forecast"))
+    scene.workspace.person.comment(await flow.issue("parent"), "/hold all of it")
+    await scene.workspace.settle()
+    await scene.turn()
+    assert scene.sent == []
+    scene.workspace.person.comment(await flow.issue("parent"), "/resume")
+    await scene.workspace.settle()
+    await scene.later(flow)
+    assert scene.sent == [ARGUMENTS]
+
+
+async def test_each_calls_the_tool_once_for_each_entry(scene: Scene) -> None:
+    flow = await scene.start(
+        """
+inputs: {cities: {type: list, default: [Turin, Pisa, Bari]}}
+steps:
+  - id: ask
+    title: Ask for ${{ item }}
+    each: cities
+    tool: weather__forecast
+    arguments: {title: "${{ item }}"}
+    outputs: [sky]
+"""
+    )
+    scene.desk.servers.answers["forecast"] = [ToolResult((), SUNNY)] * 3
+    await scene.turn()
+    assert sorted(each["title"] for each in scene.sent) == ["Bari", "Pisa", "Turin"]
+    assert set((await flow.states()).values()) == {"completed"}
+    assert (await scene.shown(flow, "ask-2"))["outputs"]["sky"] == "clear"
+    assert (await flow.workflow())["state"] == "completed"
+
+
+@ON_SQLITE
+async def test_a_parked_tool_is_named_at_the_start_and_at_the_step(scene: Scene) -> None:
+    await scene.desk.person().call("manage_tool", tool="weather__forecast", action="park")
+    await define(scene.workspace, TEXT)
+    where = scene.workspace.repository.full_name
+    made = await scene.lead.call("start_workflow", name="feature", repository=where)
+    assert made["hint"].startswith("weather__forecast is parked: people do not want it")
+    await scene.workspace.settle()
+    flow = Played(scene.workspace, made["id"], "")
+    await scene.turn()
+    found = await scene.shown(flow)
+    assert found["state"] == "failed"
+    assert "weather__forecast is parked" in found["why"]
+    assert scene.sent == []
+
+
+@ON_SQLITE
+async def test_a_start_is_refused_for_a_tool_that_cannot_be_called_so(scene: Scene) -> None:
+    ada = await scene.workspace.agent("ada")
+    where = {"name": "feature", "repository": scene.workspace.repository.full_name}
+    await define(scene.workspace, TEXT.replace("weather__forecast", "weather__forecats"))
+    refused = await ada.refusal("start_workflow", **where)
+    assert refused.code == "unknown_tool"
+    assert refused.message.startswith("step `forecast`: weather has no tool")
+    await define(scene.workspace, TEXT.replace("count:", "cuont:"))
+    refused = await ada.refusal("start_workflow", **where)
+    assert refused.code == "invalid_arguments"
+    assert "`cuont` is not an argument of the tool (did you mean count?)" in refused.message
+    await scene.desk.set("weather__forecast", role="tech-lead")
+    await define(scene.workspace, TEXT)
+    refused = await ada.refusal("start_workflow", **where)
+    assert (refused.code, refused.details["needs"]) == ("forbidden", "tech-lead")
+    assert await scene.desk.rows("workflows") == []
+
+
+@ON_SQLITE
+async def test_the_tool_is_called_with_no_higher_role_than_the_starter_has_now(
+    scene: Scene,
+) -> None:
+    flow = await scene.start()
+    await scene.lead.call("update_agent", capabilities=["python"])
+
+    async def demote(tx: Tx) -> None:
+        q = "UPDATE agents SET role = 'tester' WHERE installation_id = :i AND id = 'lea'"
+        await tx.run(q, i=scene.workspace.installation.id)
+
+    await scene.workspace.store.write(demote)
+    await scene.turn()
+    found = await scene.shown(flow)
+    assert found["state"] == "failed"
+    assert "weather__forecast needs the role developer; lea has tester" in found["why"]
+    assert scene.sent == []
+
+
+@ON_SQLITE
+async def test_a_limit_and_a_pause_put_the_call_off(scene: Scene) -> None:
+    await scene.desk.set("weather__forecast", calls_a_minute=0)
+    flow = await scene.start()
+    await scene.turn()
+    assert (await flow.states())["forecast"] == "open"
+    held = str(await flow.why_held("forecast"))
+    assert held.startswith("waits for `weather__forecast`: All agents together may use")
+    assert "; Hubbub tries again at " in held
+    await scene.desk.set("weather__forecast", calls_a_minute=None)
+    person = scene.desk.person()
+    await person.call("manage_agent", agent_id="lea", action="pause")
+    await scene.later(flow)
+    assert "lea, who started the workflow, is paused" in str(await flow.why_held("forecast"))
+    await person.call("manage_agent", agent_id="lea", action="resume")
+    await scene.later(flow)
+    assert scene.sent == [ARGUMENTS]
+
+
+@ON_SQLITE
+async def test_a_time_out_during_a_call_is_not_followed_by_another_call(scene: Scene) -> None:
+    servers = scene.desk.servers
+    servers.waits = asyncio.Event()
+    flow = await scene.start(RETRIED.replace("    retry: 1", "    retry: 1\n    timeout: 1m"))
+    await scene.calls.step()
+    await servers.began.wait()
+    scene.workspace.clock.forward(61)
+    await expiry.step(scene.workspace.store)
+    assert (await flow.states())["forecast"] == "failed"
+    servers.waits.set()
+    await scene.turn()
+    assert (await flow.states())["forecast"] == "failed"
+    assert scene.sent == [ARGUMENTS]
+
+
+@ON_SQLITE
+async def test_a_compensation_can_be_a_tool(scene: Scene) -> None:
+    flow = await scene.start(
+        """
+steps:
+  - {id: make, title: Make it, body: Work., on_failure: {compensate: tell}}
+  - {id: tell, title: Tell them, tool: weather__look, arguments: {title: It failed}}
+"""
+    )
+    ada = await scene.workspace.agent("ada")
+    await flow.do(ada, "make", "failed")
+    await scene.turn()
+    assert scene.sent == [{"title": "It failed"}]
+    assert await flow.states() == {"make": "failed", "tell": "completed"}
+
+
+# --- Outputs -------------------------------------------------------------------------------------
+
+
+def answered(structured: Any = None, words: str = "", **more: Any) -> Any:
+    return ToolCalled(
+        tool="weather__forecast",
+        source="the tool server weather",
+        trusted=False,
+        text=words,
+        structured=structured,
+        **more,
+    )
+
+
+def step_with(*outputs: str) -> Step:
+    given = {"id": "a", "title": "A", "tool": "weather__forecast", "outputs": list(outputs)}
+    return Step.model_validate(given)
+
+
+MARKS = {"source": "the tool server weather", "trusted": False}
+
+
+def test_outputs_are_fields_of_the_result_or_all_of_it() -> None:
+    def given(answer: Any, *names: str) -> dict[str, Any]:
+        return tool_runs.outputs_of(step_with(*names), answer)
+
+    assert given(answered(SUNNY), "sky", "rain") == {**SUNNY, **MARKS}
+    assert given(answered(SUNNY), "sky") == {"sky": "clear", **MARKS}
+    assert given(answered(SUNNY), "all") == {"all": SUNNY, **MARKS}
+    assert given(answered(words='{"sky": "grey"}'), "sky") == {"sky": "grey", **MARKS}
+    assert given(answered(words="Rain")) == {"result": "Rain", **MARKS}
+    with pytest.raises(Refused, match="has no wind, which the step gives"):
+        given(answered(SUNNY), "sky", "wind")
+
+
+def test_a_long_result_is_cut_and_says_so() -> None:
+    found = tool_runs.outputs_of(step_with(), answered({"text": "x" * 30_000}))
+    assert len(found["result"]) == 10_000
+    assert found["left_out"] == ["result was cut: it has 30012 characters"]
