@@ -262,6 +262,39 @@ async def test_the_builder_works_without_javascript_on_sqlite(world: World) -> N
         await expect(page.locator("#builder-problems li")).to_have_count(1)
 
 
+async def test_a_step_that_a_tool_does_is_built_and_its_comments_stay_on_sqlite(
+    world: World,
+) -> None:
+    async with open_window(world.browser, world.server.url, world.cookies) as window:
+        page = window.page
+        await window.open(FEATURE)
+        await node(page, "design").click()
+        await page.get_by_role("button", name="Add a tool").click()
+        await expect(page.locator("#side-title")).to_have_text("Step tool-1")
+        await side(page).get_by_label("Tool (SERVER").fill("weather__forecast")
+        await side(page).get_by_label("Another argument").fill("city")
+        await expect(node(page, "tool-1")).to_contain_text("weather__forecast")
+        await side(page).get_by_label("Another argument").fill("city")
+        await side(page).get_by_label("Its value").fill("${{ inputs.feature }}")
+        await side(page).get_by_role("button", name="Add the argument").click()
+        added = "    arguments: {city: '${{ inputs.feature }}'}\n"
+        await expect(side(page).get_by_label("Argument city")).to_be_visible()
+        assert added in await text_now(page)
+        await expect(side(page).get_by_label("Lowest role")).to_have_count(0)
+        block = (
+            "    arguments:\n      # Where we are.\n      city: Turin   # at home\n      days: 3\n"
+        )
+        written = (await text_now(page)).replace(added, block)
+        await put(page, written)
+        await expect(side(page).get_by_label("Argument days")).to_have_value("3")
+        await side(page).get_by_label("Argument days").fill("5")
+        await side(page).get_by_label("Further attempts").click()
+        await expect(text(page)).to_have_value(written.replace("days: 3", "days: 5"))
+        await side(page).get_by_role("button", name="Remove days").click()
+        await expect(text(page)).to_have_value(written.replace("      days: 3\n", ""))
+        await expect(page.locator("#builder-status")).to_contain_text("no problems")
+
+
 async def test_hostile_titles_are_only_text_on_sqlite(world: World) -> None:
     title = "</textarea></title><script>alert(1)</script><img src=x onerror=alert(2)>"
     async with open_window(world.browser, world.server.url, world.cookies) as window:

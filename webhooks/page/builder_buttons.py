@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.errors import Refused
 from bot.operations.workflows.drafts import DraftView
+from bot.workflows.editing import edited_values
 from bot.workflows.editing.draft import DraftStep
 from webhooks.page import step_fields
 from webhooks.page.step_fields import FILE_FIELDS, STEP_FIELDS, Edits
@@ -29,7 +30,7 @@ def press(sent: Mapping[str, str], draft: DraftView, selected: int | None) -> Pr
         found = Pressed(selected=int(about) if about.isascii() and about.isdecimal() else None)
     elif button == "undo":
         found = Pressed(text=sent.get("previous") or draft.text)
-    elif button in ("add-step", "add-gate", "add-undo"):
+    elif button in ("add-step", "add-gate", "add-tool", "add-undo"):
         found = _add(button, draft, chosen)
     elif button == "connect-steps":
         found = _connect_steps(about, draft, selected)
@@ -50,17 +51,26 @@ def _of_step(button: str, about: str, sent: Mapping[str, str], chosen: DraftStep
         return Pressed([{"do": "add_need", **at, "need": sent["need"]}], chosen.place)
     if button == "disconnect":
         return Pressed([{"do": "remove_need", **at, "need": about}], chosen.place)
-    edits = _edits_of_step(sent, chosen) if button == "apply" else []
+    edits: Edits = []
+    if button == "apply":
+        edits = _edits_of_step(sent, chosen)
+    elif button == "remove-argument":
+        edits = [{"do": "set_argument", **at, "argument": about, "value": None}]
+    elif button == "add-argument" and (name := sent.get("new-argument", "").strip()):
+        value = step_fields.argument_value(sent.get("new-value", "")) or "a value"
+        edits = [{"do": "set_argument", **at, "argument": name, "value": value}]
     return Pressed(edits, chosen.place)
 
 
 def _add(button: str, draft: DraftView, chosen: DraftStep | None) -> Pressed:
-    """A new step, which waits for the chosen one; or a gate, or one that undoes the chosen one."""
-    kind = {"add-step": "step", "add-gate": "gate", "add-undo": "undo"}[button]
+    """A new step, which waits for the chosen one; or a gate, a tool, or one that undoes it."""
+    kind = button.removeprefix("add-")
     name = _free_id(kind, {each.id for each in draft.steps})
     step: dict[str, object] = {"id": name, "title": "New step", "body": BODY}
     if button == "add-gate":
         step = {"id": name, "title": "Approve", "approve": "maintainers"}
+    if button == "add-tool":
+        step = {"id": name, "title": "Call a tool", "tool": "server__tool"}
     if chosen and chosen.id and button != "add-undo":
         step["needs"] = [chosen.id]
     edits: Edits = [{"do": "add_step", "step": step}]
@@ -91,7 +101,8 @@ def _connect_steps(about: str, draft: DraftView, selected: int | None) -> Presse
 
 def _edits_of_step(sent: Mapping[str, str], step: DraftStep) -> Edits:
     at = {"step": step.place}
-    changed = step_fields.changes_of(STEP_FIELDS, step.values, sent, "key.")
+    fields = [*STEP_FIELDS, step_fields.TOOL_FIELD]
+    changed = step_fields.changes_of(fields, step.values, sent, "key.")
     if "gate.by" in sent and _gate_is_new(sent, step):
         changed["approve"] = step_fields.gate_value(sent)
     failure = sent.get("key.on_failure")
@@ -101,9 +112,25 @@ def _edits_of_step(sent: Mapping[str, str], step: DraftStep) -> Edits:
     edits: Edits = [
         {"do": "set_key", **at, "key": key, "value": value} for key, value in changed.items()
     ]
+    edits += _edits_of_arguments(sent, step)
     if (name := sent.get("key.id", "").strip()) and name != step.id:
         edits.append({"do": "rename_step", **at, "to": name})
     return edits
+
+
+def _edits_of_arguments(sent: Mapping[str, str], step: DraftStep) -> Edits:
+    """Each argument on its own, so that the lines of the others stay."""
+    return [
+        {
+            "do": "set_argument",
+            "step": step.place,
+            "argument": name,
+            "value": step_fields.argument_value(text),
+        }
+        for name, value in edited_values.arguments_of(step.values).items()
+        if (text := sent.get(f"argument.{name}")) is not None
+        and text.strip() != step_fields.argument_text(value)
+    ]
 
 
 def _gate_is_new(sent: Mapping[str, str], step: DraftStep) -> bool:

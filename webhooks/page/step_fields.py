@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from bot.kernel.yaml_file import Unreadable
 from bot.tasks.priorities import PRIORITIES
 from bot.tasks.sizes import SIZES
+from bot.workflows.editing import draft_file, yaml_writing
 
 Kind: TypeAlias = Literal["line", "text", "choice", "list", "number"]
 Edits: TypeAlias = list[dict[str, Any]]
@@ -24,7 +26,7 @@ class StepField:
 
 STEP_FIELDS = (
     StepField("title", "Title", hint="may use ${{ inputs.NAME }} and ${{ item }}"),
-    StepField("body", "What to do", "text", "Markdown; a gate needs none"),
+    StepField("body", "What to do", "text", "Markdown; a gate and a tool need none"),
     StepField(
         "if", "Runs if the steps before ended with", hint="success, failure, always or label:NAME"
     ),
@@ -42,6 +44,9 @@ STEP_FIELDS = (
     StepField("retry", "Further attempts", "number", "0 to 10"),
     StepField("timeout", "Time-out", hint="30m, 2h or 1d"),
 )
+TOOL_FIELD = StepField("tool", "Tool", hint="SERVER__TOOL, or tools_REPO__NAME")
+# What only an agent needs.
+NOT_OF_A_TOOL = ("role", "capability", "agent", "template", "size")
 FILE_FIELDS = (
     StepField("description", "Description"),
     StepField("parallel", "Most steps open at the same time", "number", "1 to 100"),
@@ -114,6 +119,21 @@ def gate_value(sent: Mapping[str, str]) -> Any:
     more = {"capability": names_in(sent.get("gate.capability", "")), "quorum": quorum}
     more = {key: each for key, each in more.items() if each not in ([], "", 1)}
     return {"by": by, **more} if more or by == "agents" else by
+
+
+def argument_text(value: Any) -> str:
+    """An argument on one line, as it may stand in the file."""
+    return yaml_writing.inline(value)
+
+
+def argument_value(text: str) -> Any:
+    """The value of what a person wrote, as YAML: `3` is a number. None removes the argument."""
+    if not text.strip():
+        return None
+    try:
+        return draft_file.read(f"value: {text.strip()}\n").get("value")
+    except Unreadable:
+        return text.strip()
 
 
 def failure_text(value: Any) -> str:

@@ -11,7 +11,7 @@ from bot.workflows.editing import draft_file, edited_values, editing
 from bot.workflows.editing.edited_values import Values
 from bot.workflows.editing.edits import AnyEdit
 
-Kind: TypeAlias = Literal["step", "gate", "compensation"]
+Kind: TypeAlias = Literal["step", "gate", "tool", "compensation"]
 # What a problem of a file looks like: its line, the keys that lead to it, and the words.
 PROBLEM = re.compile(r"line (\d+): (?:([^\s:]+): )?(.*)", re.DOTALL)
 # How much is shown of a text that should be short.
@@ -114,13 +114,21 @@ def _step(place: int, line: int, values: Values, undoing: set[Any]) -> DraftStep
         line=line,
         id=name,
         title=_short(values.get("title")),
-        kind="gate" if "approve" in values else "compensation" if is_undoing else "step",
+        kind=_kind(values, is_undoing=is_undoing),
         needs=[_short(each) for each in edited_values.needs_of(values)],
         condition=_short(values.get("if")) or "success",
         each=_short(values.get("each")),
         compensation=_short(edited_values.compensation_of(values)),
         values=values,
     )
+
+
+def _kind(values: Values, *, is_undoing: bool) -> Kind:
+    if "approve" in values:
+        return "gate"
+    if is_undoing:
+        return "compensation"
+    return "tool" if "tool" in values else "step"
 
 
 def _short(value: Any) -> str:

@@ -12,6 +12,7 @@ from bot.workflows.editing.edits import (
     RemoveStep,
     RenameInput,
     RenameStep,
+    SetArgument,
     SetInput,
     SetKey,
     SetTop,
@@ -36,6 +37,8 @@ def apply(values: Values, edit: AnyEdit) -> Values:
             _rename_step(found, edit)
         case SetKey():
             _set(steps_of(found)[place_of(found, edit.step)], edit.key, edit.value)
+        case SetArgument():
+            _set_argument(steps_of(found)[place_of(found, edit.step)], edit)
         case AddNeed() | RemoveNeed():
             _change_needs(found, edit)
         case SetTop():
@@ -76,6 +79,11 @@ def needs_of(step: Values) -> list[Any]:
     return found if isinstance(found, list) else [] if found is None else [found]
 
 
+def arguments_of(step: Values) -> Values:
+    found = step.get("arguments")
+    return found if isinstance(found, dict) else {}
+
+
 def compensation_of(step: Values) -> Any:
     found = step.get("on_failure")
     return found.get("compensate") if isinstance(found, dict) else None
@@ -86,6 +94,14 @@ def _set(values: Values, key: str, value: Any) -> None:
         values.pop(key, None)
     else:
         values[key] = value
+
+
+def _set_argument(step: Values, edit: SetArgument) -> None:
+    found = dict(arguments_of(step))
+    if edit.value is None and edit.argument not in found:
+        raise CannotEdit(f"There is no argument {edit.argument!r}.")
+    _set(found, edit.argument, edit.value)
+    _set(step, "arguments", found or None)
 
 
 def _add_step(values: Values, edit: AddStep) -> None:

@@ -16,6 +16,7 @@ from bot.workflows.editing.edits import (
     RemoveStep,
     RenameInput,
     RenameStep,
+    SetArgument,
     SetInput,
     SetKey,
     SetTop,
@@ -83,6 +84,8 @@ def _new_text(text: str, values: Values, change: AnyEdit, wanted: Values) -> str
             new = step_text.with_renamed_step(text, values, change)
         case SetKey():
             new = step_text.with_step_key(text, values, change)
+        case SetArgument():
+            new = step_text.with_argument(text, values, change)
         case AddNeed() | RemoveNeed():
             new = step_text.with_needs(text, values, wanted, change)
         case SetTop():

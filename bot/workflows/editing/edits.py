@@ -42,6 +42,15 @@ class SetKey(Edit):
     value: JsonValue
 
 
+class SetArgument(Edit):
+    """What the tool of a step gets. `value`: null removes the argument."""
+
+    do: Literal["set_argument"]
+    step: StepRef
+    argument: Id
+    value: JsonValue
+
+
 class AddNeed(Edit):
     do: Literal["add_need"]
     step: StepRef
@@ -81,6 +90,7 @@ AnyEdit: TypeAlias = Annotated[
     | RemoveStep
     | RenameStep
     | SetKey
+    | SetArgument
     | AddNeed
     | RemoveNeed
     | SetTop

@@ -4,7 +4,15 @@ from typing import Any
 
 from bot.workflows.editing import edited_values, yaml_patch
 from bot.workflows.editing.edited_values import Values
-from bot.workflows.editing.edits import AddNeed, AddStep, RemoveNeed, RemoveStep, RenameStep, SetKey
+from bot.workflows.editing.edits import (
+    AddNeed,
+    AddStep,
+    RemoveNeed,
+    RemoveStep,
+    RenameStep,
+    SetArgument,
+    SetKey,
+)
 from bot.workflows.editing.key_text import STEP, TOP, with_key
 from bot.workflows.editing.yaml_nodes import Path
 
@@ -78,3 +86,13 @@ def with_needs(text: str, values: Values, wanted: Values, change: AddNeed | Remo
 def with_step_key(text: str, values: Values, change: SetKey) -> str:
     at = ("steps", edited_values.place_of(values, change.step))
     return with_key(text, values, at, change.key, change.value, STEP)
+
+
+def with_argument(text: str, values: Values, change: SetArgument) -> str:
+    at = ("steps", edited_values.place_of(values, change.step))
+    found = edited_values.arguments_of(edited_values.steps_of(values)[at[1]])
+    if not found:
+        return yaml_patch.set_key(text, at, "arguments", {change.argument: change.value}, STEP)
+    if change.value is None and len(found) == 1:
+        return yaml_patch.remove_key(text, at, "arguments")
+    return with_key(text, values, (*at, "arguments"), change.argument, change.value, ())

@@ -346,3 +346,45 @@ def test_any_value_is_written_so_that_it_is_read_the_same(data: st.DataObject) -
             assert not _can_be_in_file(value)
         assert "# First of all" in text
         assert "# The gate" in text
+
+
+TOOL = """\
+steps:
+  - id: ask   # the weather
+    title: Ask
+    tool: weather__forecast
+    arguments:
+      # Where we are.
+      city: Turin   # at home
+      days: 3
+  - {id: tell, title: Tell, tool: chat__post, arguments: {text: Hi, to: [ann]}}
+  - {id: look, title: Look, tool: weather__look}
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "argument", "value", "changed"),
+    [
+        ("ask", "days", 5, ["-      days: 3", "+      days: 5"]),
+        ("ask", "city", None, ["-      city: Turin   # at home"]),
+        ("ask", "units", ["mm"], ["+      units: [mm]"]),
+        ("tell", "to", None, ["to: [ann]}}", "text: Hi}}"]),
+        ("tell", "text", "${{ item }}", ["text: Hi", "text: '${{ item }}'"]),
+        ("look", "city", "Pisa", ["weather__look}", "weather__look, arguments: {city: Pisa}}"]),
+    ],
+)
+def test_an_argument_is_changed_and_the_lines_of_the_others_stay(
+    step: str, argument: str, value: Any, changed: list[str]
+) -> None:
+    new = edit(TOOL, do="set_argument", step=step, argument=argument, value=value)
+    found = changed_lines(TOOL, new)
+    assert len(found) == (1 if len(changed) == 1 else 2)
+    assert all(each in line for each, line in zip(changed, found, strict=True))
+
+
+def test_the_last_argument_goes_with_its_key() -> None:
+    one = edit(TOOL, do="set_argument", step="ask", argument="city", value=None)
+    none = edit(one, do="set_argument", step="ask", argument="days", value=None)
+    assert "arguments:\n" not in none
+    with pytest.raises(CannotEdit, match="There is no argument 'days'"):
+        edit(none, do="set_argument", step="ask", argument="days", value=None)

@@ -36,7 +36,7 @@ steps:
     body: |
       Say here what is to be done, and how one sees that it is done.
 """
-KINDS = {"gate": "gate", "compensation": "after a failure", "step": ""}
+KINDS = {"gate": "gate", "tool": "tool", "compensation": "after a failure", "step": ""}
 
 
 async def builder(visit: Visit) -> dict[str, Any]:
@@ -140,6 +140,8 @@ def _picture(found: DraftView) -> Picture:
 
 def _node(step: DraftStep, *, has_problem: bool) -> Node:
     words = [KINDS[step.kind]]
+    if tool := step.values.get("tool"):
+        words = [*(each for each in words if each != "tool"), step_fields.text_of(tool)]
     if step.condition != "success":
         words.append(f"if {step.condition}")
     if step.each:
