@@ -59,9 +59,9 @@ audit: $(STAMP) ## look for known weaknesses in the locked dependencies (needs t
 	@echo "Looking up each dependency of requirements.lock"
 	@$(UV) tool run --from pip-audit==2.10.1 pip-audit --requirement requirements.lock --disable-pip --require-hashes
 
-bench: $(STAMP) ## measure speed, about an hour (BENCH=intake, million, repair, backfill, day, busy, workflows, trial, peers, senders, swarm, claims, calls, connected, wake, steering, page, authentication, metrics, plugins, files, start, rolling; galera, drill, failover, restore by name only)
+bench: $(STAMP) ## measure speed, about an hour (BENCH=intake, million, repair, backfill, day, busy, workflows, trial, peers, senders, swarm, claims, calls, connected, wake, steering, page, authentication, metrics, mounts, plugins, files, start, rolling; galera, drill, failover, restore by name only)
 	@echo "Measuring on SQLite and on a MariaDB; close other programs"
-	@for each in $(or $(BENCH),intake million repair backfill day busy workflows trial peers senders swarm claims calls connected wake steering page authentication metrics plugins files start rolling); do \
+	@for each in $(or $(BENCH),intake million repair backfill day busy workflows trial peers senders swarm claims calls connected wake steering page authentication metrics mounts plugins files start rolling); do \
 		$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m tests.benchmarks.$$each || exit 1; done
 
 serve: $(STAMP) ## run Hubbub with the settings in the environment or .env
