@@ -62,6 +62,8 @@ KINDS: dict[str, str] = {
     "plugin_failing": "Hubbub turned a plug-in off, because its calls kept failing or it was "
     "revoked, until somebody "
     "turns it on or off",
+    "forward_dead": "Hubbub gave up forwarding deliveries to an app, until somebody sends them "
+    "again or turns the plug-in off",
     "flag_fell_back": "Hubbub turned a feature flag off, because more calls failed with it, until "
     "the operator sets or clears it",
     "notification_dead": "Hubbub gave up a notification to a target, until a later one is sent "

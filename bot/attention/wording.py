@@ -262,6 +262,15 @@ def _plugin_words(row: Trouble) -> Words:
     )
 
 
+def _forward_words(row: Trouble) -> Words:
+    title = f"Hubbub gave up deliveries to the app {row['subject']}"
+    return Words(
+        f"{title}: {quotation(row['detail'])}",
+        f"{title}.",
+        "Mend the app, then send them again on the plug-in's page or by manage_plugin.",
+    )
+
+
 def _unreachable_words(row: Trouble) -> Words:
     title = f"{row['agent']} cannot be reached: {row['detail']}."
     return Words(
@@ -316,6 +325,7 @@ WORDS: dict[str, Callable[[Trouble], Words]] = {
     "tracker_failing": _tracker_words,
     "tool_parked": _tool_words,
     "plugin_failing": _plugin_words,
+    "forward_dead": _forward_words,
     "flag_fell_back": _flag_words,
     "notification_dead": _dead_notification_words,
     "target_stopped": _target_words,

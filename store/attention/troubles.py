@@ -338,6 +338,23 @@ def _failing_plugins(_: Dialect) -> str:
     )
 
 
+def _dead_forwards(_: Dialect) -> str:
+    """Apps with deliveries that were given up, by the newest of them."""
+
+    def newest(column: str) -> str:
+        return (
+            f"(SELECT f.{column} FROM plugin_forwards f WHERE f.installation_id = :i "
+            "AND f.plugin = u.plugin AND f.state = 'dead' ORDER BY f.received_at DESC LIMIT 1)"
+        )
+
+    return (
+        f"SELECT q.subject, NULL AS agent, q.since, q.detail, {NO_FIGURES}, {NOWHERE}, "
+        f"{OF_NO_TASK} FROM (SELECT u.plugin AS subject, {newest('received_at')} AS since, "
+        f"{newest('why')} AS detail FROM plugin_installations u "
+        "WHERE u.installation_id = :i AND u.state = 'on') q WHERE q.since IS NOT NULL"
+    )
+
+
 def _unreachable_agents(_: Dialect) -> str:
     return (
         "SELECT x.agent_id AS subject, x.agent_id AS agent, x.last_failure_at AS since, "
@@ -424,6 +441,7 @@ SOURCES: dict[str, Source] = {
     "tracker_failing": _failing_trackers,
     "tool_parked": _parked_tools,
     "plugin_failing": _failing_plugins,
+    "forward_dead": _dead_forwards,
     "flag_fell_back": _flags,
     "notification_dead": _dead_notifications,
     "target_stopped": _stopped_targets,
@@ -438,6 +456,7 @@ OF_NO_REPOSITORY = (
         "budget_exhausted",
         "agent_unreachable",
         "plugin_failing",
+        "forward_dead",
         "flag_fell_back",
     ),
     *("tracker_failing", "tool_parked", "notification_dead", "target_stopped"),

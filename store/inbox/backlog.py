@@ -13,6 +13,8 @@ TABLES = (
     "leases",
     "receipts",
     "agent_runs",
+    "endpoint_deliveries",
+    "plugin_forwards",
 )
 
 

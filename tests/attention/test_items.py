@@ -356,7 +356,7 @@ STORIES: list[tuple[str, Begins, str, str]] = [
 # Their stories are in tests/notifications, tests/protocols, tests/mounts and in tests/workflows.
 ELSEWHERE = {
     *("notification_dead", "target_stopped", "move_code_reused", "agent_unreachable"),
-    *("tool_parked", "plugin_failing", "tracker_failing"),
+    *("tool_parked", "plugin_failing", "forward_dead", "tracker_failing"),
 }
 IN_WORKFLOWS = {"step_agent_away", "context_damaged"}
 

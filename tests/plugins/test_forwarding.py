@@ -16,7 +16,7 @@ from bot.plugins.package import Package
 from bot.protocols.outgoing import Outgoing
 from bot.times import SECOND
 from store.engine.transaction import Store
-from store.inbox import deliveries
+from store.inbox import backlog, deliveries
 from store.inbox.deliveries import Delivery
 from store.plugins.forwards import Accepted
 from tests.support.plugin_packages import package
@@ -152,11 +152,17 @@ async def test_one_that_is_given_up_is_shown_and_can_be_sent_again(desk: Desk) -
     assert (shown["waiting"], shown["dead"]) == (0, 1)
     [dead] = shown["newest_dead"]
     assert (dead["guid"], dead["why"]) == (first, "the app answered 500")
+    [item] = (await desk.office.call("list_attention"))["items"]
+    assert (item["kind"], item["severity"]) == ("forward_dead", "warning")
+    assert item["title"] == ("Hubbub gave up deliveries to the app probot: “the app answered 500”")
+    states = await desk.office.store.read(lambda tx: backlog.by_state(tx, "plugin_forwards"))
+    assert states["dead"] >= 1
     desk.receiver.status = 200
     second = await desk.comes()
     await desk.office.call("manage_plugin", plugin="probot", action="resend")
     await desk.forward()
     assert desk.got[7:] == [first, second]
+    assert (await desk.office.call("list_attention"))["items"] == []
 
 
 async def test_retry_after_is_respected(desk: Desk) -> None:
