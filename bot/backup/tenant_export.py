@@ -8,6 +8,8 @@ import base64
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -129,20 +131,18 @@ def _value(value: Any) -> Any:
 
 
 def _write_files(archive: ZipFile, keys: Keys, rows: Iterator[Row]) -> int:
-    """Each file from its parts, which come in order. Negative parts are extracted text."""
-    n, current, file = 0, None, None
-    try:
-        for row in rows:
-            if row["part"] < 0:
-                continue
-            if row["blob_id"] != current:
-                if file is not None:
-                    file.close()
-                current, n = row["blob_id"], n + 1
-                file = archive.open(f"files/{current}", "w")
-            assert file is not None
-            file.write(chunks.unseal(keys, row))  # type: ignore[arg-type]
-    finally:
-        if file is not None:
-            file.close()
+    """Each file from its parts, which come in order. Negative parts are extracted text.
+
+    Beside one that cannot be decrypted, `.broken` says why, and the others are written.
+    """
+    n = 0
+    for blob_id, parts in groupby(rows, key=itemgetter("blob_id")):
+        try:
+            with archive.open(f"files/{blob_id}", "w") as file:
+                for row in parts:
+                    if row["part"] >= 0:
+                        file.write(chunks.unseal(keys, row))  # type: ignore[arg-type]
+            n += 1
+        except Broken as exc:
+            archive.writestr(f"files/{blob_id}.broken", str(exc))
     return n

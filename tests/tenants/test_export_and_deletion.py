@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -11,11 +12,15 @@ import pytest
 from bot.backup import tenant_export
 from bot.files import storing
 from bot.files.chunks import CHUNK
+from bot.identity.keyring import Keys
 from bot.plugins import values
 from bot.settings import WrongSettings
 from bot.tenants import deletion
-from store.engine.transaction import Store
+from store.engine.transaction import Store, Tx
+from store.tables import TABLES
 from store.tenants import holdings
+from tests.support.canaries import Side, insert
+from tests.support.canary_installation import fill_the_rest
 from tests.support.story import Agent, Workspace
 
 FILES = {"pump.txt": "The pump is red.", "valve.txt": "The valve is blue."}
@@ -179,5 +184,46 @@ async def test_what_comes_while_an_account_is_deleted_is_deleted_too_or_named(
     assert await workspace.store.read(lambda tx: deletion.counts(tx, i)) == {}
 
 
-def test_every_table_with_rows_of_installations_is_exported_or_left_out_by_name() -> None:
+# The only table without an installation: what the database says about itself.
+OF_THE_SERVER = {"facts"}
+
+
+def test_each_table_has_rows_of_installations() -> None:
+    """What is in another table would be in no export, and no deletion would find it."""
+    assert set(TABLES) - set(holdings.tables()) == OF_THE_SERVER
     assert set(holdings.tables()) >= tenant_export.LEFT_OUT
+
+
+async def fill(tx: Tx, side: Side) -> None:
+    """One row in each table."""
+    # Its key is one for all installations.
+    await insert(tx, side, "search_texts", doc=side.installation_id)
+    await fill_the_rest(tx, side)
+
+
+async def test_each_table_is_exported_without_secrets_and_deleted(
+    store: Store, store_url: str, tmp_path: Path
+) -> None:
+    ours, others = Side("export", 55155, 4_300_000_003), Side("foreign", 66266, 4_400_000_004)
+    keys = Keys("s" * 40)
+    note = values.Values(store, keys, ours.installation_id, "echo")
+    await note.put(values.PutValue(name="seen", value=["a pump"], expected_version=0))
+    for side in (ours, others):
+        await store.write(partial(fill, side=side))
+    path = tmp_path / "export.zip"
+    counts = tenant_export.write(store_url, keys, ours.installation_id, path)
+    missing = {*tenant_export.LEFT_OUT, tenant_export.CHUNKS}
+    assert counts == {"files": 0} | dict.fromkeys({*holdings.tables()} - missing, 1)
+    with ZipFile(path) as archive:
+        names = archive.namelist()
+        (value,) = lines(archive, "plugin_values")
+        assert (value["name"], value["content"]) == ("seen", ["a pump"])
+        rows = [row for each in names if each[-6:] == ".jsonl" for row in lines(archive, each[:-6])]
+        assert not any("sealed" in row for row in rows)
+        (broken,) = [each for each in names if each.endswith(".broken")]
+        assert b"key" in archive.read(broken)
+    before = await store.read(lambda tx: deletion.counts(tx, others.installation_id))
+    await deletion.delete(store, ours.installation_id, "export")
+    assert await store.read(lambda tx: deletion.counts(tx, ours.installation_id)) == {}
+    assert await store.read(lambda tx: deletion.counts(tx, others.installation_id)) == before
+    await deletion.delete(store, others.installation_id, "foreign")
