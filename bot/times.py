@@ -1,6 +1,7 @@
 """Times. Hubbub computes with microseconds UTC, and shows ISO 8601."""
 
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -50,3 +51,25 @@ def seconds(text: str) -> int:
     if not number.isdecimal() or len(number) > 9 or unit not in TYPED:
         raise ValueError(f"{text!r} is not a length of time. Write for example 12h or 30d.")
     return int(number) * TYPED[unit]
+
+
+def http_date(text: str) -> float | None:
+    """Seconds since 1970 of a date in a header of HTTP. None: it cannot be read."""
+    try:
+        at = parsedate_to_datetime(text)
+    # A number that is too large for a date is an OverflowError.
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return at.replace(tzinfo=at.tzinfo or UTC).timestamp()
+
+
+def retry_after(header: str, now: float) -> float | None:
+    """Seconds that the header `Retry-After` asks to wait, as a number or a date; None without any.
+
+    `now`: seconds since 1970. What the header asks for has no bound.
+    """
+    text = header.strip()
+    if text.isdecimal():
+        return float(text[:9])
+    at = http_date(text)
+    return None if at is None else max(0.0, at - now)

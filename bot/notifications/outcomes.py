@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 
+from bot import times
 from bot.times import SECOND
 
 # Attempts in all, and the wait after each failed one, in seconds.
@@ -53,17 +52,8 @@ def of_answer(status: int, headers: Mapping[str, str], text: str, now: float) ->
 
 
 def retry_after(value: str, now: float) -> int:
-    """The seconds in the header, which has a number or a date. 0 without any."""
-    if value.strip().isdecimal():
-        return min(int(value.strip()[:9]), LONGEST_WAIT_S)
-    try:
-        at = parsedate_to_datetime(value)
-    # A number that is too large for a date is an OverflowError.
-    except (ValueError, OverflowError):
-        return 0
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    wait = at - datetime.fromtimestamp(now, UTC)
-    return min(max(0, int(wait.total_seconds())), LONGEST_WAIT_S)
+    """The seconds in the header, bounded. 0 without any."""
+    return min(int(times.retry_after(value, now) or 0), LONGEST_WAIT_S)
 
 
 def next_attempt(failed: Failed, attempts: int, now: int) -> int | None:

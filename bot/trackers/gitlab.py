@@ -7,11 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from bot.times import SECOND
+from bot.times import SECOND, http_date, retry_after
 from bot.trackers.foreign import LONGEST_BODY, LONGEST_TITLE, Account, Content, ForeignIssue
 
 PER_PAGE = 100
@@ -184,7 +183,7 @@ def _micros(text: str) -> int:
 
 def server_time(headers: Mapping[str, str]) -> int | None:
     """The clock of the other side, in microseconds."""
-    seconds = _date(headers.get("Date", ""))
+    seconds = http_date(headers.get("Date", ""))
     return None if seconds is None else int(seconds * SECOND)
 
 
@@ -203,32 +202,21 @@ def wait_s(status: int, headers: Mapping[str, str], now: int) -> float:
 
 
 def _retry_after(headers: Mapping[str, str], now: int) -> float:
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return _within_limits(float(text[:9]))
-    at = _date(text)
-    return 0 if at is None else _within_limits(at - _now_there(headers, now))
+    asked = retry_after(headers.get("Retry-After", ""), _now_there(headers, now))
+    return 0 if asked is None else _within_limits(asked)
 
 
 def _until_reset(headers: Mapping[str, str], now: int) -> float:
     text = headers.get("RateLimit-Reset", "").strip()
     at = float(text) if text.isdecimal() and len(text) < 12 else None
-    at = _date(headers.get("RateLimit-ResetTime", "")) if at is None else at
+    at = http_date(headers.get("RateLimit-ResetTime", "")) if at is None else at
     return 0 if at is None else _within_limits(at - _now_there(headers, now))
 
 
 def _now_there(headers: Mapping[str, str], now: int) -> float:
-    found = _date(headers.get("Date", ""))
+    found = http_date(headers.get("Date", ""))
     return now / SECOND if found is None else found
 
 
 def _within_limits(seconds: float) -> float:
     return min(max(seconds, 1.0), LONGEST_WAIT_S)
-
-
-def _date(text: str) -> float | None:
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return at.replace(tzinfo=at.tzinfo or UTC).timestamp()

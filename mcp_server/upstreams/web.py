@@ -5,6 +5,7 @@ exception would end all calls that run over the same connection.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import httpx2
 import orjson
 from yarl import URL
 
+from bot import times
 from bot.kernel.foreign_json import readable
 from bot.public_internet import read_body
 from bot.tool_servers.access_tokens import AccessTokens
@@ -224,8 +226,8 @@ def _place(answer: aiohttp.ClientResponse) -> str:
 def _refusal(
     why: Why, words: str, answer: aiohttp.ClientResponse, *, sent: bool = False
 ) -> Unavailable:
-    given = answer.headers.get("Retry-After", "")
-    after = min(float(given), LONGEST_RETRY_S) if given.isdecimal() and len(given) < 9 else None
+    asked = times.retry_after(answer.headers.get("Retry-After", ""), time.time())
+    after = None if asked is None else min(asked, LONGEST_RETRY_S)
     text = f"{words} (status {answer.status})."
     return Unavailable(why, text, retry_after_s=after, sent=sent)
 

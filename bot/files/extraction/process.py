@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+import structlog
+
 from bot.child_processes import confinement, ending
 from bot.files import file_types
 from bot.kernel.fair_turns import Turns
+
+log = structlog.get_logger()
 
 WORKER = Path(__file__).with_name("worker.py")
 # Seconds. The worker's own limit of processor time is shorter.
@@ -144,6 +148,7 @@ async def best_sandbox() -> list[str]:
         process.stdin.close()
         if await process.wait() == 0:
             return words
+    log.warning("files are read without a sandbox", remedy="install bubblewrap")
     return []
 
 

@@ -1,9 +1,10 @@
 """How often one service is called: requests a minute, and what the service asks to wait."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from bot import times
 
 # Seconds that a call waits for its turn. A longer wait is the caller's.
 LONGEST_WAIT_S = 5.0
@@ -41,17 +42,7 @@ class Pace:
         self._paused_until = max(self._paused_until, self.now() + seconds)
 
 
-def retry_after(header: str | None, now: datetime | None = None) -> float:
+def retry_after(header: str | None) -> float:
     """The seconds of a header `Retry-After`, bounded."""
-    if not header:
-        return DEFAULT_PAUSE_S
-    if header.strip().isdecimal():
-        return min(float(header.strip()[:9]), LONGEST_PAUSE_S)
-    try:
-        until = parsedate_to_datetime(header)
-    except (ValueError, TypeError, OverflowError):
-        return DEFAULT_PAUSE_S
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    seconds = (until - (now or datetime.now(UTC))).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_PAUSE_S)
+    found = times.retry_after(header or "", time.time())
+    return DEFAULT_PAUSE_S if found is None else min(found, LONGEST_PAUSE_S)
