@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 Compatibility: TypeAlias = Literal["same", "compatible", "breaking"]
@@ -11,6 +11,8 @@ Schema: TypeAlias = Mapping[str, Any]
 
 MOST_CHANGES = 50
 DEEPEST = 12
+# Parts that are compared. References within a schema may lead to more than anybody can count.
+MOST_PARTS = 5000
 # Lines of each version that are compared, and characters of a line.
 MOST_LINES = 600
 LONGEST_LINE = 240
@@ -41,12 +43,18 @@ def compatibility(changes: Sequence[Change]) -> Compatibility:
 
 def schema_changes(old: Schema, new: Schema) -> list[Change]:
     """How the calls that a schema takes changed. What cannot be compared counts as breaking."""
+    if old == new:
+        return []
     found: list[Change] = []
-    for each in _compare(_Side(old, old), _Side(new, new), "", 0):
+    room = iter(range(MOST_PARTS))
+    for each in _compare(_Side(old, old, room), _Side(new, new, room), "", 0):
         found.append(each)
         if len(found) == MOST_CHANGES:
             found.append(Change("", "more changes than are listed", is_breaking=True))
             break
+    else:
+        if next(room, None) is None:
+            found.append(Change("", "too large to be compared", is_breaking=True))
     return found
 
 
@@ -72,10 +80,14 @@ def tool_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]
 
 @dataclass(frozen=True)
 class _Side:
-    """A part of a schema, and the whole in which its references lead."""
+    """A part of a schema, and the whole in which its references lead.
+
+    `room`: of both sides, has an entry for each part that may be compared still.
+    """
 
     part: Any
     whole: Schema
+    room: Iterator[int]
 
     def target_of_reference(self) -> "_Side":
         part = self.part
@@ -89,13 +101,15 @@ class _Side:
                 break
             rest = {name: value for name, value in part.items() if name != "$ref"}
             part = {**found, **rest} if isinstance(found, dict) else found
-        return _Side(part, self.whole)
+        return self.child(part)
 
     def child(self, part: Any) -> "_Side":
-        return _Side(part, self.whole)
+        return replace(self, part=part)
 
 
 def _compare(old: _Side, new: _Side, place: str, depth: int) -> Iterator[Change]:
+    if next(old.room, None) is None:
+        return
     if depth > DEEPEST:
         if old.part != new.part:
             yield Change(place, "changed deep inside", is_breaking=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.mounts.tool_changes import compatibility, difference, schema_changes
+from bot.mounts.tool_changes import Change, compatibility, difference, schema_changes
 
 OBJECT: dict[str, Any] = {"type": "object"}
 TEXT, NUMBER, WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}
@@ -78,6 +78,15 @@ def test_a_deep_schema_is_compared_to_a_depth() -> None:
     for _ in range(300):
         old, new = of(a=old), of(a=new)
     assert [each.what for each in schema_changes(old, new)] == ["changed deep inside"]
+
+
+def test_a_schema_that_multiplies_by_its_references_is_compared_in_little_time() -> None:
+    """Each level has thirty times as many parts as the one before."""
+    inner = {"properties": {f"p{n}": {"$ref": "#/$defs/a"} for n in range(30)}}
+    schema = {"$ref": "#/$defs/a", "$defs": {"a": inner}}
+    found = schema_changes(schema, {**schema, "title": "Other words"})
+    assert found == [Change("", "too large to be compared", is_breaking=True)]
+    assert schema_changes(schema, dict(schema)) == []
 
 
 def test_the_difference_shows_words_and_schemas_by_line() -> None:
