@@ -5,8 +5,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.yaml_file import Unreadable
+from bot.mounts import tool_finding
 from bot.workflows.definitions import definition_file
 from bot.workflows.definitions.definition import Definition, Step
 
@@ -31,10 +33,13 @@ class CheckedWorkflow(Answer):
     problems: list[str] = Field([], description="line N: where: what is wrong")
     inputs: list[str] = Field([], description="the inputs that must be passed")
     steps: list[GraphStep] = Field([], description="the graph, if the file is valid")
+    tool_problems: list[str] = Field(
+        [], description="the tools of steps that you could not call now, and why"
+    )
 
 
 @operation(reads_only=True)
-async def check_workflow(_ctx: Context, text: FileText) -> CheckedWorkflow:
+async def check_workflow(ctx: Context, text: FileText) -> CheckedWorkflow:
     """Check a workflow file before you commit it."""
     try:
         # A long text takes longer than others should wait.
@@ -46,7 +51,19 @@ async def check_workflow(_ctx: Context, text: FileText) -> CheckedWorkflow:
         valid=True,
         inputs=[name for name, each in found.inputs.items() if each.is_required],
         steps=[_view(found, each) for each in found.steps],
+        tool_problems=[why for each in found.steps if (why := await _of_tool(ctx, each))],
     )
+
+
+async def _of_tool(ctx: Context, step: Step) -> str | None:
+    """A tool may be mounted later, so that this is no problem of the file."""
+    if step.tool is None:
+        return None
+    try:
+        tool_finding.check(ctx.actor, await tool_finding.find(ctx.tx, ctx.actor, step.tool))
+    except Refused as exc:
+        return f"steps.{step.id}.tool: {exc.message.replace(' Nothing was sent.', '')}"
+    return None
 
 
 def _view(definition: Definition, step: Step) -> GraphStep:

@@ -300,6 +300,17 @@ async def test_a_parked_tool_is_named_at_the_start_and_at_the_step(scene: Scene)
 
 
 @ON_SQLITE
+async def test_the_check_of_a_file_names_tools_that_are_not_there(scene: Scene) -> None:
+    text = TEXT.replace("weather__forecast", "wether__forecast")
+    found = await scene.lead.call("check_workflow", text=text)
+    assert found["valid"]
+    assert found["steps"][0]["tool"] == "wether__forecast"
+    (why,) = found["tool_problems"]
+    assert why.startswith("steps.forecast.tool: There is no tool 'wether__forecast': you can reach")
+    assert (await scene.lead.call("check_workflow", text=TEXT))["tool_problems"] == []
+
+
+@ON_SQLITE
 async def test_a_start_is_refused_for_a_tool_that_cannot_be_called_so(scene: Scene) -> None:
     ada = await scene.workspace.agent("ada")
     where = {"name": "feature", "repository": scene.workspace.repository.full_name}
