@@ -149,6 +149,14 @@ async def trust(loaded: Settings, publisher: str, key: str, *, remove: bool) -> 
         raise WrongSettings(f"{key!r} is no public key of `hubbub plugin sign`.")
 
     async def work(tx: Tx) -> None:
+        owner = await _owner(tx, key)
+        if owner is not None and owner != publisher:
+            raise WrongSettings(
+                f"The key is trusted for {owner}. A key belongs to one publisher: "
+                f"`hubbub plugin trust {owner} {key} --remove` first."
+            )
+        if remove and owner is None:
+            raise WrongSettings(f"The key is not trusted for {publisher}. Nothing was changed.")
         if remove:
             await plugins.remove_trust(tx, "publisher", key)
         else:
@@ -159,6 +167,13 @@ async def trust(loaded: Settings, publisher: str, key: str, *, remove: bool) -> 
     async with open_session(loaded) as session:
         await session.store.write(work)
     say(f"The key {'is not trusted any more' if remove else 'is trusted'} for {publisher}.")
+
+
+async def _owner(tx: Tx, key: str) -> str | None:
+    """The publisher for whom the key is trusted."""
+    rows = await plugins.trust_rows(tx)
+    found = (each for each in rows if each["kind"] == "publisher" and each["subject"] == key)
+    return next((each["detail"] for each in found), None)
 
 
 async def revoke(loaded: Settings, data: bytes) -> None:

@@ -82,6 +82,8 @@ async def check(tx: Tx, candidate: Candidate, *, unsigned: bool, update: bool) -
     """The key that signed it. Raise WrongPackage unless it may be installed."""
     manifest = candidate.manifest
     trust = await trust_of(tx)
+    # Of a distribution it is another one than that of its package.
+    signatures.check_revoked(candidate.digest, trust)
     key = signatures.verify(candidate.package, _with_vouch(trust, candidate))
     if key is None and not unsigned and not _is_vouched(trust, candidate):
         raise WrongPackage(

@@ -214,6 +214,23 @@ async def test_a_distribution_whose_files_changed_is_stopped_and_says_so(
     assert (await office.call("echo__say", text="a"))["result"] == {"told": "a"}
 
 
+async def test_a_distribution_that_was_revoked_cannot_be_installed_again(
+    office: PluginOffice, environment: Path
+) -> None:
+    await install_distribution(office)
+    digest = installing.of_distribution("echo").digest
+
+    async def revoke(tx: Tx) -> list[str]:
+        await plugins.put_trust(tx, "revoked", digest, "it spies")
+        return await installing.stop_revoked(tx)
+
+    assert await office.store.write(revoke) == ["echo"]
+    with pytest.raises(WrongPackage, match="is revoked: it spies"):
+        await install_distribution(office, update=True)
+    await office.store.write(lambda tx: plugins.remove_trust(tx, "revoked", digest))
+    assert environment.exists()
+
+
 def test_a_signature_must_cover_all_of_a_distribution(environment: Path) -> None:
     private = signatures.new_key()
     signed = signatures.sign(installing.of_distribution("echo").package, private)

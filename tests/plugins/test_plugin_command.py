@@ -94,6 +94,8 @@ def test_a_signed_package_of_a_trusted_publisher_is_installed(here: Path, shell:
     package = "digest-0.1.0.hubbub-plugin"
     assert "which is not trusted for example" in shell.run("install", package, "--yes")
     assert "The key is trusted for example" in shell.run(*trust.split())
+    key = trust.split()[-1]
+    assert "A key belongs to one publisher" in shell.run("trust", "another", key)
     shown = shell.run("install", package, "--yes")
     for each in ("trusted; it runs inside the server", "may call: list_tasks", "signed: with the"):
         assert each in shown
