@@ -8,7 +8,7 @@ import base64
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -102,8 +102,9 @@ def _write_lines(archive: ZipFile, keys: Keys, table: str, rows: Iterator[Row]) 
     if first is None:
         return 0
     n = 0
-    with archive.open(f"{table}.jsonl", "w") as file:
-        for row in (first, *rows):
+    with archive.open(f"{table}.jsonl", "w", force_zip64=True) as file:
+        # One after the other: a table may be larger than the memory.
+        for row in chain([first], rows):
             file.write(orjson.dumps(readable(keys, table, row), option=orjson.OPT_APPEND_NEWLINE))
             n += 1
     return n
@@ -138,7 +139,7 @@ def _write_files(archive: ZipFile, keys: Keys, rows: Iterator[Row]) -> int:
     n = 0
     for blob_id, parts in groupby(rows, key=itemgetter("blob_id")):
         try:
-            with archive.open(f"files/{blob_id}", "w") as file:
+            with archive.open(f"files/{blob_id}", "w", force_zip64=True) as file:
                 for row in parts:
                     if row["part"] >= 0:
                         file.write(chunks.unseal(keys, row))  # type: ignore[arg-type]

@@ -146,10 +146,13 @@ async def add_chunk(store: Store, keys: Keys, row: UploadRow, start: int, conten
     sealed = await asyncio.to_thread(chunks.seal, keys, *here, start // CHUNK, content)
 
     async def work(tx: Tx) -> bool:
-        # After a COMMIT whose answer was lost, the work runs again.
         now = await uploads.get(tx, *here)
-        if now is None or now["received"] == start + len(content):
-            return now is not None
+        if now is None:
+            return False
+        if now["received"] == start + len(content):
+            # After a COMMIT whose answer was lost, the work runs again. Or it is another sender's.
+            stored = await blobs.chunk(tx, *here, start // CHUNK)
+            return stored is not None and chunks.unseal(keys, stored) == content
         if not await uploads.advance(tx, *here, start, len(content)):
             return False
         await blobs.put_chunk(tx, sealed)

@@ -133,6 +133,19 @@ async def test_an_upload_that_expires_while_it_ends_makes_no_file_without_its_be
 
 
 @ON_SQLITE
+async def test_two_senders_with_other_bytes_do_not_make_one_file_of_both(surface: Surface) -> None:
+    await begin(surface, 2 * CHUNK)
+    [row] = await surface.rows("SELECT * FROM uploads WHERE installation_id = :i")
+    keys, one, other = surface.dispatcher.shared.keys, b"a" * CHUNK, b"b" * CHUNK
+
+    async def add(content: bytes) -> bool:
+        return await storing.add_chunk(surface.store, keys, row, 0, content)  # type: ignore[arg-type]
+
+    # The second time as after a COMMIT whose answer was lost.
+    assert [await add(one), await add(one), await add(other)] == [True, True, False]
+
+
+@ON_SQLITE
 async def test_an_upload_that_hardly_moves_is_ended(
     surface: Surface, monkeypatch: pytest.MonkeyPatch
 ) -> None:
