@@ -91,7 +91,7 @@ def plugin_sign(
     plugins.sign(path, key, output)
 
 
-@commands.command("trust")
+@commands.command("trust", context_settings=plugin_registry_commands.KEY_ARGUMENT)
 def plugin_trust(
     publisher: Annotated[str, typer.Argument(help="as the manifest names it")],
     key: Annotated[str, typer.Argument(help="its public key, as `plugin sign` prints it")],

@@ -72,7 +72,7 @@ async def _read(session: Session, row: PluginRegistryRow) -> None:
     except WrongPackage as exc:
         warn(str(exc))
     else:
-        say(f"Its index has the number {found.number} and {len(found.plugins)} plug-ins.")
+        say(f"Its index has the number {found.number}. Plug-ins: {len(found.plugins)}.")
         if found.disclosure:
             say(f"To report a weakness: {found.disclosure}")
 
@@ -117,8 +117,11 @@ async def refresh(loaded: Settings) -> None:
 
 async def search(loaded: Settings, words: str, *, as_json: bool) -> None:
     async with open_session(loaded) as session:
-        found = [e for e in await finding.entries(session.store) if finding.fits(e, words)]
+        entries = await finding.entries(session.store)
         rows = {row["name"]: row for row in await session.store.read(plugins.all_of)}
+    if not entries:
+        warn("No registry was read yet. `hubbub plugin registry add` adds one.")
+    found = [each for each in entries if finding.fits(each, words)]
     shown = [_row_of(each, rows.get(each.plugin.name)) for each in found]
     show_rows(shown, FOUND, as_json=as_json, whole=("name",))
 
@@ -175,5 +178,6 @@ def build(folder: Path, key_file: Path, days: int) -> None:
         private = private_key(key_file)
         made = building.build(folder, private, int(time.time()), days)
         key = signatures.public_key(private)
-    say(f"{folder}: index {made.number} with {len(made.plugins)} plug-ins, for {days} days.")
+    say(f"{folder}: index {made.number}, plug-ins: {len(made.plugins)}, for {days} days.")
     say(f"Others use it after: hubbub plugin registry add OWNER/REPOSITORY {key}")
+    say("Instead of OWNER/REPOSITORY, the name of a folder works too, such as a clone.")

@@ -119,11 +119,26 @@ def sign(path: Path, key_file: Path, output: Path | None) -> None:
     with wrong_settings():
         private = private_key(key_file)
         signed = signatures.sign(package.read(path), private)
-        target = output or Path(signed.name)
-        target.write_bytes(package.pack(signed))
+        target = _target(output, signed.name)
+        _write(target, package.pack(signed))
         publisher, key = signed.manifest.publisher, signatures.public_key(private)
     say(f"{target}: signed, digest {signed.digest}")
     say(f"Others trust it after: hubbub plugin trust {publisher} {key}")
+
+
+def _target(output: Path | None, name: str) -> Path:
+    """The file of a package. `output` may be a folder."""
+    if output is None:
+        return Path(name)
+    return output / name if output.is_dir() else output
+
+
+def _write(target: Path, data: bytes) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    except OSError as exc:
+        raise WrongSettings(f"Cannot write {target}: {exc.strerror or exc}.") from exc
 
 
 def private_key(path: Path) -> str:
@@ -223,6 +238,8 @@ async def _candidate(session: Session, wanted: Wanted) -> Candidate:
 def _local_candidate(what: str, *, must: bool) -> Candidate | None:
     """Raise WrongPackage."""
     if Path(what).exists():
+        if not must and Path(what).is_dir():
+            say(f"Read from the folder {what}. --from takes it from a registry.")
         return installing.of_package(package.read(Path(what)))
     if must or ("@" not in what and distributions.distribution(what)):
         return installing.of_distribution(what)
@@ -251,7 +268,8 @@ async def install(loaded: Settings, wanted: Wanted) -> None:
             await store.write(lambda tx: _record(tx, row["name"], row["version"], wanted.update))
     done = "updated to" if wanted.update else "installed as"
     say(f"{row['name']} is {done} {row['version']}, on every server within {KNOWN_WITHIN_S} s.")
-    say(f"Turn it on: hubbub plugin enable {row['name']} --installation ACCOUNT")
+    if not wanted.update:
+        say(f"Turn it on: hubbub plugin enable {row['name']} --installation ACCOUNT")
 
 
 def summary(candidate: Candidate, key: str | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.kernel.sentences import code, inline
+from bot.kernel.sentences import code, whole_line
 
 # Of one plug-in.
 MOST_LINES, LONGEST_LINE = 5, 200
@@ -12,7 +12,7 @@ MOST = 20
 
 def lines(found: Mapping[str, Sequence[str]]) -> str:
     shown = [
-        f"- {code(plugin)}: {inline(text[:LONGEST_LINE])}"
+        f"- {code(plugin)}: {whole_line(text[:LONGEST_LINE])}"
         for plugin, texts in found.items()
         for text in texts[:MOST_LINES]
     ]

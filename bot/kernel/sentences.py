@@ -46,5 +46,14 @@ def code(text: str) -> str:
 
 def inline(text: str) -> str:
     """Somebody's words inside a sentence by Hubbub, which has its own full stop."""
+    return code(_one_line(text).removesuffix("."))
+
+
+def whole_line(text: str) -> str:
+    """Somebody's words that stand alone, with their full stop."""
+    return code(_one_line(text))
+
+
+def _one_line(text: str) -> str:
     masked, _ = secret_formats.mask(text)
-    return code(" ".join(masked.split())[:300].removesuffix("."))
+    return " ".join(masked.split())[:300]

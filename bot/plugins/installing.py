@@ -58,8 +58,9 @@ def of_distribution(name: str) -> Candidate:
     found = distributions.distribution(name)
     if found is None:
         raise WrongPackage(
-            f"{name} is no folder, no package, and no distribution in this Python environment "
-            f"with an entry point {name} in the group {distributions.GROUP}."
+            f"{name} is no folder here, no package, and no distribution in this Python environment "
+            f"with an entry point {name} in the group {distributions.GROUP}. This server reads no "
+            "registry; `hubbub plugin registry add` adds one."
         )
     package = distributions.package_of(found)
     if package.manifest.name != name:
@@ -87,7 +88,8 @@ async def check(tx: Tx, candidate: Candidate, *, unsigned: bool, update: bool) -
     key = signatures.verify(candidate.package, _with_vouch(trust, candidate))
     if key is None and not unsigned and not _is_vouched(trust, candidate):
         raise WrongPackage(
-            "It is not signed. If you know where it comes from, pass --unsigned to install it."
+            f"{candidate.manifest.name} {candidate.manifest.version} is not signed. If you know "
+            "where it comes from, pass --unsigned to install it."
         )
     rows = {row["name"]: row for row in await plugins.all_of(tx)}
     known = {name: manifest_of(row) for name, row in rows.items()}

@@ -5,7 +5,7 @@ import contextlib
 import ctypes
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ import orjson
 import pluggy
 
 from bot.errors import Refused
+from bot.plugins import bugs
 from bot.plugins.hooks import HookCall
 from bot.plugins.package import WrongPackage
 from bot.plugins.sandbox.contract import Failure, Host, PluginResult
@@ -120,7 +121,7 @@ async def run(
         return await found if inspect.isawaitable(found) else found
 
     try:
-        return _result(await _run_in_thread(work, timeout_s))
+        return _result(await _run_in_thread(work, timeout_s), bugs.modules_of(manager))
     except TimeoutError:
         return _failure("timed_out", f"It took longer than {timeout_s:g} seconds and was stopped.")
 
@@ -173,14 +174,14 @@ def _call(manager: pluggy.PluginManager, call: HookCall, inside: Inside) -> Any:
     return function(inside, **call.arguments)
 
 
-def _result(thread: _Thread) -> PluginResult:
+def _result(thread: _Thread, modules: Collection[str]) -> PluginResult:
     error = thread.error
     if isinstance(error, Refused):
         return _failure("error", f"{error.code}: {error.message}")
     if isinstance(error, ValueError):
         return _failure("error", str(error) or "It refused the call without a reason.")
     if error is not None:
-        return _failure("trap", f"It raised {type(error).__name__}: {error}")
+        return _failure("trap", bugs.words(error, modules))
     try:
         size = len(orjson.dumps(thread.value))
     except TypeError as exc:

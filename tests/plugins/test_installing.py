@@ -48,7 +48,7 @@ async def test_an_update_is_used_at_the_next_call_and_can_be_taken_back(
 
 
 async def test_what_is_not_signed_needs_the_word_of_the_operator(office: PluginOffice) -> None:
-    with pytest.raises(WrongPackage, match="It is not signed"):
+    with pytest.raises(WrongPackage, match="is not signed"):
         await installing.install(
             office.store, installing.of_package(package()), OPERATOR, unsigned=False, update=False
         )

@@ -116,7 +116,7 @@ def test_a_signed_package_of_a_trusted_publisher_is_installed(here: Path, shell:
 
 def test_nothing_is_installed_without_a_word_of_the_operator(here: Path, shell: Shell) -> None:
     shell.run("new", "digest")
-    assert "It is not signed" in shell.run("install", "digest", "--yes")
+    assert "digest 0.1.0 is not signed" in shell.run("install", "digest", "--yes")
     assert "Pass --yes" in shell.run("install", "digest", "--unsigned")
     assert shell.status == 2
     here.joinpath("digest", "plugin.py").write_text("1 / 0\n")
@@ -132,12 +132,13 @@ def test_a_registry_is_built_trusted_and_used(here: Path, shell: Shell) -> None:
     here.joinpath("digest-0.1.0.hubbub-plugin").rename(registry / "digest-0.1.0.hubbub-plugin")
     registry.joinpath("registry.json").write_text('{"disclosure": "Write to us."}')
     built = shell.run("index", "build", "registry", "--days", "9")
-    assert "index 1 with 1 plug-ins, for 9 days" in built
-    key = built.split()[-1]
+    assert "index 1, plug-ins: 1, for 9 days" in built
+    key = built.split("OWNER/REPOSITORY ")[1].split()[0]
+    assert "No registry was read yet" in shell.run("search", "digest")
     assert "is no folder here" in shell.run("registry", "add", "nowhere", key)
     assert "is no public key" in shell.run("registry", "add", "registry", "x")
     added = shell.run("registry", "add", "registry", key)
-    assert "number 1 and 1 plug-ins" in added
+    assert "number 1. Plug-ins: 1." in added
     assert "Write to us." in added
     [row] = map(json.loads, shell.run("registry", "list", "--json").splitlines())
     assert (row["place"], row["state"], row["number"]) == (str(registry), "read", 1)
@@ -157,10 +158,45 @@ def test_a_registry_is_built_trusted_and_used(here: Path, shell: Shell) -> None:
     [old] = map(json.loads, shell.run("outdated", "--json").splitlines())
     assert (old["installed"], old["newest"], old["why"]) == ("0.1.0", "0.2.0", "it leaks")
     assert "is stopped" in shell.run("enable", "digest", "--installation", "7")
-    assert "digest is updated to 0.2.0" in shell.run("update", "digest@0.2.0", "--yes")
+    assert "Read from the folder digest." in shell.run("update", "digest", "--yes")
+    updated = shell.run("update", "digest@0.2.0", "--yes")
+    assert "digest is updated to 0.2.0" in updated
+    assert "Turn it on" not in updated
     assert "digest@0.1.0 is revoked: it leaks" in shell.run("rollback", "digest")
     assert "is no registry of this server any more" in shell.run("registry", "remove", "registry")
     assert "is no registry of this server." in shell.run("registry", "remove", "registry")
+
+
+@pytest.mark.parametrize(
+    "words", [("trust", "example"), ("registry", "add", "registry")], ids=lambda each: each[0]
+)
+def test_a_key_that_begins_with_a_hyphen_is_no_option(
+    words: tuple[str, ...], here: Path, shell: Shell
+) -> None:
+    here.joinpath("registry").mkdir()
+    assert "no public key" in shell.run(*words, "-short")
+    assert "no public key" not in shell.run(*words, "-j4AB8UT4d5rMJU5n6rreT4lKbmk5OD39uFp30wYz-0")
+
+
+def test_a_package_is_written_where_the_author_says(here: Path, shell: Shell) -> None:
+    shell.run("new", "digest")
+    shell.run("sign", "digest", "--output", "far/away/any.hubbub-plugin")
+    assert here.joinpath("far/away/any.hubbub-plugin").is_file()
+    shell.run("sign", "digest", "--output", "far")
+    assert here.joinpath("far/digest-0.1.0.hubbub-plugin").is_file()
+    assert "Cannot write digest/plugin.py/x" in shell.run(
+        "sign", "digest", "--output", "digest/plugin.py/x"
+    )
+
+
+@pytest.mark.usefixtures("here")
+def test_versions_with_several_keys_are_named(shell: Shell) -> None:
+    shell.run("new", "digest")
+    shell.run("sign", "digest", "--output", "registry/a.hubbub-plugin")
+    shell.run("sign", "digest", "--key", "other.key", "--output", "registry/b.hubbub-plugin")
+    said = shell.run("index", "build", "registry")
+    assert "a.hubbub-plugin is by example, with " in said
+    assert "Sign them again with the same --key" in said
 
 
 @pytest.mark.parametrize("kind", ["mcp", "probot"])

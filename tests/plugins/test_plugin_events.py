@@ -117,7 +117,7 @@ async def test_a_handler_that_keeps_failing_is_turned_off(office: PluginOffice) 
         await work(office)
     found = await use_of(office)
     assert (found["state"], found["failures"]) == ("failing", running.MOST_FAILURES)
-    assert found["why"] == "It raised ZeroDivisionError: division by zero"
+    assert found["why"] == "It raised ZeroDivisionError: division by zero (echo.py, line 9)"
 
 
 async def test_two_processes_hand_over_an_event_once(office: PluginOffice) -> None:

@@ -207,12 +207,13 @@ async def test_a_plug_in_that_keeps_failing_is_turned_off_and_others_go_on(
         assert (await office.refused("echo__say")).startswith("plugin_failed")
     assert await office.refused("echo__say") == (
         "plugin_off: Hubbub turned the plug-in echo off: It raised "
-        "ZeroDivisionError: division by zero. A tech-lead can turn it on again."
+        "ZeroDivisionError: division by zero (echo.py, line 16). A tech-lead can turn it on again."
     )
     assert (await office.call("other__say"))["result"] == {"said": ""}
     [item] = (await office.call("list_attention"))["items"]
     assert item["title"] == (
-        "Hubbub turned the plug-in echo off: “It raised ZeroDivisionError: division by zero”"
+        "Hubbub turned the plug-in echo off: “It raised ZeroDivisionError: division by zero "
+        "(echo.py, line 16)”"
     )
     [echo, other] = (await office.call("list_plugins"))["plugins"]
     assert (echo["state"], other["state"]) == ("failing", "on")

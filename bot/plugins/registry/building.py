@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def _plugins(folder: Path, about: About, revoked: Mapping[str, str]) -> Iterator
         keys = {signatures.key_of(found) for _, found in given}
         publishers = {found.manifest.publisher for _, found in given}
         if len(keys) > 1 or len(publishers) > 1:
-            raise WrongPackage(f"Versions of {name} have several keys or publishers.")
+            raise WrongPackage(_differing(name, given))
         yield {
             "name": name,
             "summary": newest.manifest.description,
@@ -87,6 +87,19 @@ def _plugins(folder: Path, about: About, revoked: Mapping[str, str]) -> Iterator
             "issue": about.issues.get(name),
             "versions": [_version(folder, about, revoked, *each) for each in given],
         }
+
+
+def _differing(name: str, given: Sequence[tuple[Path, Package]]) -> str:
+    """Which files of a plug-in have which publishers and keys."""
+    listed = "; ".join(
+        f"{path.name} is by {found.manifest.publisher}, "
+        f"with {signatures.key_of(found) or 'no signature'}"
+        for path, found in given
+    )
+    return (
+        f"All versions of {name} must have the same publisher and key: {listed}. Sign them again "
+        "with the same --key, or remove some of them."
+    )
 
 
 def _version(
