@@ -31,6 +31,8 @@ def put(loaded: Settings, path: Path, name: str | None) -> None:
         size = path.stat().st_size
         with path.open("rb") as file:
             found = _put(loaded, name or path.name, file, size)
+    except URLError as exc:
+        raise _no_server(exc) from exc
     except OSError as exc:
         raise WrongSettings(f"Cannot read {path}: {exc.strerror or exc}.") from exc
     say(found["id"])
@@ -78,6 +80,13 @@ def _open(request: Request) -> Any:
         raise _refusal(exc) from exc
 
 
+def _no_server(exc: URLError) -> WrongSettings:
+    return WrongSettings(
+        f"Files of more than {IN_CALL // 1024} KiB go through the server, which cannot be reached: "
+        f"{exc.reason}. Check that `hubbub serve` runs, and set HUBBUB_URL to its address."
+    )
+
+
 def _refusal(exc: HTTPError) -> Refused:
     try:
         found = refusal_in(json.loads(exc.read()))
@@ -102,6 +111,8 @@ def get(loaded: Settings, file_id: str, output: Path | None) -> None:
                 file.write(part)
     except FileExistsError as exc:
         raise WrongSettings(f"{path} exists. Name another one by -o.") from exc
+    except URLError as exc:
+        raise _no_server(exc) from exc
     except OSError as exc:
         raise WrongSettings(f"Cannot write {path}: {exc.strerror or exc}.") from exc
     say(str(path))

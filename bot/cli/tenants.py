@@ -79,11 +79,8 @@ async def set_values(loaded: Settings, account: str, changes: list[str]) -> None
             return row
 
         row = await session.store.write(work)
-    own = [_quota_words(row), row["caps"], row["name"], row["color"]]
-    say(
-        f"{account} has of its own: {', '.join(filter(None, own)) or 'nothing'}. Every server "
-        f"knows it within {KNOWN_WITHIN_S} seconds."
-    )
+    own = " ".join(own_settings.changes_of(row)) or "nothing"
+    say(f"{account} has of its own: {own}. Every server knows it within {KNOWN_WITHIN_S} seconds.")
 
 
 async def _find(tx: Tx, account: str) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bot.kernel.operation import Shared
 from bot.quotas.money import NAMES, Caps, parse_caps
-from bot.quotas.table import Quota, parse_changes
+from bot.quotas.table import OF_INSTALLATION, Quota, parse_changes
 from bot.tenants.look import Look, check_color, check_name
 from store.engine.transaction import Store, Tx
 from store.tables.tenants import TenantRow
@@ -81,9 +81,26 @@ def with_change(row: TenantRow, text: str, defaults: Mapping[str, Quota]) -> Ten
     quotas = {key: each for key, each in row["quotas"].items() if key != name}
     if value:
         before = {**defaults, **quotas_of(row, defaults)}
-        new = parse_changes(f"{name}={value}", before)[name]
+        try:
+            new = parse_changes(f"{name}={value}", before)[name]
+        except ValueError as exc:
+            raise ValueError(f"what you pass {exc}") from exc
         quotas[name] = [new.agent, new.installation]
     return {**row, "quotas": quotas}
+
+
+def changes_of(row: TenantRow) -> list[str]:
+    """The changes that make this row, as a person writes them."""
+    quotas = [f"{name}={_quota(name, *each)}" for name, each in sorted(row["quotas"].items())]
+    caps = [f"spend.{each}" for each in row["caps"].split(", ") if each]
+    shown = {"name": row["name"], "color": row["color"]}
+    return [*quotas, *caps, *(f"{name}={value}" for name, value in shown.items() if value)]
+
+
+def _quota(name: str, agent: int | None, installation: int | None) -> str:
+    if name in OF_INSTALLATION:
+        return str(installation)
+    return f"{'' if agent is None else agent}{'' if installation is None else f'/{installation}'}"
 
 
 def _with_cap(caps: str, name: str, value: str) -> str:

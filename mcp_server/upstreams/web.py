@@ -149,6 +149,12 @@ class WebTransport(httpx2.AsyncBaseTransport):
             exchange.forgotten = True
             # As the protocol says it. The library begins no session anew, but Hubbub does.
             return httpx2.Response(404)
+        if answer.status == 404 and kind != "application/json" and not _has_lost_session(404, body):
+            raise Unavailable(
+                "protocol",
+                "There is nothing at this address (status 404). Check its path: that of an MCP "
+                "server often ends with /mcp.",
+            )
         return httpx2.Response(answer.status, headers=headers, content=body)
 
 

@@ -186,7 +186,8 @@ async def test_who_has_access_to_several_accounts_names_one(person: CommandLine)
     await person.server.workspace.settle()
     person.meanwhile = [person.enter()]
     assert await person.refusal() == (
-        "You have access to several accounts: acme, beta. Pass --installation with one of them."
+        "You have access to several accounts: acme, beta. Choose one, such as "
+        "`hubbub login --installation acme`."
     )
     person.meanwhile = [person.enter()]
     assert await person.refusal("gamma") == (

@@ -71,5 +71,16 @@ async def test_a_large_file_goes_in_parts_and_comes_back(
     assert (row["size"], row["chunks"]) == (len(content), 4)
 
 
+@ON_SQLITE
+async def test_a_large_file_without_a_server_says_what_to_set(
+    person: CommandLine, tmp_path: Path
+) -> None:
+    dispatcher = person.server.workspace.dispatcher
+    dispatcher.shared = replace(dispatcher.shared, files=FileRules("http://127.0.0.1:9"))
+    (tmp_path / "pump.bin").write_bytes(bytes(file_commands.IN_CALL + 1))
+    code, _, err = await person.run("file", "put", "pump.bin")
+    assert (code, "set HUBBUB_URL to its address" in err) == (2, True), err
+
+
 def test_a_call_carries_as_much_as_the_operation_takes() -> None:
     assert file_commands.IN_CALL == rules.LARGEST_IN_CALL

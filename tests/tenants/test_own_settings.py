@@ -57,7 +57,7 @@ def test_an_empty_value_takes_back_what_was_set() -> None:
         ("agents=0", "write whole numbers"),
         ("agents=-1", "write whole numbers"),
         ("agents=2/3", "one agent has no agents: write agents=600"),
-        ("calls_a_minute=many", "write whole numbers"),
+        ("calls_a_minute=many", "what you pass has 'calls_a_minute=many'; write whole numbers"),
         ("spend.day=3", "the caps are task, agent, installation"),
         ("spend.task=-3", "write an amount above 0"),
         ("name=**Acme**", "a name has 1 to 40 letters"),

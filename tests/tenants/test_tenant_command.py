@@ -42,8 +42,8 @@ async def test_what_is_set_for_an_account_is_listed_and_audited(
     await add_account(sqlite_url, 43, "globex", removed=True)
     words = ("set", "ACME", "agents=20", "calls_a_minute=600/2000", "spend.task=3", "name=Acme")
     said = (
-        "ACME has of its own: agents=/20, calls_a_minute=600/2000, task=3, Acme. Every server "
-        "knows it within 5 seconds.\n"
+        "ACME has of its own: agents=20 calls_a_minute=600/2000 spend.task=3 name=Acme. Every "
+        "server knows it within 5 seconds.\n"
     )
     assert await run(sqlite_url, tmp_path, *words) == (0, said, "")
     assert await listed(sqlite_url, tmp_path) == [

@@ -169,6 +169,13 @@ async def test_a_server_of_the_older_transport_is_named_as_such() -> None:
     assert "HTTP+SSE" in caught.value.text
 
 
+async def test_an_address_without_a_server_is_named_as_such() -> None:
+    async with open_tool_server() as server, connect(server.origin) as connected:
+        with pytest.raises(Unavailable) as caught:
+            await connected.servers.list_tools(ServerSpec(7, "m_1", 1, "mcp", server.origin))
+    assert "nothing at this address (status 404)" in caught.value.text
+
+
 @ERAS
 @pytest.mark.parametrize(
     ("odd", "content", "structured"),

@@ -64,7 +64,8 @@ def refusal(person: Person, why: NoAccess) -> str:
     named = ", ".join(each.account for each in person.access[:MOST_NAMED])
     if why == "which":
         return (
-            f"You have access to several accounts: {named}. Pass --installation with one of them."
+            f"You have access to several accounts: {named}. Choose one, such as "
+            f"`hubbub login --installation {person.access[0].account}`."
         )
     return f"You have no access to that account. You have access to {named}."
 
