@@ -197,14 +197,3 @@ def test_the_docs_have_the_sentences_of_the_demo_from_the_third_step_on() -> Non
     assert len(sentences) > 20
     sample = (ROOT / "docs/tutorials/demo.md").read_text()
     assert [each for each in sentences if each not in sample] == []
-
-
-async def test_the_demo_takes_one_setting_of_the_caller(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HUBBUB_TRUSTED_ORIGINS", "http://127.0.0.1:9000")
-    monkeypatch.setenv("HUBBUB_PUBLIC_URL", "https://hubbub.example.com")
-    async with SimulatedGitHub() as github:
-        environment = environment_of(github, tmp_path)
-    assert environment["HUBBUB_TRUSTED_ORIGINS"] == "http://127.0.0.1:9000"
-    assert "HUBBUB_PUBLIC_URL" not in environment
