@@ -32,6 +32,16 @@ def settings_of(keys: Keys, row: PluginInstallationRow) -> dict[str, Any]:
     return found
 
 
+# How a value of each type is passed.
+WORDS = {
+    "text": "a text",
+    "secret": "a text",
+    "number": "a number",
+    "boolean": "true or false",
+    "list": 'a list of texts, for example ["a", "b"]',
+}
+
+
 def with_defaults(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the plug-in gets. The manifest may be a newer one than that of `given`."""
     known = {name: each.default for name, each in manifest.settings.items()}
@@ -52,7 +62,7 @@ def check_settings(manifest: Manifest, given: Mapping[str, Any]) -> None:
             known = ", ".join(manifest.settings) or "none"
             problems[name] = f"is no setting of {manifest.name}; it has {known}"
         elif not of_type(setting.type, value):
-            problems[name] = f"must be a {'text' if setting.type == 'secret' else setting.type}"
+            problems[name] = f"must be {WORDS[setting.type]}"
         elif len(json.dumps(value)) > LONGEST_VALUE:
             problems[name] = f"is longer than {LONGEST_VALUE} characters"
     for name, setting in manifest.settings.items():

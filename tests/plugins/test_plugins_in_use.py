@@ -278,14 +278,20 @@ async def test_an_argument_that_an_action_would_ignore_is_refused(office: Plugin
     [
         ({"hours": "two"}, "settings.hours must be a number"),
         ({"hours": True}, "settings.hours must be a number"),
-        ({"other": 1}, "settings.other is no setting of echo; it has channel, key, hours"),
+        (
+            {"other": 1},
+            "settings.other is no setting of echo; it has channel, key, hours, names",
+        ),
         ({"key": 7}, "settings.key must be a text"),
+        ({"names": "ann"}, 'settings.names must be a list of texts, for example ["a", "b"]'),
+        ({"loud": "yes"}, "settings.loud must be true or false"),
     ],
 )
 async def test_wrong_settings_are_refused(
     office: PluginOffice, given: dict[str, object], why: str
 ) -> None:
-    await office.install(coded("return 1", settings=SETTINGS))
+    more = "names: {type: list, description: who}, loud: {type: boolean, description: loud}}"
+    await office.install(coded("return 1", settings=f"{SETTINGS[:-1]}, {more}"))
     found = await office.refused(
         "manage_plugin", plugin="echo", action="enable", settings={"channel": "#a", **given}
     )
