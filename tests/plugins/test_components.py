@@ -258,6 +258,19 @@ async def test_compiled_code_is_used_again_and_bad_places_for_it_are_refused(
     assert failure.text.endswith(f"others may write to {cache}: make it private.")
 
 
+# rustledger/rustledger#1811, elle-lisp/elle#889
+@pytest.mark.parametrize("content", [b"", b"garbage" * 100, None])
+async def test_compiled_code_that_cannot_be_loaded_is_compiled_again(
+    sandbox: Sandbox, tmp_path: Path, content: bytes | None
+) -> None:
+    await run(sandbox, ANSWER)
+    (compiled,) = (tmp_path / "cache").iterdir()
+    whole = compiled.read_bytes()
+    compiled.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    assert (await run(sandbox, ANSWER)).value == {"a": 1}
+    assert compiled.read_bytes() == whole
+
+
 async def test_input_that_is_too_long_is_refused(sandbox: Sandbox) -> None:
     result = await run(sandbox, ANSWER, Limits(input_bytes=10))
     assert result.failure == Failure("refused", "The input is longer than 10 bytes.")

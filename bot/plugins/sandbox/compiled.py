@@ -55,6 +55,7 @@ class CompiledComponents:
         self._make_private()
         with self._empty_file() as made:
             await _run_compiler(content, made)
+            _write_through(made)
             made.replace(path)
         self._remove_oldest(path)
 
@@ -83,6 +84,15 @@ class CompiledComponents:
             if total > MOST_BYTES and each != kept:
                 each.unlink(missing_ok=True)
                 total -= size
+
+
+def _write_through(file: Path) -> None:
+    """So that a machine that loses its power keeps the whole file, or none."""
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _cannot(kind: FailureKind, why: str) -> CannotCompile:

@@ -34,7 +34,14 @@ class Tools:
 
 
 async def run_component(
-    tools: Tools, code: Code, hook: str, given: str, limits: Limits, calls: HostCalls
+    tools: Tools,
+    code: Code,
+    hook: str,
+    given: str,
+    limits: Limits,
+    calls: HostCalls,
+    *,
+    is_again: bool = False,
 ) -> Outcome:
     try:
         path = await tools.compiled.path(code, limits)
@@ -47,6 +54,12 @@ async def run_component(
     except TimeoutError:
         text = f"It took longer than {limits.wall_s:g} s."
         return Outcome(failure=Failure("timed_out", text), log=guest.log.text())
+    except BrokenCode:
+        # What a disk lost, or another release wrote. Compiled again, it is whole.
+        path.unlink(missing_ok=True)
+        if is_again:
+            raise
+    return await run_component(tools, code, hook, given, limits, calls, is_again=True)
 
 
 async def check_component(
@@ -58,8 +71,25 @@ async def check_component(
     except CannotCompile as exc:
         return exc.failure
     engine = Engine(engine_config())
-    wrong = misfit(engine, Component.deserialize_file(engine, str(path)))
+    try:
+        wrong = misfit(engine, load(engine, path))
+    except BrokenCode:
+        path.unlink(missing_ok=True)
+        path = await compiled.path(code, limits)
+        wrong = misfit(engine, load(engine, path))
     return _refusal(wrong) if wrong else None
+
+
+class BrokenCode(Exception):
+    """Compiled code cannot be loaded."""
+
+
+def load(engine: Engine, path: Path) -> Component:
+    """Raise BrokenCode."""
+    try:
+        return Component.deserialize_file(engine, str(path))
+    except WasmtimeError as exc:
+        raise BrokenCode(str(exc)) from exc
 
 
 def _refusal(why: str) -> Failure:
@@ -132,7 +162,7 @@ class _Guest:
         return store
 
     def _handle(self, store: Store, path: Path, hook: str, given: str) -> Variant:
-        component = Component.deserialize_file(self._engine, str(path))
+        component = load(self._engine, path)
         if wrong := misfit(self._engine, component):
             raise _Misfit(wrong)
         linker = Linker(self._engine)
