@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 
 from bot.errors import Refused
+from bot.kernel import foreign_json
 from bot.notifications.outcomes import retry_after
 from bot.notifications.services.webhook import signed_headers
 from bot.protocols import outgoing, payloads
@@ -72,7 +73,7 @@ def _outcome(
 
 def _ack_in(text: bytes) -> Any:
     try:
-        found = orjson.loads(text)
+        found = foreign_json.value(text)
     except ValueError:
         return None
     return found.get("ack") if isinstance(found, dict) else None

@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 
 from bot.errors import Refused
+from bot.kernel import foreign_json
 from bot.protocols import outgoing
 from bot.protocols.outgoing import Outgoing
 from bot.trackers.gitlab import Ask
@@ -65,7 +66,7 @@ def _json(status: int, body: bytes) -> Any:
     if status == 304 or not body:
         return None
     try:
-        return orjson.loads(body)
+        return foreign_json.value(body)
     except ValueError:
         if 200 <= status < 300:
             raise

@@ -5,6 +5,7 @@ import hashlib
 from bot.comments import cleaning
 from bot.comments.posted_texts import SLASH
 from bot.kernel.sentences import code
+from bot.trackers import references
 from bot.trackers.foreign import LONGEST_BODY, Content
 
 # A text with more lines, backticks and line ends is cleaned without being parsed.
@@ -37,6 +38,7 @@ def issue_body(content: Content, name: str, url: str) -> str:
     text = content.body.replace("\r\n", "\n").replace("\r", "\n")
     heavy = cleaning.weight(text) > MOST_PARSED
     clean = (cleaning.unparsed_markdown if heavy else cleaning.markdown)(text).text
+    clean = references.with_links(clean, url, is_parsed=not heavy)
     more = f"\n\n[The rest is there]({url})" if len(content.body) >= LONGEST_BODY else ""
     return (
         f"> Copied from [{name}]({url}), where {code(content.author)} opened it. Later edits there "

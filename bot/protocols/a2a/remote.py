@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import aiohttp
-import orjson
 
 from bot import secret_formats
 from bot.errors import Refused
+from bot.kernel import foreign_json
 from bot.notifications.outcomes import retry_after
 from bot.protocols import outgoing
 from bot.protocols.a2a import cards, errors, legacy_agents, requests
@@ -139,13 +139,13 @@ class Remote:
             ) as answer:
                 if answer.status != 200:
                     raise self._status(answer, sends=sends)
-                found = orjson.loads(await outgoing.read(answer, most))
+                found = foreign_json.value(await outgoing.read(answer, most))
         except Refused as exc:
             raise Problem(exc.message, is_final=True) from exc
         except aiohttp.ClientConnectorError as exc:
             # No connection was made, so nothing was sent.
             raise Problem(outgoing.reason(exc, timeout_s)) from exc
-        except orjson.JSONDecodeError as exc:
+        except json.JSONDecodeError as exc:
             raise Problem("its answer is not JSON", sent=sends) from exc
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as exc:
             raise Problem(outgoing.reason(exc, timeout_s), sent=sends) from exc

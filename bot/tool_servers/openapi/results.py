@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
+from bot.kernel import foreign_json
 from bot.tool_servers.connections import AudioPart, ImagePart, Part, TextPart, ToolResult
 from bot.tool_servers.openapi.answer_reading import Answer
 from bot.tool_servers.openapi.document_text import one_line
@@ -96,8 +95,8 @@ def is_json(answer: Answer) -> bool:
 
 def _values(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return foreign_json.value(body)
+    except ValueError:
         return _NOTHING
 
 
