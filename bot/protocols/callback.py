@@ -10,8 +10,8 @@ import aiohttp
 import orjson
 from pydantic import BaseModel, ConfigDict
 
+from bot import foreign_json
 from bot.errors import Refused
-from bot.kernel import foreign_json
 from bot.notifications.outcomes import retry_after
 from bot.notifications.services.webhook import signed_headers
 from bot.protocols import outgoing, payloads

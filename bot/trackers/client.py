@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import orjson
 
+from bot import foreign_json
 from bot.errors import Refused
-from bot.kernel import foreign_json
 from bot.protocols import outgoing
 from bot.protocols.outgoing import Outgoing
 from bot.trackers.gitlab import Ask

@@ -20,7 +20,7 @@ from mcp.client._transport import TransportStreams
 from mcp.shared.message import SessionMessage
 
 from bot.child_processes import ending
-from bot.kernel.foreign_json import readable
+from bot.foreign_json import readable
 from bot.tool_servers.connections import Unavailable
 from bot.tool_servers.operator_file import Process as Wanted
 from mcp_server.upstreams.exchange import MOST_BYTES

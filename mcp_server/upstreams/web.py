@@ -16,7 +16,7 @@ import orjson
 from yarl import URL
 
 from bot import times
-from bot.kernel.foreign_json import readable
+from bot.foreign_json import readable
 from bot.public_internet import read_body
 from bot.tool_servers.access_tokens import AccessTokens
 from bot.tool_servers.connections import ServerSpec, Unavailable, Why

@@ -9,9 +9,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 
-from bot import secret_formats
+from bot import foreign_json, secret_formats
 from bot.errors import Refused
-from bot.kernel import foreign_json
 from bot.notifications.outcomes import retry_after
 from bot.protocols import outgoing
 from bot.protocols.a2a import cards, errors, legacy_agents, requests

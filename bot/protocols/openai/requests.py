@@ -8,9 +8,8 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 import orjson
 
-from bot import secret_formats
+from bot import foreign_json, secret_formats
 from bot.errors import Refused
-from bot.kernel import foreign_json
 from bot.notifications.outcomes import retry_after
 from bot.protocols import outgoing
 from bot.protocols.link import Delivery, Link

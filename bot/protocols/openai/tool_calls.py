@@ -5,8 +5,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from bot import foreign_json
 from bot.errors import Refused, failure
-from bot.kernel import argument_errors, foreign_json
+from bot.kernel import argument_errors
 from bot.protocols.link import Delivery, Link
 from bot.protocols.openai.options import USUAL_TOOLS, Options
 from bot.protocols.openai.replies import Call

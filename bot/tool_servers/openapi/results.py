@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from bot.kernel import foreign_json
+from bot import foreign_json
 from bot.tool_servers.connections import AudioPart, ImagePart, Part, TextPart, ToolResult
 from bot.tool_servers.openapi.answer_reading import Answer
 from bot.tool_servers.openapi.document_text import one_line
