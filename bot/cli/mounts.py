@@ -54,6 +54,8 @@ def manage(loaded: Settings, name: str, action: str, **given: Any) -> None:
         say(f"Parked until somebody accepts them: {', '.join(parked)}.")
     for each in found.get("left_out") or ():
         say(f"Left out: {each}.")
+    if note := found.get("credential_note"):
+        say(note)
 
 
 def _counts(mount: Mapping[str, Any] | None) -> str:

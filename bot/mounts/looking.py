@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.mounts import health, manifest
+from bot.mounts import credential_trial, health, manifest
 from bot.mounts.manifest import Changes, Listing
 from bot.tool_servers.connections import ServerSpec, ToolServers, Unavailable
 from bot.tool_servers.network import Network
@@ -22,22 +22,32 @@ MOST_NAMES = 20
 
 @dataclass(frozen=True)
 class Look:
-    """`document`: of an OpenAPI service, if it was read again."""
+    """`document`: of an OpenAPI service, if it was read again. `credential`: what is to be said."""
 
     listing: Listing
     document: Any = None
+    credential: str | None = None
 
 
 async def look(
-    servers: ToolServers, spec: ServerSpec, network: Network, source: Source | None = None
+    servers: ToolServers,
+    spec: ServerSpec,
+    network: Network,
+    source: Source | None = None,
+    *,
+    tries: bool = False,
 ) -> Look | Unavailable:
-    """Why there is no list, as a value. `source`: where the document of a service is."""
+    """Why there is no list, as a value.
+
+    `source`: where the document of a service is. `tries`: the credential of a service too.
+    """
     try:
         if source is not None:
             found = await _read_document(network, spec, source)
-            # Whether it answers, and takes the credential.
-            await servers.list_tools(replace(spec, document=found.document))
-            return found
+            filled = replace(spec, document=found.document)
+            await servers.list_tools(filled)
+            said = await credential_trial.note(servers, filled) if tries else None
+            return replace(found, credential=said)
         return Look(manifest.usable_tools(await servers.list_tools(spec)))
     except Unavailable as exc:
         return exc

@@ -97,6 +97,21 @@ async def test_a_service_is_added_by_its_document_and_its_tools_are_called(
     assert KEY["secret"] not in str([made, seen, answer, rows])
 
 
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_credential_that_the_service_refuses_is_said_when_it_is_added(
+    workspace: Workspace, service: HttpService, status: int
+) -> None:
+    service.replies += [json({}), json({"message": "no"}, status)]
+    note = (await add(workspace, service))["credential_note"]
+    assert f"listPets answered with status {status}" in note
+    seen = await lead(workspace).call("get_mount", mount="pets")
+    assert note in [each["text"] for each in seen["log"]]
+    assert (await manage(workspace, "change", document=text(), **KEY))["credential_note"] is None
+    untried = {"document": text(), "options": {"methods": ["delete"]}, **KEY}
+    note = (await manage(workspace, "change", **untried))["credential_note"]
+    assert "was not tried" in note
+
+
 async def test_agents_find_and_call_the_tools_of_a_service(
     workspace: Workspace, service: HttpService
 ) -> None:
@@ -113,7 +128,8 @@ async def test_agents_find_and_call_the_tools_of_a_service(
     service.replies.append(json({"message": "no such kind"}, 404))
     answer = await ada.call("call_tool", tool="pets__listPets", arguments={"kind": "cat"})
     assert "status 404 (Not Found)" in str(answer)
-    assert len([each for each in service.received if "/pets" in each.target]) == 2
+    # And one when it was added, which tried the credential.
+    assert len([each for each in service.received if "/pets" in each.target]) == 3
 
 
 async def test_a_document_is_fetched_and_read_again(
@@ -127,6 +143,7 @@ async def test_a_document_is_fetched_and_read_again(
     assert [each.target for each in service.received] == [
         "/openapi.json",
         f"/v1?key={KEY['secret']}",
+        f"/v1/pets?key={KEY['secret']}",
     ]
     moved = document(("GET /animals", LIST), servers=[{"url": "https://evil.example"}])
     service.replies.append(json(moved))

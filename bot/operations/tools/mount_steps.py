@@ -49,14 +49,20 @@ def _look_first(ctx: Context, made: Made, *, is_new: bool) -> OutsideCall[Found]
     source = looking.source_of(made.row, made.document)
     network = Network(ctx.shared.trusted_origins)
     return OutsideCall(
-        partial(_look, spec=spec, network=network, source=source, drops=not is_new),
+        partial(_look, spec=spec, network=network, source=source, drops=not is_new, tries=True),
         partial(_save, row=made.row, is_new=is_new),
         looking.TIMEOUT_S,
     )
 
 
 async def _look(
-    outside: Outside, spec: ServerSpec, network: Network, source: Source | None, *, drops: bool
+    outside: Outside,
+    spec: ServerSpec,
+    network: Network,
+    source: Source | None,
+    *,
+    drops: bool,
+    tries: bool = False,
 ) -> Found:
     if outside.tool_servers is None:
         return Unavailable(
@@ -65,7 +71,7 @@ async def _look(
         )
     if drops:
         await outside.tool_servers.drop(spec.installation_id, spec.server_id)
-    return await looking.look(outside.tool_servers, spec, network, source)
+    return await looking.look(outside.tool_servers, spec, network, source, tries=tries)
 
 
 async def _save(ctx: Context, found: Found, row: MountRow, *, is_new: bool) -> MountInFull:
@@ -87,7 +93,11 @@ async def _save(ctx: Context, found: Found, row: MountRow, *, is_new: bool) -> M
     text = f"{'Added' if is_new else 'Changed'} by {ctx.actor.name}."
     await mount_log.add(ctx.tx, ctx.installation_id, row["id"], ctx.now, "info", text)
     await looking.store_listing(ctx.tx, row, look, ctx.actor.name[:120])
-    return await answer(ctx, row["name"], look.listing.left_out)
+    here = (ctx.tx, ctx.installation_id, row["id"])
+    if look.credential is not None:
+        await mount_log.add(*here, ctx.now, "warning", look.credential)
+    made = await answer(ctx, row["name"], look.listing.left_out)
+    return made.model_copy(update={"credential_note": look.credential})
 
 
 async def restart(ctx: Context, row: MountRow) -> OutsideCall[Found]:

@@ -67,6 +67,9 @@ class MountInFull(Answer):
     listed_at: str | None = None
     parked: list[str] = Field([], description="tools that wait until somebody accepts them")
     left_out: list[str] = Field([], description="tools that cannot be offered, and why")
+    credential_note: str | None = Field(
+        None, description="that the service refused the credential, or that it was not tried"
+    )
 
 
 class MountWithTools(MountInFull):
