@@ -12,6 +12,7 @@ from a2a.types import (
     GetExtendedAgentCardRequest,
     GetTaskRequest,
     ListTasksRequest,
+    Part,
     SubscribeToTaskRequest,
     TaskPushNotificationConfig,
     TaskState,
@@ -170,6 +171,21 @@ async def test_a_message_to_an_agent_begins_a_thread(house: House) -> None:
         again = await send(client, "Thanks", context_id=answer.context_id)
     assert again.context_id == answer.context_id
     assert answer.parts[0].text.startswith("Sent to worker.")
+
+
+@ON_SQLITE
+async def test_bytes_in_a_message_to_an_agent_become_attachments(house: House) -> None:
+    worker = await house.workspace.agent("worker")
+    made = request("Look at this")
+    made.message.parts.append(Part(raw=b"The pump is red.", filename="pump.txt"))
+    async with sdk_client(
+        house.surface.url, await house.token(), path="/a2a/agents/worker", streaming=False
+    ) as client:
+        for _ in range(2):
+            assert [each async for each in client.send_message(made)]
+    (got,) = (await worker.call("get_messages"))["messages"]
+    (file,) = got["attachments"]
+    assert (file["name"], file["size"]) == ("pump.txt", 16)
 
 
 @ON_SQLITE

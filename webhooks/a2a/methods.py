@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import astuple
 from typing import Any, TypeAlias
 
 from bot.identity import permissions
@@ -46,7 +47,8 @@ async def begin(session: Session, params: requests.SendMessage) -> Values:
     """Do what the message asks for. Return a message, or a task as it is at this moment."""
     sent = sending.read(params)
     call = await _call_for(session, sent)
-    answer: Values = await session.call(call.operation, call.arguments, call.key)
+    arguments = {**call.arguments, **await _attachments(session, sent, call)}
+    answer: Values = await session.call(call.operation, arguments, call.key)
     if call.operation == "create_task":
         context = sent.message.context_id
         if context is not None:
@@ -57,6 +59,14 @@ async def begin(session: Session, params: requests.SendMessage) -> Values:
     if about is not None:
         return {"task": tasks.of_answer(await session.task(about))}
     return {"message": sending.confirmation(answer, sent.message.message_id)}
+
+
+async def _attachments(session: Session, sent: Sent, call: Call) -> Values:
+    """Store the files of a message to an agent. The other calls refused them already."""
+    if call.operation != "send_message":
+        return {}
+    made = [await session.call(*astuple(each)) for each in sending.files_of(sent)]
+    return {"attachments": [each["file"]["id"] for each in made]} if made else {}
 
 
 async def _call_for(session: Session, sent: Sent) -> Call:

@@ -24,7 +24,11 @@ REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")
 LONGEST_TITLE = 80
 # The ids of messages and threads begin so.
 THREAD = "m_"
-Kind: TypeAlias = Literal["create_task", "send_message", "github_comment_issue"]
+Kind: TypeAlias = Literal["create_task", "send_message", "github_comment_issue", "attach_file"]
+
+
+# Of a file without one.
+NO_NAME = "file"
 
 
 @dataclass(frozen=True)
@@ -105,13 +109,34 @@ def _text(message: Message) -> str:
     return "\n\n".join(parts)
 
 
+def files_of(sent: Sent) -> list[Call]:
+    """The files of a message to an agent, each attached once for the message."""
+    parts = [each for each in sent.message.parts if each.raw is not None]
+    return [
+        Call(
+            "attach_file",
+            {"name": each.filename or NO_NAME, "base64": each.raw},
+            f"{sent.key}-{n}",
+        )
+        for n, each in enumerate(parts)
+    ]
+
+
+def _refuse_files(sent: Sent) -> None:
+    for n, each in enumerate(sent.message.parts):
+        if each.raw is not None:
+            place = f"message.parts.{n}"
+            raise RpcError(
+                errors.CONTENT_TYPE,
+                f"`{place}` has bytes, which only messages to agents carry. Send texts, data and "
+                "addresses of files.",
+                metadata={"part": place},
+            )
+
+
 def _part_text(part: Part, place: str) -> str:
     if part.raw is not None:
-        raise RpcError(
-            errors.CONTENT_TYPE,
-            f"`{place}` has bytes. Send texts, data and addresses of files.",
-            metadata={"part": place},
-        )
+        return f"{part.filename or NO_NAME} is attached."
     if part.text is not None:
         return part.text
     if part.url is not None:
@@ -145,6 +170,7 @@ def to_task(sent: Sent, task: Values, *, by_person: bool) -> Call:
     who = sent.more.get("to") or _reader(task)
     if who is None or (by_person and task.get("question")):
         _refuse_more(sent, {"to"})
+        _refuse_files(sent)
         comment = {"issue": task["id"], "body": sent.text}
         return Call("github_comment_issue", comment, sent.key)
     arguments = {**sent.more, "to": who, "task": task["id"], "body": sent.text}
@@ -180,6 +206,7 @@ def new_task(sent: Sent, repository: str | None = None) -> Call:
 
     `repository`: that of the task before it in the same context.
     """
+    _refuse_files(sent)
     where = sent.more.get("repository") or sent.tenant or repository
     if where is None:
         raise invalid(
