@@ -99,8 +99,8 @@ async def test_an_empty_answer_says_what_there_is(desk: ToolDesk) -> None:
     await desk.mount("chat", spec("post"))
     assert (await ada.call("find_tools", query="issues"))["note"] == ""
     assert (await ada.call("find_tools", query="how windy is it"))["note"] == (
-        "No tool has these words. There are 3 of chat, linear: leave `query` out to list them, or "
-        "try other words."
+        "No tool has these words. chat, linear have 3: leave `query` out for a list, or try other "
+        "words."
     )
     assert (await ada.call("find_tools", query="linear__create_isue"))["note"] == (
         "linear has no tool 'linear__create_isue' (did you mean linear__create_issue?). "

@@ -99,8 +99,8 @@ async def _note(
     servers = sorted({row["server"] for row in rows})
     named = ", ".join(servers[:MOST_NAMED]) + (" and others" if len(servers) > MOST_NAMED else "")
     return (
-        f"No tool has these words. There are {len(rows)} of {named}: leave `query` out to list "
-        "them, or try other words."
+        f"No tool has these words. {named} {'has' if len(servers) == 1 else 'have'} {len(rows)}: "
+        "leave `query` out for a list, or try other words."
     )
 
 
