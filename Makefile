@@ -26,7 +26,7 @@ ONE_ENGINE = $(if $(ENGINE),-k 'not $(filter-out $(ENGINE),sqlite mysql)')
 # that a test starts compiles all modules again, which takes a tenth of the whole time.
 test test-mysql: export PYTHONDONTWRITEBYTECODE =
 
-# Which branches the tests take. CI measures it and fails below the bound in pyproject.toml.
+# Which branches the tests take. CI measures it, and fails below the bound in pyproject.toml.
 MEASURED = $(if $(COVERAGE),-p tests.support.branch_coverage)
 
 test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py runs some, ENGINE=sqlite those without mysql, COVERAGE=yes reports coverage)

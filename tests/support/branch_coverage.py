@@ -26,6 +26,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
+def pytest_sessionfinish() -> None:
+    # Before a worker says that it has finished: ten seconds later it may be killed.
     MEASURED.stop()
     MEASURED.save()
