@@ -5,6 +5,7 @@ it. What it does with an event may repeat after a failure: the event's `id` stay
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import structlog
@@ -24,8 +25,10 @@ from store.tables.plugins import PluginInstallationRow
 from store.tasks import tasks
 
 log = structlog.get_logger()
-# Events of one look. For so long no other process works on them.
-MOST_EVENTS = 20
+# Events of one look, and after how long it begins no further one. A slow plug-in has the others
+# at its next turn.
+MOST_EVENTS, LOOK_FOR_S = 20, 60
+# For so long no other process works on them: much longer than one event takes beyond that.
 TAKEN_S = 400
 # When nothing was there, and after a failure.
 LOOK_S, RETRY_S = 2, 30
@@ -60,27 +63,35 @@ def _handles_events(installed: Installed) -> bool:
 
 async def hand_over(store: Store, plugins: Plugins, use: PluginInstallationRow) -> int:
     """The next events of one installation to one plug-in. Return how many were handled."""
-
-    async def take(tx: Tx) -> list[LoggedEvent] | None:
-        until = await tx.now() + TAKEN_S * SECOND
-        if not await plugin_installations.take(tx, use, until):
-            return None
-        i = use["installation_id"]
-        return await events.since(tx, i, use["seq"], events.LAST, MOST_EVENTS)
-
-    found = await store.write(take)
-    if found is None:
+    taken = await store.write(partial(_take, use=use))
+    if taken is None:
         return 0
+    began, found = taken
+    use["due_at"] = began + TAKEN_S * SECOND
+    done = 0
     for event in found:
         now = await _as_of_now(store, plugins, use)
-        if now is None:
-            return 0
+        if now is None or now[1]["due_at"] != use["due_at"]:
+            return 0  # it was turned off, or it took so long that another process has it
         if not await _handle(store, plugins, *now, event):
             await _advance(store, use, event["seq"] - 1, RETRY_S)
             return 0
         use["seq"] = event["seq"]
-    await _advance(store, use, use["seq"], 0 if len(found) == MOST_EVENTS else LOOK_S)
-    return len(found)
+        done += 1
+        if await store.read(lambda tx: tx.now()) >= began + LOOK_FOR_S * SECOND:
+            break
+    has_more = done < len(found) or done == MOST_EVENTS
+    await _advance(store, use, use["seq"], 0 if has_more else LOOK_S)
+    return done
+
+
+async def _take(tx: Tx, use: PluginInstallationRow) -> tuple[int, list[LoggedEvent]] | None:
+    """Since when this process has it, and its next events. None: another process has it."""
+    began = await tx.now()
+    if not await plugin_installations.take(tx, use, began + TAKEN_S * SECOND):
+        return None
+    found = await events.since(tx, use["installation_id"], use["seq"], events.LAST, MOST_EVENTS)
+    return began, found
 
 
 async def drain(store: Store, plugins: Plugins, use: PluginInstallationRow) -> None:
@@ -110,7 +121,7 @@ async def _as_of_now(
 async def _advance(store: Store, use: PluginInstallationRow, seq: int, wait_s: int) -> None:
     async def work(tx: Tx) -> None:
         due_at = await tx.now() + wait_s * SECOND
-        await plugin_installations.advance(tx, use["installation_id"], use["plugin"], seq, due_at)
+        await plugin_installations.advance(tx, use, seq, due_at)
 
     await store.write(work)
 

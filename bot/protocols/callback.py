@@ -66,7 +66,7 @@ def _outcome(
     if status in GONE:
         return Rejected(f"it answered {status}")
     if 300 <= status < 400:
-        return Failed(f"it answered {status}; redirects are not followed")
+        return Rejected(f"it answered {status}; redirects are not followed")
     wait_s = retry_after(answer.headers.get("Retry-After", ""), now)
     return Failed(f"it answered {status}", wait_s)
 

@@ -131,13 +131,14 @@ async def take(tx: Tx, row: PluginInstallationRow, until: int) -> bool:
     return bool(await tx.run(q, **here, until=until))
 
 
-async def advance(tx: Tx, installation_id: int, plugin: str, seq: int, due_at: int) -> None:
-    """It has handled the events up to `seq`."""
+async def advance(tx: Tx, row: PluginInstallationRow, seq: int, due_at: int) -> None:
+    """It has handled the events up to `seq`, unless another process has taken it since."""
     q = (
         "UPDATE plugin_installations SET seq = :seq, due_at = :due WHERE installation_id = :i "
-        "AND plugin = :p AND seq <= :seq"
+        "AND plugin = :p AND seq <= :seq AND due_at = :taken"
     )
-    await tx.run(q, i=installation_id, p=plugin, seq=seq, due=due_at)
+    here = {"i": row["installation_id"], "p": row["plugin"], "taken": row["due_at"]}
+    await tx.run(q, **here, seq=seq, due=due_at)
 
 
 # --- Lines of cards ------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Events reach the plug-ins that handle them, and their lines reach the cards."""
 
 import builtins
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from bot.comments import card
 from bot.plugins import events, running
 from bot.plugins.package import Package
-from store.engine.transaction import Store
+from store.engine.transaction import Store, Tx
 from store.plugins import plugin_installations
 from store.tasks import tasks
 from tests.support.plugin_packages import package
@@ -129,6 +129,53 @@ async def test_two_processes_hand_over_an_event_once(office: PluginOffice) -> No
     for _ in range(2):
         await events.hand_over(office.store, office.plugins, use.copy())
     assert len(await bodies(office)) == 1
+
+
+FORWARD = "import builtins; builtins._echo.forward({0})"
+
+
+@pytest.fixture
+def slow(office: PluginOffice) -> Iterator[Callable[[int], str]]:
+    """A handler that takes so many seconds, and then tells."""
+    vars(builtins)["_echo"] = office.clock
+    yield lambda seconds: f"{FORWARD.format(seconds)}; {TELL}"
+    del vars(builtins)["_echo"]
+
+
+async def test_a_slow_plug_in_has_the_rest_of_its_events_at_its_next_turn(
+    office: PluginOffice, slow: Callable[[int], str]
+) -> None:
+    await office.agent("ada")
+    await office.use(handling(slow(events.LOOK_FOR_S // 2)))
+    for name in ("bob", "cyd", "dan", "eve", "fay"):
+        await office.agent(name)
+    office.clock.forward(60)
+    done = []
+    while found := await events.step(office.store, office.plugins):
+        done.append(found)
+    assert done[:2] == [2, 2]
+    told = await bodies(office)
+    assert len(told) == len(set(told)) == 5
+
+
+async def test_one_that_took_too_long_leaves_its_events_to_the_process_that_has_them_now(
+    office: PluginOffice, slow: Callable[[int], str]
+) -> None:
+    await office.agent("ada")
+    await office.use(handling(slow(events.TAKEN_S + 1)))
+    await office.agent("bob")
+    office.clock.forward(60)
+    use = await use_of(office)
+    await events.hand_over(office.store, office.plugins, use)
+    taken = await use_of(office)
+    other = taken["due_at"] + 7
+
+    async def take(tx: Tx) -> None:
+        assert await plugin_installations.take(tx, taken, other)
+
+    await office.store.write(take)
+    await office.store.write(lambda tx: plugin_installations.advance(tx, use, taken["seq"] + 5, 1))
+    assert ((now := await use_of(office))["seq"], now["due_at"]) == (taken["seq"], other)
 
 
 async def test_lines_of_a_plug_in_are_on_the_card_as_plain_text(workspace: Workspace) -> None:

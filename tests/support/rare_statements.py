@@ -267,7 +267,7 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: plugin_installations.count_failure(tx, INSTALLATION, "echo", "It failed.", 5),
     lambda tx: plugin_installations.due(tx, 5, ["echo"]),
     lambda tx: plugin_installations.take(tx, WHOLE["plugin_installations"], 5),  # type: ignore[arg-type]
-    lambda tx: plugin_installations.advance(tx, INSTALLATION, "echo", 3, 5),
+    lambda tx: plugin_installations.advance(tx, WHOLE["plugin_installations"], 3, 5),  # type: ignore[arg-type]
     lambda tx: plugin_installations.put_lines(tx, INSTALLATION, "t_1", "echo", ["A line"]),
     lambda tx: plugin_values.get(tx, INSTALLATION, "echo", "a"),
     lambda tx: plugin_values.names(tx, INSTALLATION, "echo", "a", 5),

@@ -370,6 +370,21 @@ def test_a_schema_of_30_becomes_one_of_today(schema: Any, made: Any) -> None:
     assert schema_of(schema, openapi="3.0.3") == made
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1), (0, 2, 1)])
+def test_one_of_beside_any_of_means_both(order: tuple[int, ...]) -> None:
+    """Whichever comes first in the document."""
+    given = [
+        ("oneOf", [{"required": ["a"]}, {"required": ["b"]}]),
+        ("anyOf", [{"required": ["c"]}, {"required": ["d"]}]),
+        ("allOf", [{"type": "object"}]),
+    ]
+    made = schema_of(dict(given[each] for each in order))
+    assert made.keys() == {"anyOf", "allOf"}
+    alternatives = [made["anyOf"], *(each["anyOf"] for each in made["allOf"] if "anyOf" in each)]
+    assert sorted(alternatives, key=str) == [given[0][1], given[1][1]]
+    assert {"type": "object"} in made["allOf"]
+
+
 def test_beside_a_reference_only_31_has_more() -> None:
     components = {"schemas": {"A": {"type": "string", "description": "A"}}}
     schema = {"$ref": "#/components/schemas/A", "description": "B", "maxLength": 3}

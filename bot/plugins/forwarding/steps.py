@@ -72,12 +72,14 @@ class Forwarder:
         return sum(await asyncio.gather(*(self.serve(*each) for each in await self.due())))
 
     async def serve(self, installed: Installed, use: PluginInstallationRow) -> int:
-        async def take(tx: Tx) -> bool:
+        async def take(tx: Tx) -> int | None:
             until = await tx.now() + TAKEN_S * SECOND
-            return await plugin_installations.take(tx, use, until)
+            return until if await plugin_installations.take(tx, use, until) else None
 
-        if not await self.store.write(take):
+        until = await self.store.write(take)
+        if until is None:
             return 0
+        use["due_at"] = until
         served, sent, seq = self._target(installed, use), 0, use["seq"]
         if served is not None:
             seq = await self._collect(served)
@@ -85,8 +87,7 @@ class Forwarder:
 
         async def advance(tx: Tx) -> None:
             due = await tx.now() + (0 if sent else LOOK_S * SECOND)
-            here = (use["installation_id"], use["plugin"])
-            await plugin_installations.advance(tx, *here, seq, due)
+            await plugin_installations.advance(tx, use, seq, due)
 
         await self.store.write(advance)
         return sent

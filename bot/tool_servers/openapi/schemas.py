@@ -188,7 +188,7 @@ class _Reading:
     def schema(self, *, is_31: bool) -> Schema:
         made: dict[str, Any] = self._kind()
         for key, value in self.node.items():
-            made |= self._keyword(key, value)
+            made = _joined(made, self._keyword(key, value))
         made |= self._object() | self._choices() | self._example()
         made |= self.schemas.text(self.node)
         if is_31:
@@ -290,6 +290,15 @@ def _size(value: Any, longest: int) -> int:
         if isinstance(each, list):
             waiting.extend(each[:longest])
     return size
+
+
+def _joined(made: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Both hold: `oneOf` beside `anyOf` becomes a second `anyOf`, and an object has only one."""
+    if "anyOf" in made and "anyOf" in more:
+        return made | {"allOf": [*made.get("allOf", ()), more]}
+    if "allOf" in made and "allOf" in more:
+        return made | {"allOf": [*made["allOf"], *more["allOf"]]}
+    return made | more
 
 
 def _number(node: Node) -> float:
