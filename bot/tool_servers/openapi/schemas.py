@@ -188,7 +188,7 @@ class _Reading:
     def schema(self, *, is_31: bool) -> Schema:
         made: dict[str, Any] = self._kind()
         for key, value in self.node.items():
-            made = _joined(made, self._keyword(key, value))
+            made = _with_both(made, self._keyword(key, value))
         made |= self._object() | self._choices() | self._example()
         made |= self.schemas.text(self.node)
         if is_31:
@@ -292,7 +292,7 @@ def _size(value: Any, longest: int) -> int:
     return size
 
 
-def _joined(made: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+def _with_both(made: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """Both hold: `oneOf` beside `anyOf` becomes a second `anyOf`, and an object has only one."""
     if "anyOf" in made and "anyOf" in more:
         return made | {"allOf": [*made.get("allOf", ()), more]}
