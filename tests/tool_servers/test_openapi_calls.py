@@ -5,7 +5,7 @@ import base64
 import gzip
 import zlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from aiohttp import web
@@ -453,7 +453,9 @@ async def test_pages_are_joined_by_their_links(call: Caller) -> None:
 async def test_the_credential_does_not_follow_a_link_elsewhere(call: Caller, link: str) -> None:
     call.service.replies.append(json([1], headers={"Link": link}))
     options = Options(paging=Paging(by="link"))
-    assert (await call(options=options, pages=5)).structured == [1]
+    result = await call(options=options, pages=5)
+    assert (result.structured, result.truncated) == ([1], True)
+    assert words(result)[-1].startswith("There is a next page at another address, to which no ")
     assert len(call.service.received) == 1
 
 
@@ -474,6 +476,23 @@ async def test_a_cursor_that_repeats_ends_the_pages(call: Caller) -> None:
     call.service.replies.extend(json({"next": "same", "pets": [n]}) for n in range(5))
     result = await call(options=Options(paging=paging), pages=20)
     assert result.structured == {"next": "same", "pets": [0, 1]}
+    assert result.truncated
+    assert words(result)[-1] == (
+        "The service names a page again that was read, so there may be more entries."
+    )
+
+
+@pytest.mark.parametrize("by", ["page", "cursor"])
+async def test_a_service_that_ignores_which_page_is_asked_for_is_read_once(
+    call: Caller, by: Literal["page", "cursor"]
+) -> None:
+    """Joined, its first page would stand there as often as pages were asked for."""
+    paging = Paging(by=by, parameter=by, next="next")
+    call.service.replies.extend(json({"next": f"n{n}", "pets": [1, 2]}) for n in range(20))
+    result = await call(options=Options(paging=paging), pages=20)
+    assert (result.structured["pets"], result.truncated) == ([1, 2], True)
+    assert len(call.service.received) == 2
+    assert words(result)[-1].startswith("The next page has the same entries as the one before")
 
 
 async def test_pages_are_joined_by_their_numbers(call: Caller) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 from bot.tool_servers.connections import ToolResult, Unavailable
 from bot.tool_servers.openapi import results
 from bot.tool_servers.openapi.answer_reading import LARGEST, Answer
+from bot.tool_servers.openapi.document_text import one_line
 from bot.tool_servers.openapi.options import Paging
 from bot.tool_servers.openapi.requests import Request
 from bot.tool_servers.openapi.results import Bounds, json_of, json_result, result_of
@@ -17,12 +18,22 @@ LINK = re.compile(r"<([^<>]{1,8000})>((?:\s*;\s*[^;,<>]{1,500}){0,20})")
 IS_NEXT = re.compile(r";\s*rel\s*=\s*\"?([\w\s-]*\s)?next(\s[\w\s-]*)?\"?\s*(;|$)", re.IGNORECASE)
 
 
+SAME = "The next page has the same entries as the one before: this service does not page as set."
+AGAIN = "The service names a page again that was read, so there may be more entries."
+ELSEWHERE = "There is a next page at another address, to which no credential is sent: {}."
+
+
 @dataclass
 class Joined:
-    """The entries of the pages so far. `first`: the values of the first page."""
+    """The entries of the pages so far. `first`: the values of the first page. `last`: of the last.
+
+    `ended`: why no further page is read although there may be one.
+    """
 
     first: Any
     entries: list[Any]
+    last: list[Any]
+    ended: str = ""
     pages: int = 1
     size: int = 0
     seen: set[str] = field(default_factory=set)
@@ -41,7 +52,7 @@ async def collect(
     entries = entries_of(value, paging)
     if not answer.is_success or entries is None:
         return result_of(answer, bounds)
-    joined = Joined(value, list(entries), size=len(answer.body), seen={request.url})
+    joined = Joined(value, list(entries), entries, size=len(answer.body), seen={request.url})
     following = next_request(request, answer, value, paging, joined)
     note = ""
     while following is not None and joined.pages < pages and joined.size < LARGEST:
@@ -55,12 +66,16 @@ async def collect(
         if not answer.is_success or entries is None:
             note = f"The next page could not be read: status {answer.status}."
             break
+        if entries and entries == joined.last:
+            note = SAME
+            break
         joined.entries += entries
+        joined.last = entries
         joined.pages += 1
         joined.size += len(answer.body)
         joined.seen.add(following.url)
         following = next_request(following, answer, value, paging, joined) if entries else None
-    return _result(joined, paging, bounds, note, has_more=following is not None)
+    return _result(joined, paging, bounds, note or joined.ended, has_more=following is not None)
 
 
 def _result(
@@ -118,14 +133,17 @@ def _put(value: Any, parts: list[str], entries: list[Any]) -> Any:
 def next_request(
     request: Request, answer: Answer, value: Any, paging: Paging, joined: Joined
 ) -> Request | None:
-    """The request for the next page, or None if this is the last one."""
+    """The request for the next page, or None if this is the last one that can be read."""
     if paging.by == "link":
-        made = _by_address(request, _link(answer.headers.get("Link", "")))
+        made = _by_address(request, _link(answer.headers.get("Link", "")), joined)
     elif paging.by == "page":
         made = _by_number(request, paging)
     else:
-        made = _by_cursor(request, _at(value, paging.next) if paging.next else None, paging)
-    return made if made is not None and made.url not in joined.seen else None
+        made = _by_cursor(request, _at(value, paging.next) if paging.next else None, paging, joined)
+    if made is None or made.url not in joined.seen:
+        return made
+    joined.ended = AGAIN
+    return None
 
 
 def _link(header: str) -> str:
@@ -135,7 +153,7 @@ def _link(header: str) -> str:
     return ""
 
 
-def _by_address(request: Request, address: str) -> Request | None:
+def _by_address(request: Request, address: str, joined: Joined) -> Request | None:
     """Only at the same origin: the credential goes with it."""
     if not address:
         return None
@@ -143,7 +161,10 @@ def _by_address(request: Request, address: str) -> Request | None:
     here, there = urlsplit(request.url), urlsplit(url)
     is_same = (here.scheme, here.netloc) == (there.scheme, there.netloc)
     is_plain = url.isascii() and url.isprintable() and " " not in url and not there.fragment
-    return replace(request, url=url) if is_same and is_plain else None
+    if is_same and is_plain:
+        return replace(request, url=url)
+    joined.ended = ELSEWHERE.format(one_line(f"{there.scheme}://{there.netloc}", 120))
+    return None
 
 
 def _by_number(request: Request, paging: Paging) -> Request | None:
@@ -152,10 +173,10 @@ def _by_number(request: Request, paging: Paging) -> Request | None:
     return request.with_query(paging.parameter, str(int(given[1]) + 1 if given else 2))
 
 
-def _by_cursor(request: Request, cursor: Any, paging: Paging) -> Request | None:
+def _by_cursor(request: Request, cursor: Any, paging: Paging, joined: Joined) -> Request | None:
     if isinstance(cursor, bool) or not isinstance(cursor, str | int) or cursor == "":
         return None
     text = str(cursor)
     if text.startswith(("https://", "http://", "/")) or not paging.parameter:
-        return _by_address(request, text)
+        return _by_address(request, text, joined)
     return request.with_query(paging.parameter, text)
