@@ -2,28 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bot.errors import Refused
-from bot.identity.actors import Actor
-from bot.identity.keyring import Broken, Keys
 from bot.kernel.argument_errors import wrong_value
 from bot.kernel.operation import Context
-from bot.mounts import health, tool_access, tool_finding, tool_limits, tool_policies, tool_results
-from bot.mounts.specs import spec_of
+from bot.mounts import health, tool_finding, tool_limits, tool_results, tool_targets
 from bot.mounts.tool_arguments import problems, remedy, with_types
-from bot.mounts.tool_attempts import Attempts, Outcome, Target
+from bot.mounts.tool_attempts import Attempts, Outcome
 from bot.mounts.tool_finding import NamedTool
 from bot.mounts.tool_results import Shown
+from bot.mounts.tool_targets import Spare
 from bot.times import SECOND
 from bot.tool_servers.breakers import CircuitOpen
 from bot.tool_servers.connections import ToolResult, Unavailable
 from store.engine import ids
 from store.engine.transaction import Tx
-from store.mounts import mounts, tool_calls, tools
-from store.tables.mounts import MountRow, ToolRow
+from store.mounts import mounts, tool_calls
 from store.tables.tool_calls import TOOL_CALL, ToolCallRow
 from store.tasks import open_claims
 
@@ -57,6 +53,7 @@ class Prepared:
     attempts: Attempts
     # By which its answer is kept. Empty if it is not.
     cache_key: str
+    spare: Spare | None = None
 
 
 async def prepare(ctx: Context, name: str, arguments: dict[str, Any]) -> Prepared | Answered:
@@ -75,11 +72,13 @@ async def prepare_found(
     if cache_key and (kept := await tool_calls.kept_answer(*here, cache_key, ctx.now)) is not None:
         await tool_calls.add(ctx.tx, {**_row(ctx, tool, 0), "outcome": "ok", "cached": 1})
         return Answered(tool, Shown(**kept), is_kept=True)
-    targets = await _targets(ctx.tx, ctx.shared.keys, ctx.actor, tool, arguments)
+    own = tool_targets.own(ctx.shared.keys, tool)
     row = await new_call(ctx, tool)
+    spare = await tool_targets.spare(ctx.tx, ctx.shared.keys, ctx.actor, tool, arguments)
+    targets = [own, spare.target] if spare else [own]
     policy = tool.policy
     made = Attempts(targets, arguments, policy.timeout_s, policy.max_bytes, policy.retries)
-    return Prepared(tool, row, made, cache_key)
+    return Prepared(tool, row, made, cache_key, spare)
 
 
 async def new_call(ctx: Context, tool: NamedTool) -> ToolCallRow:
@@ -138,53 +137,6 @@ def _row(ctx: Context, tool: NamedTool, cost: int) -> ToolCallRow:
         "cached": 0,
         "served_by": None,
     }
-
-
-async def _targets(
-    tx: Tx, keys: Keys, actor: Actor, tool: NamedTool, arguments: dict[str, Any]
-) -> Sequence[Target]:
-    """The tool at its own server, and at the server that stands in for it."""
-    own = _target(keys, tool.mount, tool.row)
-    if own is None:
-        raise Refused(
-            "tool_unavailable",
-            f"The credential of {tool.mount['name']} cannot be decrypted. A person has to set it "
-            "again.",
-            why="credential",
-        )
-    if not tool.policy.fallback:
-        return [own]
-    other = await _fallback(tx, keys, actor, tool, arguments)
-    return [own, other] if other else [own]
-
-
-async def _fallback(
-    tx: Tx, keys: Keys, actor: Actor, tool: NamedTool, arguments: dict[str, Any]
-) -> Target | None:
-    """The same tool at another server, if the actor may call it there too."""
-    i, name = tool.mount["installation_id"], tool.policy.fallback or ""
-    mount = await mounts.by_name_for_call(tx, i, name)
-    if mount is None or mount["state"] != "running" or mount["id"] == tool.mount["id"]:
-        return None
-    if mount["kind"] == mounts.COMPOSED:
-        return None
-    row = await tools.get(tx, mount["installation_id"], mount["id"], tool.row["name"])
-    if row is None or row["state"] != "active" or problems(row["input_schema"], arguments):
-        return None
-    policy = tool_policies.read(row["policy"])
-    may = tool_access.may_call(actor, row["policy"], mount["repositories"])
-    return _target(keys, mount, row) if may and not policy.parked else None
-
-
-def _target(keys: Keys, mount: MountRow, row: ToolRow) -> Target | None:
-    try:
-        spec = spec_of(keys, mount)
-    except Broken:
-        return None
-    hints = row["hints"]
-    is_safe = bool(hints.get("read_only") or hints.get("idempotent"))
-    promised = row["output_schema"]
-    return Target(mount["id"], mount["name"], row["name"], spec, is_safe, promised)
 
 
 async def finish(ctx: Context, prepared: Prepared, outcome: Outcome) -> Answered:
@@ -251,15 +203,21 @@ async def _record(tx: Tx, prepared: Prepared, outcome: Outcome, ended: str, size
     call = prepared.call
     i, mount_id, tool = call["installation_id"], call["mount_id"], call["tool"]
     is_free = outcome.result is None and not outcome.may_have_happened
-    if is_free and call["cost"]:
+    cost = 0 if is_free or _is_free_here(prepared, outcome) else call["cost"]
+    if cost < call["cost"]:
         day = tool_limits.day_of(call["at"])
         await tool_calls.give_back(tx, i, day, mount_id, tool, call["cost"])
+    if prepared.spare is not None:
+        was_called = outcome.target == prepared.spare.target
+        here = (tx, i, prepared.spare)
+        await tool_targets.give_back(*here, was_called=was_called, is_free=is_free)
+        cost += prepared.spare.cost if was_called and not is_free else 0
     served_by = outcome.target.mount_id
     changed = {
         "outcome": ended,
         "duration": int(outcome.seconds * SECOND),
         "size": size,
-        "cost": 0 if is_free else call["cost"],
+        "cost": cost,
         "attempts": outcome.attempts,
         "served_by": None if served_by == mount_id else served_by,
     }
@@ -272,6 +230,13 @@ async def _record(tx: Tx, prepared: Prepared, outcome: Outcome, ended: str, size
             await health.note_success(tx, mount)
         else:
             await health.note_failure(tx, mount, failure)
+
+
+def _is_free_here(prepared: Prepared, outcome: Outcome) -> bool:
+    """Whether another server was called because nothing was sent to the tool's own."""
+    mount_id = prepared.call["mount_id"]
+    failure = outcome.seen.get(mount_id)
+    return outcome.target.mount_id != mount_id and not (failure is not None and failure.sent)
 
 
 def _refusal(tool: NamedTool, outcome: Outcome) -> Refused:

@@ -18,6 +18,10 @@ def day_of(now: int) -> int:
     return now - now % DAY
 
 
+def minute_of(now: int) -> int:
+    return now - now % MINUTE
+
+
 async def take(
     tx: Tx, installation_id: int, mount_id: str, tool: str, policy: ToolPolicy, name: str
 ) -> int:
@@ -26,7 +30,7 @@ async def take(
         return 0
     now = await tx.now()
     row = await tool_calls.lock_usage(tx, installation_id, day_of(now), mount_id, tool)
-    minute = now - now % MINUTE
+    minute = minute_of(now)
     in_minute = row["minute_calls"] if row["minute"] == minute else 0
     cost = policy.price_micros
     to_minute, to_day = minute + MINUTE - now, day_of(now) + DAY - now

@@ -137,6 +137,24 @@ async def give_back(
     )
 
 
+async def uncount(
+    tx: Tx, installation_id: int, day: int, mount_id: str, tool: str, cost: int, minute: int
+) -> None:
+    """A call that was counted was not made."""
+    await tx.run(
+        "UPDATE tool_usage SET calls = calls - 1, cost = cost - :cost, minute_calls = "
+        "CASE WHEN minute = :minute THEN minute_calls - 1 ELSE minute_calls END "
+        "WHERE installation_id = :i AND day = :d AND mount_id = :m AND tool = :t "
+        "AND calls > 0 AND cost >= :cost",
+        cost=cost,
+        minute=minute,
+        i=installation_id,
+        d=day,
+        m=mount_id,
+        t=tool,
+    )
+
+
 async def costs_of_day(tx: Tx, installation_id: int, day: int, limit: int) -> list[CostOfTool]:
     """The tools that cost something on a day, the most expensive first."""
     found: list[CostOfTool] = await tx.all(

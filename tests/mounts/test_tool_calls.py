@@ -222,8 +222,8 @@ async def test_a_call_whose_process_was_killed_is_not_running_for_ever(linear: T
     ada = await linear.agent("ada")
     await ada.call("call_tool", tool=T, arguments=A)
     store = linear.dispatcher.store
-    killed = "UPDATE tool_calls SET outcome = 'running', duration = 0"
-    await store.write(lambda tx: tx.run(killed))
+    killed = "UPDATE tool_calls SET outcome = 'running', duration = 0 WHERE installation_id = :i"
+    await store.write(lambda tx: tx.run(killed, i=linear.installation_id))
     assert await mount_looks.end_lost_calls(store) == 0
     linear.clock.forward(16 * 60)
     assert await mount_looks.end_lost_calls(store) == 1

@@ -90,3 +90,26 @@ async def test_a_key_is_for_one_call_of_one_agent(desk: ToolDesk) -> None:
     other = await ada.refusal("call_tool", tool=T, arguments={"title": "Valve"}, key="k")
     assert other.code == "key_reused"
     assert [given for *_, given in desk.servers.calls] == [A, A]
+
+
+async def test_calls_through_a_fallback_count_within_the_limits_there(desk: ToolDesk) -> None:
+    await desk.mount("shop", spec("order"))
+    await desk.mount("spare", spec("order"))
+    await desk.set(T, fallback="spare", price="0.01")
+    await desk.set("spare__order", calls_a_minute=5, price="0.10")
+    # While its own server answers, the other one is reserved and given back.
+    assert await all_at_once(desk) == {"ok": CALLS}
+    assert await used(desk) == {"shop": (CALLS, 300_000), "spare": (0, 0)}
+    desk.servers.answers["shop__order"] = [away() for _ in range(2 * CALLS)]
+    assert await all_at_once(desk) == {"ok": 5, "tool_unavailable": CALLS - 5}
+    assert sum(server == "spare" for server, *_ in desk.servers.calls) == 5
+    # What was not sent costs nothing there, and what was costs what it costs at the other server.
+    assert await used(desk) == {"shop": (2 * CALLS, 300_000), "spare": (5, 500_000)}
+    costs = Counter(row["cost"] for row in await desk.rows("tool_calls"))
+    assert costs == {10_000: CALLS, 100_000: 5, 0: CALLS - 5}
+
+
+async def used(desk: ToolDesk) -> dict[str, tuple[int, int]]:
+    """By server, the calls and what they cost."""
+    rows = await desk.rows("tool_usage")
+    return {desk.servers.names[each["mount_id"]]: (each["calls"], each["cost"]) for each in rows}

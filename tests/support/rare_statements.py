@@ -298,6 +298,7 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: tool_calls.lock_usage(tx, INSTALLATION, 1, "mount", "tool"),
     lambda tx: tool_calls.put_usage(tx, WHOLE["tool_usage"]),  # type: ignore[arg-type]
     lambda tx: tool_calls.give_back(tx, INSTALLATION, 1, "mount", "tool", 3),
+    lambda tx: tool_calls.uncount(tx, INSTALLATION, 1, "mount", "tool", 3, 0),
     lambda tx: tool_lookup.active(tx, INSTALLATION, None),
     lambda tx: tool_lookup.schemas(tx, INSTALLATION, [("mount", "tool")]),
     lambda tx: tool_lookup.names(tx, INSTALLATION, "mount"),
