@@ -42,15 +42,30 @@ class StepCalls:
         """Begin the calls that are due and have a place. It does not wait for them."""
         if self.shared.outside.tool_servers is None:
             return 0
-        for row in await self.store.read(partial(steps.with_due_call, limit=4 * MOST)):
+        while len(self._running) < MOST:
+            # The many steps of an installation that has all its places hide those of no other.
+            full = [i for i, n in self._by_installation().items() if n >= MOST_OF_ONE]
+            if not await self._begin_some(full):
+                break
+        return 0
+
+    async def _begin_some(self, full: list[int]) -> int:
+        """How many calls have begun, none of them of these installations."""
+        read = partial(steps.with_due_call, without=full, limit=2 * MOST)
+        begun = 0
+        for row in await self.store.read(read):
             which = (row["installation_id"], row["workflow_id"], row["step"])
-            of_one = Counter(each[0] for each in self._running)[which[0]]
+            of_one = self._by_installation()[which[0]]
             if which in self._running or len(self._running) >= MOST or of_one >= MOST_OF_ONE:
                 continue
             task = asyncio.create_task(self._run(row))
             self._running[which] = task
             task.add_done_callback(partial(self._forget, which))
-        return 0
+            begun += 1
+        return begun
+
+    def _by_installation(self) -> Counter[int]:
+        return Counter(each[0] for each in self._running)
 
     def _forget(self, which: Which, _: asyncio.Task[None]) -> None:
         self._running.pop(which, None)

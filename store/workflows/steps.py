@@ -124,10 +124,15 @@ async def with_due_run(tx: Tx, limit: int) -> list[WorkflowStepRow]:
     return _rows(await tx.all(q, now=await tx.now(), n=limit))
 
 
-async def with_due_call(tx: Tx, limit: int) -> list[WorkflowStepRow]:
-    """Steps of all installations whose tool is to be called now, or whose call was lost."""
-    q = "SELECT * FROM workflow_steps WHERE call_at <= :now ORDER BY call_at LIMIT :n"
-    return _rows(await tx.all(q, now=await tx.now(), n=limit))
+async def with_due_call(tx: Tx, without: Sequence[int], limit: int) -> list[WorkflowStepRow]:
+    """Steps whose tool is to be called now, or whose call was lost, the longest due first.
+
+    Of all installations but those of `without`.
+    """
+    others = "AND installation_id NOT IN :without " if without else ""
+    q = f"SELECT * FROM workflow_steps WHERE call_at <= :now {others}ORDER BY call_at LIMIT :n"
+    given = {"without": list(without)} if without else {}
+    return _rows(await tx.all(q, now=await tx.now(), n=limit, **given))
 
 
 def _rows(rows: Sequence[Any]) -> list[WorkflowStepRow]:

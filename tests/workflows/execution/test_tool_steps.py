@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from bot.operations.workflows import tool_runs
 from bot.tool_servers.connections import ToolResult
 from bot.workflows.definitions.definition import Step
 from store.engine.transaction import Tx
+from store.tables.workflows import WorkflowStepRow
 from store.workflows import steps
 from tests.comments.test_card_boxes import card_of, verbs
 from tests.support.engines import ON_SQLITE
@@ -438,3 +439,23 @@ def test_a_long_result_is_cut_and_says_so() -> None:
     found = tool_runs.outputs_of(step_with(), answered({"text": "x" * 30_000}))
     assert len(found["result"]) == 10_000
     assert found["left_out"] == ["result was cut: it has 30012 characters"]
+
+
+@ON_SQLITE
+async def test_the_many_steps_of_one_account_hide_those_of_no_other(scene: Scene) -> None:
+    flow = await scene.start()
+    row = await flow.step("forecast")
+    of_others = [
+        {**row, "installation_id": 1, "step": f"s{n}", "task_id": f"task_{n}", "call_at": n}
+        for n in range(100)
+    ]
+    await scene.workspace.store.write(
+        lambda tx: steps.add(tx, cast("list[WorkflowStepRow]", of_others))
+    )
+    scene.desk.servers.waits = asyncio.Event()
+    await scene.calls.step()
+    async with asyncio.timeout(20):
+        await scene.desk.servers.began.wait()
+    scene.desk.servers.waits.set()
+    await scene.calls.finish(20)
+    assert scene.sent == [ARGUMENTS]
