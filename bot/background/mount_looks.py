@@ -40,7 +40,7 @@ async def step(store: Store, shared: Shared) -> int:
 async def end_lost_calls(store: Store) -> int:
     """Return how many calls were found whose process was killed."""
     now = await store.read(lambda tx: tx.now())
-    if not await store.read(lambda tx: tool_calls.lost(tx, now - LONGEST, 1)):
+    if not await store.read(lambda tx: tool_calls.running_since(tx, now - LONGEST, 1)):
         return 0
     return await store.write(end_lost)
 

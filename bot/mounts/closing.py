@@ -18,7 +18,7 @@ Connection = tuple[int, str, int]
 
 
 class Holder(Protocol):
-    def held(self) -> Collection[Connection]:
+    def connections(self) -> Collection[Connection]:
         """The connections that this process has open."""
 
 
@@ -33,7 +33,7 @@ class Closer:
 
     async def step(self) -> int:
         """Return how many servers were let go."""
-        held = {each for holder in self._holders for each in holder.held()}
+        held = {each for holder in self._holders for each in holder.connections()}
         if not held:
             return 0
         found = await self._rows(held)

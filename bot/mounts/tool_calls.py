@@ -192,7 +192,7 @@ async def end_lost(tx: Tx) -> int:
 
     A process that was only slow records afterwards what came of its call.
     """
-    found = await tool_calls.lost(tx, await tx.now() - LONGEST, LOST_AT_ONCE)
+    found = await tool_calls.running_since(tx, await tx.now() - LONGEST, LOST_AT_ONCE)
     for each in found:
         await abandon(tx, each)
     return len(found)

@@ -57,11 +57,11 @@ class LazyServers:
         )
         return found
 
-    def held(self) -> Collection[tuple[int, str, int]]:
+    def connections(self) -> Collection[tuple[int, str, int]]:
         """The connections that are open."""
         if self._loading is None or not self._loading.done():
             return ()
-        found: Collection[tuple[int, str, int]] = self._loading.result().held()
+        found: Collection[tuple[int, str, int]] = self._loading.result().connections()
         return found
 
     async def drop(self, installation_id: int, server_id: str) -> None:

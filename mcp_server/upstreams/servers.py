@@ -191,7 +191,7 @@ class McpServers:
             del self._open[upstream.spec.key]
         await upstream.close()
 
-    def held(self) -> Collection[Key]:
+    def connections(self) -> Collection[Key]:
         """The connections that are open."""
         return tuple(self._open)
 

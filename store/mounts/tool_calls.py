@@ -47,7 +47,7 @@ async def end(tx: Tx, installation_id: int, call_id: str, changed: Mapping[str, 
     )
 
 
-async def lost(tx: Tx, before: int, limit: int) -> list[ToolCallRow]:
+async def running_since(tx: Tx, before: int, limit: int) -> list[ToolCallRow]:
     """Calls over all installations that run since before this time."""
     found: list[ToolCallRow] = await tx.all(
         "SELECT * FROM tool_calls WHERE outcome = 'running' AND at < :before ORDER BY at LIMIT :n",

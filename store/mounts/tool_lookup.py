@@ -50,7 +50,9 @@ async def active(tx: Tx, installation_id: int, server: str | None) -> list[Found
         i=installation_id,
     )
     named = [row for row in rows if server in (None, row["name"])]
-    lost = await _lost(tx, installation_id, [row["id"] for row in named if _is_composed(row)])
+    lost = await _without_repository(
+        tx, installation_id, [row["id"] for row in named if _is_composed(row)]
+    )
     wanted = {row["id"]: _mount(row) for row in named if row["id"] not in lost}
     rows = await tx.all(
         f"SELECT mount_id, name, title, SUBSTR(description, 1, {READ}) AS description, policy, "
@@ -70,7 +72,7 @@ def _is_composed(row: Mapping[str, Any]) -> bool:
     return bool(row["kind"] == mounts.COMPOSED)
 
 
-async def _lost(tx: Tx, installation_id: int, composed: Iterable[str]) -> set[str]:
+async def _without_repository(tx: Tx, installation_id: int, composed: Iterable[str]) -> set[str]:
     """Those of these mounts whose repository the App cannot see any more."""
     wanted = {each: mounts.repository_of(each) for each in composed}
     if not wanted:
@@ -121,7 +123,7 @@ async def pinned_tools(tx: Tx, installation_id: int) -> list[PinnedTool]:
     )
     decoded = ("repositories", "input_schema", "hints", "policy")
     composed = {row["mount_id"] for row in rows if _is_composed(row)}
-    lost = await _lost(tx, installation_id, composed)
+    lost = await _without_repository(tx, installation_id, composed)
     found: list[PinnedTool] = [
         row | {c: row[c] and json_text.value(row[c]) for c in decoded}
         for row in rows

@@ -62,7 +62,7 @@ SCATTERED: dict[str, str] = {
     "store.mirror.stored_repositories.present_repositories": LOOP,
     "store.mounts.mounts.by_health": METRICS,
     "store.mounts.mounts.due": LOOP,
-    "store.mounts.tool_calls.lost": LOOP,
+    "store.mounts.tool_calls.running_since": LOOP,
     "store.protocols.endpoints.due": LOOP,
     "store.trackers.trackers.by_health": METRICS,
     "store.trackers.trackers.due": LOOP,

@@ -376,7 +376,7 @@ async def test_other_processes_close_what_was_stopped_restarted_or_removed(
             if row["state"] == "running":
                 await other.call(spec_of(workspace.dispatcher.shared.keys, row))
                 assert await closer.step() == 0
-                assert len(other.servers.held()) == 1
+                assert len(other.servers.connections()) == 1
             await manage(workspace, action)
             assert await closer.step() == (0 if action == "start" else 1)
-            assert len(other.servers.held()) == 0
+            assert len(other.servers.connections()) == 0

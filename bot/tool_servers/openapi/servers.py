@@ -126,7 +126,7 @@ class OpenApiServers:
             text = f"It did not answer within {timeout_s:g} s."
             raise Unavailable("timeout", text, sent=True) from exc
 
-    def held(self) -> Collection[tuple[int, str, int]]:
+    def connections(self) -> Collection[tuple[int, str, int]]:
         """The connections that are open."""
         return tuple(self._connected)
 
