@@ -21,6 +21,7 @@ from tests.support.agent_endpoints import (
     lead,
     set_endpoint,
 )
+from tests.support.engines import ON_SQLITE
 from tests.support.receivers import serving
 from tests.support.story import Agent, Workspace
 
@@ -99,6 +100,20 @@ async def test_without_acknowledgement_it_comes_again_and_then_the_task_is_ready
     await lead(workspace).call("manage_agent_endpoint", agent_id="worker", action="test")
     await courier(workspace).drain()
     assert await listed(workspace, "agent_unreachable") == []
+
+
+@ON_SQLITE
+async def test_an_answer_that_was_recorded_acknowledges_nothing_else(
+    workspace: Workspace, receiver: Acknowledging
+) -> None:
+    await reached(workspace, receiver)
+    person = lead(workspace)
+    await person.call("manage_agent_endpoint", agent_id="worker", action="test")
+    await courier(workspace).drain()
+    receiver.replayed = receiver.bodies[0]["id"]
+    await person.call("manage_agent_endpoint", agent_id="worker", action="test")
+    await courier(workspace).drain()
+    assert await deliveries(workspace) == [("test", "delivered", 0), ("test", "waiting", 1)]
 
 
 async def test_a_claim_acknowledges(workspace: Workspace, receiver: Acknowledging) -> None:

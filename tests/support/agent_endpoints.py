@@ -19,15 +19,16 @@ from tests.support.story import Agent, Workspace
 
 
 class Acknowledging(Receiver):
-    """Answers with the id of what it got, as long as `acknowledges`."""
+    """Answers with the id of what it got, as long as `acknowledges`, or with the one `replayed`."""
 
     acknowledges = True
+    replayed: str | None = None
 
     async def answer(self, request: web.Request) -> web.Response:
         answer = await super().answer(request)
         if self.acknowledges and answer.status == 200:
             body = orjson.loads(await request.read())
-            return web.json_response({"ack": body["id"]})
+            return web.json_response({"ack": self.replayed or body["id"]})
         return answer
 
 
