@@ -130,4 +130,3 @@ async def test_a_killed_server_sends_no_call_of_a_tool_twice(
             assert calls_of(shop) == wanted
             answer = await ada.call(server, "shop__keyed", key="k-3")
             assert answer["failed"] is False
-            assert await server.stop() == 0
