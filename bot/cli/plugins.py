@@ -336,13 +336,13 @@ async def remove(loaded: Settings, name: str) -> None:
 
 async def list_plugins(loaded: Settings, *, as_json: bool) -> None:
     async with open_session(loaded) as session:
-        rows = await session.store.read(plugins.all_of)
+        rows = [running.Installed.of(row).row for row in await session.store.read(plugins.all_of)]
     shown = [
         {
             "name": row["name"],
             "version": row["version"],
-            "kind": row["manifest"]["kind"],
-            "publisher": row["manifest"]["publisher"],
+            "kind": row["manifest"].get("kind"),
+            "publisher": row["manifest"].get("publisher"),
             "signed": "yes" if row["signed_by"] else "no",
             "state": row["state"],
             "why": row["why"],

@@ -7,10 +7,12 @@ process that is killed leaves either the old version or the new one.
 import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, get_args
+
+from pydantic import ValidationError
 
 from bot.plugins import compatibility, distributions, signatures
-from bot.plugins.manifest import Manifest
+from bot.plugins.manifest import Kind, Manifest
 from bot.plugins.package import Package, WrongPackage, pack, unpack
 from bot.plugins.signatures import Trust
 from bot.times import MINUTE
@@ -128,7 +130,41 @@ def _check_row(row: PluginRow | None, manifest: Manifest, *, update: bool) -> No
 
 
 def manifest_of(row: PluginRow) -> Manifest:
-    return Manifest.model_validate(row["manifest"])
+    """What the plug-in says of itself; only its name if this version does not accept that."""
+    try:
+        return Manifest.model_validate(row["manifest"])
+    except ValidationError:
+        return _empty_manifest(row)
+
+
+def why_not_accepted(row: PluginRow) -> str | None:
+    """Why this version of Hubbub does not accept the manifest, which a former one did."""
+    try:
+        Manifest.model_validate(row["manifest"])
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        return (
+            f"This version of Hubbub does not accept the manifest of {row['name']} "
+            f"{row['version']}: {place[:60]}: {first['msg'][:90]}. The operator has to update it."
+        )
+    return None
+
+
+def _empty_manifest(row: PluginRow) -> Manifest:
+    """It adds nothing and may do nothing."""
+    stored = row["manifest"]
+    kind = stored.get("kind")
+    return Manifest.model_construct(
+        name=row["name"],
+        version=row["version"],
+        description=str(stored.get("description", "")),
+        publisher=str(stored.get("publisher", "")),
+        licence="",
+        hubbub="",
+        kind=kind if kind in get_args(Kind) else "process",
+        entry="",
+    )
 
 
 async def install(
@@ -192,6 +228,8 @@ async def roll_back(store: Store, name: str) -> PluginRow:
         for subject in (row["digest"], row["signed_by"], f"{name}@{row['version']}"):
             signatures.check_revoked(subject or "", trust)
         row["revision"], row["updated_at"] = max(now, row["revision"] + 1), now
+        if why := why_not_accepted(row):
+            raise WrongPackage(why)
         others = {each["name"]: manifest_of(each) for each in await plugins.all_of(tx)}
         if wrong := compatibility.problems(manifest_of(row), others):
             raise WrongPackage("\n".join(wrong))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
@@ -13,6 +14,7 @@ from bot.plugins import running
 from bot.plugins.package import Package
 from mcp_server import plugin_prompts
 from store.engine.transaction import Store
+from store.plugins import plugin_installations, plugins
 from tests.support.plugin_packages import package
 from tests.support.plugins import PluginOffice
 from tests.support.story import Clock, Workspace
@@ -384,3 +386,30 @@ async def test_agents_find_operations_of_plug_ins_among_the_tools(office: Plugin
     assert answer["result"] == {"said": "a"}
     observer = await office.agent("olaf", "observer")
     assert (await observer.call("find_tools", query="again"))["tools"] == []
+
+
+async def test_a_manifest_that_is_not_accepted_any_more_stops_only_its_plug_in(
+    office: PluginOffice,
+) -> None:
+    await office.use(package())
+    row = await office.install(package("other"))
+    await office.enable("other")
+    old: Any = {**row, "manifest": row["manifest"] | {"colour": "red"}, "revision": 2**50}
+    await office.store.write(lambda tx: plugins.put(tx, old))
+    agent = await office.agent("ada")
+    assert (await agent.call("echo__say", text="hello"))["result"] == {"said": "hello"}
+    listed = {each["name"]: each for each in (await office.call("list_plugins"))["plugins"]}
+    assert (listed["echo"]["state"], listed["other"]["state"]) == ("on", "stopped")
+    why = listed["other"]["why"]
+    assert why.startswith("This version of Hubbub does not accept the manifest of other 1.0.0: col")
+    assert (await office.call("get_plugin", plugin="other"))["plugin"]["why"] == why
+    assert (await office.refused("manage_plugin", plugin="other", action="enable")).startswith(
+        "plugin_off"
+    )
+    use = await office.store.read(
+        lambda tx: plugin_installations.get(tx, office.installation_id, "other")
+    )
+    assert use is not None
+    assert (use["state"], use["why"]) == ("failing", why)
+    await office.install(package("other"), update=True)
+    assert (await office.enable("other"))["plugin"]["state"] == "on"

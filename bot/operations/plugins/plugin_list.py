@@ -86,7 +86,8 @@ async def _uses(ctx: Context) -> list[PluginInstallationRow]:
 
 
 def view(row: PluginRow, use: PluginInstallationRow | None) -> PluginView:
-    manifest = running.Installed.of(row).manifest
+    installed = Installed.of(row)
+    row, manifest = installed.row, installed.manifest
     stopped = row["state"] == "stopped"
     role = manifest.permissions.role
     return PluginView(
