@@ -98,7 +98,10 @@ class StepCalls:
     async def _answer(self, taken: Taken) -> ToolCalled:
         """Raise Refused."""
         tool_starts.check_may_call(taken.actor)
-        given = {"tool": taken.tool, "arguments": taken.step.arguments}
+        arguments = await self.store.write(
+            lambda tx: tool_runs.arguments_of(tx, taken, self.shared)
+        )
+        given = {"tool": taken.tool, "arguments": arguments}
         parsed = call_tool.parse(given)
         call = Call(call_tool, taken.actor, parsed, taken.call_id, self.shared)
         made: Any = await self._write(call, lambda tx: begin(tx, call))

@@ -12,6 +12,7 @@ from bot.kernel.sentences import code
 from bot.mounts import tool_access, tool_calls, tool_finding
 from bot.mounts.tool_arguments import with_types
 from bot.operations.tools.calling import call_tool
+from bot.workflows.definitions import tool_values
 from bot.workflows.definitions.expansion import ExpandedStep
 from bot.workflows.starting.first_rows import Start
 from store.tables.agents import Role
@@ -74,8 +75,10 @@ async def _hints(ctx: Context, actor: Actor, name: str, each: ExpandedStep) -> l
     tool = await tool_finding.find(ctx.tx, actor, name)
     if not tool_access.may_call(actor, tool.policy.model_dump(), tool.mount["repositories"]):
         tool_finding.check(actor, tool)
-    arguments = with_types(tool.row["input_schema"], dict(each.arguments))
-    tool_calls.check_arguments(tool, arguments)
+    if not tool_values.has_outputs(each.arguments):
+        # Others are checked when the call begins.
+        arguments = with_types(tool.row["input_schema"], dict(each.arguments))
+        tool_calls.check_arguments(tool, arguments)
     try:
         tool_finding.check(actor, tool)
     except Refused as exc:
@@ -85,7 +88,7 @@ async def _hints(ctx: Context, actor: Actor, name: str, each: ExpandedStep) -> l
 
 def body(each: ExpandedStep) -> str:
     """The text of the issue of a step with a tool: what is called, and with what."""
-    given = json.dumps(dict(each.arguments), indent=2, ensure_ascii=False)
+    given = json.dumps(tool_values.as_shown(dict(each.arguments)), indent=2, ensure_ascii=False)
     shown = secret_formats.mask(visible(given))[0].replace(FENCE, "")
     call = f"Hubbub calls the tool {code(each.step.tool or '')} for this step"
     how = f"{call}, with:\n\n{FENCE}json\n{shown}\n{FENCE}" if each.arguments else f"{call}."

@@ -5,7 +5,7 @@ Pure. Each problem has its path in the definition, so that a file can say its li
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice, pairwise
 from typing import Any, TypeAlias
 
@@ -214,14 +214,49 @@ def _of_tool(definition: Definition, step: Step) -> Iterator[Problem]:
 def _of_arguments(definition: Definition, step: Step) -> Iterator[Problem]:
     for where, text in tool_values.texts(step.arguments):
         at = ("arguments", *where)
+        if any(references.OPENING in each for each in where):
+            yield ("arguments",), "has a name with ${{, which names cannot have"
         if len(where) > tool_values.DEEPEST:
             yield at, "is nested too deeply"
         found = list(islice(references.references(text), MOST_REFERENCES + 1))
         if len(found) > MOST_REFERENCES:
             yield at, f"has more than {MOST_REFERENCES} references"
         for written, inside in found[:MOST_REFERENCES]:
-            if why := _of_reference(definition, step, written, inside):
+            named = references.output(inside) if written.endswith("}}") else None
+            if named is not None:
+                why = _of_output(definition, step, named)
+            else:
+                why = _of_reference(definition, step, written, inside)
+            if why:
                 yield at, why
+
+
+def _of_output(definition: Definition, step: Step, named: references.Output) -> str | None:
+    """Why the step cannot have this output of another one."""
+    by_id = {each.id: each for each in definition.steps}
+    other = by_id.get(named.step)
+    if other is None:
+        return f"{named} names no step; the steps are {_names([*by_id])}"
+    if named.step not in _all_needs(by_id, step):
+        return f"{named} is of a step that this one does not need; add {named.step} to needs"
+    if other.each:
+        return f"{named} is of a step with each, which has outputs for each entry"
+    known = other.outputs or (["result"] if other.tool else [])
+    if named.name in known:
+        return None
+    return f"{named} names no output of {named.step}; its outputs are {_names(known)}"
+
+
+def _all_needs(by_id: Mapping[str, Step], step: Step) -> set[str]:
+    """What the step needs, directly or through others."""
+    found: set[str] = set()
+    left = [*step.needs]
+    while left:
+        each = left.pop()
+        if each not in found and each in by_id:
+            found.add(each)
+            left += by_id[each].needs
+    return found
 
 
 # --- Between steps -------------------------------------------------------------------------------

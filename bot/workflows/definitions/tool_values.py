@@ -1,7 +1,7 @@
 """The arguments of a step with `tool`: their texts, and what they are with the inputs. Pure."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from bot.workflows.definitions import references
@@ -13,6 +13,9 @@ LONGEST = 20_000
 DEEPEST = 8
 # What Hubbub says of a tool's answer, among the outputs of the step.
 MARKS = ("source", "trusted", "left_out")
+# Stored arguments have {LATER: [text, {OUTPUT: "steps.ID.outputs.NAME"}, …]} for such a text.
+# Values of inputs are texts and lists of texts, so that none of them is ever taken for one.
+LATER, OUTPUT = "${{", "output"
 
 Where: TypeAlias = tuple[str, ...]
 
@@ -42,10 +45,69 @@ def with_values(
         return [with_values(each, find, as_text) for each in value]
     if not isinstance(value, str) or references.OPENING not in value:
         return value
+    if any(references.output(inside) for _, inside in references.references(value)):
+        return {LATER: _parts(value, lambda inside: as_text(find(inside)))}
     whole = references.REFERENCE.fullmatch(value.strip())
     if whole and "}}" not in whole["inside"]:
         return find(whole["inside"].strip())
     return references.with_values(value, lambda inside: as_text(find(inside)))
+
+
+def _parts(text: str, find: Callable[[str], str]) -> list[Any]:
+    """The text in parts: what is known, and the outputs that are taken when the call begins."""
+    text = text.strip() if references.REFERENCE.fullmatch(text.strip()) else text
+    parts: list[Any] = []
+    at = 0
+    for found in references.REFERENCE.finditer(text):
+        inside = found["inside"].strip()
+        named = references.output(inside)
+        parts += [text[at : found.start()], {OUTPUT: inside} if named else find(inside)]
+        at = found.end()
+    return [each for each in (*parts, text[at:]) if each != ""]
+
+
+def _later(value: Any) -> list[Any] | None:
+    """The parts of a text with outputs."""
+    if not isinstance(value, dict) or value.keys() != {LATER}:
+        return None
+    parts = value[LATER]
+    return parts if isinstance(parts, list) else None
+
+
+def with_outputs(value: Any, find: Callable[[references.Output], Any]) -> Any:
+    """The stored arguments with the outputs of other steps. An output alone keeps its type."""
+    if (parts := _later(value)) is not None:
+        found = [_part(each, find) for each in parts]
+        return found[0] if len(found) == 1 else "".join(map(_as_text, found))
+    if isinstance(value, dict):
+        return {key: with_outputs(each, find) for key, each in value.items()}
+    if isinstance(value, list):
+        return [with_outputs(each, find) for each in value]
+    return value
+
+
+def _part(part: Any, find: Callable[[references.Output], Any]) -> Any:
+    named = references.output(part[OUTPUT]) if isinstance(part, dict) else None
+    return part if named is None else find(named)
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def has_outputs(value: Any) -> bool:
+    """Whether stored arguments have an output of another step."""
+    if _later(value) is not None:
+        return True
+    inner = value.values() if isinstance(value, Mapping) else value
+    return (
+        not isinstance(inner, str) and isinstance(inner, Iterable) and any(map(has_outputs, inner))
+    )
+
+
+def as_shown(value: Any) -> Any:
+    """The stored arguments for people: an output as it is written in the file."""
+    return with_outputs(value, lambda named: f"${{{{ {named} }}}}")
 
 
 def size(value: Any) -> int:

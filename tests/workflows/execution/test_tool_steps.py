@@ -400,6 +400,64 @@ steps:
     assert await flow.states() == {"make": "failed", "tell": "completed"}
 
 
+CHAINED = """
+inputs:
+  city: {default: "${{ steps.ask.outputs.sky }}"}
+steps:
+  - {id: ask, title: Ask, tool: weather__forecast, arguments: {title: Turin}, outputs: [sky, rain]}
+  - {id: plan, title: Plan, tool: weather__look, arguments: {title: Plan}, needs: [ask]}
+  - id: tell
+    title: Tell
+    needs: [plan]
+    tool: weather__look
+    arguments:
+      title: "In ${{ inputs.city }}: ${{ steps.ask.outputs.sky }}, ${{ steps.ask.outputs.rain }}"
+      count: "${{ steps.ask.outputs.rain.mm }}"
+"""
+
+
+async def test_arguments_have_the_outputs_of_earlier_steps(scene: Scene) -> None:
+    sky = "${{ inputs.city }}"
+    scene.desk.servers.answers["forecast"] = [ToolResult((), {**SUNNY, "sky": sky})]
+    flow = await scene.start(CHAINED)
+    shown = str((await flow.issue("tell")).body)
+    assert '"count": "${{ steps.ask.outputs.rain.mm }}"' in shown
+    await scene.turn()
+    words = 'In ${{ steps.ask.outputs.sky }}: ${{ inputs.city }}, {"mm": 0}'
+    assert scene.sent[-1] == {"title": words, "count": 0}
+    assert (await flow.states())["tell"] == "completed"
+
+
+@ON_SQLITE
+async def test_an_output_without_a_value_fails_the_step_without_a_call(scene: Scene) -> None:
+    scene.desk.servers.answers["forecast"] = [ToolResult((), {**SUNNY, "rain": {"cm": 1}})]
+    flow = await scene.start(CHAINED)
+    await scene.turn()
+    found = await scene.shown(flow, "tell")
+    assert found["state"] == "failed"
+    assert "steps.ask.outputs.rain.mm has no value, and the tool was not called" in found["why"]
+    assert len(scene.sent) == 2
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("steps.aks.outputs.sky", "names no step; the steps are ask, plan, tell"),
+        ("steps.tell.outputs.result", "is of a step that this one does not need"),
+        ("steps.ask.outputs.wind", "names no output of ask; its outputs are sky, rain"),
+    ],
+)
+async def test_the_check_refuses_outputs_that_the_step_cannot_have(
+    scene: Scene, written: str, why: str
+) -> None:
+    text = CHAINED.replace("steps.ask.outputs.rain.mm", written)
+    found = await scene.lead.call("check_workflow", text=text)
+    (problem,) = found["problems"]
+    assert problem.startswith("line 13: steps.tell.arguments.count: ")
+    assert why in problem
+
+
 # --- Outputs -------------------------------------------------------------------------------------
 
 
