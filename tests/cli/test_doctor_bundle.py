@@ -31,6 +31,8 @@ async def fail(tx: Tx) -> None:
             "pending_reads": "451: cobalt is blocked",
         }[table]
         await tx.run(f"UPDATE {table} SET state = :s, error = :e, not_before = 1", s=state, e=error)
+    for table in ("plugin_forwards", "endpoint_deliveries"):
+        await tx.run(f"UPDATE {table} SET state = 'dead'")
 
 
 async def test_a_bug_report_has_no_secret_and_no_private_text(own_url: str, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ ONLY_FOR_LEADS = {
     ("bot/insights/agents.py", "change_task"),
     # Only people read these: an operation of theirs names another one, or something needs a person.
     ("bot/attention/wording.py", "manage_agent_endpoint"),
+    ("bot/attention/wording.py", "manage_plugin"),
     ("bot/attention/wording.py", "manage_tracker"),
     ("bot/operations/tools/managing.py", "get_tool"),
     ("bot/operations/tools/mount_views.py", "list_mounts"),

@@ -23,6 +23,8 @@ ToolName = Annotated[str, Field(max_length=300, description="server__tool, from 
 
 # In an error: names that are compared, and those that may be meant.
 MOST_NAMES, MOST_MEANT, LONGEST_NAME = 500, 3, 80
+# How alike they are: a typing error, not another name that is built the same way.
+ALIKE = 0.85
 
 
 class LinkView(BaseModel):
@@ -96,7 +98,7 @@ async def _find(ctx: Context, name: str) -> NamedTool:
         names = [finding.name_of(row) for row in await finding.callable_rows(ctx)]
         last = name.rpartition("__")[2]
         same = [each for each in names if each.partition("__")[2] == last]
-        near = same or get_close_matches(name[:LONGEST_NAME], names[:MOST_NAMES], MOST_MEANT)
+        near = same or get_close_matches(name[:LONGEST_NAME], names[:MOST_NAMES], MOST_MEANT, ALIKE)
         if not near:
             raise
         meant = " or ".join(near[:MOST_MEANT])

@@ -236,7 +236,7 @@ def _unknown(taken: Taken, refused: Refused) -> str:
     server = refused.details.get("server") or taken.tool.partition("__")[0]
     return (
         f"outcome_unknown: {taken.tool} was called, and what came of it is not known. Hubbub "
-        f"does not call it twice. Look at {server}, then /retry calls it again"
+        f"does not call it twice. Look at {server} before the step is retried, which calls it again"
     )
 
 
