@@ -156,18 +156,17 @@ class Plugins:
         rows = await self.store.read(plugins.all_of)
         self._installed = {row["name"]: Installed.of(row) for row in rows}
         self._revisions = {row["name"]: row["revision"] for row in rows}
-        await self._turn_off_not_accepted(rows)
+        self._log_not_accepted(rows)
         current = {(row["name"], row["digest"]) for row in rows}
         self._loaded = {key: value for key, value in self._loaded.items() if key in current}
         for key in [key for key in self._loading if key not in current]:
             del self._loading[key]
 
-    async def _turn_off_not_accepted(self, rows: list[PluginRow]) -> None:
-        """Show people where it was on that it does not run any more."""
+    def _log_not_accepted(self, rows: list[PluginRow]) -> None:
+        """Only say it: a newer process beside this one, as in an update, may accept it."""
         for row in rows:
             if why := installing.why_not_accepted(row):
                 log.warning("plug-in not accepted", plugin=row["name"], why=why)
-                await self.store.write(partial(_turn_off_everywhere, row["name"], why))
 
     async def all_of(self) -> list[Installed]:
         await self.refresh()
@@ -244,10 +243,6 @@ class Plugins:
             await self.store.write(
                 lambda tx: plugins.stop(tx, row["name"], row["digest"], str(why))
             )
-
-
-async def _turn_off_everywhere(name: str, why: str, tx: Tx) -> None:
-    await plugin_installations.turn_off_everywhere(tx, name, why)
 
 
 def check_runs(installed: Installed | None) -> None:
