@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -92,21 +93,27 @@ SETTINGS: RepositorySettingsRow = {
 async def seed(store: Store, installation_id: int, size: int, *, analyze: bool = True) -> None:
     here = {"i": installation_id, "at": AT}
 
-    async def work(tx: Tx) -> None:
+    async def begin(tx: Tx) -> None:
         await insert(tx, "installations", INSTALLATION, 1, **here)
         await insert(tx, "repositories", REPOSITORY, REPOSITORIES, **here)
         for r in range(REPOSITORIES):
             await settings_files.put(
                 tx, {**SETTINGS, "installation_id": installation_id, "repository_id": r}
             )
-        for table, columns in {"issues": ISSUES, "tasks": TASKS}.items():
-            for first in range(1, size + 1, PART):
-                await insert(tx, table, columns, min(PART, size + 1 - first), first, **here)
-        if not analyze:
-            return
+
+    async def add(tx: Tx, table: str, columns: Expressions, first: int) -> None:
+        await insert(tx, table, columns, min(PART, size + 1 - first), first, **here)
+
+    async def count(tx: Tx) -> None:
         await tx.run("ANALYZE tasks" if tx.dialect == "sqlite" else "ANALYZE TABLE tasks")
 
-    await store.write(work)
+    await store.write(begin)
+    # A transaction for each part: all of them together would take longer than one may.
+    for table, columns in {"issues": ISSUES, "tasks": TASKS}.items():
+        for first in range(1, size + 1, PART):
+            await store.write(partial(add, table=table, columns=columns, first=first))
+    if analyze:
+        await store.write(count)
 
 
 Call = Callable[[int], Awaitable[Any]]
