@@ -7,6 +7,7 @@ however the files are packed, and it is what publishers sign.
 import hashlib
 import io
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,12 @@ MOST_FILES = 2_000
 # An archive, and all of its files. A component with Python inside has about 40 MB.
 LARGEST_ARCHIVE, LARGEST = 64 * 2**20, 128 * 2**20
 LONGEST_PATH = 200
+# The record at the end of an archive, and the directory that it names: of each entry 46 bytes, the
+# path, and what programs add to it.
+END, END_MARK = struct.Struct("<4s4H2LH"), b"PK\5\6"
+LARGE_MARK = b"PK\6\7"
+LONGEST_COMMENT = 2**16
+LARGEST_DIRECTORY = MOST_FILES * (46 + 4 * LONGEST_PATH)
 PIECE = 2**20
 # What a folder holds beside the plug-in.
 SKIPPED = frozenset({"__pycache__", "dist", "build", "node_modules"})
@@ -137,6 +144,7 @@ def unpack(data: bytes) -> Package:
     if len(data) > LARGEST_ARCHIVE:
         raise _too_large()
     try:
+        _check_directory(data)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             files = _read_entries(archive)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as exc:
@@ -148,6 +156,32 @@ def unpack(data: bytes) -> Package:
     if given != package.checksums:
         raise WrongPackage(f"{CHECKSUMS} does not fit the files: the package was changed.")
     return package
+
+
+def _check_directory(data: bytes) -> None:
+    """Before zipfile reads all of it: each entry costs it far more memory than the file has.
+
+    https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.16
+    """
+    at = _end_of_directory(data)
+    if not 0 <= at <= len(data) - END.size:
+        raise WrongPackage(f"It is no {SUFFIX} file, or a damaged one: its end is missing.")
+    _, _, _, _, count, size, _, _ = END.unpack_from(data, at)
+    if count > MOST_FILES:
+        raise WrongPackage(f"It has {count} files; the limit is {MOST_FILES}.")
+    if size > LARGEST_DIRECTORY:
+        raise WrongPackage(f"Its directory has {size} bytes; the limit is {LARGEST_DIRECTORY}.")
+    # Another record would stand in place of this one.
+    if data[max(at - 20, 0) : at].startswith(LARGE_MARK):
+        raise WrongPackage("It has the form of an archive for large files, which no package needs.")
+
+
+def _end_of_directory(data: bytes) -> int:
+    """Where zipfile finds the record at the end: a comment may follow it."""
+    last = len(data) - END.size
+    if data[last:].startswith(END_MARK) and data.endswith(bytes(2)):
+        return last
+    return data.rfind(END_MARK, max(last - LONGEST_COMMENT, 0))
 
 
 def _read_entries(archive: zipfile.ZipFile) -> dict[str, bytes]:

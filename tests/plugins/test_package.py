@@ -84,6 +84,24 @@ def test_a_dangerous_archive_is_refused(case: str, monkeypatch: pytest.MonkeyPat
         unpack(make())
 
 
+@pytest.mark.parametrize(
+    ("count", "size", "before", "why"),
+    [
+        (packages.MOST_FILES + 1, 0, b"", "the limit is"),
+        (1, packages.LARGEST_DIRECTORY + 1, b"", "Its directory has"),
+        (1, 46, packages.LARGE_MARK + bytes(16), "for large files"),
+    ],
+    ids=["count", "size", "large form"],
+)
+def test_a_directory_is_bounded_before_it_is_read(
+    count: int, size: int, before: bytes, why: str
+) -> None:
+    end = packages.END.pack(packages.END_MARK, 0, 0, count, count, size, 0, 0)
+    for comment in (b"", b"A comment"):
+        with pytest.raises(WrongPackage, match=why):
+            unpack(before + end + comment)
+
+
 def test_a_changed_byte_of_an_archive_is_noticed() -> None:
     data = pack(package(files={"a.txt": b"0123456789abcdef" * 8}))
     for at in range(0, len(data), 7):
