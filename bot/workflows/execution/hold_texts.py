@@ -46,6 +46,10 @@ def call_put_off(tool: str, why: str, again: str) -> str:
     return f"waits for {code(tool)}: {why}; Hubbub tries again at {again}"
 
 
+def taken_out(tool: str) -> str:
+    return f"{OF_WORKFLOW}no longer has it, and only {code(tool)} was to do it"
+
+
 def done_again(needs: Sequence[str]) -> str:
     return f"waits for {' and '.join(map(code, needs))} to be done again"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bot.identity.actors import BOT
 from bot.tasks import lifecycle
-from bot.workflows.execution import advance, flows, hold_texts, workflow_log
+from bot.workflows.execution import actions, advance, flows, hold_texts, workflow_log
 from bot.workflows.execution.flows import Loaded
 from bot.workflows.reconciliation import added_steps, graph_edits
 from bot.workflows.reconciliation.graph_edits import (
@@ -90,8 +90,12 @@ async def _change_step(tx: Tx, loaded: Loaded, edit: Edit) -> bool:
         return True
     await steps.change(tx, row, state="removed", ended_at=await tx.now(), deadline_at=None)
     if task is not None and hold_texts.is_of_workflow(task):
-        # It is an ordinary task again.
-        await lifecycle.resume(tx, task, BOT)
+        if tool := row["definition"].get("tool"):
+            # Nothing in it is an agent's to do.
+            await actions.hold_task(tx, loaded, edit.step, hold_texts.taken_out(tool))
+        else:
+            # It is an ordinary task again.
+            await lifecycle.resume(tx, task, BOT)
     await workflow_log.record(tx, loaded.workflow, "workflow.step_removed", BOT, **about)
     return True
 

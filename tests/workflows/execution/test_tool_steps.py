@@ -517,3 +517,24 @@ async def test_the_many_steps_of_one_account_hide_those_of_no_other(scene: Scene
     scene.desk.servers.waits.set()
     await scene.calls.finish(20)
     assert scene.sent == [ARGUMENTS]
+
+
+async def test_a_step_that_is_taken_out_stays_on_hold_and_goes_on_when_it_is_put_back(
+    scene: Scene,
+) -> None:
+    flow, person = await scene.start(), scene.workspace.person
+    issue, parent = await flow.issue("forecast"), await flow.issue("parent")
+    person.remove_sub_issue(issue)
+    await scene.workspace.settle()
+    await scene.turn()
+    assert (await flow.states())["forecast"] == "removed"
+    ada = await scene.workspace.agent("ada")
+    refused = await ada.refusal("claim_task", task=await flow.name("forecast"))
+    assert refused.code == "on_hold"
+    assert "no longer has it, and only `weather__forecast` was to do it" in refused.message
+    assert scene.sent == []
+    person.add_sub_issue(parent, issue)
+    await scene.workspace.settle()
+    await scene.turn()
+    assert scene.sent == [ARGUMENTS]
+    assert (await flow.states())["forecast"] == "completed"
