@@ -71,7 +71,7 @@ class ToolDetails(Answer):
     title: str
     description: str
     state: str = Field(description="active, parked or removed")
-    parked: bool = Field(description="people parked it")
+    parked_by_people: bool = Field(description="whatever its state is")
     pinned: bool = Field(description="agents have it in their list of tools")
     version: int = Field(description="how many versions were accepted")
     changed_at: str
@@ -97,7 +97,7 @@ async def details(ctx: Context, found: NamedTool) -> ToolDetails:
         title=row["title"],
         description=row["description"],
         state=row["state"],
-        parked=found.policy.parked,
+        parked_by_people=found.policy.parked,
         pinned=bool(row["pinned"]),
         version=row["version"],
         changed_at=stamp(row["changed_at"]),
