@@ -28,6 +28,10 @@ MOST, MOST_OF_ONE = 20, 5
 Which: TypeAlias = tuple[int, str, str]
 
 
+def _which(row: WorkflowStepRow) -> Which:
+    return row["installation_id"], row["workflow_id"], row["step"]
+
+
 @dataclass
 class StepCalls:
     store: Store
@@ -42,27 +46,26 @@ class StepCalls:
         """Begin the calls that are due and have a place. It does not wait for them."""
         if self.shared.outside.tool_servers is None:
             return 0
-        while len(self._running) < MOST:
-            # The many steps of an installation that has all its places hide those of no other.
-            full = [i for i, n in self._by_installation().items() if n >= MOST_OF_ONE]
-            if not await self._begin_some(full):
-                break
+        # As many may be there whose calls have begun, but are not recorded yet.
+        read = partial(steps.installations_with_due_call, limit=2 * MOST)
+        for installation_id in await self.store.read(read):
+            await self._begin_some(installation_id)
         return 0
 
-    async def _begin_some(self, full: list[int]) -> int:
-        """How many calls have begun, none of them of these installations."""
-        read = partial(steps.with_due_call, without=full, limit=2 * MOST)
-        begun = 0
-        for row in await self.store.read(read):
-            which = (row["installation_id"], row["workflow_id"], row["step"])
-            of_one = self._by_installation()[which[0]]
-            if which in self._running or len(self._running) >= MOST or of_one >= MOST_OF_ONE:
-                continue
+    async def _begin_some(self, installation_id: int) -> None:
+        """Begin calls of the installation, as many as it has places."""
+        places = min(MOST_OF_ONE - self._by_installation()[installation_id], self._free_places())
+        if places <= 0:
+            return
+        read = partial(steps.with_due_call, installation_id=installation_id, limit=2 * MOST_OF_ONE)
+        found = [(_which(row), row) for row in await self.store.read(read)]
+        for which, row in [each for each in found if each[0] not in self._running][:places]:
             task = asyncio.create_task(self._run(row))
             self._running[which] = task
             task.add_done_callback(partial(self._forget, which))
-            begun += 1
-        return begun
+
+    def _free_places(self) -> int:
+        return MOST - len(self._running)
 
     def _by_installation(self) -> Counter[int]:
         return Counter(each[0] for each in self._running)

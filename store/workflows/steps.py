@@ -124,15 +124,21 @@ async def with_due_run(tx: Tx, limit: int) -> list[WorkflowStepRow]:
     return _rows(await tx.all(q, now=await tx.now(), n=limit))
 
 
-async def with_due_call(tx: Tx, without: Sequence[int], limit: int) -> list[WorkflowStepRow]:
-    """Steps whose tool is to be called now, or whose call was lost, the longest due first.
+async def installations_with_due_call(tx: Tx, limit: int) -> list[int]:
+    """Those that have a step whose tool is to be called now, the longest due first."""
+    q = (
+        "SELECT installation_id FROM workflow_steps WHERE call_at <= :now "
+        "GROUP BY installation_id ORDER BY MIN(call_at), installation_id LIMIT :n"
+    )
+    return [row["installation_id"] for row in await tx.all(q, now=await tx.now(), n=limit)]
 
-    Of all installations but those of `without`.
-    """
-    others = "AND installation_id NOT IN :without " if without else ""
-    q = f"SELECT * FROM workflow_steps WHERE call_at <= :now {others}ORDER BY call_at LIMIT :n"
-    given = {"without": list(without)} if without else {}
-    return _rows(await tx.all(q, now=await tx.now(), n=limit, **given))
+
+async def with_due_call(tx: Tx, installation_id: int, limit: int) -> list[WorkflowStepRow]:
+    """Steps whose tool is to be called now, or whose call was lost, the longest due first."""
+    table = sql.by_index(tx.dialect, "workflow_steps", "ix_workflow_steps_call")
+    q = f"SELECT * FROM {table} WHERE installation_id = :i AND call_at <= :now "
+    given = {"i": installation_id, "now": await tx.now(), "n": limit}
+    return _rows(await tx.all(q + "ORDER BY call_at LIMIT :n", **given))
 
 
 def _rows(rows: Sequence[Any]) -> list[WorkflowStepRow]:

@@ -38,6 +38,7 @@ from store.schedules import Schedules
 from store.tables import TABLES
 from store.tasks import plan_holders, tasks
 from store.trackers import links, reports, trackers
+from store.workflows import steps as workflow_steps
 from store.workflows.schedules import WORKFLOWS
 
 SEALED = [each.where for each in KINDS]
@@ -311,6 +312,7 @@ EXAMPLES: tuple[Example, ...] = (
     lambda tx: tool_calls.keep_answer(tx, INSTALLATION, "key", ("mount", "tool"), 9, {}),
     lambda tx: retention.drop_bare_messages(tx, INSTALLATION, ["message"]),
     lambda tx: retention.drop_workflows(tx, INSTALLATION, 3, 5),
+    lambda tx: workflow_steps.with_due_call(tx, INSTALLATION, 5),
     lambda tx: retention.drop_rows_of_workflows(tx, INSTALLATION, ["wf"]),
     lambda tx: retention.purge(tx, INSTALLATION, 5, removed=True),
     *(

@@ -87,7 +87,7 @@ SCATTERED: dict[str, str] = {
     "store.tasks.spend_holds.page": LOOP,
     "store.tasks.tasks.reserved_before": LOOP,
     "store.tasks.tasks.reserved_until": LOOP,
-    "store.workflows.steps.with_due_call": LOOP,
+    "store.workflows.steps.installations_with_due_call": LOOP,
     "store.workflows.steps.with_due_run": LOOP,
     "store.workflows.steps.overdue": LOOP,
 }
