@@ -214,7 +214,7 @@ class Step(Group):
         None, description="the tool of a server that Hubbub calls for this step, without an agent"
     )
     arguments: Annotated[dict[str, Any], Field(max_length=50)] = Field(
-        {}, description="what the tool gets; texts may name inputs and the item"
+        {}, description="what the tool gets; texts may name inputs, the item and outputs of steps"
     )
     outputs: Annotated[list[ValueName], Field(max_length=20), UNIQUE] = Field(
         [], description="the values that completing the task must give"

@@ -143,6 +143,14 @@ def _rename_step(values: Values, edit: RenameStep) -> None:
                 _rename_need(each, old, edit.to)
             if compensation_of(each) == old:
                 each["on_failure"]["compensate"] = edit.to
+    if isinstance(old, str):
+        pattern = output_pattern(old)
+        values["steps"] = [_with_new_name(each, pattern, edit.to) for each in steps_of(values)]
+
+
+def output_pattern(step: str) -> re.Pattern[str]:
+    """The name of a step where an argument of another one uses its outputs."""
+    return re.compile(rf"(?<=steps\.){re.escape(step)}(?=\.outputs\.[^{{}}]*}}}})")
 
 
 def _rename_need(step: Values, old: str, new: str) -> None:

@@ -1,10 +1,8 @@
 """Edits of inputs in the text of a definition."""
 
-from collections.abc import Iterator
+from yaml.nodes import MappingNode, Node
 
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
-from bot.workflows.editing import draft_file, edited_values, yaml_nodes, yaml_patch
+from bot.workflows.editing import draft_file, edited_values, renaming, yaml_nodes, yaml_patch
 from bot.workflows.editing.edited_values import Values
 from bot.workflows.editing.edits import RenameInput, SetInput
 from bot.workflows.editing.key_text import INPUT, TOP, with_key
@@ -35,10 +33,7 @@ def with_renamed_input(text: str, values: Values, change: RenameInput) -> str:
     key, _ = yaml_nodes.entry(inputs, change.input)
     cuts = [_renaming(text, key, change)]
     pattern = edited_values.input_pattern(change.input)
-    for each in _scalars(steps):
-        first, last = yaml_nodes.start(each), yaml_nodes.end(text, each)
-        found = pattern.finditer(text, first, last)
-        cuts += [(m.start(), m.end(), change.to) for m in found]
+    cuts += renaming.cuts(text, steps, pattern, change.to)
     for n, step in enumerate(edited_values.steps_of(values)):
         if isinstance(step, dict) and step.get("each") == change.input:
             node = yaml_nodes.find(root, ("steps", n, "each"))
@@ -49,14 +44,3 @@ def with_renamed_input(text: str, values: Values, change: RenameInput) -> str:
 def _renaming(text: str, node: Node, change: RenameInput) -> yaml_patch.Cut:
     first, last = yaml_nodes.start(node), yaml_nodes.end(text, node)
     return first, last, text[first:last].replace(change.input, change.to)
-
-
-def _scalars(node: Node) -> Iterator[ScalarNode]:
-    if isinstance(node, ScalarNode):
-        yield node
-    elif isinstance(node, SequenceNode):
-        for each in node.value:
-            yield from _scalars(each)
-    elif isinstance(node, MappingNode):
-        for _, value in node.value:
-            yield from _scalars(value)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.workflows.editing import edited_values, yaml_patch
+from bot.workflows.editing import edited_values, renaming, yaml_nodes, yaml_patch
 from bot.workflows.editing.edited_values import Values
 from bot.workflows.editing.edits import (
     AddNeed,
@@ -66,7 +66,10 @@ def with_renamed_step(text: str, values: Values, change: RenameStep) -> str:
             places["steps", n, "needs"] = change.to
         if edited_values.compensation_of(each) == old:
             places["steps", n, "on_failure", "compensate"] = change.to
-    return yaml_patch.replace_all(text, places)
+    text = yaml_patch.replace_all(text, places)
+    steps = yaml_nodes.find(yaml_nodes.compose(text), ("steps",))
+    pattern = edited_values.output_pattern(old)
+    return yaml_patch.with_cuts(text, renaming.cuts(text, steps, pattern, change.to))
 
 
 def with_needs(text: str, values: Values, wanted: Values, change: AddNeed | RemoveNeed) -> str:

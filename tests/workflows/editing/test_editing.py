@@ -224,6 +224,22 @@ def test_a_renamed_input_is_renamed_in_every_text() -> None:
     assert "inputs.feature" not in new
 
 
+def test_a_renamed_step_is_renamed_where_its_outputs_are_used() -> None:
+    text = (
+        "steps:\n  - {id: ask, title: Ask, tool: a__ask}  # first\n  - id: tell\n    title: Tell\n"
+        "    tool: a__tell\n    needs: [ask]\n    arguments:\n"
+        "      text: It is ${{ steps.ask.outputs.result.rain }}, steps.ask.outputs and ask\n"
+        "      all: ['${{steps.ask.outputs.result}}']  # whole\n"
+    )
+    new = edit(text, do="rename_step", step="ask", to="query")
+    assert new == (
+        text.replace("id: ask", "id: query")
+        .replace("[ask]", "[query]")
+        .replace("{ steps.ask.", "{ steps.query.")
+        .replace("{steps.ask.", "{steps.query.")
+    )
+
+
 def test_a_file_begins_with_nothing() -> None:
     text = edit("", do="set_top", key="description", value="Build")
     text = edit(text, do="set_input", input="what", value={"required": True})
