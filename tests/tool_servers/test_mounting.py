@@ -17,6 +17,7 @@ from store.mirror import mirror_rows
 from store.mounts import mounts, tools
 from store.tables.mounts import MountRow, ToolRow
 from tests.support.agent_endpoints import lead
+from tests.support.engines import ON_SQLITE
 from tests.support.story import Workspace
 from tests.support.tool_server import ToolServer, open_tool_server, tool
 from tests.support.upstreams import Connected, connect, reaching
@@ -322,6 +323,7 @@ async def test_only_who_leads_everywhere_sees_servers(workspace: Workspace) -> N
         assert (await agent.refusal(name, **given)).code == "forbidden"
 
 
+@ON_SQLITE  # it follows all accounts of the database
 async def test_servers_of_the_operators_file_follow_it(workspace: Workspace) -> None:
     keys, store = workspace.dispatcher.shared.keys, workspace.store
 
@@ -345,6 +347,7 @@ async def test_servers_of_the_operators_file_follow_it(workspace: Workspace) -> 
     assert await workspace.rows("SELECT id FROM mounts WHERE installation_id = :i") == []
 
 
+@ON_SQLITE  # it follows all accounts of the database
 async def test_a_new_account_gets_the_servers_of_the_operators_file_at_once(
     workspace: Workspace,
 ) -> None:
