@@ -11,6 +11,7 @@ import structlog
 from bot.dispatch.execution import Call, begin
 from bot.dispatch.outside_calls import OutsideCalls
 from bot.errors import Refused
+from bot.kernel import running_tasks
 from bot.kernel.operation import Shared
 from bot.kernel.outside import OutsideCall
 from bot.operations.tools.calling import ToolCalled, call_tool
@@ -130,10 +131,4 @@ class StepCalls:
 
     async def finish(self, timeout_s: float) -> None:
         """Wait for what runs, but not for long. Another process looks after the rest."""
-        running = list(self._running.values())
-        if not running:
-            return
-        _, late = await asyncio.wait(running, timeout=timeout_s)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await running_tasks.finish(self._running.values(), timeout_s)

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from bot.kernel import running_tasks
 from bot.protocols.delivery import deliver_next
 from bot.protocols.link import Link
 from bot.protocols.routing import IN_SERVER
@@ -68,11 +69,5 @@ class Courier:
             await self.step()
 
     async def finish(self, timeout_s: float) -> None:
-        """Wait for what runs, but not for long; the rest goes on in another process."""
-        running = list(self._running.values())
-        if not running:
-            return
-        _, late = await asyncio.wait(running, timeout=timeout_s)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        """Wait for what runs, but not for long. Another process looks after the rest."""
+        await running_tasks.finish(self._running.values(), timeout_s)
