@@ -4,6 +4,8 @@ Each imports what it needs when it runs, because agents start `call` and `mcp` a
 """
 
 import asyncio
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -1106,5 +1108,12 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.exit(os.EX_IOERR)
 
 
-if __name__ == "__main__":
+def run_process() -> None:
+    """Run the command of this process, and end the process quickly."""
+    # Otherwise Python looks for unused objects in all modules: a quarter of the time of a command.
+    atexit.register(gc.freeze)
     main()
+
+
+if __name__ == "__main__":
+    run_process()

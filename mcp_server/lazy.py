@@ -10,11 +10,16 @@ from typing import Any
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
 
+# After the start. Until then the server has other work, and a server that is stopped at once does
+# not wait until the library is loaded.
+LOAD_AFTER_S = 5.0
+
 
 @dataclass(frozen=True)
 class Loading:
-    """The handlers of `mcp_server.http`. Early requests wait until they are loaded."""
+    """The handlers of `mcp_server.http`. The first request loads them, if it comes early."""
 
+    needed: asyncio.Event
     loaded: asyncio.Future[Any]
     life: asyncio.Task[None]
 
@@ -27,6 +32,7 @@ class Loading:
         await (await self._endpoint()).handle(*given)
 
     async def _endpoint(self) -> Any:
+        self.needed.set()
         if not self.loaded.done():
             await asyncio.wait([self.loaded, self.life], return_when=asyncio.FIRST_COMPLETED)
         if self.life.done():
@@ -36,14 +42,20 @@ class Loading:
 
 @asynccontextmanager
 async def serving(
-    dispatcher: Dispatcher, tokens: Tokens, names: Collection[str]
+    dispatcher: Dispatcher,
+    tokens: Tokens,
+    names: Collection[str],
+    load_after_s: float = LOAD_AFTER_S,
 ) -> AsyncIterator[Loading]:
     """Load and start the handlers of /mcp, and stop them at the end. `names`: of this server."""
     loaded: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    over = asyncio.Event()
+    needed, over = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:
         """Start and stop it in the same task, which the library requires."""
+        await _wait_until(needed, load_after_s)
+        if over.is_set():
+            return
         http = await asyncio.to_thread(import_module, "mcp_server.http")
         async with http.serving(dispatcher, tokens, http.allowed_hosts(names)) as endpoint:
             loaded.set_result(endpoint)
@@ -51,7 +63,16 @@ async def serving(
 
     life = asyncio.create_task(live())
     try:
-        yield Loading(loaded, life)
+        yield Loading(needed, loaded, life)
     finally:
         over.set()
+        needed.set()
         await life
+
+
+async def _wait_until(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return

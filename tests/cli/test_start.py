@@ -3,8 +3,10 @@
 The engine plays no part in this, so these tests run on SQLite alone.
 """
 
+import asyncio
 import os
 import re
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,16 @@ async def test_serve_on_a_current_schema_loads_no_migrations(url: str, tmp_path:
     packages = loaded(server.log.read_text())
     assert packages >= {"aiohttp", "webhooks"}
     assert packages & (MYSQL | MIGRATIONS | SIMULATOR | TESTS_AND_DOCS | EXTRAS) == set()
+    assert "mcp" not in packages, "it waited for a library that nobody asked for"
+
+
+async def test_a_process_ends_without_a_search_for_unused_objects() -> None:
+    look = "atexit.register(lambda: print(gc.get_freeze_count() > 0))"
+    program = f"import atexit, gc; {look}; from bot.__main__ import run_process; run_process()"
+    words = [sys.executable, "-c", program, "--version"]
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert (process.returncode, out.splitlines()[-1]) == (0, b"True")
 
 
 def test_the_command_line_knows_which_arguments_are_json() -> None:

@@ -9,6 +9,6 @@ APP = Path(__file__).with_name("app")
 def main() -> None:
     # First on the path, because other distributions install packages named `fixtures` or `bot`.
     sys.path.insert(0, str(APP))
-    from bot.__main__ import main as start  # noqa: PLC0415 - needs the path of the line above
+    from bot.__main__ import run_process  # noqa: PLC0415 - needs the path of the line above
 
-    start()
+    run_process()
