@@ -2,11 +2,11 @@
 
 import mcp_types as types
 
-from bot.comments.untrusted_text import visible
 from bot.identity.actors import Actor
 from bot.kernel.sentences import shorten
-from bot.mounts import tool_access, tool_names
-from bot.mounts.tool_policies import is_parked
+from bot.kernel.untrusted_text import visible
+from bot.tools import tool_access, tool_names
+from bot.tools.tool_policies import is_parked
 from store.engine import json_text
 from store.engine.transaction import Store
 from store.mounts import tool_lookup

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot import secret_formats
-from bot.comments import mermaid, untrusted_text
+from bot.comments import mermaid
 from bot.comments.mermaid import Node
 from bot.comments.replies import block_quote
+from bot.kernel import untrusted_text
 from bot.kernel.sentences import code, inline, shorten
 from store.tables.approvals import PlanProposalRow
 

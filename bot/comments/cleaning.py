@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bot import secret_formats
 from bot.comments import markdown_lines, slash_commands
+from bot.kernel.untrusted_text import INVISIBLE
 
 # After the @ of a mention it keeps GitHub from notifying anybody, and shows nothing.
 WORD_JOINER = "\u2060"
@@ -26,7 +27,7 @@ LINK = re.compile(
     r"[/?#][\w/.%+=&?#;:,!$@-]*"
 )
 # The first word of a line that is a command to some bot, and no path.
-HIDDEN = markdown_lines.INVISIBLE
+HIDDEN = INVISIBLE
 COMMAND = re.compile(rf"[\u00a0{HIDDEN}]*/[{HIDDEN}]*[A-Za-z][\w{HIDDEN}-]*(?![\w/-])")
 # All but tab and the ends of lines. Titles have these neither.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")

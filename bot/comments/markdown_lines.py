@@ -12,6 +12,8 @@ from markdown_it.rules_block import StateBlock, blockquote, list_block
 from markdown_it.rules_inline import StateInline, backtick, html_inline
 from markdown_it.token import Token
 
+from bot.kernel.untrusted_text import INVISIBLE
+
 # GitHub accepts no longer comment, and many short lines are slow to parse. The rest is ignored.
 LONGEST = 65_536
 MOST_LINES = 10_000
@@ -19,8 +21,6 @@ MOST_LINES = 10_000
 MOST_TRIES = 20_000
 
 LINE_END = re.compile(r"\r\n|\r|\n")
-# Phones and copied pages put these around words, and nobody sees them.
-INVISIBLE = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 BEGINS = re.compile(rf" {{0,3}}/[{INVISIBLE}]*[A-Za-z]")
 HIDDEN_BEFORE = re.compile(rf"\A( {{0,3}})[\u00a0{INVISIBLE}][ \u00a0{INVISIBLE}]*(?=/)")
 TAG = re.compile(r"<!--|<\?|<!\[CDATA\[|<!|<(/?)([A-Za-z][A-Za-z0-9-]*)([^<>]*)(>?)")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot import secret_formats
-from bot.comments import untrusted_text
+from bot.kernel import untrusted_text
 from bot.kernel.sentences import shorten
 
 # GitHub shows no picture with more characters or edges.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bot.comments import mail_replies, markdown_lines
-from bot.comments.markdown_lines import INVISIBLE
+from bot.kernel.untrusted_text import INVISIBLE
 from bot.repository import repository_settings
 
 # Hubbub's commands. A comment that begins with another slash may be an answer to a question.

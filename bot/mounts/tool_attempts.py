@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.kernel.outside import Outside
-from bot.mounts import tool_arguments
 from bot.mounts.tool_results import wire_bytes
 from bot.tool_servers.breakers import CircuitOpen
 from bot.tool_servers.connections import (
@@ -16,6 +15,7 @@ from bot.tool_servers.connections import (
     ToolServers,
     Unavailable,
 )
+from bot.tools import tool_arguments
 
 # The first of further attempts comes at once; the pause before the next ones doubles.
 PAUSE_S = 0.25

@@ -8,15 +8,16 @@ from typing import Any
 from bot.errors import Refused
 from bot.kernel.argument_errors import wrong_value
 from bot.kernel.operation import Context
-from bot.mounts import health, tool_finding, tool_limits, tool_results, tool_targets
-from bot.mounts.tool_arguments import problems, remedy, with_types
+from bot.mounts import health, tool_limits, tool_results, tool_targets
 from bot.mounts.tool_attempts import Attempts, Outcome
-from bot.mounts.tool_finding import NamedTool
 from bot.mounts.tool_results import Shown
 from bot.mounts.tool_targets import Spare
 from bot.times import SECOND
 from bot.tool_servers.breakers import CircuitOpen
 from bot.tool_servers.connections import ToolResult, Unavailable
+from bot.tools import tool_finding
+from bot.tools.tool_arguments import problems, remedy, with_types
+from bot.tools.tool_finding import NamedTool
 from store.engine import ids
 from store.engine.transaction import Tx
 from store.mounts import mounts, tool_calls

@@ -3,8 +3,9 @@
 from pydantic import BaseModel, Field
 
 from bot.identity.actors import Actor
-from bot.mounts import tool_access, tool_limits, tool_names
+from bot.mounts import tool_limits
 from bot.quotas.money import amount
+from bot.tools import tool_access, tool_names
 from store.engine.transaction import Tx
 from store.mounts import mounts, tool_calls
 

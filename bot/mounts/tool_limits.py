@@ -1,9 +1,9 @@
 """How often a tool may be called, and what that may cost: counted in the database, for all."""
 
 from bot.errors import Refused
-from bot.mounts.tool_policies import ToolPolicy
 from bot.quotas.money import amount, micros
 from bot.times import DAY, MINUTE, SECOND
+from bot.tools.tool_policies import ToolPolicy
 from store.engine.transaction import Tx
 from store.mounts import tool_calls
 

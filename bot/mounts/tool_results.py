@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.comments.untrusted_text import visible
+from bot.kernel.untrusted_text import visible
 from bot.secret_formats import mask
 from bot.tool_servers.connections import AudioPart, ImagePart, LinkPart, Part, TextPart, ToolResult
 

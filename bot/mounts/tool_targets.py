@@ -11,11 +11,12 @@ from typing import Any
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.identity.keyring import Broken, Keys
-from bot.mounts import tool_access, tool_limits, tool_policies
+from bot.mounts import tool_limits
 from bot.mounts.specs import spec_of
-from bot.mounts.tool_arguments import problems
 from bot.mounts.tool_attempts import Target
-from bot.mounts.tool_finding import NamedTool
+from bot.tools import tool_access, tool_policies
+from bot.tools.tool_arguments import problems
+from bot.tools.tool_finding import NamedTool
 from store.engine.transaction import Tx
 from store.mounts import mounts, tool_calls, tools
 from store.tables.mounts import MountRow, ToolRow

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.comments import untrusted_text
 from bot.fetch import backfill
+from bot.kernel import untrusted_text
 from bot.operations.github.text_trust import WITHHELD
 from bot.repository.settings_file import PATH
 from fixtures.github import Issue, Person

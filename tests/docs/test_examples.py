@@ -14,8 +14,8 @@ import typer.main
 import yaml
 
 from bot.__main__ import DefaultCommand, app
-from bot.mounts.tool_names import is_tool_name
 from bot.operations import OPERATIONS
+from bot.tools.tool_names import is_tool_name
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

@@ -14,17 +14,18 @@ from typing import Any, TypeAlias
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.kernel.outside import OutsideCall
-from bot.mounts import tool_attempts, tool_calls, tool_finding, tool_results
+from bot.mounts import tool_attempts, tool_calls, tool_results
 from bot.mounts.compositions import engine, rounds
 from bot.mounts.compositions.engine import Outcome, Outcomes
 from bot.mounts.compositions.step_results import failure, result_of
-from bot.mounts.tool_arguments import with_types
 from bot.mounts.tool_calls import Answered, Prepared
-from bot.mounts.tool_finding import NamedTool
 from bot.repository import repository_settings
 from bot.repository.composed_tools.definition import ComposedTool
 from bot.times import SECOND
 from bot.tool_servers.connections import TextPart, ToolResult
+from bot.tools import tool_finding
+from bot.tools.tool_arguments import with_types
+from bot.tools.tool_finding import NamedTool
 from store.audit import records
 from store.engine.transaction import Tx
 from store.mirror import stored_repositories

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from bot.comments.untrusted_text import visible
 from bot.files import chunks, file_types, links, texts
 from bot.files.rules import LARGEST_IN_CALL, LINK_S
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.outside import Outside, OutsideCall
+from bot.kernel.untrusted_text import visible
 from bot.operations.code.line_cuts import room_for
 from bot.operations.files import access
 from bot.operations.files.views import File, FileId, file_view, resource_link

@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from bot.comments import authorship, untrusted_text
+from bot.comments import authorship
 from bot.identity.actors import TRUSTED
+from bot.kernel import untrusted_text
 from bot.kernel.operation import Context
 from bot.repository import repository_settings, text_policy
 from bot.repository.text_policy import Policy, Writer

@@ -10,12 +10,13 @@ from pydantic import BaseModel, Field
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.outside import OutsideCall
-from bot.mounts import tool_attempts, tool_calls, tool_finding, tool_names
+from bot.mounts import tool_attempts, tool_calls
 from bot.mounts.compositions import running
 from bot.mounts.tool_attempts import Outcome
 from bot.mounts.tool_calls import Answered, Prepared
-from bot.mounts.tool_finding import NamedTool
 from bot.operations.tools import finding
+from bot.tools import tool_finding, tool_names
+from bot.tools.tool_finding import NamedTool
 from store.mounts import mounts
 
 ToolName = Annotated[str, Field(max_length=300, description="server__tool, from find_tools")]

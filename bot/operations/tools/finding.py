@@ -5,14 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from bot.comments.untrusted_text import visible
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.pagination import Cursor, Limit, decode_number, encode
 from bot.kernel.sentences import shorten
-from bot.mounts import tool_access, tool_finding, tool_names, tool_search
+from bot.kernel.untrusted_text import visible
+from bot.mounts import tool_search
 from bot.mounts.tool_search import Text
 from bot.operations.tools import plugin_tools
+from bot.tools import tool_access, tool_finding, tool_names
 from store.mounts import tool_lookup
 from store.mounts.tool_lookup import FoundTool
 

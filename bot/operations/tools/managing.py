@@ -8,12 +8,12 @@ from bot.errors import Refused
 from bot.identity import permissions
 from bot.kernel import tool_lists
 from bot.kernel.operation import Context, operation
-from bot.mounts import tool_finding, tool_policies
-from bot.mounts.tool_finding import NamedTool
-from bot.mounts.tool_policies import Amount, Count, Label
 from bot.operations.manage_checks import check_unused
 from bot.operations.tools.calling import ToolName
 from bot.operations.tools.tool_views import REJECTED, ToolDetails, details
+from bot.tools import tool_finding, tool_policies
+from bot.tools.tool_finding import NamedTool
+from bot.tools.tool_policies import Amount, Count, Label
 from store.mounts import mounts, tool_lookup, tools
 from store.mounts.tool_lookup import MOST_PINNED
 from store.tables.agents import Role

@@ -8,11 +8,11 @@ from bot.kernel.operation import Answer, Context
 from bot.mounts import tool_changes, tool_limits
 from bot.mounts.compositions import running
 from bot.mounts.tool_changes import Compatibility
-from bot.mounts.tool_finding import NamedTool
-from bot.mounts.tool_policies import ToolPolicy
 from bot.quotas.money import amount
 from bot.repository.composed_tools.checks import needed_by
 from bot.times import SECOND, stamp
+from bot.tools.tool_finding import NamedTool
+from bot.tools.tool_policies import ToolPolicy
 from store.mounts import mounts, tool_calls
 from store.tables.mounts import ToolRow
 from store.tables.tool_calls import ToolCallRow

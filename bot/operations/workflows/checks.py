@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.yaml_file import Unreadable
-from bot.mounts import tool_finding
+from bot.tools import tool_finding
 from bot.workflows.definitions import definition_file
 from bot.workflows.definitions.definition import Definition, Step
 

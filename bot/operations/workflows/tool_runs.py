@@ -15,7 +15,6 @@ from bot.identity.actors import BOT, OPERATOR, ROLE_OF_PERMISSION, ROLES, Actor
 from bot.kernel.operation import Context, Shared
 from bot.kernel.sentences import code, shorten
 from bot.messages import notices
-from bot.mounts import tool_finding
 from bot.mounts.compositions.running import WHOLE_S
 from bot.mounts.compositions.step_results import value_of
 from bot.operations.github import clean_texts
@@ -24,6 +23,7 @@ from bot.operations.workflows import tool_starts
 from bot.tasks import lifecycle, publishing
 from bot.tasks.states import CLAIMABLE
 from bot.times import MINUTE, SECOND, minute
+from bot.tools import tool_finding
 from bot.workflows.definitions import stored_values, tool_values
 from bot.workflows.definitions.definition import Step
 from bot.workflows.definitions.references import Output

@@ -3,15 +3,16 @@
 import json
 
 from bot import secret_formats
-from bot.comments.untrusted_text import visible
 from bot.errors import Refused
 from bot.identity import permissions
 from bot.identity.actors import BOT, ROLES, Actor
 from bot.kernel.operation import Context
 from bot.kernel.sentences import code
-from bot.mounts import tool_access, tool_calls, tool_finding
-from bot.mounts.tool_arguments import with_types
+from bot.kernel.untrusted_text import visible
+from bot.mounts import tool_calls
 from bot.operations.tools.calling import call_tool
+from bot.tools import tool_access, tool_finding
+from bot.tools.tool_arguments import with_types
 from bot.workflows.definitions import tool_values
 from bot.workflows.definitions.expansion import ExpandedStep
 from bot.workflows.starting.first_rows import Start

@@ -5,9 +5,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.comments.untrusted_text import visible
 from bot.errors import Refused
 from bot.kernel.sentences import shorten
+from bot.kernel.untrusted_text import visible
 from webhooks.page import form_tokens, graph_layout, workflow_drawing
 from webhooks.page.action_table import Field
 from webhooks.page.actions import KEY, read_fields

@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.mounts.tool_names import is_tool_name, public_name, real_name, split
 from bot.operations import OPERATIONS
+from bot.tools.tool_names import is_tool_name, public_name, real_name, split
 
 
 def test_a_plain_name_stands_behind_the_servers() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.mounts.tool_arguments import problems, remedy, with_types
+from bot.tools.tool_arguments import problems, remedy, with_types
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

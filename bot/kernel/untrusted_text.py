@@ -7,8 +7,8 @@ notices. Agents get the texts as JSON strings, which no text can end.
 import re
 from dataclasses import dataclass
 
-from bot.comments.markdown_lines import INVISIBLE
-
+# Phones and copied pages put these around words, and nobody sees them.
+INVISIBLE = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 # They join letters and emoji in some languages, so they stay.
 JOINERS = "\u200c\u200d"
 # Also the letters of Unicode's tags, which show nothing and spell any text in ASCII.

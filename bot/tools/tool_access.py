@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from bot.identity.actors import Actor
-from bot.mounts.tool_policies import DEFAULT_ROLE
+from bot.tools.tool_policies import DEFAULT_ROLE
 from store.tables.agents import Role
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel import argument_errors
-from bot.mounts import tool_access, tool_names, tool_policies
-from bot.mounts.tool_policies import ToolPolicy
 from bot.times import minute
+from bot.tools import tool_access, tool_names, tool_policies
+from bot.tools.tool_policies import ToolPolicy
 from store.engine.transaction import Tx
 from store.mounts import mounts, tool_lookup, tools
 from store.tables.mounts import MountRow, ToolRow

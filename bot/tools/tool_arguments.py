@@ -19,9 +19,9 @@ from jsonschema.validators import Draft202012Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from bot.comments.untrusted_text import visible
 from bot.kernel import argument_errors
 from bot.kernel.sentences import shorten
+from bot.kernel.untrusted_text import visible
 from store.engine import json_text
 
 MOST_STEPS = 20_000
