@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from bot.errors import Refused
-from bot.files import links, storing
+from bot.files import chunks, links, storing
 from bot.files.chunks import CHUNK
 from bot.operations.files.views import file_view
 from store.engine.transaction import Tx
@@ -24,11 +24,17 @@ OFFSET = "Upload-Offset"
 
 @dataclass
 class _Progress:
-    """What is stored, and what has arrived after it. `skip`: bytes that are stored already."""
+    """What is stored, and what has arrived after it.
+
+    `skip`: bytes that are stored already, and come again. Those in `again` have come, and begin at
+    `compared_to`.
+    """
 
     row: UploadRow
     received: int
     skip: int
+    compared_to: int
+    again: bytearray = field(default_factory=bytearray)
     waiting: bytearray = field(default_factory=bytearray)
     # When the next chunk must be there, by the loop's clock, and how much of it is.
     due_at: float = 0.0
@@ -45,12 +51,19 @@ class _Progress:
         self.on_its_way += len(part)
         dropped = min(self.skip, len(part))
         self.skip -= dropped
+        self.again += part[:dropped]
         self.waiting += part[dropped:]
         if self.received + len(self.waiting) > self.row["size"]:
             raise Refused(
                 "too_large",
                 f"attach_file was told that the file has {self.row['size']} bytes, and more came.",
             )
+
+    def next_again(self, *, is_end: bool) -> bytes:
+        """Of what came again, up to the end of a chunk. Nothing while more of it will come."""
+        room = CHUNK - self.compared_to % CHUNK
+        is_whole = is_end or not self.skip or len(self.again) >= room
+        return bytes(self.again[:room]) if is_whole else b""
 
     @property
     def is_last(self) -> bool:
@@ -76,7 +89,8 @@ def _progress(row: UploadRow, received: int) -> web.Response:
 async def receive(request: web.Request) -> web.Response:
     """Store what comes, chunk by chunk. What a broken connection leaves can be gone on from."""
     row = await _upload(request)
-    progress = _Progress(row, row["received"], _already_stored(request, row))
+    skip = _already_stored(request, row)
+    progress = _Progress(row, row["received"], skip, row["received"] - skip)
     with request.app[STREAMS].one(request.match_info["address"], row["installation_id"]):
         await _store_body(request, progress)
         if progress.received < row["size"]:
@@ -143,12 +157,30 @@ async def _store_body(request: web.Request, progress: _Progress) -> None:
                 received=progress.received,
             ) from exc
         progress.add(part)
+        await _compare(request, progress, is_end=not part)
         while len(progress.waiting) >= CHUNK:
             await _store(request, progress, CHUNK)
         if not part:
             break
     if progress.waiting and progress.is_last:
         await _store(request, progress, len(progress.waiting))
+
+
+async def _compare(request: web.Request, progress: _Progress, *, is_end: bool) -> None:
+    """Raise Refused if what came again is not what is stored: else the file would be a mixture."""
+    dispatcher, row = request.app[DISPATCHER], progress.row
+    store, keys, blob = dispatcher.store, dispatcher.shared.keys, (row["installation_id"], row["id"])
+    while content := progress.next_again(is_end=is_end):
+        if not await chunks.is_stored(store, keys, blob, progress.compared_to, content):
+            raise Refused(
+                "bad_request",
+                f"{progress.received} bytes are stored, and among those from byte "
+                f"{progress.compared_to} on are others than you send. Nothing was changed. Go on "
+                "with the file that you began with, or call attach_file again for another file.",
+                received=progress.received,
+            )
+        progress.compared_to += len(content)
+        del progress.again[: len(content)]
 
 
 async def _store(request: web.Request, progress: _Progress, size: int) -> None:

@@ -89,6 +89,16 @@ async def _chunk(
     return True, await blobs.chunk(tx, *blob, part)
 
 
+async def is_stored(
+    store: Store, keys: Keys, blob: tuple[int, str], start: int, content: bytes
+) -> bool:
+    """Whether these bytes, which are within one chunk, are stored from `start` on. Raise Refused."""
+    part, at = divmod(start, CHUNK)
+    async for stored in stream(store, keys, blob, part, part):
+        return stored[at : at + len(content)] == content
+    return False
+
+
 async def digest(store: Store, keys: Keys, installation_id: int, blob_id: str, chunks: int) -> str:
     """The SHA-256 of the stored chunks. Raise Refused."""
     found = hashlib.sha256()

@@ -85,6 +85,28 @@ async def test_an_upload_that_broke_off_goes_on_and_a_wrong_one_is_dropped(
 
 
 @ON_SQLITE
+async def test_an_upload_that_goes_on_with_another_file_is_refused(surface: Surface) -> None:
+    content = secrets.token_bytes(CHUNK * 2 + 10)
+    _, path = await begin(surface, len(content))
+    assert (await surface.send("PUT", path, data=content[: CHUNK * 2])).status == 200
+    size = len(content)
+    for wrong in (0, CHUNK - 1, CHUNK, CHUNK * 2 - 1):
+        other = bytearray(content)
+        other[wrong] ^= 1
+        for first in (0, 100, CHUNK):
+            headers = {"Content-Range": f"bytes {first}-{size - 1}/{size}"}
+            if first <= wrong:
+                sent = await surface.send("PUT", path, data=other[first:], headers=headers)
+                assert (sent.status, sent.code) == (400, "bad_request"), (wrong, first)
+    # A part that ends before what is stored is compared too.
+    assert (await surface.send("PUT", path, data=b"\0" * 50)).code == "bad_request"
+    assert (await surface.send("PUT", path, data=content[:50])).status == 200
+    assert (await surface.send("GET", path)).data["received"] == CHUNK * 2
+    whole = await surface.send("PUT", path, data=content)
+    assert whole.data["file"]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+@ON_SQLITE
 async def test_a_download_runs_nowhere_and_ends_with_its_address_or_its_file(
     surface: Surface,
 ) -> None:
