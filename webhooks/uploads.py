@@ -169,7 +169,11 @@ async def _store_body(request: web.Request, progress: _Progress) -> None:
 async def _compare(request: web.Request, progress: _Progress, *, is_end: bool) -> None:
     """Raise Refused if what came again is not what is stored: else the file would be a mixture."""
     dispatcher, row = request.app[DISPATCHER], progress.row
-    store, keys, blob = dispatcher.store, dispatcher.shared.keys, (row["installation_id"], row["id"])
+    store, keys, blob = (
+        dispatcher.store,
+        dispatcher.shared.keys,
+        (row["installation_id"], row["id"]),
+    )
     while content := progress.next_again(is_end=is_end):
         if not await chunks.is_stored(store, keys, blob, progress.compared_to, content):
             raise Refused(

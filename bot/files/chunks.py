@@ -92,7 +92,7 @@ async def _chunk(
 async def is_stored(
     store: Store, keys: Keys, blob: tuple[int, str], start: int, content: bytes
 ) -> bool:
-    """Whether these bytes, which are within one chunk, are stored from `start` on. Raise Refused."""
+    """Whether these bytes, all of one chunk, are stored from `start` on. Raise Refused."""
     part, at = divmod(start, CHUNK)
     async for stored in stream(store, keys, blob, part, part):
         return stored[at : at + len(content)] == content

@@ -1,6 +1,7 @@
 """Every sentence that Hubbub writes for issues of foreign trackers, here and there."""
 
 import hashlib
+import re
 
 from bot.comments import cleaning
 from bot.comments.posted_texts import SLASH
@@ -10,6 +11,8 @@ from bot.trackers.foreign import LONGEST_BODY, Content
 
 # A text with more lines, backticks and line ends is cleaned without being parsed.
 MOST_PARSED = 2000
+FENCE = "~" * 10
+LONG_RUN = re.compile(rf"{FENCE}~*")
 COMMENTS = {
     "in_progress": "An agent works on this",
     "in_review": "This is in review",
@@ -39,11 +42,18 @@ def issue_body(content: Content, name: str, url: str) -> str:
     heavy = cleaning.weight(text) > MOST_PARSED
     clean = (cleaning.unparsed_markdown if heavy else cleaning.markdown)(text).text
     clean = references.with_links(clean, url, is_parsed=not heavy)
+    if len(clean) > LONGEST_BODY + references.MOST_ADDED:
+        clean = _as_code(cleaning.note(text).text)
     more = f"\n\n[The rest is there]({url})" if len(content.body) >= LONGEST_BODY else ""
     return (
         f"> Copied from [{name}]({url}), where {code(content.author)} opened it. Later edits there "
         f"appear here until somebody edits this text.\n\n{clean.rstrip()}{more}"
     ).rstrip()
+
+
+def _as_code(text: str) -> str:
+    """Nothing in code is a mention, a reference or a command. For texts that are full of them."""
+    return f"{FENCE}\n{LONG_RUN.sub(FENCE[1:], text)}\n{FENCE}"
 
 
 def body_hash(text: str) -> str:
