@@ -145,6 +145,9 @@ def plugin_update(
     unsigned: Unsigned = False,
     yes: Yes = False,
     back: Annotated[bool, typer.Option("--back", help="return to the version before")] = False,
+    downgrade: Annotated[
+        bool, typer.Option("--downgrade", help="also to a version that is older")
+    ] = False,
 ) -> None:
     """Replace an installed plug-in with another version. The one before stays for --back."""
     if back:
@@ -153,7 +156,7 @@ def plugin_update(
         asyncio.run(plugins.roll_back(settings.load(), what))
         return
     options = {"unsigned": unsigned, "agrees": yes, "advisories": advisories}
-    _install(what, update=True, registry=registry, **options)
+    _install(what, update=True, registry=registry, downgrade=downgrade, **options)
 
 
 @commands.command("rollback")

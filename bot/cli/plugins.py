@@ -23,6 +23,7 @@ from bot.plugins import (
     installing,
     package,
     reference_page,
+    revoking,
     running,
     scanning,
     signatures,
@@ -200,7 +201,7 @@ async def revoke(loaded: Settings, data: bytes) -> None:
         for subject, reason in found.items():
             await plugins.put_trust(tx, "revoked", subject, reason)
         await local_origin.record(tx, NO_INSTALLATION, "plugin revoke", str(len(found)))
-        return await installing.stop_revoked(tx)
+        return await revoking.stop_revoked(tx)
 
     async with open_session(loaded) as session:
         stopped = await session.store.write(work)
@@ -222,6 +223,16 @@ class Wanted:
     update: bool = False
     advisories: Path | None = None
     registry: str | None = None
+    downgrade: bool = False
+
+    @property
+    def terms(self) -> dict[str, bool]:
+        """What `installing.install` has to know."""
+        return {
+            "unsigned": self.unsigned,
+            "update": self.update,
+            "downgrade": self.downgrade,
+        }
 
 
 async def _candidate(session: Session, wanted: Wanted) -> Candidate:
@@ -252,7 +263,7 @@ async def install(loaded: Settings, wanted: Wanted) -> None:
         known = scanning.advisories(wanted.advisories) if wanted.advisories else []
         async with open_session(loaded) as session:
             candidate = await _candidate(session, wanted)
-            store, options = session.store, {"unsigned": wanted.unsigned, "update": wanted.update}
+            store, options = session.store, wanted.terms
             key = await store.read(lambda tx: installing.check(tx, candidate, **options))
             for each in summary(candidate, key):
                 say(each)

@@ -4,27 +4,25 @@ The parts of a package are stored first. Then one transaction changes the row of
 process that is killed leaves either the old version or the new one.
 """
 
-import asyncio
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import ValidationError
-
-from bot.plugins import compatibility, distributions, signatures
-from bot.plugins.manifest import Kind, Manifest
-from bot.plugins.package import Package, WrongPackage, pack, unpack
+from bot.plugins import (
+    compatibility,
+    distributions,
+    revoking,
+    signatures,
+    stored_manifests,
+    stored_packages,
+    versions,
+)
+from bot.plugins.manifest import Manifest
+from bot.plugins.package import Package, WrongPackage
 from bot.plugins.signatures import Trust
-from bot.times import MINUTE
 from store.engine.transaction import Store, Tx
 from store.plugins import plugin_installations, plugins
 from store.tables.plugins import PluginRow, PluginSource
 
-# A row of the database must fit into a packet.
-PART = 512 * 1024
-# How long a package stays that no plug-in has: another process may be about to install it.
-KEPT = 60 * MINUTE
-LATEST = 2**62
 # What an update keeps of the version before.
 FORMER = ("version", "source", "digest", "manifest", "signed_by")
 
@@ -70,21 +68,12 @@ def of_distribution(name: str) -> Candidate:
     return Candidate(package, "distribution", distributions.digest_of(found))
 
 
-async def trust_of(tx: Tx) -> Trust:
-    rows = await plugins.trust_rows(tx)
-    publishers: dict[str, frozenset[str]] = {}
-    for row in rows:
-        if row["kind"] == "publisher":
-            before = publishers.get(row["detail"], frozenset())
-            publishers[row["detail"]] = before | {row["subject"]}
-    revoked = {row["subject"]: row["detail"] for row in rows if row["kind"] == "revoked"}
-    return Trust(publishers, revoked)
-
-
-async def check(tx: Tx, candidate: Candidate, *, unsigned: bool, update: bool) -> str | None:
+async def check(
+    tx: Tx, candidate: Candidate, *, unsigned: bool, update: bool, downgrade: bool = False
+) -> str | None:
     """The key that signed it. Raise WrongPackage unless it may be installed."""
     manifest = candidate.manifest
-    trust = await trust_of(tx)
+    trust = await revoking.trust_of(tx)
     # Of a distribution it is another one than that of its package.
     signatures.check_revoked(candidate.digest, trust)
     key = signatures.verify(candidate.package, _with_vouch(trust, candidate))
@@ -93,11 +82,12 @@ async def check(tx: Tx, candidate: Candidate, *, unsigned: bool, update: bool) -
             f"{candidate.manifest.name} {candidate.manifest.version} is not signed. If you know "
             "where it comes from, pass --unsigned to install it."
         )
-    rows = {row["name"]: row for row in await plugins.all_of(tx)}
-    known = {name: manifest_of(row) for name, row in rows.items()}
-    if wrong := compatibility.problems(manifest, known):
+    if wrong := compatibility.problems(manifest, await stored_manifests.by_name(tx)):
         raise WrongPackage("\n".join(wrong))
-    _check_row(rows.get(manifest.name), manifest, update=update)
+    row = await plugins.get(tx, manifest.name)
+    _check_row(row, manifest, update=update)
+    if not downgrade:
+        _check_newer(row, manifest)
     return key
 
 
@@ -121,68 +111,48 @@ def _check_row(row: PluginRow | None, manifest: Manifest, *, update: bool) -> No
         raise WrongPackage(f"{name} is not installed. Use `hubbub plugin install`.")
     if row is not None and not update:
         raise WrongPackage(f"{name} {row['version']} is installed. Use `hubbub plugin update`.")
-    if row is not None and manifest_of(row).publisher != manifest.publisher:
-        was = manifest_of(row).publisher
+    if row is not None and stored_manifests.manifest_of(row).publisher != manifest.publisher:
+        was = stored_manifests.manifest_of(row).publisher
         raise WrongPackage(
             f"The installed {name} is of {was}, this one of {manifest.publisher}. Remove the "
             "installed one first, if that is right."
         )
 
 
-def manifest_of(row: PluginRow) -> Manifest:
-    """What the plug-in says of itself; only its name if this version does not accept that."""
-    try:
-        return Manifest.model_validate(row["manifest"])
-    except ValidationError:
-        return _empty_manifest(row)
-
-
-def why_not_accepted(row: PluginRow) -> str | None:
-    """Why this version of Hubbub does not accept the manifest, which a former one did."""
-    try:
-        Manifest.model_validate(row["manifest"])
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "it"
-        return (
-            f"This version of Hubbub does not accept the manifest of {row['name']} "
-            f"{row['version']}: {place[:60]}: {first['msg'][:90]}. The operator has to update it."
-        )
-    return None
-
-
-def _empty_manifest(row: PluginRow) -> Manifest:
-    """It adds nothing and may do nothing."""
-    stored = row["manifest"]
-    kind = stored.get("kind")
-    return Manifest.model_construct(
-        name=row["name"],
-        version=row["version"],
-        description=str(stored.get("description", "")),
-        publisher=str(stored.get("publisher", "")),
-        licence="",
-        hubbub="",
-        kind=kind if kind in get_args(Kind) else "process",
-        entry="",
+def _check_newer(row: PluginRow | None, manifest: Manifest) -> None:
+    """An old version is signed too: who shows it in place of a new one brings back its faults."""
+    if row is None or versions.parse(manifest.version) >= versions.parse(row["version"]):
+        return
+    raise WrongPackage(
+        f"{manifest.name} {row['version']} is installed, which is newer than {manifest.version}. "
+        f"`hubbub plugin rollback {manifest.name}` returns to the version before the last update; "
+        "--downgrade installs this one."
     )
 
 
 async def install(
-    store: Store, candidate: Candidate, by: str, *, unsigned: bool, update: bool
+    store: Store,
+    candidate: Candidate,
+    by: str,
+    *,
+    unsigned: bool,
+    update: bool,
+    downgrade: bool = False,
 ) -> PluginRow:
     """Raise WrongPackage. Nothing is changed then."""
-    await store.read(lambda tx: check(tx, candidate, unsigned=unsigned, update=update))
+    terms = {"unsigned": unsigned, "update": update, "downgrade": downgrade}
+    await store.read(lambda tx: check(tx, candidate, **terms))
     if candidate.source == "package":
-        await _store_parts(store, candidate.package)
+        await stored_packages.put(store, candidate.package)
 
     async def switch(tx: Tx) -> PluginRow:
-        key = await check(tx, candidate, unsigned=unsigned, update=update)
+        key = await check(tx, candidate, **terms)
         row = await _row(tx, candidate, key, by)
         await plugins.put(tx, row)
         return row
 
     made = await store.write(switch)
-    await _drop_unused_parts(store)
+    await stored_packages.drop_unused(store)
     return made
 
 
@@ -224,14 +194,14 @@ async def roll_back(store: Store, name: str) -> PluginRow:
         current = {each: row[each] for each in FORMER}  # type: ignore[literal-required]
         row.update(row["former"])
         row["former"], row["state"], row["why"] = current, "installed", None
-        trust = await trust_of(tx)
-        for subject in (row["digest"], row["signed_by"], f"{name}@{row['version']}"):
+        trust = await revoking.trust_of(tx)
+        for subject in revoking.subjects(row):
             signatures.check_revoked(subject or "", trust)
         row["revision"], row["updated_at"] = max(now, row["revision"] + 1), now
-        if why := why_not_accepted(row):
+        if why := stored_manifests.why_not_accepted(row):
             raise WrongPackage(why)
-        others = {each["name"]: manifest_of(each) for each in await plugins.all_of(tx)}
-        if wrong := compatibility.problems(manifest_of(row), others):
+        manifest = stored_manifests.manifest_of(row)
+        if wrong := compatibility.problems(manifest, await stored_manifests.by_name(tx)):
             raise WrongPackage("\n".join(wrong))
         await plugins.put(tx, row)
         return row
@@ -245,94 +215,10 @@ async def remove(store: Store, name: str) -> None:
     async def work(tx: Tx) -> None:
         if await plugins.get(tx, name) is None:
             raise WrongPackage(f"No plug-in {name} is installed.")
-        others = {row["name"]: manifest_of(row) for row in await plugins.all_of(tx)}
-        if needed_by := compatibility.dependents(name, others):
+        if needed_by := compatibility.dependents(name, await stored_manifests.by_name(tx)):
             raise WrongPackage(f"{', '.join(needed_by)} needs {name}. Remove that first.")
         await plugins.remove(tx, name)
         await plugin_installations.remove(tx, name)
 
     await store.write(work)
-    await _drop_unused_parts(store)
-
-
-async def stop_revoked(tx: Tx) -> list[str]:
-    """Stop each plug-in that was revoked after it was installed. Return their names."""
-    trust, stopped = await trust_of(tx), []
-    for row in await plugins.all_of(tx):
-        for subject in _subjects(row):
-            why = trust.revoked.get(subject or "")
-            words = f"It is revoked: {why}"
-            if why and await plugins.stop(tx, row["name"], row["digest"], words):
-                await plugin_installations.turn_off_everywhere(tx, row["name"], words)
-                stopped.append(row["name"])
-    return stopped
-
-
-async def resume_lifted(tx: Tx) -> None:
-    """Have those run again that nothing revokes any more. People turn them on where they want."""
-    trust = await trust_of(tx)
-    for row in await plugins.all_of(tx):
-        if row["state"] == "stopped" and not trust.revoked.keys() & set(_subjects(row)):
-            await plugins.resume(tx, row["name"], row["digest"])
-
-
-def _subjects(row: PluginRow) -> tuple[str | None, ...]:
-    """By any of them it may be revoked."""
-    return row["digest"], row["signed_by"], f"{row['name']}@{row['version']}"
-
-
-# --- Packages in the database --------------------------------------------------------------------
-
-
-async def _store_parts(store: Store, package: Package) -> None:
-    """Store a package, and read it again: a process that was killed may have left other parts."""
-    await _put_parts(store, package)
-    try:
-        await package_of(store, package.digest)
-    except WrongPackage:
-        await store.write(lambda tx: plugins.remove_parts(tx, package.digest, LATEST))
-        await _put_parts(store, package)
-        await package_of(store, package.digest)
-
-
-async def _put_parts(store: Store, package: Package) -> None:
-    data = pack(replace(package, signature=None))
-    for n in range(0, len(data), PART):
-        await store.write(partial(_put_part, package.digest, n // PART, data[n : n + PART]))
-
-
-async def _put_part(digest: str, number: int, data: bytes, tx: Tx) -> None:
-    await plugins.put_part(tx, digest, number, data)
-
-
-async def package_of(store: Store, digest: str) -> Package:
-    """A package of the database. Raise WrongPackage if it is not there, or was changed."""
-    data, number = bytearray(), 0
-    while piece := await store.read(partial(_part, digest, number)):
-        data += piece
-        number += 1
-    if not data:
-        raise WrongPackage("Its package is not in the database. Install it again.")
-    # It takes seconds if the package is large.
-    found = await asyncio.to_thread(unpack, bytes(data))
-    if found.digest != digest:
-        raise WrongPackage("Its package in the database is not the one that was installed.")
-    return found
-
-
-async def _part(digest: str, number: int, tx: Tx) -> bytes | None:
-    return await plugins.part(tx, digest, number)
-
-
-async def _drop_unused_parts(store: Store) -> None:
-    """Remove packages that no plug-in has. One that is being stored now stays."""
-
-    async def work(tx: Tx) -> None:
-        rows, now = await plugins.all_of(tx), await tx.now()
-        used = {row["digest"] for row in rows}
-        used |= {row["former"]["digest"] for row in rows if row["former"]}
-        for digest in await plugins.digests(tx):
-            if digest not in used:
-                await plugins.remove_parts(tx, digest, now - KEPT)
-
-    await store.write(work)
+    await stored_packages.drop_unused(store)

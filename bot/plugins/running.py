@@ -18,7 +18,15 @@ from bot.errors import Refused
 from bot.identity.actors import PLUGIN, Actor
 from bot.identity.keyring import Broken, Keys
 from bot.kernel.fair_turns import Turns
-from bot.plugins import installing, loading, sandbox, trusted, uses, values
+from bot.plugins import (
+    loading,
+    sandbox,
+    stored_manifests,
+    stored_packages,
+    trusted,
+    uses,
+    values,
+)
 from bot.plugins.hooks import HookCall, HookName
 from bot.plugins.manifest import Manifest
 from bot.plugins.mcp_handlers import McpHandlers
@@ -69,10 +77,10 @@ class Installed:
     @classmethod
     def of(cls, row: PluginRow) -> "Installed":
         """One whose manifest this version does not accept is stopped, and others go on."""
-        why = installing.why_not_accepted(row)
+        why = stored_manifests.why_not_accepted(row)
         if why is not None:
             row = {**row, "state": "stopped", "why": why}
-        return cls(row, installing.manifest_of(row))
+        return cls(row, stored_manifests.manifest_of(row))
 
     @property
     def name(self) -> str:
@@ -165,7 +173,7 @@ class Plugins:
     def _log_not_accepted(self, rows: list[PluginRow]) -> None:
         """Only say it: a newer process beside this one, as in an update, may accept it."""
         for row in rows:
-            if why := installing.why_not_accepted(row):
+            if why := stored_manifests.why_not_accepted(row):
                 log.warning("plug-in not accepted", plugin=row["name"], why=why)
 
     async def all_of(self) -> list[Installed]:
@@ -258,7 +266,7 @@ async def load(store: Store, installed: Installed) -> Loaded:
     row, manifest = installed.row, installed.manifest
     if row["source"] == "distribution":
         return await load_distribution(manifest, row["name"], row["digest"])
-    package = await installing.package_of(store, row["digest"])
+    package = await stored_packages.package_of(store, row["digest"])
     return await load_package(package)
 
 

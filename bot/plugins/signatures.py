@@ -3,12 +3,14 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from bot.plugins import versions
 from bot.plugins.package import Package, WrongPackage
 
 # Before what is signed, so that no signature made for something else counts.
@@ -82,7 +84,7 @@ def sign(package: Package, private: str) -> Package:
 def verify(package: Package, trust: Trust) -> str | None:
     """The key that signed the package, or None if it has no signature. Raise WrongPackage."""
     found = package.manifest
-    for each in (package.digest, f"{found.name}@{found.version}"):
+    for each in (package.digest, subject_of(found.name, found.version)):
         check_revoked(each, trust)
     if package.signature is None:
         return None
@@ -99,6 +101,21 @@ def verify(package: Package, trust: Trust) -> str | None:
     except (InvalidSignature, ValueError) as exc:
         raise WrongPackage("Its signature does not fit its content.") from exc
     return key
+
+
+def subject_of(name: str, version: str) -> str:
+    """A version, as what is revoked. `1.2` is the same as `1.2.0`."""
+    return f"{name}@{'.'.join(map(str, versions.parse(version)))}"
+
+
+def revoked_by_subject(details: Mapping[str, str]) -> dict[str, str]:
+    """The reasons by digest, key, or `subject_of` a version, however people wrote it."""
+    return {_plain(subject): why for subject, why in details.items()}
+
+
+def _plain(subject: str) -> str:
+    name, _, version = subject.partition("@")
+    return subject_of(name, version) if re.fullmatch(versions.VERSION, version) else subject
 
 
 def check_revoked(subject: str, trust: Trust) -> None:

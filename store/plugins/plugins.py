@@ -4,12 +4,13 @@ from typing import Any
 
 from store.engine import json_text, sql
 from store.engine.transaction import Tx
-from store.tables.plugins import PluginPartRow, PluginRow, PluginTrustRow
+from store.tables.plugins import PluginPartRow, PluginRow, PluginTrustRow, TrustKind
 
 # The installation id of what belongs to the whole server.
 SERVER = 0
 # Plug-ins of a server, and keys and revoked things.
-MOST, MOST_TRUST = 200, 5_000
+# An index has at most some thousand of them, and a server at most 20 registries.
+MOST, MOST_TRUST = 200, 100_000
 LONGEST_DETAIL = 200
 COLUMNS = tuple(PluginRow.__annotations__)
 PART_COLUMNS = tuple(PluginPartRow.__annotations__)
@@ -111,6 +112,15 @@ async def remove_parts(tx: Tx, digest: str, before: int) -> None:
 async def trust_rows(tx: Tx) -> list[PluginTrustRow]:
     q = "SELECT * FROM plugin_trust WHERE installation_id = :i ORDER BY kind, subject LIMIT :n"
     return await tx.all(q, i=SERVER, n=MOST_TRUST)
+
+
+async def trust_detail(tx: Tx, kind: TrustKind, subject: str) -> str | None:
+    q = (
+        "SELECT detail FROM plugin_trust WHERE installation_id = :i AND kind = :kind "
+        "AND subject = :s"
+    )
+    row = await tx.one(q, i=SERVER, kind=kind, s=subject)
+    return row["detail"] if row else None
 
 
 async def put_trust(tx: Tx, kind: str, subject: str, detail: str) -> None:

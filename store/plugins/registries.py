@@ -5,6 +5,7 @@ from typing import Any
 
 from store.engine import sql
 from store.engine.transaction import Tx
+from store.plugins import plugins
 from store.plugins.plugins import SERVER
 from store.tables.plugins import PluginRatingRow, PluginRegistryRow, RegistrySource
 
@@ -26,7 +27,10 @@ async def get(tx: Tx, place: str) -> PluginRegistryRow | None:
 
 
 async def add(tx: Tx, place: str, source: RegistrySource, signed_by: str, by: str) -> None:
-    """Trust a registry, or give it another key. What was read before is forgotten."""
+    """Trust a registry, or give it another key.
+
+    What was read before is forgotten, except the highest number of an index with the same key.
+    """
     now = await tx.now()
     await tx.run(
         sql.upsert(tx.dialect, "plugin_registries", COLUMNS, KEY),
@@ -34,7 +38,7 @@ async def add(tx: Tx, place: str, source: RegistrySource, signed_by: str, by: st
         place=place,
         source=source,
         signed_by=signed_by,
-        number=0,
+        number=await _number_before(tx, place, signed_by),
         content=None,
         digest=None,
         state="new",
@@ -49,7 +53,18 @@ async def add(tx: Tx, place: str, source: RegistrySource, signed_by: str, by: st
     )
 
 
+async def _number_before(tx: Tx, place: str, key: str) -> int:
+    """Of this registry, or of one with the same key that was removed."""
+    row = await get(tx, place)
+    number = row["number"] if row and row["signed_by"] == key else 0
+    return max(number, int(await plugins.trust_detail(tx, "index", key) or 0))
+
+
 async def remove(tx: Tx, place: str) -> bool:
+    """The number of its index stays, so that no older one is accepted if it is added again."""
+    if row := await get(tx, place):
+        number = await _number_before(tx, place, row["signed_by"])
+        await plugins.put_trust(tx, "index", row["signed_by"], str(number))
     q = "DELETE FROM plugin_registries WHERE installation_id = :i AND place = :p"
     return bool(await tx.run(q, i=SERVER, p=place))
 

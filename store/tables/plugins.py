@@ -18,7 +18,8 @@ RegistrySource: TypeAlias = Literal["folder", "repository"]
 # `new`: nobody has read it yet. `failing`: the last look failed; the index before still counts.
 RegistryState: TypeAlias = Literal["new", "read", "failing"]
 ForwardState: TypeAlias = Literal["waiting", "delivered", "dead"]
-TrustKind: TypeAlias = Literal["publisher", "revoked"]
+# `index`: a registry that was removed.
+TrustKind: TypeAlias = Literal["publisher", "revoked", "index"]
 
 
 class PluginRow(TypedDict):
@@ -54,12 +55,15 @@ class PluginPartRow(TypedDict):
 
 
 class PluginTrustRow(TypedDict):
-    """A key of a publisher, or something that is revoked. `subject`: the key or what is revoked."""
+    """A key of a publisher or of a registry, or something that is revoked.
+
+    `subject`: the key or what is revoked.
+    """
 
     installation_id: Annotated[int, KEY]
     kind: Annotated[TrustKind, KEY, Text(20)]
     subject: Annotated[str, KEY, Text(100)]
-    # The publisher, or the reason.
+    # The publisher, the reason, or the highest number that was read of indexes with the key.
     detail: Annotated[str, Text(200)]
     added_at: int
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.plugins import installing, running, signatures
+from bot.plugins import installing, revoking, running, signatures, stored_packages
 from bot.plugins.package import WrongPackage, pack
 from store.engine.transaction import Store, Tx
 from store.plugins import plugins
@@ -61,7 +61,7 @@ async def test_what_is_not_signed_needs_the_word_of_the_operator(office: PluginO
     )
     assert row["signed_by"] == key
     await office.store.write(lambda tx: plugins.put_trust(tx, "revoked", key, "it was stolen"))
-    assert await office.store.write(installing.stop_revoked) == ["echo"]
+    assert await office.store.write(revoking.stop_revoked) == ["echo"]
     assert (await office.refused("manage_plugin", plugin="echo", action="enable")).endswith(
         "is stopped: It is revoked: it was stolen."
     )
@@ -97,6 +97,34 @@ async def test_an_installed_one_is_updated_and_not_installed_again(office: Plugi
     )
 
 
+async def test_an_older_version_is_refused_unless_it_is_asked_for(office: PluginOffice) -> None:
+    """Also if it is signed: an old version has faults that a new one mends."""
+    await office.install(package(version="1.10.0"))
+    assert "echo 1.10.0 is installed, which is newer than 1.9.0" in await why_not(
+        office, version="1.9.0", update=True
+    )
+    assert await versions(office) == ["echo 1.10.0"]
+    older = installing.of_package(package(version="1.9.0"))
+    terms = {"unsigned": True, "update": True, "downgrade": True}
+    await installing.install(office.store, older, OPERATOR, **terms)
+    await installing.roll_back(office.store, "echo")
+    # The same version with other files is no older one.
+    await office.install(package(version="1.10", files={"echo.py": ECHO + b"#"}), update=True)
+    assert await versions(office) == ["echo 1.10"]
+
+
+@pytest.mark.parametrize(("given", "revoked"), [("1.2", "1.2.0"), ("1.2.0", "1.2")])
+async def test_a_version_is_revoked_however_it_is_written(
+    office: PluginOffice, given: str, revoked: str
+) -> None:
+    await office.install(package(version=given))
+    subject = f"echo@{revoked}"
+    await office.store.write(lambda tx: plugins.put_trust(tx, "revoked", subject, "it leaks"))
+    assert "echo@1.2.0 is revoked: it leaks" in await why_not(office, version=given, update=True)
+    assert await office.store.write(revoking.stop_revoked) == ["echo"]
+    await office.store.write(lambda tx: plugins.remove_trust(tx, "revoked", subject))
+
+
 class Killed(Exception):
     """The process ended here."""
 
@@ -105,7 +133,7 @@ async def test_a_process_that_is_killed_leaves_the_old_version_or_the_new_one(
     office: PluginOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each write of an update is in turn the last one of a process."""
-    monkeypatch.setattr(installing, "PART", 200)
+    monkeypatch.setattr(stored_packages, "PART", 200)
     await office.use(package())
     newer = package(version="1.1.0", files={"echo.py": ECHO.replace(b'"said"', b'"told"')})
     write, seen = office.store.write, set[str]()
@@ -223,7 +251,7 @@ async def test_a_distribution_that_was_revoked_cannot_be_installed_again(
 
     async def revoke(tx: Tx) -> list[str]:
         await plugins.put_trust(tx, "revoked", digest, "it spies")
-        return await installing.stop_revoked(tx)
+        return await revoking.stop_revoked(tx)
 
     assert await office.store.write(revoke) == ["echo"]
     with pytest.raises(WrongPackage, match="is revoked: it spies"):

@@ -124,6 +124,17 @@ def test_nothing_is_installed_without_a_word_of_the_operator(here: Path, shell: 
     assert shell.run("list", "--json") == ""
 
 
+def test_an_update_to_an_older_version_must_be_asked_for(here: Path, shell: Shell) -> None:
+    shell.run("new", "digest")
+    shell.run("install", "digest", "--unsigned", "--yes")
+    manifest = here.joinpath("digest/hubbub-plugin.yml")
+    manifest.write_text(manifest.read_text().replace("0.1.0", "0.0.9"))
+    assert "--downgrade installs this one" in shell.run("update", "digest", "--unsigned", "--yes")
+    assert "digest is updated to 0.0.9" in shell.run(
+        "update", "digest", "--unsigned", "--yes", "--downgrade"
+    )
+
+
 def test_a_registry_is_built_trusted_and_used(here: Path, shell: Shell) -> None:
     shell.run("new", "digest")
     shell.run("sign", "digest", "--output", "digest-0.1.0.hubbub-plugin")

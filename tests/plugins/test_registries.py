@@ -1,5 +1,6 @@
 """Registries that a server trusts: what is installed from them, and what they revoke."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from bot.plugins.installing import Candidate
 from bot.plugins.package import WrongPackage
 from bot.plugins.registry import finding, index, looking
 from bot.protocols.outgoing import Outgoing
+from bot.times import DAY, SECOND
 from store.engine.transaction import Store
-from store.plugins import plugins
+from store.plugins import plugins, registries
 from tests.support.http_service import http_service, raw
 from tests.support.plugin_packages import package
 from tests.support.plugin_registry import RegistryFolder, clear_registries
@@ -129,6 +131,84 @@ async def test_an_old_index_that_is_shown_again_changes_nothing(
     assert (row["state"], row["number"]) == ("failing", 2)
     with pytest.raises(WrongPackage, match=r"No version of echo|echo@1\.0\.0 is revoked"):
         await candidate(office, "echo")
+
+
+async def test_a_registry_that_is_added_again_accepts_no_older_index(
+    office: PluginOffice, registry: RegistryFolder, tmp_path: Path
+) -> None:
+    """Else somebody who shows an old one would lift its revocations."""
+    registry.put(package())
+    registry.build()
+    old = {each: tmp_path.joinpath(each).read_bytes() for each in looking.FILES}
+    registry.build()
+    await registry.look(office.store)
+    await registry.add_to(office.store)
+    await office.store.write(lambda tx: registries.remove(tx, str(tmp_path)))
+    await registry.add_to(office.store)
+    for name, content in old.items():
+        tmp_path.joinpath(name).write_bytes(content)
+    with pytest.raises(WrongPackage, match="number 1, but 2 was read before"):
+        await registry.look(office.store)
+    # With another key it is another registry.
+    renewed = RegistryFolder(tmp_path)
+    await renewed.add_to(office.store)
+    tmp_path.joinpath(index.INDEX).unlink()
+    renewed.build()
+    assert (await renewed.look(office.store)).number == 1
+
+
+async def test_nothing_is_installed_from_an_index_that_has_expired(
+    office: PluginOffice, registry: RegistryFolder, clock: Clock
+) -> None:
+    """Who keeps newer ones away could otherwise hide a revocation for as long as they like."""
+    registry.put(package())
+    now_s = await office.store.read(lambda tx: tx.now()) // SECOND
+    registry.build(now_s, days=7)
+    await registry.look(office.store)
+    await candidate(office, "echo")
+    clock.forward(8 * DAY / SECOND)
+    with pytest.raises(WrongPackage, match="has expired, so it may hide what was revoked"):
+        await candidate(office, "echo")
+
+
+async def test_what_only_the_list_of_versions_revokes_is_stopped_too(
+    office: PluginOffice, registry: RegistryFolder, tmp_path: Path
+) -> None:
+    registry.put(package())
+    registry.build()
+    await registry.look(office.store)
+    await install(office, await candidate(office, "echo"))
+    made = json.loads(tmp_path.joinpath(index.INDEX).read_bytes())
+    made["number"] = 2
+    made["plugins"][0]["versions"][0]["revoked"] = "it leaks"
+    content = json.dumps(made).encode()
+    tmp_path.joinpath(index.INDEX).write_bytes(content)
+    tmp_path.joinpath(index.SIGNATURE).write_bytes(index.sign(content, registry.key))
+    await registry.look(office.store)
+    row = await office.store.read(lambda tx: plugins.get(tx, "echo"))
+    assert row is not None
+    assert row["state"] == "stopped"
+    assert "It is revoked: it leaks" in str(row["why"])
+
+
+async def test_a_search_proposes_an_older_version_only_in_place_of_a_revoked_one(
+    office: PluginOffice, registry: RegistryFolder, tmp_path: Path
+) -> None:
+    async def command() -> str:
+        [found] = (await office.call("search_plugins", plugin="echo"))["plugins"]
+        return str(found["command"])
+
+    registry.put(package())
+    registry.build()
+    await registry.look(office.store)
+    assert await command() == "hubbub plugin install echo@1.0.0"
+    await office.install(package(version="1.1.0"))
+    assert await command() == ""
+    registry.put(package(version="1.1.0"))
+    tmp_path.joinpath("revoked.txt").write_text("echo@1.1 it leaks\n")
+    registry.build()
+    await registry.look(office.store)
+    assert await command() == "hubbub plugin update echo@1.0.0 --downgrade"
 
 
 async def test_a_revoked_version_is_stopped_at_the_next_look_and_people_are_told(

@@ -11,7 +11,7 @@ from bot.operations.tasks.access import visible_repository
 from bot.plugins.manifest import Permissions
 from bot.plugins.registry import finding
 from bot.plugins.registry.finding import Entry
-from bot.plugins.registry.index import IndexedVersion
+from bot.plugins.registry.index import IndexedPlugin, IndexedVersion
 from bot.times import stamp
 from store.mirror import threads
 from store.plugins import plugins, registries
@@ -111,14 +111,21 @@ async def _view(ctx: Context, entry: Entry, installed: dict[str, str]) -> FoundP
         installed=here,
         revoked={each.version: each.revoked for each in plugin.versions if each.revoked},
         rating=await _rating(ctx, entry),
-        command=_command(plugin.name, newest, here),
+        command=_command(plugin, newest, here),
     )
 
 
-def _command(name: str, newest: IndexedVersion | None, installed: str | None) -> str:
-    if newest is None or newest.version == installed:
+def _command(plugin: IndexedPlugin, newest: IndexedVersion | None, installed: str | None) -> str:
+    """An older version is only proposed in place of one that was revoked."""
+    if newest is None:
         return ""
-    return f"hubbub plugin {'update' if installed else 'install'} {name}@{newest.version}"
+    what = f"{plugin.name}@{newest.version}"
+    if installed is None:
+        return f"hubbub plugin install {what}"
+    if finding.is_newer(newest.version, installed):
+        return f"hubbub plugin update {what}"
+    here = plugin.version(installed)
+    return f"hubbub plugin update {what} --downgrade" if here and here.revoked else ""
 
 
 async def _rating(ctx: Context, entry: Entry) -> Rating | None:

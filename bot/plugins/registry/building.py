@@ -107,7 +107,9 @@ def _version(
 ) -> dict[str, Any]:
     manifest, data = found.manifest, path.read_bytes()
     place = path.relative_to(folder).as_posix()
-    subjects = (found.digest, f"{manifest.name}@{manifest.version}", signatures.key_of(found) or "")
+    version = signatures.subject_of(manifest.name, manifest.version)
+    subjects = found.digest, version, signatures.key_of(found) or ""
+    plain = signatures.revoked_by_subject(revoked)
     url = about.urls.get(place)
     return {
         "version": manifest.version,
@@ -119,5 +121,5 @@ def _version(
         "hubbub": manifest.hubbub,
         "kind": manifest.kind,
         "permissions": manifest.permissions.model_dump(mode="json"),
-        "revoked": next((revoked[each] for each in subjects if each in revoked), None),
+        "revoked": next((plain[each] for each in subjects if each in plain), None),
     }

@@ -17,6 +17,7 @@ from bot.plugins.registry.index import IndexedPlugin, IndexedVersion
 from bot.plugins.registry.places import Pending
 from bot.protocols import outgoing
 from bot.protocols.outgoing import Outgoing
+from bot.times import SECOND
 from store.engine.transaction import Store
 from store.plugins import registries
 from store.tables.plugins import PluginRegistryRow
@@ -28,10 +29,11 @@ DOWNLOAD_S = 60.0
 
 @dataclass(frozen=True)
 class Entry:
-    """A plug-in of a registry."""
+    """A plug-in of a registry. `expires_at`: when its index does, in microseconds."""
 
     registry: PluginRegistryRow
     plugin: IndexedPlugin
+    expires_at: int
 
     @property
     def newest(self) -> IndexedVersion | None:
@@ -50,7 +52,8 @@ def entries_of(rows: Sequence[PluginRegistryRow]) -> list[Entry]:
 def _entries(rows: Sequence[PluginRegistryRow]) -> Iterator[Entry]:
     for row in rows:
         found = looking.kept_index(row)
-        yield from (Entry(row, each) for each in (found.plugins if found else ()))
+        if found is not None:
+            yield from (Entry(row, each, found.expires_at * SECOND) for each in found.plugins)
 
 
 def fits(entry: Entry, words: str) -> bool:
@@ -101,6 +104,11 @@ async def candidate(
     store: Store, entry: Entry, wanted: IndexedVersion, network: Outgoing
 ) -> Candidate:
     """The package of a version, if it is the one that the index names. Raise WrongPackage."""
+    if entry.expires_at <= await store.read(lambda tx: tx.now()):
+        raise WrongPackage(
+            f"The index of {entry.registry['place']} has expired, so it may hide what was revoked "
+            "since. `hubbub plugin registry refresh` reads a newer one."
+        )
     data = await _archive(store, entry, wanted, network)
     if len(data) != wanted.size or hashlib.sha256(data).hexdigest() != wanted.sha256:
         raise WrongPackage(

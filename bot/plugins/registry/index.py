@@ -99,6 +99,17 @@ class Index(Strict):
     plugins: list[IndexedPlugin] = Field([], max_length=MOST_PLUGINS)
     revoked: dict[Subject, Line] = Field({}, max_length=MOST_REVOKED)
 
+    @property
+    def revocations(self) -> dict[str, str]:
+        """The reasons, also of versions that only the list of versions revokes, by digest."""
+        plain, more = signatures.revoked_by_subject(self.revoked), {}
+        for plugin in self.plugins:
+            for each in plugin.versions:
+                known = each.digest, plugin.key, signatures.subject_of(plugin.name, each.version)
+                if each.revoked and plain.keys().isdisjoint(known):
+                    more[each.digest] = each.revoked
+        return self.revoked | more
+
     def plugin(self, name: str) -> IndexedPlugin | None:
         return next((each for each in self.plugins if each.name == name), None)
 

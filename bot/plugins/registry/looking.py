@@ -7,7 +7,7 @@ import structlog
 
 from bot.mirror import reads
 from bot.mirror.reads import Read
-from bot.plugins import installing
+from bot.plugins import revoking
 from bot.plugins.package import WrongPackage
 from bot.plugins.registry import index, places
 from bot.plugins.registry.index import INDEX, SIGNATURE, Index
@@ -81,7 +81,7 @@ async def _accept(tx: Tx, place: str, found: Index, content: bytes) -> list[str]
     await registries.put_index(tx, place, found.number, zlib.compress(content), digest)
     await _ask_for_ratings(tx, row, found)
     await _follow_revocations(tx, place)
-    return await installing.stop_revoked(tx)
+    return await revoking.stop_revoked(tx)
 
 
 async def _follow_revocations(tx: Tx, place: str) -> None:
@@ -93,8 +93,8 @@ async def _follow_revocations(tx: Tx, place: str) -> None:
     known = {each["subject"]: each["detail"] for each in rows}
     wanted: dict[str, str] = {}
     for row in await registries.all_of(tx):
-        revoked = found.revoked if (found := kept_index(row)) else {}
-        for subject, why in revoked.items():
+        found = kept_index(row)
+        for subject, why in found.revocations.items() if found else ():
             wanted.setdefault(subject, _reason(why, row["place"]))
     lifted = [
         subject
@@ -107,7 +107,7 @@ async def _follow_revocations(tx: Tx, place: str) -> None:
         if subject not in known:
             await plugins.put_trust(tx, "revoked", subject, detail)
     if lifted:
-        await installing.resume_lifted(tx)
+        await revoking.resume_lifted(tx)
 
 
 def _reason(why: str, place: str) -> str:
