@@ -3,15 +3,17 @@
 On SQLite alone, because the engine plays no part in what a browser shows.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from store.engine.database import open_store
 from tests.conftest import sqlite_copy
@@ -126,8 +128,9 @@ async def text_now(page: Page) -> str:
 
 
 async def put(page: Page, changed: str) -> None:
-    """Type a whole text, and wait until it is drawn."""
-    await text(page).fill(changed)
+    """A whole text at once, as pasting does. Typing a long one takes the driver many seconds."""
+    paste = "(t, v) => { t.value = v; t.dispatchEvent(new Event('input', { bubbles: true })); }"
+    await text(page).evaluate(paste, changed)
 
 
 async def test_axe_finds_nothing_in_the_builder_in_light_and_dark_on_sqlite(world: World) -> None:
@@ -179,6 +182,93 @@ async def test_an_edit_of_the_picture_changes_only_its_lines_of_the_text_on_sqli
             await page.get_by_role("button", name="Undo", exact=True).click()
             await expect(text(page)).to_have_value(expected)
         await expect(node(page, "build")).to_contain_text("inputs.feature")
+
+
+@asynccontextmanager
+async def slow_answers(page: Page) -> AsyncIterator[None]:
+    """Until the end of the block, an answer of the server stays on its way."""
+    arrive = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        await arrive.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/*fragment=builder", hold)
+    yield
+    arrive.set()
+    await page.unroute_all(behavior="wait")
+
+
+async def test_undo_twice_goes_two_edits_back_however_slow_the_server_is_on_sqlite(
+    world: World,
+) -> None:
+    async with open_window(world.browser, world.server.url, world.cookies) as window:
+        page = window.page
+        await window.open(FEATURE)
+        await page.get_by_role("button", name="Add a gate").click()
+        await expect(node(page, "gate-1")).to_have_count(1)
+        await page.get_by_role("button", name="Add a tool").click()
+        await expect(node(page, "tool-1")).to_have_count(1)
+        async with slow_answers(page):
+            for _ in range(2):
+                await page.get_by_role("button", name="Undo", exact=True).click()
+        await expect(node(page, "gate-1")).to_have_count(0)
+        await expect(text(page)).to_have_value(TEXT)
+
+
+async def test_what_is_typed_while_an_edit_is_on_its_way_stays_on_sqlite(world: World) -> None:
+    async with open_window(world.browser, world.server.url, world.cookies) as window:
+        page = window.page
+        await window.open(FEATURE)
+        await node(page, "docs").click()
+        await expect(page.locator("#side-title")).to_have_text("Step docs")
+        async with slow_answers(page):
+            await side(page).get_by_label("Title").fill("Describe all")
+            await text(page).fill(TEXT.replace("# How we build", "# As we build"))
+        expected = TEXT.replace("# How we build", "# As we build")
+        expected = expected.replace("Describe ${{ inputs.feature }}", "Describe all")
+        await expect(text(page)).to_have_value(expected)
+        async with slow_answers(page):
+            await side(page).get_by_label("Title").fill("Describe more")
+            await side(page).get_by_label("Title").press("Enter")
+            await side(page).get_by_label("What to do").fill("In a new chapter.")
+        await expect(node(page, "docs")).to_contain_text("Describe more")
+        await expect(side(page).get_by_label("What to do")).to_have_value("In a new chapter.")
+        await side(page).get_by_label("Title").focus()
+        expected = expected.replace("Describe all", "Describe more")
+        await expect(text(page)).to_have_value(
+            expected.replace("In the manual.", "In a new chapter.")
+        )
+
+
+async def test_a_step_is_meant_by_its_id_when_an_edit_moves_it_on_sqlite(world: World) -> None:
+    async with open_window(world.browser, world.server.url, world.cookies) as window:
+        page = window.page
+        await window.open(FEATURE)
+        await node(page, "tell").focus()
+        async with slow_answers(page):
+            await page.keyboard.press("Delete")
+            await page.keyboard.press("Delete")
+            await node(page, "undo").click()
+        await expect(page.locator("#side-title")).to_have_text("Step undo")
+        rest = TEXT[: TEXT.index("  - id: tell")] + TEXT[TEXT.index("  - id: undo") :]
+        await expect(text(page)).to_have_value(rest)
+
+
+async def test_what_is_saved_has_the_edit_that_is_on_its_way_on_sqlite(world: World) -> None:
+    async with open_window(world.browser, world.server.url, world.cookies) as window:
+        page = window.page
+        await window.open(FEATURE)
+        await node(page, "docs").click()
+        await expect(page.locator("#side-title")).to_have_text("Step docs")
+        async with slow_answers(page):
+            await side(page).get_by_label("Title").fill("Describe all of it")
+            await page.get_by_role("button", name="Save as a pull request").click()
+        await expect(
+            page.get_by_role("heading", name="What happens when you confirm")
+        ).to_be_visible()
+        await expect(page.locator("main")).to_contain_text("Describe all of it")
 
 
 async def test_typing_yaml_draws_it_again_and_keeps_every_character_on_sqlite(

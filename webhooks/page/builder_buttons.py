@@ -7,10 +7,12 @@ from bot.errors import Refused
 from bot.operations.workflows.drafts import DraftView
 from bot.workflows.editing import edited_values
 from bot.workflows.editing.draft import DraftStep
-from webhooks.page import step_fields
+from webhooks.page import builder_places, step_fields
 from webhooks.page.step_fields import FILE_FIELDS, STEP_FIELDS, Edits
 
 BODY = "Say here what is to be done.\n"
+# Buttons that edit the chosen step, and none without one.
+OF_STEP = ("remove", "connect", "disconnect", "remove-argument", "add-argument")
 
 
 @dataclass(frozen=True)
@@ -22,20 +24,41 @@ class Pressed:
     text: str | None = None
 
 
+def chosen_place(sent: Mapping[str, str], draft: DraftView) -> int | None:
+    """The place of the chosen step in the text that was sent; None if no step is chosen.
+
+    Raise Refused if the button edits the chosen step, and that is gone.
+    """
+    place = read_number(sent.get("selected", ""))
+    if place is None or not draft.readable:
+        return None
+    try:
+        return _place(str(place), sent, draft)
+    except Refused:
+        if sent.get("do", "").partition(":")[0] in (*OF_STEP, "apply", "add-undo"):
+            raise
+        return None
+
+
 def press(sent: Mapping[str, str], draft: DraftView, selected: int | None) -> Pressed:
-    """Raise Refused for a button that needs what is not there."""
+    """`selected` is a place in the text that was sent.
+
+    Raise Refused for a button that needs what is not there.
+    """
     button, _, about = sent.get("do", "").partition(":")
     chosen = draft.steps[selected] if selected is not None and selected < len(draft.steps) else None
     if button == "select":
-        found = Pressed(selected=int(about) if about.isascii() and about.isdecimal() else None)
+        found = Pressed(selected=_place(about, sent, draft) if about else None)
     elif button == "undo":
         found = Pressed(text=sent.get("previous") or draft.text)
     elif button in ("add-step", "add-gate", "add-tool", "add-undo"):
         found = _add(button, draft, chosen)
     elif button == "connect-steps":
-        found = _connect_steps(about, draft, selected)
+        found = _connect_steps(about, sent, draft, selected)
     elif chosen is not None:
         found = _of_step(button, about, sent, chosen)
+    elif button in OF_STEP and draft.readable:
+        raise Refused("bad_request", "Choose a step first. Nothing was changed.")
     elif button in ("add-input", "remove-input", "apply"):
         found = Pressed(_edits_of_file(button, about, sent, draft))
     else:
@@ -90,13 +113,28 @@ def _free_id(kind: str, taken: set[str]) -> str:
     return next(each for each in numbers if each not in taken)
 
 
-def _connect_steps(about: str, draft: DraftView, selected: int | None) -> Pressed:
+def _connect_steps(
+    about: str, sent: Mapping[str, str], draft: DraftView, selected: int | None
+) -> Pressed:
     """By dragging: the numbers of the step that must end first, and of the one that waits."""
-    before, _, after = about.partition(":")
-    if not (before.isdecimal() and after.isdecimal() and int(before) < len(draft.steps)):
-        raise Refused("bad_request", "These steps cannot be connected. Nothing was changed.")
-    need = draft.steps[int(before)].id
-    return Pressed([{"do": "add_need", "step": int(after), "need": need}], selected)
+    first, _, then = about.partition(":")
+    before, after = _place(first, sent, draft), _place(then, sent, draft)
+    need = draft.steps[before].id
+    return Pressed([{"do": "add_need", "step": after, "need": need}], selected)
+
+
+def _place(text: str, sent: Mapping[str, str], draft: DraftView) -> int:
+    place = read_number(text)
+    if place is not None:
+        drawn = builder_places.read_ids(sent.get("drawn", ""))
+        place = builder_places.place_now(place, drawn, builder_places.ids_of(draft))
+    if place is None or place >= len(draft.steps):
+        raise Refused("bad_request", "There is no such step. Nothing was changed.")
+    return place
+
+
+def read_number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else None
 
 
 def _edits_of_step(sent: Mapping[str, str], step: DraftStep) -> Edits:

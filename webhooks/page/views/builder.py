@@ -14,7 +14,13 @@ from bot.errors import Refused
 from bot.operations.workflows.drafts import DraftView
 from bot.workflows.editing.draft import DraftStep
 from webhooks.bodies import BODIES
-from webhooks.page import builder_buttons, graph_layout, step_fields, workflow_drawing
+from webhooks.page import (
+    builder_buttons,
+    builder_places,
+    graph_layout,
+    step_fields,
+    workflow_drawing,
+)
 from webhooks.page.visit import Visit
 from webhooks.page.workflow_drawing import LineKind, Node, Picture
 
@@ -60,9 +66,10 @@ async def change(visit: Visit) -> dict[str, Any]:
     """What a button of the form does. A refusal stands on the page, which keeps the text."""
     sent = await _read(visit.request)
     form = {each: sent.get(each, "") for each in (*KEPT, "previous")}
-    selected = _number(sent.get("selected", ""))
     old: DraftView = await visit.call("edit_workflow", text=sent.get("text", ""))
+    selected = None
     try:
+        selected = builder_buttons.chosen_place(sent, old)
         pressed = builder_buttons.press(sent, old, selected)
     except Refused as exc:
         return _values(visit, form, old, selected) | {"refusal": exc.message}
@@ -88,10 +95,6 @@ async def _read(request: web.Request) -> dict[str, str]:
     return {name: text.replace("\r\n", "\n") for name, text in fields}
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else None
-
-
 def _values(
     visit: Visit, form: Mapping[str, str], found: DraftView, selected: int | None
 ) -> dict[str, Any]:
@@ -107,6 +110,7 @@ def _values(
         "fields": step_fields,
         "inputs": inputs if isinstance(inputs, dict) else {},
         "ids": [each.id for each in steps if each.id],
+        "drawn": builder_places.ids_of(found),
         "problems_of": _problems_of(found),
         "kinds": KINDS,
         "width": graph_layout.WIDTH,
