@@ -28,6 +28,8 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True)
 class Reply:
+    """`headers`: names in any case, because proxies write them as they like."""
+
     status: int
     headers: Mapping[str, str]
     data: Any = None
@@ -54,7 +56,7 @@ class Client:
                 ask.method, url, content=content, headers=headers, timeout_s=TIMEOUT_S
             ) as answer:
                 body = await outgoing.read(answer, MOST_BYTES)
-                return Reply(answer.status, dict(answer.headers), _json(answer.status, body))
+                return Reply(answer.status, answer.headers, _json(answer.status, body))
         except Refused as exc:
             raise Unreachable(exc.message, may_have_effect=False) from exc
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as exc:

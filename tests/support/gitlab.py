@@ -1,6 +1,7 @@
 """A double of GitLab on loopback: projects, issues and comments, and what goes wrong with them.
 
-It behaves as https://docs.gitlab.com/api/issues/ and /api/notes/ say.
+It behaves as https://docs.gitlab.com/api/issues/ and /api/notes/ say. The names of its headers are
+written as GitLab's proxy does, which is in Go.
 """
 
 import hashlib
@@ -52,6 +53,8 @@ class GitLab:
     # Statuses of all requests that match a part of their path.
     broken: dict[str, int] = field(default_factory=dict)
     while_limited: int = 0
+    # How often it answered that nothing changed.
+    unchanged: int = 0
     limited_until: float = 0
     _next: int = 1000
 
@@ -108,7 +111,7 @@ class GitLab:
         if fault == "used up":
             until = int(self.now() / 1e6) + 20
             self.limited_until = until
-            found.headers.update({"RateLimit-Remaining": "0", "RateLimit-Reset": str(until)})
+            found.headers.update({"Ratelimit-Remaining": "0", "Ratelimit-Reset": str(until)})
         return found
 
     def _fail(self, request: web.Request, fault: str) -> web.Response:
@@ -172,6 +175,7 @@ class GitLab:
             dice.shuffle(shown)
         etag = f'W/"{hashlib.sha256(orjson.dumps(shown)).hexdigest()}"'
         if request.headers.get("If-None-Match") == etag:
+            self.unchanged += 1
             return web.Response(status=304, headers={"ETag": etag})
         return self._reply(shown, headers={"ETag": etag})
 

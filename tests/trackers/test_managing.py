@@ -1,6 +1,5 @@
 """What people set of a tracker is tried before it is stored, and wrong calls say what to do."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,14 +7,7 @@ import pytest
 from bot.errors import Refused
 from tests.support.agent_endpoints import lead
 from tests.support.gitlab import TOKEN
-from tests.support.story import Workspace
-from tests.support.trackers import Tracked, tracked
-
-
-@pytest.fixture
-async def both(workspace: Workspace) -> AsyncIterator[Tracked]:
-    async with tracked(workspace) as found:
-        yield found
+from tests.support.trackers import Tracked
 
 
 async def manage(both: Tracked, **given: Any) -> str:

@@ -1,19 +1,8 @@
 """Issues of a foreign tracker become tasks, follow what changes there, and are reported back."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from tests.support.agent_endpoints import lead
 from tests.support.gitlab import BOT
-from tests.support.story import Workspace
-from tests.support.trackers import Tracked, tracked
-
-
-@pytest.fixture
-async def both(workspace: Workspace) -> AsyncIterator[Tracked]:
-    async with tracked(workspace) as found:
-        yield found
+from tests.support.trackers import Tracked
 
 
 async def test_a_matching_issue_becomes_one_task_with_its_text_marked_as_of_others(
