@@ -157,6 +157,24 @@ async def test_a_person_watches_work_as_it_happens_on_sqlite(world: World) -> No
         assert await page.evaluate("window.kept"), "the page was loaded again"
 
 
+async def test_what_somebody_opened_stays_open_when_the_page_follows_on_sqlite(
+    world: World,
+) -> None:
+    workspace = world.story.workspace
+    issue = await workspace.task("Clean the tank", "With water.")
+    async with open_window(world.browser, world.url, world.cookies) as window:
+        page = window.page
+        await window.open(f"{HERE}/tasks/acme/rocket/{issue.number}")
+        await page.get_by_text("Data of these events").click()
+        rows = page.get_by_role("group", name="Data of the events").get_by_role("row")
+        await expect(rows.first).to_be_visible()
+        before = await rows.count()
+        agent = await workspace.agent("flo")
+        await agent.call("claim_task", task=workspace.name(issue))
+        await expect(rows).not_to_have_count(before)
+        await expect(rows.first).to_be_visible()
+
+
 async def test_a_workflow_is_started_and_watched_as_it_happens_on_sqlite(world: World) -> None:
     workspace = world.story.workspace
     async with open_window(world.browser, world.url, world.cookies) as window:
