@@ -25,6 +25,7 @@ class Readiness:
     # The problems of the loops.
     trouble: Callable[[], dict[str, str]]
     probe_s: float = PROBE_S
+    fresh_s: float = FRESH_S
     _probe: asyncio.Task[float] | None = None
     _began: float = 0.0
 
@@ -46,7 +47,7 @@ class Readiness:
         """At most one runs at a time."""
         now = asyncio.get_running_loop().time()
         probe = self._probe
-        if probe is None or (probe.done() and now - self._began >= FRESH_S):
+        if probe is None or (probe.done() and now - self._began >= self.fresh_s):
             self._began = now
             self._probe = probe = asyncio.create_task(self.store.write(_write_and_read_lag))
             probe.add_done_callback(_see_outcome)

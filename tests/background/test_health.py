@@ -22,6 +22,7 @@ from store.engine.mysql_address import address
 from store.engine.transaction import Store, StoreError
 from tests.support.engines import ON_SQLITE
 from tests.support.mounts import put_in
+from tests.support.patience import SOON_S
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Workspace
 from tests.support.tcp_proxy import network
@@ -77,7 +78,7 @@ async def test_a_database_that_only_answers_reads_is_not_ready_with_sqlite(tmp_p
 
 
 async def test_many_who_ask_for_readiness_share_one_write(store: Store) -> None:
-    readiness = Readiness(store, dict)
+    readiness = Readiness(store, dict, probe_s=SOON_S, fresh_s=10 * SOON_S)
     await asyncio.gather(*(readiness.problems() for _ in range(20)))
     probe = await store.read(lambda tx: key_values.get(tx, "readiness"))
     await asyncio.gather(*(readiness.problems() for _ in range(20)))

@@ -8,12 +8,13 @@ import pytest
 
 from bot.background.supervision import Supervisor
 from store.engine.migrate import upgrade
+from tests.support.patience import SOON_S
 from tests.support.server_in_process import Surface
 from tests.support.server_process import post, rows, serving, wait_until_processed
 
 
 async def _until(event: asyncio.Event) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON_S):
         await event.wait()
 
 

@@ -10,6 +10,7 @@ from fixtures.github import Pull
 from fixtures.github.changes import git
 from tests.code.test_read_files import HERE, read
 from tests.support.engines import ON_SQLITE
+from tests.support.patience import LONG_S, SOON_S
 from tests.support.story import Agent, Workspace
 
 LONG = "".join(f"line {n}\n" for n in range(1, 41))
@@ -239,9 +240,9 @@ async def test_a_call_that_waits_gets_its_answer_as_soon_as_github_has_answered(
     workspace: Workspace, ada: Agent
 ) -> None:
     waiting = asyncio.create_task(
-        ada.call("github_read_files", paths=["gone.txt"], wait_s=30, **HERE)
+        ada.call("github_read_files", paths=["gone.txt"], wait_s=LONG_S, **HERE)
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SOON_S):
         while not waiting.done():
             await workspace.settle()
             await asyncio.sleep(0)

@@ -13,6 +13,7 @@ from bot.operations import OPERATIONS
 from mcp_server.server import TOOLS
 from mcp_server.tool_answers import KEY_META
 from tests.support.mcp_clients import ERAS, connected_by
+from tests.support.patience import LONG_S, SOON_S
 from tests.support.server_in_process import Surface
 from tests.support.story import Agent, Workspace
 
@@ -138,8 +139,8 @@ async def test_messages_taken_by_a_lost_answer_are_had_again_with_the_key(
 
 async def test_a_wait_with_a_key_keeps_the_messages_that_end_it(workspace: Workspace) -> None:
     scout = await workspace.agent("scout")
-    waiting = asyncio.create_task(scout.call("get_messages", wait_s=20, key="a"))
-    async with asyncio.timeout(5):
+    waiting = asyncio.create_task(scout.call("get_messages", wait_s=LONG_S, key="a"))
+    async with asyncio.timeout(SOON_S):
         while not workspace.dispatcher.waiters.waiting:  # noqa: ASYNC110 - a step of the other task
             await asyncio.sleep(0.001)
     await scout.call("send_message", to="scout", body="hello")

@@ -26,13 +26,10 @@ from store.engine.transaction import Row, Store, Tx
 from store.mirror import stored_repositories
 from store.tables.agents import Role
 from tests.support.engines import ON_SQLITE
+from tests.support.patience import LONG_S, SOON_S
 from tests.support.server_process import Serving, serving
 from tests.support.story import Agent, Clock, Workspace
 
-# Longer than any test may take: whoever is not woken fails by the test's own time-out.
-LONG_S = 50
-# What a waiter takes to be where it waits, and many times what a wake-up takes.
-SOON_S = 20
 INSTALLATION = 42
 SAID = ("task.commented", "task.reviewed", "task.checked")
 COMMIT = {"branch": "mend", "message": "Mend it", "files": [{"path": "a.py", "content": "1\n"}]}

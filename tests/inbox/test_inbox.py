@@ -19,6 +19,7 @@ from store.engine.transaction import PoolUse, Store, StoreError, Work
 from store.inbox import commands, deliveries
 from store.inbox.commands import FoundCommand
 from store.inbox.deliveries import Delivery
+from tests.support.patience import SOON_S
 from tests.support.server_in_process import Surface, new_guid, serving
 from tests.support.story import Clock
 from webhooks.group_commit import Inbox
@@ -185,12 +186,12 @@ async def test_the_worker_gets_its_share_while_webhooks_never_stop() -> None:
     arriving = asyncio.create_task(webhooks_without_end(pressure, clock))
     await asyncio.sleep(0)
     began = clock.at
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON_S):
         await pressure.wait()
     assert clock.at - began >= backpressure.AT_MOST_S
     arriving.cancel()
     pressure.report_arrival()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(SOON_S):
         await pressure.wait()  # its share is not used up yet
 
 

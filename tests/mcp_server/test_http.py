@@ -19,6 +19,7 @@ from mcp_server.http import allowed_hosts
 from mcp_server.running_calls import RunningCalls
 from store.engine.database import open_store
 from store.engine.transaction import PoolUse, Store, Work
+from tests.support.patience import SOON_S
 from tests.support.server_in_process import Answer, Surface, serving
 from tests.support.story import Clock
 
@@ -26,7 +27,6 @@ ASKED = {"Accept": "application/json, text/event-stream", "Content-Type": "appli
 OLDER = {"MCP-Protocol-Version": "2025-06-18"}
 NEWER = {"MCP-Protocol-Version": max(MODERN_PROTOCOL_VERSIONS)}
 INSTALLATION = 4711
-SOON_S = 5
 
 
 class Gate:

@@ -24,6 +24,7 @@ from mcp_server.subscriptions import MOST_STREAMS, MOST_URIS, Listening
 from store.tables.agents import Role
 from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import ERAS, connect
+from tests.support.patience import SOON_S
 from tests.support.server_in_process import Surface, serving
 from tests.support.server_process import environment, settings
 from tests.support.server_process import serving as serve
@@ -36,7 +37,6 @@ TEMPLATES = [
     "hubbub://blob/{sha256}",
 ]
 # As long as a test may take: an update that does not come fails it.
-SOON_S = 20
 
 
 @pytest.fixture

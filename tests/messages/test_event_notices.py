@@ -11,13 +11,13 @@ from bot.identity.actors import Actor
 from fixtures.github import Issue, Pull
 from tests.messages.test_notices import holding, notice_subjects, words
 from tests.support.engines import ON_SQLITE
+from tests.support.patience import LONG_S, SOON_S
 from tests.support.story import Agent, Workspace
 
 pytestmark = ON_SQLITE
 
 BRANCH = {"head": "mend", "base": "main"}
 WORK = {"branch": "mend", "message": "Mend it", "files": [{"path": "a.py", "content": "1\n"}]}
-LONG_S = 30
 
 
 def issue_of(workspace: Workspace, where: str) -> Issue:
@@ -41,7 +41,7 @@ async def woken(
 ) -> dict[str, Any]:
     """The answer of a call that waits until `act` ends its wait."""
     call = asyncio.ensure_future(waiting)
-    async with asyncio.timeout(LONG_S - 10):
+    async with asyncio.timeout(SOON_S):
         while not workspace.dispatcher.waiters.waiting:  # noqa: ASYNC110 - a step of the call
             await asyncio.sleep(0.001)
         await act()

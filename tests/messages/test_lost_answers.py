@@ -8,9 +8,8 @@ from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
 from tests.support.engines import ON_SQLITE
+from tests.support.patience import SOON_S
 from tests.support.story import Agent, Workspace
-
-SOON_S = 20
 
 
 async def correspondents(workspace: Workspace) -> tuple[Agent, Agent]:

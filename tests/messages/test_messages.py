@@ -21,6 +21,7 @@ from store.messages import mailbox, messages
 from store.messages.dead_letters import WINDOW
 from tests.support.engines import ON_SQLITE
 from tests.support.office import Office, bodies, leaves, send
+from tests.support.patience import LONG_S, SOON_S
 from tests.support.server_in_process import Surface
 from tests.support.story import Agent, Clock, Workspace
 
@@ -406,7 +407,7 @@ async def test_a_message_whose_sender_still_holds_its_lock_is_waited_for_on_mysq
         return reading
 
     here = installation_id
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON_S):
         assert await (await store.write(hold)) == ["read me"]
     await store.close()
 
@@ -433,22 +434,22 @@ async def test_a_message_that_comes_right_after_a_look_is_handed_out(office: Off
     ada, bob = await office.agent("ada"), await office.agent("bob")
     between = SendingBetween(office.store, lambda: send(ada, "bob", "in time"))
     own = Dispatcher(cast("Store", between), office.dispatcher.shared, look_every_s=0.01)
-    async with asyncio.timeout(10):
-        assert await bodies(Agent(own, bob.actor), wait_s=30) == ["in time"]
+    async with asyncio.timeout(SOON_S):
+        assert await bodies(Agent(own, bob.actor), wait_s=LONG_S) == ["in time"]
 
 
 async def test_who_waits_is_handed_a_message_as_soon_as_it_is_sent(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
-    waiting = asyncio.create_task(bob.call("get_messages", wait_s=30))
+    waiting = asyncio.create_task(bob.call("get_messages", wait_s=LONG_S))
     await asyncio.sleep(0)
     await send(ada, "bob", "wake up")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON_S):
         assert [each["body"] for each in (await waiting)["messages"]] == ["wake up"]
 
 
 async def test_lists_are_not_waited_for(office: Office) -> None:
     ada = await office.agent("ada")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON_S):
         for state in ("peek", "dead", "sent"):
             assert await bodies(ada, state=state, wait_s=50) == []
 

@@ -12,6 +12,7 @@ from store.engine.database import open_store
 from store.engine.mysql_session import flavour
 from store.engine.transaction import Tx
 from store.tasks import tasks
+from tests.support.patience import SOON_S
 from tests.support.story import Clock, open_workspace
 from tests.support.swarm import Plan, play
 from tests.support.swarm_oracle import AnsweredCall, StoredRows, violations
@@ -165,7 +166,7 @@ async def test_a_claim_does_not_wait_for_one_that_frees_an_overdue_task_on_mysql
 
         frees = asyncio.create_task(store.write(slow))
         await began.wait()
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(SOON_S):
             assert (await alive.refusal("claim_task")).code == "nothing_ready"
         go_on.set()
         await frees

@@ -29,10 +29,9 @@ from a2a.utils.errors import (
 from tests.support.a2a import closing, request, sdk_client, send
 from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import connect
+from tests.support.patience import SOON_S
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Workspace
-
-SOON_S = 20
 
 
 @dataclass

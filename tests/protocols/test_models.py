@@ -16,6 +16,7 @@ from store.protocols import endpoints
 from tests.support.agent_endpoints import courier, deliveries, lead, set_endpoint
 from tests.support.engines import ON_SQLITE
 from tests.support.model_endpoint import Answer, Model, calls, fault, open_model, raw, says, whole
+from tests.support.patience import SOON_S
 from tests.support.story import Workspace
 
 KEY = "sk-model-key-1234567890"
@@ -356,7 +357,7 @@ async def test_a_run_renews_its_lease_and_ends_when_another_process_has_it(
     lease = await expiry(workspace)
     workspace.clock.forward(60)
     taken_until = (workspace.clock.now() + 80) * SECOND
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SOON_S):
         # The run renews both by itself, the endpoint and then the lease.
         while await expiry(workspace) <= lease or await taken(workspace) <= taken_until:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -364,7 +365,7 @@ async def test_a_run_renews_its_lease_and_ends_when_another_process_has_it(
     q = "UPDATE endpoint_deliveries SET attempts = attempts + 1 WHERE installation_id = :i"
     i = workspace.installation.id
     await workspace.store.write(lambda tx: tx.run(q, i=i))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SOON_S):
         await running
     may_answer.set()
     assert len(model.requests) == 1

@@ -14,7 +14,6 @@ from tests.support.local_processes import is_alive
 
 RUNS = "/repos/acme/web/actions/runs"
 DISPATCHES = "/repos/acme/web/actions/workflows/agent.yml/dispatches"
-SOON_S = 20
 
 
 async def dispatch(acme: Acme, **inputs: Any) -> Answer:

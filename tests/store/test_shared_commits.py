@@ -11,6 +11,7 @@ from store import events
 from store.engine import key_values, sequences
 from store.engine.sqlite import SQLite
 from store.engine.transaction import StoreError, Tx
+from tests.support.patience import SOON_S
 
 HERE = 7
 
@@ -74,7 +75,7 @@ async def test_a_work_whose_part_is_cancelled_takes_nothing_of_the_others_back(
         part.cancel()
         await part
 
-    async with asyncio.timeout(5):  # if the others were left, they would wait for ever
+    async with asyncio.timeout(SOON_S):  # if the others were left, they would wait for ever
         first, wrong, last = await asyncio.gather(
             sqlite.write(lambda tx: put(tx, "first")),
             sqlite.write(cancelled),

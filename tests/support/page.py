@@ -11,6 +11,7 @@ import aiohttp
 
 from bot.identity.people import operator_links
 from tests.support.login import Browser, LoginServer, Page
+from tests.support.patience import SOON_S
 
 HERE = "/accounts/acme"
 
@@ -68,7 +69,7 @@ class Updates:
     async def next(self) -> list[str]:
         """The names in the next message. `ended` if it is the last one."""
         kind = ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON_S):
             async for line in self.response.content:
                 name, _, value = line.decode().strip().partition(": ")
                 if name == "event":

@@ -14,6 +14,7 @@ from bot.cli.setup import Options
 from bot.cli.setup_choices import Choices
 from bot.cli.setup_terminal import Terminal
 from fixtures.github import SimulatedGitHub
+from tests.support.patience import SOON_S
 from tests.support.web_forms import FormBrowser, Page
 
 PUBLIC = "https://hubbub.example.com"
@@ -39,7 +40,7 @@ class Running:
 
     async def says(self, part: str) -> None:
         """Wait until it has printed that."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON_S):
             while not any(part in each for each in self.said):  # noqa: ASYNC110 - a list
                 await asyncio.sleep(0.01)
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import LONG_S, SOON_S
 from tests.support.story import Agent, Workspace
-
-LONG_S = 50
 
 
 def tokens(answer: dict[str, Any]) -> float:
@@ -20,7 +19,7 @@ async def test_a_claim_waits_until_a_task_is_ready(workspace: Workspace) -> None
     waiting = asyncio.create_task(agent.call("claim_task", wait_s=LONG_S))
     await asyncio.sleep(0)
     issue = await workspace.task()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON_S):
         claimed = await waiting
     assert (claimed["task"]["task"], claimed["fence"]) == (workspace.name(issue), 1)
     assert "nothing_ready" not in claimed
@@ -33,7 +32,7 @@ async def test_a_task_that_another_gives_back_ends_the_wait(workspace: Workspace
     waiting = asyncio.create_task(agent.call("claim_task", wait_s=LONG_S))
     await asyncio.sleep(0)
     await other.call("release_task", task=name, fence=fence)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON_S):
         assert (await waiting)["task"]["task"] == name
 
 

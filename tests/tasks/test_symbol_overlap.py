@@ -16,6 +16,7 @@ from bot.pulls.symbol_overlap import pairs
 from bot.pulls.symbols import TOP_LEVEL, Symbol, symbols_in, touched_symbols
 from fixtures.github import Issue, Pull
 from tests.support.engines import ON_SQLITE
+from tests.support.patience import SOON_S
 from tests.support.sampling import examples
 from tests.support.story import Agent, Workspace
 from tests.tasks.test_overlap import card, claim, overlap_events
@@ -263,7 +264,7 @@ async def test_a_long_file_is_parsed_beside_the_loop_and_found_by_the_next_look(
     cache = SymbolCache()
     content = BASE.encode() + b"#" * SHORT
     assert cache.get("a.py", "sha", content) is None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SOON_S):
         while not (found := cache.get("a.py", "sha", content)):  # noqa: ASYNC110 - a thread's work
             await asyncio.sleep(0.001)
     assert [each.name for each in found] == ["Client", "Client.send", "Client.stop", "main"]

@@ -239,7 +239,7 @@ async def test_odd_bytes_around_an_answer_do_not_hide_it(era: str, form: str) ->
         open_tool_server(era=era, faults={"search": tool_server.sends(body, kind)}) as server,
         connect(server.origin) as connected,
     ):
-        found = await connected.call(spec_of(server), timeout_s=3)
+        found = await connected.call(spec_of(server), timeout_s=20)
     assert found.content == (TextPart("ok"),)
 
 
@@ -254,7 +254,7 @@ async def test_half_a_surrogate_pair_does_not_lose_the_answer(era: str) -> None:
         open_tool_server(era=era, faults={"search": tool_server.sends(body)}) as server,
         connect(server.origin) as connected,
     ):
-        found = await connected.call(spec_of(server), timeout_s=3)
+        found = await connected.call(spec_of(server), timeout_s=20)
     assert found.content == (TextPart("cut ? here"),)
 
 

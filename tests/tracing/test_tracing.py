@@ -200,7 +200,7 @@ def test_a_collector_that_does_not_answer_does_not_hold_up_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """For 600 spans the exporter waits twice, each time for as long as its setting says."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
     monkeypatch.setattr("bot.tracing.exporting.FLUSH_S", 0.2)
 
     async def trace() -> None:
@@ -215,7 +215,7 @@ def test_a_collector_that_does_not_answer_does_not_hold_up_the_end(
         began = time.monotonic()
         # With the end of the loop, which waits for its threads.
         asyncio.run(trace())
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 50
 
 
 def test_a_span_is_nothing_while_traces_are_off() -> None:

@@ -10,6 +10,7 @@ from aiohttp import WSMsgType
 from bot.identity.actions.github_oidc import LEEWAY
 from fixtures.github.oidc import JWKS, OtherAnswer
 from tests.support.actions import HUBBUB, allow_workflow, open_tokens, run_agent, token_of
+from tests.support.patience import SOON_S
 from tests.support.server_in_process import Answer, Surface, serving
 from tests.support.story import Clock, Workspace
 from webhooks.addresses import Addresses
@@ -17,7 +18,6 @@ from webhooks.connection import Patience
 from webhooks.oauth.server import OAuthServer
 
 # Longer than anything takes, in seconds.
-SOON_S = 20
 
 
 @pytest.fixture

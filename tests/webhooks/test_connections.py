@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.support.patience import SOON_S
 from tests.support.server_in_process import Surface
 from tests.support.server_process import signed_headers
 from webhooks.listener import CONNECTIONS, MOST, OTHER_FILES, Listener, raise_file_limit
@@ -32,7 +33,7 @@ class Stranger:
     async def end(self) -> bytes:
         """What the server sends until it ends the connection."""
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(SOON_S):
                 return await self.reader.read()
         except ConnectionError:
             return b""
@@ -68,7 +69,7 @@ async def listening(surface: Surface) -> AsyncIterator[Port]:
 
 
 async def until(so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON_S):
         while not so():  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0)
 

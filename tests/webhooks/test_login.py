@@ -14,6 +14,7 @@ from bot.identity.credentials import Grant
 from bot.identity.people.browser_sessions import SignedIn, find
 from store.tables.agents import Role
 from tests.support.login import AUDIENCE, Browser, LoginServer, open_login_server
+from tests.support.patience import SOON_S
 from tests.support.story import Workspace
 from webhooks.login import is_local
 
@@ -428,7 +429,7 @@ async def test_a_socket_of_a_person_closes_when_their_permission_changes(
     async with server.client.ws_connect(f"{server.url}/ws", headers=bearer) as socket:
         server.github.set_permission("acme/rocket", "ben", "read")
         await server.workspace.settle()
-        ended = await socket.receive(timeout=5)
+        ended = await socket.receive(timeout=SOON_S)
         assert (ended.type, ended.extra) == (
             WSMsgType.CLOSE,
             "unauthenticated: your permissions changed",

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.support.engines import ON_SQLITE
+from tests.support.patience import SOON_S
 from tests.support.server_in_process import Surface
 
 # More than a delivery of GitHub may have.
@@ -63,7 +64,7 @@ async def test_no_route_waits_for_a_body_without_end(
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
             "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON_S):
             line = await request(surface, head, b"")
         if method == "POST":
             assert line.split()[1] in (b"408", b"401", b"400", b"403", b"404"), (method, path, line)

@@ -23,6 +23,7 @@ from store.identity import credentials
 from tests.events.test_waking import happens
 from tests.support.api_keys import add_api_key
 from tests.support.engines import ON_SQLITE
+from tests.support.patience import SOON_S
 from tests.support.server_in_process import Surface, serving
 from tests.support.story import Clock
 from webhooks import websocket as server
@@ -30,7 +31,6 @@ from webhooks.addresses import LOCAL
 from webhooks.connection import Connection, Patience
 from webhooks.sockets import MOST_SOCKETS
 
-SOON_S = 20
 # Longer than any test may take.
 NEVER_S = 1000.0
 # Events of 20 KB that no buffer between two ends holds.

@@ -19,6 +19,7 @@ from store.tables.workflows import WorkflowStepRow
 from store.workflows import steps
 from tests.comments.test_card_boxes import card_of, verbs
 from tests.support.engines import ON_SQLITE
+from tests.support.patience import SOON_S
 from tests.support.story import Agent, Workspace
 from tests.support.tool_desk import ToolDesk, away, spec, text
 from tests.support.upstreams import remove_mounts_of
@@ -512,7 +513,7 @@ async def test_the_many_steps_of_one_account_hide_those_of_no_other(scene: Scene
     )
     scene.desk.servers.waits = asyncio.Event()
     await scene.calls.step()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SOON_S):
         await scene.desk.servers.began.wait()
     scene.desk.servers.waits.set()
     await scene.calls.finish(20)
