@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import unused_port
 
+from bot.dispatch import pushes
 from bot.identity.keyring import Keys
 from fixtures.github import Issue
 from mcp_server import channel
@@ -20,6 +21,7 @@ from mcp_server.push_feed import PushFeed
 from store.engine.database import open_store
 from tests.comments.test_trust import go_public, strangers_task
 from tests.messages.test_notices import holding
+from tests.support import patience
 from tests.support.api_keys import add_api_key
 from tests.support.channel_session import ChannelSession, channel_session
 from tests.support.engines import ON_SQLITE
@@ -32,8 +34,9 @@ STRANGER_WITHHELD = (
     "The text of mallory is withheld: the repository withholds texts of people without write "
     "access."
 )
-# From the delivery to the line on standard output.
-SOON_S = 2.0
+# From the delivery to the line on standard output: two seconds at rest, and less than who is not
+# woken waits until the next look.
+SOON_S = pushes.LOOK_EVERY_S - 1
 
 
 @asynccontextmanager
@@ -67,7 +70,7 @@ async def held_task(workspace: Workspace) -> tuple[Agent, Issue]:
 
 
 @WAYS
-async def test_a_comment_of_a_person_is_in_the_session_within_two_seconds(
+async def test_a_comment_of_a_person_is_in_the_session_before_the_next_look(
     workspace: Workspace, store_url: str, tmp_path: Path, way: str
 ) -> None:
     scout, issue = await held_task(workspace)
@@ -225,7 +228,7 @@ async def test_a_restart_of_the_server_loses_and_repeats_nothing(
                 for each in texts[1:]:
                     await comment(each)
                 for each in texts:
-                    async with asyncio.timeout(20):
+                    async with asyncio.timeout(patience.SOON_S):
                         found = await anext(pushes)
                     assert json.loads(channel.content(found).splitlines()[-1]) == each
             await store.close()

@@ -240,7 +240,7 @@ async def test_the_page_is_used_by_the_keyboard_alone_on_sqlite(world: World) ->
         await keyboard.press("Tab")
         assert await window.focused() == "Skip to the content"
         await keyboard.press("Enter")
-        assert await page.evaluate("document.activeElement.id") == "main"
+        await expect(page.locator("#main")).to_be_focused()
         await _tab_to(window, "Tasks", back=True)
         await keyboard.press("Enter")
         await page.wait_for_url("**/tasks")

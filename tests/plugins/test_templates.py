@@ -15,6 +15,7 @@ from bot.plugins import manifest_file
 from bot.plugins.sandbox.contract import Code, Kind, Limits, PluginCall
 from bot.plugins.sandbox.sandbox import Sandbox
 from tests.support.bubblewrap import skip_without
+from tests.support.patience import SOON_S
 from tests.support.plugin_host import RecordingHost
 
 LIBRARY = Path(plugin_starts.PLUGINS) / "sandbox/guest/hubbub_plugin.py"
@@ -42,7 +43,9 @@ async def test_a_new_plugin_that_is_a_process_works_at_once(tmp_path: Path) -> N
     sandbox, host = Sandbox(tmp_path), TasksHost()
     program = plugin_starts.files("greeter", "process")["main.py"]
     call = PluginCall("operation", "greet", {"who": "Ada"}, {"word": "Ahoy"})
-    result = await sandbox.run(Code.of("process", program.encode()), call, Limits(), host)
+    result = await sandbox.run(
+        Code.of("process", program.encode()), call, Limits(wall_s=SOON_S), host
+    )
     sandbox.close()
     assert result.failure is None
     assert result.value == {"text": "Ahoy, Ada! There are 2 tasks or more."}

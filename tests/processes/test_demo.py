@@ -19,8 +19,10 @@ from fixtures.demo import fourth_act, second_act, story, third_act
 from fixtures.demo.narration import Narration
 from fixtures.demo.stage import Stage, becomes_true, environment_of, hubbub, open_stage
 from fixtures.github import SimulatedGitHub
+from tests.support.patience import SOON_S
 
 ROOT = Path(__file__).parents[2]
+CODE_LINK = re.compile(r"\[Get the code\]\((\S+)\)")
 CHAPTER = re.compile(r'narration\.chapter\(\s*"([^"]+)"')
 # Sentences that never differ; those with times and numbers do.
 SENTENCE = re.compile(r'narration\.(?:confirm\(|say\([^,]+,) ?"([^"]+)"')
@@ -45,7 +47,7 @@ async def lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> AsyncIterat
         printed.extend(capsys.readouterr().out.splitlines())
         return staying.done() or any("All that octocat can do" in line for line in printed)
 
-    assert await becomes_true(has_all_lines)
+    assert await becomes_true(has_all_lines, SOON_S)
     yield printed
     staying.cancel()
     await asyncio.gather(staying, return_exceptions=True)
@@ -92,10 +94,9 @@ async def run_curl(line: str) -> str:
 async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> None:
     hold, look = (line for line in lines if line.startswith("curl "))
     await run_curl(hold)
-    for _ in range(100):
-        if "+1" in (said := await run_curl(look)):
-            break
-        await asyncio.sleep(0.1)
+    async with asyncio.timeout(SOON_S):
+        while "+1" not in (said := await run_curl(look)):  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.1)
     assert "--- octocat [hubbub[bot]: +1]\n/hold until Monday" in said
     where = lines[-1].rpartition(" ")[2]
     assert "acme/rocket#4" in await run_curl(f"curl -d 'Fuel gauge' {where}/issues")
@@ -157,11 +158,9 @@ async def test_one_logs_in_with_a_browser_and_gets_the_code_of_an_invitation(
         async with browser.post(consent.url.with_query(None), data=query) as done:
             assert (done.status, done.url.origin()) == (200, URL(page).origin())
             assert "octocat" in await done.text()
-        for _ in range(100):
-            if link := re.search(r"\[Get the code\]\((\S+)\)", await run_curl(f"curl {invited}")):
-                break
-            await asyncio.sleep(0.1)
-        assert link is not None
+        async with asyncio.timeout(SOON_S):
+            while not (link := CODE_LINK.search(await run_curl(f"curl {invited}"))):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.1)
         async with browser.post(link[1]) as shown:
             assert "hubbub token redeem CODE" in await shown.text()
 

@@ -19,7 +19,7 @@ from tests.support.server_process import SECRET, Serving, rows, serving
 INSTALLATION = 42
 # An end takes less than 5 s on an idle machine, whatever clients are connected. The waits of the
 # clients, and handlers that are given ten seconds and ten more, would take longer than this.
-STOP_S = 12
+STOP_S = 19
 # Requests of clients that would hold up the end. Each is sent with the token and the rest.
 MCP = "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n"
 OLDER = f"{MCP}MCP-Protocol-Version: 2025-06-18\r\n"

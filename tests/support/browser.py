@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    async_playwright,
+    expect,
+)
 
 from tests.support.debian_packages import install_missing, path_of
 
@@ -30,9 +37,11 @@ FLAGS = (
 AXE = Path(__file__).parent / "vendor/axe-core/axe.min.js"
 # WCAG 2.2 at the levels A and AA, and what axe calls good practice.
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-SLOW_MS = 15_000
+# For an element to come, a click to be possible, a page to load: a busy machine takes long.
+SLOW_MS = 60_000
 Scheme: TypeAlias = Literal["light", "dark"]
 DESKTOP, PHONE = (1280, 900), (360, 740)
+expect.set_options(timeout=SLOW_MS)
 
 
 @asynccontextmanager

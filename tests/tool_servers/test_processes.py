@@ -15,6 +15,7 @@ from bot.tool_servers import operator_file
 from bot.tool_servers.connections import ServerSpec
 from bot.tool_servers.operator_file import Process
 from mcp_server.upstreams import processes
+from tests.support.patience import SOON_S
 from tests.support.upstreams import Connected, connect
 
 PROGRAM = Path(__file__).parents[1] / "support" / "stdio_tool_server.py"
@@ -36,7 +37,7 @@ async def gone(process_id: int) -> bool:
     process = None
     try:
         process = psutil.Process(process_id)
-        await asyncio.to_thread(process.wait, 10)
+        await asyncio.to_thread(process.wait, SOON_S)
     except psutil.NoSuchProcess:
         return True
     return not process.is_running()

@@ -6,7 +6,7 @@ second way to what somebody may see.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,10 +44,14 @@ TOPIC_OF_KIND = {kind: topic for topic, kind in TOPICS.items()}
 
 @dataclass(eq=False)
 class Streams:
-    """The open streams of this process. `every_s`: between two messages to one browser."""
+    """The open streams of this process. `every_s`: between two messages to one browser.
+
+    `pause`: waits so long.
+    """
 
     every_s: float = 1.0
     most: int = MOST_STREAMS
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     _open: dict[str, list["Stream"]] = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -134,7 +138,7 @@ class Stream:
             if names := await self._names():
                 spoke = loop.time()
                 await self._send(f"id: {self.place}\nevent: changed\ndata: {' '.join(names)}\n\n")
-                await asyncio.sleep(app[STREAMS].every_s)
+                await app[STREAMS].pause(app[STREAMS].every_s)
             elif loop.time() - spoke > PING_S:
                 spoke = loop.time()
                 await self._send(": still here\n\n")
