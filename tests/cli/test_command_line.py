@@ -4,6 +4,8 @@ import json
 import os
 import re
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +15,41 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bot.cli import output
+from bot.identity.keyring import Keys
 from store.engine.database import open_store
-from store.engine.migrate import upgrade
 from store.inbox import missed_deliveries
 from store.mirror import mirror_rows
+from tests.support import server_process
 from tests.support.command_line import hubbub
-from tests.support.server_process import hubbub_process, post, serving, settings
+from tests.support.server_in_process import Surface, serving
+from tests.support.server_process import SECRET, hubbub_process, post, settings
+
+INSTALLATION = 7
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(sqlite_url: str) -> str:
+    """A migrated database."""
+    return sqlite_url
+
+
+@pytest.fixture
+def empty_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'hubbub.db'}"
 
 
-async def test_serve_answers_and_leaves_when_told(url: str, tmp_path: Path) -> None:
-    async with serving(tmp_path, url) as server, aiohttp.ClientSession() as session:
+@asynccontextmanager
+async def server_on(url: str) -> AsyncIterator[Surface]:
+    """A server in this process, for commands that a server must answer."""
+    store = await open_store(url)
+    async with serving(store, INSTALLATION, keys=Keys(SECRET)) as made:
+        yield made
+    await store.close()
+
+
+async def test_serve_answers_and_leaves_when_told(empty_url: str, tmp_path: Path) -> None:
+    running = server_process.serving(tmp_path, empty_url)
+    async with running as server, aiohttp.ClientSession() as session:
         async with session.get(f"{server.url}/healthz") as response:
             assert await response.json() == {"status": "alive"}
         assert await post(session, server.url, "ping", b'{"zen": "Speak like a human."}') == 202
@@ -51,9 +73,9 @@ async def test_serve_answers_and_leaves_when_told(url: str, tmp_path: Path) -> N
     ids=str,
 )
 async def test_a_missing_or_wrong_setting_stops_serve_with_its_name(
-    url: str, tmp_path: Path, changed: dict[str, str], named: str
+    empty_url: str, tmp_path: Path, changed: dict[str, str], named: str
 ) -> None:
-    code, out, err = await hubbub("serve", folder=tmp_path, **settings(url) | changed)
+    code, out, err = await hubbub("serve", folder=tmp_path, **settings(empty_url) | changed)
     assert (code, out) == (2, "")
     assert named in err
     assert "Traceback" not in err
@@ -70,7 +92,6 @@ async def test_a_missing_or_wrong_setting_stops_serve_with_its_name(
 async def test_a_misspelt_setting_is_named_with_the_one_that_was_meant(
     url: str, tmp_path: Path, given: str, meant: str
 ) -> None:
-    upgrade(url)
     (tmp_path / ".env").write_text(f"{given}=x\n")
     words = ("deliveries", "list")
     code, _, err = await hubbub(*words, folder=tmp_path, **settings(url))
@@ -98,7 +119,6 @@ async def test_names_that_other_programs_set_are_no_misspelt_settings(
     url: str, tmp_path: Path
 ) -> None:
     """Kubernetes sets these for a service that is called hubbub."""
-    upgrade(url)
     others = {"HUBBUB_SERVICE_HOST": "10.0.0.1", "HUBBUB_PORT_8080_TCP": "tcp://10.0.0.1:8080"}
     code, _, err = await hubbub("deliveries", "list", folder=tmp_path, **settings(url) | others)
     assert (code, err) == (0, "")
@@ -133,9 +153,8 @@ async def call(
 async def test_an_operation_is_called_on_the_database_and_at_a_server_alike(
     url: str, tmp_path: Path
 ) -> None:
-    upgrade(url)
     given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
-    async with serving(tmp_path, url) as server:
+    async with server_on(url) as server:
         register = ("register_agent", "agent_id=ada", "name=4711", 'capabilities=["python"]')
         for where in ({}, {"HUBBUB_URL": server.url}):
             code, made, _ = await call(url, tmp_path, *register, **given | where)
@@ -173,7 +192,6 @@ async def test_an_operation_is_called_on_the_database_and_at_a_server_alike(
 async def test_a_call_that_cannot_be_made_says_why(
     url: str, tmp_path: Path, given: dict[str, str], exits: int, said: str
 ) -> None:
-    upgrade(url)
     code, out, err = await hubbub("call", "list_agents", folder=tmp_path, **settings(url) | given)
     assert (code, out) == (exits, "")
     assert said in err
@@ -181,7 +199,6 @@ async def test_a_call_that_cannot_be_made_says_why(
 
 
 async def test_a_code_that_is_not_accepted_says_so(url: str, tmp_path: Path) -> None:
-    upgrade(url)
     code, _, err = await hubbub("token", "redeem", "hubbub_0_x", folder=tmp_path, **settings(url))
     assert code == 1
     assert "This invitation is unknown, used up or expired" in err
@@ -190,7 +207,6 @@ async def test_a_code_that_is_not_accepted_says_so(url: str, tmp_path: Path) -> 
 async def test_a_refusal_sends_an_agent_to_the_operator_who_made_its_token(
     url: str, tmp_path: Path
 ) -> None:
-    upgrade(url)
     given = {"HUBBUB_TOKEN": await token(url, tmp_path, "observer")}
     words = ("register_agent", "agent_id=ada", "name=Ada")
     assert (await call(url, tmp_path, *words, **given))[0] == 0
@@ -199,7 +215,6 @@ async def test_a_refusal_sends_an_agent_to_the_operator_who_made_its_token(
 
 
 async def test_a_token_that_leaked_is_revoked_without_its_id(url: str, tmp_path: Path) -> None:
-    upgrade(url)
     words = ("token", "revoke", await token(url, tmp_path))
     code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
     assert (code, err) == (0, "")
@@ -218,7 +233,6 @@ async def test_a_token_that_is_none_stops_mcp_with_its_name(tmp_path: Path, toke
 
 
 async def test_a_call_says_how_its_arguments_are_written(url: str, tmp_path: Path) -> None:
-    upgrade(url)
     _, said, _ = await hubbub("call", "--help", folder=tmp_path)
     assert "Values are JSON" in " ".join(said.replace("│", " ").split())
     given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
@@ -235,7 +249,6 @@ async def test_a_call_says_how_its_arguments_are_written(url: str, tmp_path: Pat
 async def test_a_token_for_an_account_that_nobody_knows_is_not_made(
     url: str, tmp_path: Path
 ) -> None:
-    upgrade(url)
     words = ("token", "create", "--installation", "acme", "--agent", "ada")
     code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
     assert (code, out) == (2, "")
@@ -245,7 +258,6 @@ async def test_a_token_for_an_account_that_nobody_knows_is_not_made(
 async def test_a_link_to_the_page_is_for_an_account_that_the_database_has(
     url: str, tmp_path: Path
 ) -> None:
-    upgrade(url)
     for unknown in ("acme", "7"):
         words = ("link", "--installation", unknown)
         code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
@@ -273,7 +285,6 @@ async def test_a_link_to_the_page_is_for_an_account_that_the_database_has(
 async def test_no_token_is_made_for_a_name_that_others_have(
     url: str, tmp_path: Path, agent: str
 ) -> None:
-    upgrade(url)
     words = ("token", "create", "--installation", "7", "--agent", agent)
     code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
     assert (code, out) == (2, "")
@@ -282,9 +293,8 @@ async def test_no_token_is_made_for_a_name_that_others_have(
 
 async def test_deliveries_are_listed_and_shown(url: str, tmp_path: Path) -> None:
     guid, body = "0123-abcd", b'{"zen": "Speak like a human."}'
-    async with serving(tmp_path, url) as server, aiohttp.ClientSession() as session:
-        assert await post(session, server.url, "ping", body, guid) == 202
-        assert await server.stop() == 0
+    async with server_on(url) as server:
+        assert await post(server.client, server.url, "ping", body, guid) == 202
     code, out, _ = await hubbub("deliveries", "list", "--json", folder=tmp_path, **settings(url))
     [row] = [json.loads(line) for line in out.splitlines()]
     assert (code, row["guid"], row["event"]) == (0, guid, "ping")
@@ -297,7 +307,6 @@ async def test_deliveries_are_listed_and_shown(url: str, tmp_path: Path) -> None
 async def test_what_github_has_and_the_inbox_lacks_is_listed_as_lost(
     url: str, tmp_path: Path
 ) -> None:
-    upgrade(url)
     row: missed_deliveries.LoggedDelivery = {
         "installation_id": 5,
         "guid": "0123-lost",
@@ -321,7 +330,6 @@ async def test_what_github_has_and_the_inbox_lacks_is_listed_as_lost(
 
 
 async def test_doctor_says_what_is_wrong_a_line_each(url: str, tmp_path: Path) -> None:
-    upgrade(url)
     code, out, _ = await hubbub("doctor", folder=tmp_path, **settings(url))
     names = [line.partition(":")[0] for line in out.splitlines()]
     wrong = [line.partition(":")[0] for line in out.splitlines() if "WRONG" in line]
@@ -331,7 +339,6 @@ async def test_doctor_says_what_is_wrong_a_line_each(url: str, tmp_path: Path) -
 
 
 async def test_doctor_says_once_what_two_checks_stumble_over(url: str, tmp_path: Path) -> None:
-    upgrade(url)
     given = settings(url) | {"HUBBUB_GITHUB_APP_ID": ""}
     code, out, _ = await hubbub("doctor", folder=tmp_path, **given)
     assert (code, out.count("HUBBUB_GITHUB_APP_ID")) == (1, 1)
@@ -341,20 +348,18 @@ async def test_doctor_says_once_what_two_checks_stumble_over(url: str, tmp_path:
 async def test_an_answer_stays_json_where_the_output_cannot_hold_every_character(
     url: str, tmp_path: Path
 ) -> None:
-    upgrade(url)
     given = settings(url) | {"HUBBUB_TOKEN": await token(url, tmp_path)}
-    given |= {"PYTHONIOENCODING": "ascii"}
-    words = ("register_agent", "agent_id=ada", "name=Zoë 🚀")
-    code, out, err = await hubbub_process("call", *words, folder=tmp_path, **given)
+    words = ("call", "register_agent", "agent_id=ada", "name=Zoë 🚀")
+    code, out, err = await hubbub(*words, folder=tmp_path, encoding="ascii", **given)
     assert (code, err) == (0, "")
     assert json.loads(out)["agent"]["name"] == "Zoë 🚀"
-    code, out, err = await hubbub_process("call", "get_agent", "id=🚀", folder=tmp_path, **given)
+    words = ("call", "get_agent", "id=🚀")
+    code, out, err = await hubbub(*words, folder=tmp_path, encoding="ascii", **given)
     assert (code, out) == (1, "")
     assert json.loads(err)["error"]["code"] == "invalid_arguments"
 
 
 async def test_an_answer_that_cannot_be_written_says_so_in_a_line(url: str, tmp_path: Path) -> None:
-    upgrade(url)
     given = settings(url) | {"HUBBUB_TOKEN": await token(url, tmp_path)}
     words = ("call", "register_agent", "agent_id=ada", "name=Ada")
     code, _, err = await hubbub_process(*words, folder=tmp_path, redirect=">/dev/full", **given)
@@ -371,7 +376,6 @@ async def test_an_answer_that_cannot_be_written_says_so_in_a_line(url: str, tmp_
 async def test_mcp_says_in_a_line_that_its_input_or_output_is_closed(
     url: str, tmp_path: Path, redirect: str, name: str
 ) -> None:
-    upgrade(url)
     given = settings(url) | {"HUBBUB_TOKEN": await token(url, tmp_path)}
     code, _, err = await hubbub_process("mcp", folder=tmp_path, redirect=redirect, **given)
     assert code == 2
@@ -395,7 +399,6 @@ async def test_a_command_in_the_wrong_folder_makes_nothing_there(
 
 
 async def test_an_invitation_is_listed_until_it_is_revoked(url: str, tmp_path: Path) -> None:
-    upgrade(url)
     given = settings(url)
     where = ("--installation", "7")
     invite = ("token", "invite", *where, "--agent", "ada")
@@ -414,7 +417,6 @@ async def test_an_invitation_is_listed_until_it_is_revoked(url: str, tmp_path: P
 
 
 async def test_a_token_that_was_revoked_is_worth_nothing(url: str, tmp_path: Path) -> None:
-    upgrade(url)
     given = {"HUBBUB_TOKEN": await token(url, tmp_path)}
     _, listed, _ = await hubbub(
         "token", "list", "--installation", "7", folder=tmp_path, **settings(url)
@@ -440,13 +442,13 @@ async def test_a_token_that_was_revoked_is_worth_nothing(url: str, tmp_path: Pat
     ],
 )
 async def test_a_wrong_setting_is_named_without_a_traceback(
-    url: str, tmp_path: Path, given: dict[str, str], said: str
+    empty_url: str, tmp_path: Path, given: dict[str, str], said: str
 ) -> None:
     (tmp_path / "not.db").write_text("This is no database, and no key. " * 100)
     key = generate_private_key(SECP256R1())
     form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "ec.pem").write_bytes(key.private_bytes(*form))
-    code, out, err = await hubbub("serve", folder=tmp_path, **settings(url) | given)
+    code, out, err = await hubbub("serve", folder=tmp_path, **settings(empty_url) | given)
     assert (code, out) == (2, "")
     assert said in err
     assert "Traceback" not in err

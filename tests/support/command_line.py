@@ -14,20 +14,24 @@ from typer.testing import CliRunner
 from bot.__main__ import main
 
 
-async def hubbub(*words: str, folder: Path, **given: str) -> tuple[int, str, str]:
+async def hubbub(
+    *words: str, folder: Path, encoding: str = "utf-8", **given: str
+) -> tuple[int, str, str]:
     """Run a command to its end: exit code, standard output, standard error.
 
-    In a thread, because a command runs a loop of its own.
+    In a thread, because a command runs a loop of its own. `encoding`: of its input and output.
     """
-    return await asyncio.to_thread(_run, words, folder, given)
+    return await asyncio.to_thread(_run, words, folder, encoding, given)
 
 
-def _run(words: tuple[str, ...], folder: Path, given: dict[str, str]) -> tuple[int, str, str]:
+def _run(
+    words: tuple[str, ...], folder: Path, encoding: str, given: dict[str, str]
+) -> tuple[int, str, str]:
     inherited = dict.fromkeys(name for name in os.environ if name.startswith("HUBBUB_"))
     with (
         contextlib.chdir(folder),
         own_logs(),
-        CliRunner().isolation(env=inherited | given) as (out, err, _),
+        CliRunner(charset=encoding).isolation(env=inherited | given) as (out, err, _),
     ):
         code = _exit_code(words)
         for each in (sys.stdout, sys.stderr):
