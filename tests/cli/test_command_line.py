@@ -353,8 +353,8 @@ async def test_an_answer_stays_json_where_the_output_cannot_hold_every_character
     code, out, err = await hubbub(*words, folder=tmp_path, encoding="ascii", **given)
     assert (code, err) == (0, "")
     assert json.loads(out)["agent"]["name"] == "Zoë 🚀"
-    words = ("call", "get_agent", "id=🚀")
-    code, out, err = await hubbub(*words, folder=tmp_path, encoding="ascii", **given)
+    wrong = ("call", "get_agent", "id=🚀")
+    code, out, err = await hubbub(*wrong, folder=tmp_path, encoding="ascii", **given)
     assert (code, out) == (1, "")
     assert json.loads(err)["error"]["code"] == "invalid_arguments"
 
