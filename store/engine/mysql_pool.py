@@ -146,6 +146,9 @@ class Pool:
             await answer(connection.ping(reconnect=False), PING_S)
         except (err.MySQLError, OSError, RuntimeError):
             return False
+        except asyncio.CancelledError:
+            self._end(connection)
+            raise
         return True
 
     def drop_idle(self) -> None:

@@ -311,7 +311,7 @@ async def test_who_is_woken_by_a_hold_is_told_of_it_by_the_same_answer(
     [
         ("get_messages", {"wait_s": LONG_S}),
         # Long enough for what happens meanwhile; the time is over, and nothing wakes it.
-        ("wait_for_events", {"topics": ["agents"], "wait_s": 2}),
+        ("wait_for_events", {"topics": ["agents"], "wait_s": 4}),
     ],
 )
 async def test_who_waited_in_vain_is_told_how_things_are_at_the_end(

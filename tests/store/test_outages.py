@@ -33,7 +33,7 @@ async def between(migrated_mysql_url: str) -> AsyncIterator[Network]:
 @pytest.fixture
 async def behind(
     between: Network, migrated_mysql_url: str, request: pytest.FixtureRequest
-) -> AsyncIterator[Store]:
+) -> AsyncIterator[MySQL]:
     """A store whose connections pass through the network."""
     where = address(migrated_mysql_url)
     url = migrated_mysql_url.replace(f":{where.port}/", f":{between.port}/")
@@ -57,6 +57,23 @@ async def test_connections_that_a_firewall_forgot_are_replaced_on_mysql(
     await behind.write(lambda tx: key_values.put(tx, f"fact {installation_id}", "kept"))
     found = await behind.read(lambda tx: key_values.get(tx, f"fact {installation_id}"))
     assert found == "kept"
+
+
+async def test_a_caller_that_leaves_while_a_connection_is_tried_leaves_none_open_on_mysql(
+    behind: MySQL, between: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.engine.mysql_pool.IDLE_S", 0)
+    await behind.read(_one)
+    [connection] = behind._pool._idle
+    asked = between.questions
+    between.cut()
+    reading = asyncio.create_task(behind.read(_one))
+    async with asyncio.timeout(SOON_S):
+        while between.questions == asked:  # noqa: ASYNC110 - of the network
+            await asyncio.sleep(0.001)
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert (connection.is_closed(), behind._pool._ends) == (True, {})
 
 
 async def test_a_connection_lost_before_its_commit_is_replaced_and_the_work_done_once_on_mysql(
