@@ -126,7 +126,7 @@ async def finish(
 ) -> Answer | OutsideCall[Any]:
     """The second half of a call that called out, or what is called out next."""
     tx.origin = call.origin
-    call.handovers.clear()  # the transaction may be repeated
+    _forget_last_try(call)
     state = await notices.call_state_of(tx, call.actor, await tx.now())
     made = await outside.finish(await _context(tx, call, state), result)
     if isinstance(made, OutsideCall):
@@ -135,6 +135,12 @@ async def finish(
     if not call.operation.reads_only and not (call.operation.quiet and not call.is_keyed):
         await _keep(tx, call, answer)
     return answer
+
+
+def _forget_last_try(call: Call) -> None:
+    """The transaction may be repeated after a deadlock: what the first one left is done once."""
+    call.handovers.clear()
+    call.later.clear()
 
 
 async def free_key(tx: Tx, call: Call) -> None:
@@ -210,7 +216,7 @@ async def _repeat_answer(tx: Tx, call: Call, kept: Row) -> Answer:
 
 
 async def _run(tx: Tx, call: Call) -> Answer | OutsideCall[Any]:
-    call.handovers.clear()  # the transaction may be repeated
+    _forget_last_try(call)
     state = await notices.call_state_of(tx, call.actor, await tx.now())
     if not call.operation.reads_only:
         await presence.check_presence(tx, call.actor, call.operation.presence, state)

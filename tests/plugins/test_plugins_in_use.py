@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from mcp.shared.exceptions import MCPError
@@ -18,6 +18,7 @@ from store.engine.transaction import Store
 from store.plugins import plugin_installations, plugins
 from tests.support.plugin_packages import package
 from tests.support.plugins import PluginOffice
+from tests.support.repeating_store import RepeatingStore
 from tests.support.story import Clock, Workspace
 
 # A plug-in whose operation does what the test says.
@@ -222,6 +223,18 @@ async def test_a_plug_in_that_keeps_failing_is_turned_off_and_others_go_on(
     assert (echo["state"], other["state"]) == ("failing", "on")
     await office.enable("echo")
     assert (await office.refused("echo__say")).startswith("plugin_failed")
+
+
+async def test_a_failure_counts_once_though_its_transaction_was_tried_again(
+    store: Store, clock: Clock, installation_id: int
+) -> None:
+    office = PluginOffice(cast("Store", RepeatingStore(store)), clock, installation_id)
+    await office.clear()
+    await office.use(coded("1 / 0"))
+    assert (await office.refused("echo__say")).startswith("plugin_failed")
+    q = "SELECT failures FROM plugin_installations WHERE installation_id = :i"
+    assert await office.rows(q) == [{"failures": 1}]
+    await office.clear()
 
 
 async def test_a_success_forgives_failures_before(office: PluginOffice) -> None:
