@@ -29,9 +29,15 @@ test test-mysql: export PYTHONDONTWRITEBYTECODE =
 # Which branches the tests take. CI measures it, and fails below the bound in pyproject.toml.
 MEASURED = $(if $(COVERAGE),-p tests.support.branch_coverage)
 
-test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py runs some, ENGINE=sqlite those without mysql, COVERAGE=yes reports coverage)
+# A test that fails beside others on a busy machine and passes alone is unsteady: CI names it, and
+# goes on. One that is broken fails again.
+PYTEST := $(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest
+ALONE = || { echo "These failed. Those that pass now, alone, are unsteady and have to be mended:"; \
+	$(PYTEST) -v --last-failed --last-failed-no-failures none --maxfail 5 $(MEASURED) $(ONE_ENGINE) $(TESTS); }
+
+test: $(STAMP) ## run the tests on SQLite and MariaDB (TESTS=tests/room/test_x.py runs some, ENGINE=sqlite those without mysql, COVERAGE=yes reports coverage, AGAIN=yes runs what failed once more)
 	@echo "Testing on SQLite and on a MariaDB"
-	@$(BIN)/python tests/support/throwaway_mariadb.py $(BIN)/python -m pytest -n 3 --dist worksteal $(MEASURED) $(ONE_ENGINE) $(TESTS)
+	@$(PYTEST) -n 3 --dist worksteal $(MEASURED) $(ONE_ENGINE) $(TESTS) $(if $(AGAIN),$(ALONE))
 	@$(if $(COVERAGE),$(BIN)/coverage combine --quiet && $(BIN)/coverage report)
 
 test-mysql: $(STAMP) ## run the tests of the database on the MySQL that HUBBUB_TEST_MYSQL_URL names
