@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
+from mcp_server.loading import load
 
 # After the start. Until then the server has other work, and a server that is stopped at once does
 # not wait until the library is loaded.
@@ -56,7 +56,7 @@ async def serving(
         await _wait_until(needed, load_after_s)
         if over.is_set():
             return
-        http = await asyncio.to_thread(import_module, "mcp_server.http")
+        http: Any = (await load("mcp_server.http"))[0]
         async with http.serving(dispatcher, tokens, http.allowed_hosts(names)) as endpoint:
             loaded.set_result(endpoint)
             await over.wait()
