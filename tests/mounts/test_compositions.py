@@ -82,6 +82,17 @@ def test_a_failure_ends_the_tool_and_says_what_was_done() -> None:
     assert final == Final(text, is_error=True)
 
 
+def test_a_default_lets_a_step_do_without_a_failed_one() -> None:
+    made = tool(
+        {"id": "a", "on_failure": "continue"},
+        {"id": "b", "with": {"x": "${{ steps.a.result.n || 0 }}"}},
+        {"id": "c", "with": {"x": "${{ steps.a.result.n }}"}},
+    )
+    found = engine.advance(made, {}, {"a": Outcome("failed", why="away")})
+    assert [(each.step, each.arguments) for each in found.calls] == [("b", {"x": 0})]
+    assert found.decided == {"c": Outcome("skipped", why="a is failed")}
+
+
 def test_a_failure_that_may_be_goes_on_with_those_that_do_not_need_it() -> None:
     made = tool(
         {"id": "a", "on_failure": "continue"},
@@ -147,6 +158,9 @@ def test_a_reference_alone_keeps_its_type_and_is_not_looked_at_again() -> None:
     }
     with pytest.raises(Missing, match=r"arguments\.c has no value"):
         with_values("${{ arguments.c }}", find)
+    assert with_values("${{ arguments.c || [1, 'x'] }}", find) == "${{ arguments.c || [1, 'x'] }}"
+    assert with_values("${{ arguments.c || [1] }} ${{ arguments.n || 'x' }}", find) == "[1] 1.5"
+    assert with_values("${{ arguments.c || null }}", find) is None
     assert parse("steps.a.result.b c") is None
     assert parse("steps.a") is None
     assert parse("env.PATH") is None
@@ -227,7 +241,7 @@ def test_a_tool_without_a_mistake_has_no_problem() -> None:
             [
                 (
                     "steps.0.with.x: ${{ 1 + 1 }} is unknown; write arguments.NAME, "
-                    "steps.ID.result with a path, or steps.ID.outcome"
+                    "steps.ID.result with a path, or steps.ID.outcome; || VALUE may follow"
                 ),
                 "steps.0.with.x: has ${{ without }} after it",
             ],

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from bot.repository.composed_tools import conditions
-from bot.repository.composed_tools.checks import needed_by
+from bot.repository.composed_tools.checks import needed_by, required_by
 from bot.repository.composed_tools.definition import ComposedStep, ComposedTool
 from bot.repository.composed_tools.references import Missing, Reference, at_path, with_values
 
@@ -96,7 +96,7 @@ def advance(tool: ComposedTool, arguments: Arguments, outcomes: Outcomes) -> Nex
 def _decide(step: ComposedStep, outcomes: Outcomes, find: Find) -> Call | Outcome:
     if not step.conditions:
         # Conditions decide themselves what a failure before means.
-        for each in sorted(needed_by(step)):
+        for each in sorted(required_by(step)):
             if outcomes[each].state != "ok":
                 return Outcome("skipped", why=f"{each} is {outcomes[each].state}")
     for text in step.conditions:

@@ -7,7 +7,6 @@ call: with it nothing is sent twice, and the answer can be had again after a cra
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from bot.errors import Refused
@@ -19,16 +18,15 @@ from bot.mounts.compositions.running import WHOLE_S
 from bot.mounts.compositions.step_results import value_of
 from bot.operations.github import clean_texts
 from bot.operations.tools.calling import ToolCalled
-from bot.operations.workflows import tool_starts
+from bot.operations.workflows import step_arguments, tool_starts
 from bot.tasks import lifecycle, publishing
 from bot.tasks.states import CLAIMABLE
 from bot.times import MINUTE, SECOND, minute
 from bot.tools import tool_finding
 from bot.workflows.definitions import stored_values, tool_values
 from bot.workflows.definitions.definition import Step
-from bot.workflows.definitions.references import Output
 from bot.workflows.execution import actions, hold_texts, shared_values
-from bot.workflows.execution.shared_values import LONGEST_OUTPUT, Document
+from bot.workflows.execution.shared_values import LONGEST_OUTPUT
 from store.agents import agents
 from store.engine import ids
 from store.engine.transaction import Tx
@@ -159,34 +157,13 @@ async def _longest(tx: Tx, actor: Actor, step: Step) -> int:
 async def arguments_of(tx: Tx, taken: Taken, shared: Shared) -> dict[str, Any]:
     """What the tool gets, with the outputs of other steps as they are now. Raise Refused."""
     given = taken.step.arguments
-    if not tool_values.has_outputs(given):
-        return given
-    workflow = await workflows.lock(tx, taken.row["installation_id"], taken.row["workflow_id"])
+    here = (tx, taken.row["installation_id"], taken.row["workflow_id"])
+    workflow = await workflows.lock(*here) if tool_values.has_outputs(given) else None
     if workflow is None:
         return given
     document = await shared_values.read(await _context(tx, shared, taken.row), workflow)
-    found: dict[str, Any] = tool_values.with_outputs(given, partial(_output, document))
-    if (size := tool_values.size(found)) > tool_values.LONGEST:
-        raise Refused(
-            "invalid_arguments",
-            f"the arguments have {size} characters with the outputs of other steps; the limit is "
-            f"{tool_values.LONGEST}",
-        )
-    return found
-
-
-def _output(document: Document, named: Output) -> Any:
-    value = document.outputs.get(named.step, {}).get(named.name)
-    for part in named.path:
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            value = None
-    if value is None:
-        raise Refused("invalid_arguments", f"{named} has no value, and the tool was not called")
-    return value
+    states = {each["step"]: each["state"] for each in await steps.of_workflow(*here)}
+    return step_arguments.with_outputs(given, document.outputs, states)
 
 
 async def complete(tx: Tx, taken: Taken, answer: ToolCalled, shared: Shared) -> None:

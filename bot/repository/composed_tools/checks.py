@@ -6,6 +6,7 @@ Each problem has its path in the tool, so that a file can say its line.
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from bot.kernel.references import DEFAULT, WRONG_DEFAULT, Where, as_written, texts
 from bot.repository.composed_tools import conditions, references
 from bot.repository.composed_tools.definition import (
     TYPES,
@@ -13,7 +14,7 @@ from bot.repository.composed_tools.definition import (
     ComposedStep,
     ComposedTool,
 )
-from bot.repository.composed_tools.references import DEEPEST, Reference, Where
+from bot.repository.composed_tools.references import DEEPEST, Reference
 
 Problem: TypeAlias = tuple[Where, str]
 
@@ -80,10 +81,10 @@ def _of_step(tool: ComposedTool, step: ComposedStep) -> Iterator[Problem]:
 
 
 def _of_value(tool: ComposedTool, step: ComposedStep | None, value: Any) -> Iterator[Problem]:
-    for where, text in references.texts(value):
+    for where, text in texts(value):
         if len(where) > DEEPEST:
             yield where, "is nested too deeply"
-        found = list(references.as_written(text))
+        found = list(as_written(text))
         if len(found) > MOST_REFERENCES:
             yield where, f"has more than {MOST_REFERENCES} references"
             continue
@@ -100,6 +101,8 @@ def _of_text(
     reference = references.parse(inside)
     if reference is None:
         shown = " ".join(written.split())[:60]
+        if DEFAULT in inside and references.parse(inside.partition(DEFAULT)[0]):
+            return f"{shown}: what follows {DEFAULT} {WRONG_DEFAULT}"
         return f"{shown} is unknown; {references.ALLOWED}"
     return _of_reference(tool, step, reference)
 
@@ -127,6 +130,13 @@ def needed_by(step: ComposedStep) -> set[str]:
     found = [*references.references_in(step.values)]
     found += [each.reference for text in step.conditions if (each := conditions.read(text))]
     return {*step.needs, *(each.name for each in found if each.of == "steps")}
+
+
+def required_by(step: ComposedStep) -> set[str]:
+    """Those without which it is skipped. A default stands in for the values of others."""
+    found = references.references_in(step.values)
+    without = {each.name for each in found if each.of == "steps" and each.default is None}
+    return {*step.needs, *without}
 
 
 def _of_circle(tool: ComposedTool) -> Iterator[Problem]:

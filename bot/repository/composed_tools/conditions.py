@@ -1,11 +1,11 @@
 """The condition of a step: a reference alone, with `not`, or compared with a value. Pure."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot.kernel.references import from_json
 from bot.repository.composed_tools.references import Missing, Reference, parse
 
 CONDITION = re.compile(
@@ -34,17 +34,10 @@ def read(text: str) -> Condition | None:
     if not found["sign"]:
         return Condition(reference, bool(found["no"]))
     try:
-        value = json.loads(_as_json(found["value"].strip()))
-    except (ValueError, RecursionError):
+        value = from_json(found["value"].strip())
+    except ValueError:
         return None
     return None if found["no"] else Condition(reference, sign=found["sign"], value=value)
-
-
-def _as_json(value: str) -> str:
-    """A text may have single quotes, which are easier to write in YAML."""
-    inner = value[1:-1]
-    is_single = len(value) > 1 and value[0] == value[-1] == "'" and "'" not in inner
-    return json.dumps(inner) if is_single else value
 
 
 def holds(condition: Condition, find: Callable[[Reference], Any]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
+from bot.kernel.references import DEFAULT, OPENING, WRONG_DEFAULT, as_written, texts
 from bot.tasks import plans
 from bot.workflows.definitions import input_values, references, tool_values
 from bot.workflows.definitions.definition import MOST_NEEDS, Definition, Step
@@ -157,28 +158,45 @@ def _of_each(definition: Definition, step: Step) -> Iterator[Problem]:
 
 def _of_texts(definition: Definition, step: Step) -> Iterator[Problem]:
     for key in TEXTS:
-        found = list(islice(references.references(getattr(step, key)), MOST_REFERENCES + 1))
+        found = list(islice(as_written(getattr(step, key)), MOST_REFERENCES + 1))
         if len(found) > MOST_REFERENCES:
             yield (key,), f"has more than {MOST_REFERENCES} references"
         for written, inside in found[:MOST_REFERENCES]:
             if why := _of_reference(definition, step, written, inside):
                 yield (key, written), why
     for key in ("labels", "condition"):
-        if references.OPENING in str(getattr(step, key)):
+        if OPENING in str(getattr(step, key)):
             yield ("if" if key == "condition" else key,), "takes no ${{ }}"
 
 
-def _of_reference(definition: Definition, step: Step, written: str, inside: str) -> str | None:
+def _of_reference(
+    definition: Definition, step: Step, written: str, inside: str, *, in_arguments: bool = False
+) -> str | None:
     shown = " ".join(written.split())[:60]
     if not written.endswith("}}"):
         return "has ${{ without }} after it"
     if inside == references.ITEM:
         return None if step.each else f"{shown} needs each in this step"
-    name = references.input_name(inside)
-    if name is None:
-        return f"{shown} is unknown; {references.ALLOWED}"
+    if (name := references.input_name(inside)) is None:
+        return f"{shown} {_why_unknown(definition, step, inside, in_arguments=in_arguments)}"
     known = [*definition.inputs]
     return None if name in known else f"{shown} names no input; the inputs are {_names(known)}"
+
+
+def _why_unknown(definition: Definition, step: Step, inside: str, *, in_arguments: bool) -> str:
+    """Why nothing is known by this reference, with what may stand at its place."""
+    name, sign, _ = inside.partition(DEFAULT)
+    if references.output(name.strip()) is not None:
+        if in_arguments:
+            return f"is not right: what follows {DEFAULT} {WRONG_DEFAULT}"
+        return "is only for arguments; whoever does the step reads the outputs of those before it"
+    if sign and (references.input_name(name.strip()) or name.strip() == references.ITEM):
+        return f"takes no {DEFAULT}; give the input a default"
+    allowed = ["${{ inputs.NAME }}"] if definition.inputs else []
+    allowed += ["${{ item }}"] if step.each else []
+    if in_arguments:
+        allowed.append("${{ steps.ID.outputs.NAME }} of a step that this one needs")
+    return f"is unknown; here may stand {' or '.join(allowed) or 'no reference: it has no inputs'}"
 
 
 def _of_gate(step: Step) -> Iterator[Problem]:
@@ -212,13 +230,13 @@ def _of_tool(definition: Definition, step: Step) -> Iterator[Problem]:
 
 
 def _of_arguments(definition: Definition, step: Step) -> Iterator[Problem]:
-    for where, text in tool_values.texts(step.arguments):
+    for where, text in texts(step.arguments):
         at = ("arguments", *where)
-        if any(references.OPENING in each for each in where):
+        if any(OPENING in each for each in where):
             yield ("arguments",), "has a name with ${{, which names cannot have"
         if len(where) > tool_values.DEEPEST:
             yield at, "is nested too deeply"
-        found = list(islice(references.references(text), MOST_REFERENCES + 1))
+        found = list(islice(as_written(text), MOST_REFERENCES + 1))
         if len(found) > MOST_REFERENCES:
             yield at, f"has more than {MOST_REFERENCES} references"
         for written, inside in found[:MOST_REFERENCES]:
@@ -226,7 +244,7 @@ def _of_arguments(definition: Definition, step: Step) -> Iterator[Problem]:
             if named is not None:
                 why = _of_output(definition, step, named)
             else:
-                why = _of_reference(definition, step, written, inside)
+                why = _of_reference(definition, step, written, inside, in_arguments=True)
             if why:
                 yield at, why
 

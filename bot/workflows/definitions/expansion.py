@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.errors import Refused
+from bot.kernel.references import in_text
 from bot.workflows.definitions import input_values, references, tool_values
 from bot.workflows.definitions.definition import (
     LONGEST_BODY,
@@ -104,9 +105,7 @@ def _arguments(
 
 
 def _with_values(text: str, item: str | None, values: Mapping[str, InputValue]) -> str:
-    return references.with_values(
-        text, lambda inside: input_values.as_text(_value(inside, item, values))
-    )
+    return in_text(text, lambda inside: input_values.as_text(_value(inside, item, values)))
 
 
 def _value(inside: str, item: str | None, values: Mapping[str, InputValue]) -> InputValue:

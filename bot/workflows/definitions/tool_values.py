@@ -1,14 +1,17 @@
 """The arguments of a step with `tool`: their texts, and what they are with the inputs. Pure."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+from bot.kernel.references import REFERENCE, alone, as_text, as_written, mapped, value_of
 from bot.workflows.definitions import references
 from bot.workflows.definitions.definition import InputValue
 
 # Characters of the arguments of one step as JSON, in the file and with the values of inputs.
 LONGEST = 20_000
+# With outputs of other steps, each of which may be as long.
+LONGEST_AT_CALL = 100_000
 # Levels of lists and objects in the arguments.
 DEEPEST = 8
 # What Hubbub says of a tool's answer, among the outputs of the step.
@@ -17,48 +20,27 @@ MARKS = ("source", "trusted", "left_out")
 # Values of inputs are texts and lists of texts, so that none of them is ever taken for one.
 LATER, OUTPUT = "${{", "output"
 
-Where: TypeAlias = tuple[str, ...]
-
-
-def texts(value: Any, where: Where = ()) -> Iterator[tuple[Where, str]]:
-    """Each text in a value, with its path."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            yield from texts(each, (*where, key))
-    elif isinstance(value, list):
-        for n, each in enumerate(value):
-            yield from texts(each, (*where, str(n)))
-
 
 def with_values(
     value: Any, find: Callable[[str], InputValue], as_text: Callable[[InputValue], str]
 ) -> Any:
-    """The value with what its references name.
+    """The value with what its references name. Outputs are left for the time of the call."""
 
-    A text that is nothing but a reference becomes the value itself: a number stays a number.
-    """
-    if isinstance(value, dict):
-        return {key: with_values(each, find, as_text) for key, each in value.items()}
-    if isinstance(value, list):
-        return [with_values(each, find, as_text) for each in value]
-    if not isinstance(value, str) or references.OPENING not in value:
-        return value
-    if any(references.output(inside) for _, inside in references.references(value)):
-        return {LATER: _parts(value, lambda inside: as_text(find(inside)))}
-    whole = references.REFERENCE.fullmatch(value.strip())
-    if whole and "}}" not in whole["inside"]:
-        return find(whole["inside"].strip())
-    return references.with_values(value, lambda inside: as_text(find(inside)))
+    def change(text: str) -> Any:
+        if any(references.output(inside) for _, inside in as_written(text)):
+            return {LATER: _parts(text, lambda inside: as_text(find(inside)))}
+        return value_of(text, find, as_text)
+
+    return mapped(value, change)
 
 
 def _parts(text: str, find: Callable[[str], str]) -> list[Any]:
     """The text in parts: what is known, and the outputs that are taken when the call begins."""
-    text = text.strip() if references.REFERENCE.fullmatch(text.strip()) else text
+    if (inside := alone(text)) is not None:
+        return [{OUTPUT: inside}]
     parts: list[Any] = []
     at = 0
-    for found in references.REFERENCE.finditer(text):
+    for found in REFERENCE.finditer(text):
         inside = found["inside"].strip()
         named = references.output(inside)
         parts += [text[at : found.start()], {OUTPUT: inside} if named else find(inside)]
@@ -76,23 +58,23 @@ def _later(value: Any) -> list[Any] | None:
 
 def with_outputs(value: Any, find: Callable[[references.Output], Any]) -> Any:
     """The stored arguments with the outputs of other steps. An output alone keeps its type."""
+
+    def part(inside: str) -> Any:
+        named = references.output(inside)
+        return None if named is None else find(named)
+
+    return _with_parts(value, part)
+
+
+def _with_parts(value: Any, find: Callable[[str], Any]) -> Any:
     if (parts := _later(value)) is not None:
-        found = [_part(each, find) for each in parts]
-        return found[0] if len(found) == 1 else "".join(map(_as_text, found))
+        found = [find(each[OUTPUT]) if isinstance(each, dict) else each for each in parts]
+        return found[0] if len(found) == 1 else "".join(map(as_text, found))
     if isinstance(value, dict):
-        return {key: with_outputs(each, find) for key, each in value.items()}
+        return {key: _with_parts(each, find) for key, each in value.items()}
     if isinstance(value, list):
-        return [with_outputs(each, find) for each in value]
+        return [_with_parts(each, find) for each in value]
     return value
-
-
-def _part(part: Any, find: Callable[[references.Output], Any]) -> Any:
-    named = references.output(part[OUTPUT]) if isinstance(part, dict) else None
-    return part if named is None else find(named)
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def has_outputs(value: Any) -> bool:
@@ -107,7 +89,7 @@ def has_outputs(value: Any) -> bool:
 
 def as_shown(value: Any) -> Any:
     """The stored arguments for people: an output as it is written in the file."""
-    return with_outputs(value, lambda named: f"${{{{ {named} }}}}")
+    return _with_parts(value, lambda inside: f"${{{{ {inside} }}}}")
 
 
 def size(value: Any) -> int:

@@ -150,7 +150,7 @@ def _rename_step(values: Values, edit: RenameStep) -> None:
 
 def output_pattern(step: str) -> re.Pattern[str]:
     """The name of a step where an argument of another one uses its outputs."""
-    return re.compile(rf"(?<=steps\.){re.escape(step)}(?=\.outputs\.[^{{}}]*}}}})")
+    return re.compile(rf"(?<=steps\.){re.escape(step)}(?=\.outputs\.(?:(?!\$\{{\{{|}}}}).)*}}}})")
 
 
 def _rename_need(step: Values, old: str, new: str) -> None:

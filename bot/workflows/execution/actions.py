@@ -6,7 +6,7 @@ from bot.comments import orphaned_pulls
 from bot.identity.actors import BOT
 from bot.kernel.sentences import code, shorten
 from bot.tasks import issue_state, lifecycle, publishing
-from bot.tasks.states import OPEN
+from bot.tasks.states import CLAIMABLE, OPEN
 from bot.times import SECOND
 from bot.workflows.execution import (
     hold_texts,
@@ -56,12 +56,15 @@ async def go_on(tx: Tx, loaded: Loaded) -> None:
 
 
 async def _keep_from_agents(tx: Tx, loaded: Loaded, key: str) -> None:
-    """Hold the task of a step that a tool does, also after a person ended their own hold."""
+    """Hold the task of a step that a tool does, also after a person ended their own hold.
+
+    While the step was out of the workflow a person may have given it to somebody, who keeps it.
+    """
     row, task = loaded.steps[key], loaded.task(key)
     tool = row["definition"].get("tool")
     if not tool or row["state"] not in ("open", "waiting"):
         return
-    if task is None or task["held"] or task["state"] not in OPEN:
+    if task is None or task["held"] or task["state"] not in CLAIMABLE:
         return
     await refresh(tx, loaded, key)
     if row["state"] == "open":
@@ -141,7 +144,7 @@ async def _open(tx: Tx, loaded: Loaded, key: str) -> None:
     task, step = await refresh(tx, loaded, key), loaded.step(key)
     if step.approve is not None:
         await hold_task(tx, loaded, key, gates.hold_reason(step.approve))
-    elif step.tool is not None:
+    elif step.tool is not None and task is not None and task["state"] in CLAIMABLE:
         await hold_task(tx, loaded, key, hold_texts.during_call(step.tool))
     elif task is not None and hold_texts.is_of_workflow(task):
         await lifecycle.resume(tx, task, BOT)
@@ -166,7 +169,9 @@ async def _reopen(tx: Tx, loaded: Loaded, key: str) -> None:
 async def _hold_for_call(tx: Tx, loaded: Loaded, key: str, pause: int = 0) -> None:
     """Let Hubbub call the tool of a step whose task is pending again, if it has one."""
     if (tool := loaded.step(key).tool) is not None:
-        await refresh(tx, loaded, key)
+        task = await refresh(tx, loaded, key)
+        if task is not None and task["state"] not in CLAIMABLE:
+            return
         await hold_task(tx, loaded, key, hold_texts.during_call(tool))
         loaded.steps[key] = await tool_steps.make_due(tx, loaded.steps[key], pause)
 

@@ -30,8 +30,7 @@ async def retry(ctx: Context, loaded: Loaded, step: str | None, note: str) -> li
     version = min(
         (each for key in starts if (each := loaded.steps[key]["context_version"])), default=None
     )
-    if version is not None:
-        await shared_values.restore(ctx, loaded.workflow, version, again)
+    await shared_values.restore(ctx, loaded.workflow, version, again)
     why = note or f"retried from {' and '.join(map(code, starts))}"
     await actions.restart(ctx.tx, loaded, ctx.actor.name, starts[0], why)
     begun = frozenset(key for key, row in loaded.steps.items() if row["opened_at"] is not None)

@@ -5,6 +5,7 @@ It is a context that the holders of the workflow's tasks read. Only Hubbub write
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -117,25 +118,26 @@ async def put_outputs(
 
 
 async def restore(
-    ctx: Context, workflow: WorkflowRow, version: int, without: Collection[str]
+    ctx: Context, workflow: WorkflowRow, version: int | None, without: Collection[str]
 ) -> None:
     """Make an old version the newest again. `without`: steps that are done again.
 
-    Outputs of other steps that came later stay. A damaged version leaves everything as it is.
+    Outputs of other steps that came later stay. Without a version, or with a damaged one, only the
+    outputs of the steps that are done again go.
     """
     row = await _row(ctx, workflow)
     if row is None:
         return
     now = await read(ctx, workflow)
-    try:
-        old = _parse((await versions.load(ctx, row["id"], version)).content)
-    except Broken:
-        old = now
+    old = now
+    if version is not None:
+        with suppress(Broken):
+            old = _parse((await versions.load(ctx, row["id"], version)).content)
     kept = {**now.outputs, **old.outputs}
     outputs = {step: values for step, values in kept.items() if step not in without}
     if outputs != now.outputs or now.problem:
         made = Document(old.inputs, outputs)
-        await _add(ctx, row, made.content(), f"restored from version {version}")
+        await _add(ctx, row, made.content(), f"restored from version {version or row['version']}")
 
 
 async def _add(ctx: Context, row: contexts.FullContext, content: bytes, note: str) -> None:

@@ -308,8 +308,47 @@ WRONG: dict[str, tuple[str, str]] = {
     "an expression in a body, in its own line": (
         step("body: |", "  Do", "  it for ${{ github.actor }}"),
         (
-            "line 6: steps.build.body: ${{ github.actor }} is unknown; only ${{ inputs.NAME }} "
-            "and, in a step with each, ${{ item }} are allowed"
+            "line 6: steps.build.body: ${{ github.actor }} is unknown; here may stand no "
+            "reference: it has no inputs"
+        ),
+    ),
+    "an unknown reference, with inputs and each": (
+        step(
+            "body: ${{ item.name }}",
+            "each: parts",
+            before="inputs: {parts: {type: list}}\n",
+        ),
+        (
+            "line 5: steps.build.body: ${{ item.name }} is unknown; here may stand "
+            "${{ inputs.NAME }} or ${{ item }}"
+        ),
+    ),
+    "an unknown reference in an argument": (
+        step("tool: a__b", "arguments: {x: '${{ steps.a.result }}'}"),
+        (
+            "line 5: steps.build.arguments.x: ${{ steps.a.result }} is unknown; here may stand "
+            "${{ steps.ID.outputs.NAME }} of a step that this one needs"
+        ),
+    ),
+    "an output in a body": (
+        step("body: Use ${{ steps.a.outputs.b }}"),
+        (
+            "line 4: steps.build.body: ${{ steps.a.outputs.b }} is only for arguments; whoever "
+            "does the step reads the outputs of those before it"
+        ),
+    ),
+    "a default that is no JSON": (
+        step("tool: a__b", "arguments: {x: '${{ steps.a.outputs.b || none }}'}"),
+        (
+            "line 5: steps.build.arguments.x: ${{ steps.a.outputs.b || none }} is not right: what "
+            "follows || is JSON: a text in quotes, a number, true, false, null, a list or an object"
+        ),
+    ),
+    "a default of an input": (
+        step("body: ${{ inputs.part || 'x' }}", before="inputs: {part: {}}\n"),
+        (
+            "line 5: steps.build.body: ${{ inputs.part || 'x' }} takes no ||; give the input a "
+            "default"
         ),
     ),
     "an item without each": (

@@ -436,8 +436,78 @@ async def test_an_output_without_a_value_fails_the_step_without_a_call(scene: Sc
     await scene.turn()
     found = await scene.shown(flow, "tell")
     assert found["state"] == "failed"
-    assert "steps.ask.outputs.rain.mm has no value, and the tool was not called" in found["why"]
+    assert (
+        "steps.ask.outputs.rain.mm has no value, because ask gave no such part, and the tool was "
+        "not called" in found["why"]
+    )
     assert len(scene.sent) == 2
+
+
+SKIPPED = """
+steps:
+  - {id: check, title: Check, body: Work., on_failure: continue}
+  - id: repair
+    title: Repair
+    needs: [check]
+    if: failure
+    tool: weather__look
+    arguments: {title: Repair}
+    outputs: [number]
+  - id: tell
+    title: Tell
+    needs: [repair]
+    tool: weather__forecast
+    arguments: {title: "Number ${{ steps.repair.outputs.number || 'none' }}", count: COUNT}
+"""
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("count", "sent"),
+    [
+        ("${{ steps.repair.outputs.number || -1 }}", {"title": "Number none", "count": -1}),
+        ("${{ steps.repair.outputs.number }}", None),
+    ],
+)
+async def test_what_a_skipped_step_would_give_has_a_default_or_fails_the_step(
+    scene: Scene, count: str, sent: dict[str, Any] | None
+) -> None:
+    flow = await scene.start(SKIPPED.replace("COUNT", f'"{count}"'))
+    assert count in str((await flow.issue("tell")).body)
+    await flow.do(await scene.workspace.agent("ada"), "check")
+    await scene.turn()
+    assert (await flow.states())["repair"] == "skipped"
+    assert scene.sent == ([sent] if sent else [])
+    if sent is None:
+        why = str((await scene.shown(flow, "tell"))["why"])
+        assert "steps.repair.outputs.number has no value, because repair was skipped, and" in why
+        assert "write what stands in for it: ${{ steps.repair.outputs.number || null }}" in why
+
+
+REPEATED = """
+steps:
+  - {id: ask, title: Ask, tool: weather__forecast, arguments: {title: T}, on_failure: continue}
+  - id: tell
+    title: Tell
+    needs: [ask]
+    tool: weather__look
+    arguments: {title: "${{ steps.ask.outputs.result || 'nothing' }}"}
+"""
+
+
+async def test_a_step_that_is_done_again_gives_nothing_of_its_last_time(scene: Scene) -> None:
+    no = ToolResult(text("No").content, is_error=True)
+    scene.desk.servers.answers["forecast"] = [text("Sun"), no, text("Rain")]
+    flow = await scene.start(REPEATED)
+    await scene.turn()
+    assert scene.sent[-1] == {"title": "Sun"}
+    for wanted in ("nothing", "Rain"):
+        await scene.lead.call("retry_workflow", workflow=flow.id, step="ask")
+        assert "outputs" not in await scene.shown(flow, "ask")
+        await scene.workspace.settle()
+        await scene.turn()
+        assert scene.sent[-1] == {"title": wanted}
+    assert len(scene.sent) == 6
 
 
 @ON_SQLITE
@@ -534,6 +604,47 @@ async def test_a_step_that_is_taken_out_stays_on_hold_and_goes_on_when_it_is_put
     assert refused.code == "on_hold"
     assert "no longer has it, and only `weather__forecast` was to do it" in refused.message
     assert scene.sent == []
+    person.add_sub_issue(parent, issue)
+    await scene.workspace.settle()
+    await scene.turn()
+    assert scene.sent == [ARGUMENTS]
+    assert (await flow.states())["forecast"] == "completed"
+
+
+@ON_SQLITE
+async def test_a_person_may_give_a_step_that_was_taken_out_to_somebody(scene: Scene) -> None:
+    flow, person = await scene.start(), scene.workspace.person
+    issue, parent = await flow.issue("forecast"), await flow.issue("parent")
+    person.remove_sub_issue(issue)
+    await scene.workspace.settle()
+    person.comment(issue, "/resume")
+    await scene.workspace.settle()
+    await scene.turn()
+    assert scene.sent == []
+    ada = await scene.workspace.agent("ada")
+    claimed = await flow.claim(ada, "forecast")
+    person.add_sub_issue(parent, issue)
+    await scene.workspace.settle()
+    await scene.turn()
+    assert await flow.why_held("forecast") is None
+    mine = {"task": claimed["task"]["task"], "fence": claimed["fence"]}
+    await ada.call("update_task_status", **mine, status="completed", result="Sun")
+    await scene.workspace.settle()
+    await scene.turn()
+    assert (await flow.states())["forecast"] == "completed"
+    assert scene.sent == []
+
+
+@ON_SQLITE
+async def test_a_step_that_was_resumed_and_put_back_is_called_if_nobody_took_it(
+    scene: Scene,
+) -> None:
+    flow, person = await scene.start(), scene.workspace.person
+    issue, parent = await flow.issue("forecast"), await flow.issue("parent")
+    person.remove_sub_issue(issue)
+    await scene.workspace.settle()
+    person.comment(issue, "/resume")
+    await scene.workspace.settle()
     person.add_sub_issue(parent, issue)
     await scene.workspace.settle()
     await scene.turn()
