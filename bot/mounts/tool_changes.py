@@ -25,6 +25,7 @@ KNOWN = frozenset(
     {*WORDS, *AT_LEAST, *AT_MOST, "properties", "required", "type", "enum", "items"}
     | {"additionalProperties", "$schema", "$id", "$defs", "definitions"}
 )
+GONE, OPTIONAL = "removed", "added, optional"
 PARTS = ("title", "description", "hints", "input_schema", "output_schema")
 
 
@@ -68,14 +69,25 @@ def tool_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]
     found = schema_changes(old["input_schema"], new["input_schema"])
     before, after = old.get("output_schema"), new.get("output_schema")
     if before != after:
-        results = schema_changes(after or {}, before or {}) if before else []
-        is_breaking = any(each.is_breaking for each in results)
+        is_breaking = bool(before) and _may_miss(before or {}, after or {})
         found.append(Change("result", "its schema changed", is_breaking))
     for name, value in new["hints"].items():
         if old["hints"].get(name) != value:
             told = f"{name} becomes {'yes' if value else 'no'}"
             found.append(Change("hints", told, is_breaking=False))
     return found
+
+
+def _may_miss(before: Schema, after: Schema) -> bool:
+    """Whether who reads results of the schema before may not be able to read those after.
+
+    What a reader takes is compared the other way round. So a property that is gone looks as if it
+    were added, and one that is added as if it were removed.
+    """
+    changes = schema_changes(after, before)
+    return any(
+        each.what == OPTIONAL or (each.is_breaking and each.what != GONE) for each in changes
+    )
 
 
 @dataclass(frozen=True)
@@ -225,9 +237,9 @@ def _properties(old: _Side, new: _Side, place: str, depth: int) -> Iterator[Chan
     for name in [*before, *(each for each in after if each not in before)]:
         here = f"{place}.{name[:80]}" if place else name[:80]
         if name not in after:
-            yield Change(here, "removed", is_breaking=True)
+            yield Change(here, GONE, is_breaking=True)
         elif name not in before:
-            what = "added, required" if name in needs else "added, optional"
+            what = "added, required" if name in needs else OPTIONAL
             yield Change(here, what, is_breaking=name in needs)
         else:
             if name in needs and name not in needed:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.mounts.tool_changes import Change, compatibility, difference, schema_changes
+from bot.mounts.tool_changes import Change, compatibility, difference, schema_changes, tool_changes
 
 OBJECT: dict[str, Any] = {"type": "object"}
 TEXT, NUMBER, WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}
@@ -48,6 +48,29 @@ def needing(name: str, **properties: Any) -> dict[str, Any]:
         (of(a=TEXT), of(a={"$ref": "#/$defs/t"}) | {"$defs": {"t": TEXT}}, "same", []),
         (of(a={"anyOf": [TEXT]}), of(a={"anyOf": [TEXT, WHOLE]}), "breaking", None),
         (of(a={**TEXT, "pattern": "x"}), of(a=TEXT), "compatible", None),
+        (of(a={**TEXT, "pattern": "x"}), of(a={**TEXT, "pattern": "y"}), "breaking", None),
+        (of(a={**TEXT, "pattern": "x"}), of(a={"pattern": "x"}), "compatible", None),
+        (of(a={"enum": [1, 2]}), of(a={}), "compatible", ["a: takes any value now"]),
+        (of(a={}), of(a={"enum": [1, 2]}), "breaking", ["a: takes only 1, 2"]),
+        (of(a={"const": 1}), of(a={"enum": [2, 1]}), "compatible", ["a: also takes 2"]),
+        (OBJECT, needing("b"), "breaking", ["b: required now"]),
+        (
+            {**OBJECT, "additionalProperties": False},
+            {**OBJECT, "additionalProperties": True},
+            "compatible",
+            [": takes unknown arguments"],
+        ),
+        (
+            {**OBJECT, "additionalProperties": TEXT},
+            {**OBJECT, "additionalProperties": NUMBER},
+            "breaking",
+            [": takes other unknown arguments"],
+        ),
+        # `true` takes everything, and so does `{}`; `false` takes nothing.
+        (of(a=True), of(a={}), "same", []),
+        (of(a=False), of(a=True), "compatible", ["a: takes other values"]),
+        (of(a=True), of(a=False), "breaking", ["a: takes other values"]),
+        (of(a="?"), of(a="!"), "breaking", ["a: changed"]),
     ],
 )
 def test_a_change_of_the_schema_says_whether_old_calls_still_fit(
@@ -57,6 +80,32 @@ def test_a_change_of_the_schema_says_whether_old_calls_still_fit(
     assert compatibility(changes) == found
     if told is not None:
         assert [f"{each.place}: {each.what}" for each in changes] == told
+
+
+SHOWN: dict[str, Any] = {"input_schema": OBJECT, "hints": {}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (None, of(a=TEXT), "compatible"),
+        (of(a=TEXT), of(a=TEXT, b=TEXT), "compatible"),
+        (of(a=TEXT, b=TEXT), of(a=TEXT), "breaking"),
+        (needing("b", a=TEXT, b=TEXT), of(a=TEXT), "breaking"),
+        (of(a=of(b=TEXT)), of(a=of()), "breaking"),
+        # A whole number is a number, but who can read whole numbers may not read others.
+        (of(a=NUMBER), of(a=WHOLE), "compatible"),
+        (of(a=WHOLE), of(a=NUMBER), "breaking"),
+        (needing("a", a=TEXT), of(a=TEXT), "breaking"),
+        (of(a=TEXT), None, "breaking"),
+    ],
+)
+def test_who_reads_results_may_miss_what_is_gone_but_nothing_that_is_added(
+    old: Any, new: Any, found: str
+) -> None:
+    changes = tool_changes({**SHOWN, "output_schema": old}, {**SHOWN, "output_schema": new})
+    assert compatibility(changes) == found
+    assert [(each.place, each.what) for each in changes] == [("result", "its schema changed")]
 
 
 @pytest.mark.parametrize(

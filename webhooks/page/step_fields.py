@@ -1,5 +1,6 @@
 """The fields of the builder's form: each key of a step, or of the file, as a text and back."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -59,6 +60,7 @@ INPUT_FIELDS = (
 )
 # How a step that compensates begins in the list of what a failure does.
 COMPENSATE = "compensate: "
+NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 def text_of(value: Any) -> str:
@@ -81,9 +83,14 @@ def value_of(field: StepField, text: str) -> Any:
         return None
     if field.kind == "list":
         return names_in(text)
-    if field.kind == "number" and text.strip().isascii() and text.strip().isdecimal():
-        return int(text)
+    if field.kind == "number" and (number := number_in(text)) is not None:
+        return number
     return text if field.kind == "text" else text.strip()
+
+
+def number_in(text: str) -> int | None:
+    """A whole number. Python refuses to convert a very long one, which stays a text."""
+    return int(text) if NUMBER.fullmatch(text.strip()) else None
 
 
 def names_in(text: str) -> list[str]:
@@ -115,7 +122,7 @@ def gate_value(sent: Mapping[str, str]) -> Any:
     if by not in ("maintainers", "writers", "agents"):
         by = names_in(by)
     quorum: Any = sent.get("gate.quorum", "").strip()
-    quorum = int(quorum) if quorum.isascii() and quorum.isdecimal() else quorum
+    quorum = quorum if (number := number_in(quorum)) is None else number
     more = {"capability": names_in(sent.get("gate.capability", "")), "quorum": quorum}
     more = {key: each for key, each in more.items() if each not in ([], "", 1)}
     return {"by": by, **more} if more or by == "agents" else by
@@ -166,6 +173,6 @@ def as_input(text: str, kind: str) -> Any:
         return names_in(text)
     if kind == "boolean" and text in ("true", "false"):
         return text == "true"
-    if kind == "number" and text.lstrip("-").isascii() and text.lstrip("-").isdecimal():
-        return int(text)
+    if kind == "number" and (number := number_in(text)) is not None:
+        return number
     return text

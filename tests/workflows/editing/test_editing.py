@@ -330,6 +330,85 @@ def test_an_odd_layout_is_edited_right_or_not_at_all(text: str) -> None:
         assert new == text or draft_file.read(new) != draft_file.read(text)
 
 
+STEP: dict[str, Any] = {"do": "set_key", "step": "x"}
+LAYOUTS: list[tuple[str, dict[str, Any], str]] = [
+    # The key beside the dash: the next one takes its place.
+    (
+        "steps:\n  - title: X\n    id: x\n",
+        {**STEP, "key": "title", "value": None},
+        "steps:\n  - id: x\n",
+    ),
+    # Between brackets.
+    (
+        "steps: [{id: x}]\n",
+        {"do": "add_step", "step": {"id": "y", "title": "Y, or Z"}},
+        "steps: [{id: x}, {id: y, title: 'Y, or Z'}]\n",
+    ),
+    ("steps: [{id: x}, {id: y}]\n", {"do": "remove_step", "step": "x"}, "steps: [{id: y}]\n"),
+    ("steps: [{id: x}, {id: y}]\n", {"do": "remove_step", "step": "y"}, "steps: [{id: x}]\n"),
+    (
+        "inputs: {}\nsteps: []\n",
+        {"do": "set_input", "input": "a", "value": {"required": True}},
+        "inputs: {a: {required: true}}\nsteps: []\n",
+    ),
+    (
+        "inputs: {a: {}, b: {}}\nsteps: []\n",
+        {"do": "set_input", "input": "a", "value": None},
+        "inputs: {b: {}}\nsteps: []\n",
+    ),
+    # A list of lines.
+    (
+        "steps:\n  - id: x\n    needs:\n    - y\n  - id: y\n  - id: z\n",
+        {"do": "add_need", "step": "x", "need": "z"},
+        "steps:\n  - id: x\n    needs:\n    - y\n    - z\n  - id: y\n  - id: z\n",
+    ),
+    # The comment beside a key stays, whatever stood below it.
+    (
+        "steps:\n  - id: x\n    needs:  # why\n    - y\n  - id: y\n  - id: z\n",
+        {**STEP, "key": "needs", "value": ["z"]},
+        "steps:\n  - id: x\n    needs: [z]  # why\n  - id: y\n  - id: z\n",
+    ),
+    (
+        "steps:\n  - id: x\n    body: One  # why\n",
+        {**STEP, "key": "body", "value": "One\nTwo"},
+        "steps:\n  - id: x\n    body: |  # why\n      One\n      Two\n",
+    ),
+    # Blank lines between steps.
+    (
+        "steps:\n  - id: x\n\n  - id: y\n",
+        {"do": "add_step", "step": {"id": "z"}},
+        "steps:\n  - id: x\n\n  - id: y\n\n  - id: z\n",
+    ),
+    (
+        "steps:\n  - id: x\n\n  - id: y\n\n  - id: z\n",
+        {"do": "remove_step", "step": "y"},
+        "steps:\n  - id: x\n\n  - id: z\n",
+    ),
+    ("# c", {"do": "set_top", "key": "description", "value": "x"}, "# c\ndescription: x\n"),
+]
+
+
+@pytest.mark.parametrize(("text", "change", "expected"), LAYOUTS)
+def test_each_layout_stays_as_people_wrote_it(
+    text: str, change: dict[str, Any], expected: str
+) -> None:
+    assert edit(text, **change) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # A comment stands between the key that goes and the one that would take its place.
+        "steps:\n  - title: X   # c\n    id: x\n",
+        # No key would be left.
+        "steps:\n  - title: X\n",
+    ],
+)
+def test_a_key_beside_the_dash_that_cannot_go_is_refused(text: str) -> None:
+    with pytest.raises(CannotEdit, match="too unusual for “set key”"):
+        edit(text, do="set_key", step=0, key="title", value=None)
+
+
 TEXTS = st.text(max_size=20) | st.sampled_from(["yes", "5", "~", "a: b", "# c", "- x", "x\ny", "|"])
 
 
