@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.background import mount_looks
+from bot.identity.keyring import Keys
 from bot.mounts import health, local_servers
 from bot.mounts.closing import Closer
 from bot.mounts.server_notes import ServerNotes
@@ -108,6 +110,11 @@ async def test_a_server_is_added_with_its_tools_and_its_secret_is_never_shown(
         ({"secret": "a\nb"}, "printable ASCII"),
         ({"options": {"a": 1}}, "has none"),
         ({"repositories": ["acme/none"]}, "no repository"),
+        ({"document": "{}"}, "an MCP server has none"),
+        ({"secret": ""}, "pass it for bearer"),
+        ({"auth": None}, "say how the secret is sent, by one of bearer"),
+        ({"auth": "basic"}, "pass the user, or the name of the parameter"),
+        ({"auth": "query", "auth_name": "a\nb"}, "pass the user, or the name of the parameter"),
     ],
 )
 async def test_what_is_wrong_is_said_and_nothing_is_stored(
@@ -200,9 +207,29 @@ async def test_a_change_is_tried_before_it_is_stored(
     changed = await manage(workspace, "change", secret="another", repositories=["acme/rocket"])
     assert changed["mount"]["repositories"] == ["acme/rocket"]
     assert (await row_of(workspace))["version"] == 2
+    everywhere = await manage(workspace, "change", repositories=[])
+    assert everywhere["mount"]["repositories"] is None
+    kind = await refusal(workspace, "change", kind="openapi")
+    assert "it cannot change; remove the server and add it again" in kind.message
     # A credential is for the address that it was given for.
     moved = await refusal(workspace, "change", url="https://tools.example.com/mcp")
     assert "pass the credential again" in moved.message
+    assert connected.log == []
+
+
+async def test_a_credential_that_another_secret_sealed_has_to_be_set_again(
+    workspace: Workspace, server: ToolServer, connected: Connected
+) -> None:
+    await add(workspace, server)
+    here = workspace.dispatcher
+    here.shared = replace(here.shared, keys=Keys("another secret of this server"))
+    refused = await refusal(workspace, "change", repositories=["acme/rocket"])
+    assert "the stored credential cannot be decrypted; set it again" in refused.message
+    assert (await manage(workspace, "change", **BEARER))["mount"]["health"] == "connected"
+    # Without a credential, if the server lets everybody in.
+    server.token = ""
+    assert (await manage(workspace, "change", auth="none"))["mount"]["health"] == "connected"
+    assert spec_of(here.shared.keys, await row_of(workspace)).headers == {}
     assert connected.log == []
 
 

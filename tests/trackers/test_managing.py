@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
+from store.trackers import trackers
 from tests.support.agent_endpoints import lead
 from tests.support.gitlab import TOKEN
+from tests.support.tracker_rows import put_tracker
 from tests.support.trackers import Tracked
 
 
@@ -52,3 +54,40 @@ async def test_a_paused_tracker_is_not_polled(both: Tracked) -> None:
     assert "takes no other argument" in await manage(both, action="resume", secret=TOKEN)
     found = await person.call("manage_tracker", tracker="acme", action="resume")
     assert found["tracker"]["state"] == "running"
+
+
+async def test_what_a_new_tracker_lacks_is_said(both: Tracked) -> None:
+    for given, words in (
+        ({"tracker": "Acme!"}, "pass a name of small letters, digits and -"),
+        ({"url": None}, "Pass `url`, `project`, `repository` and `secret`."),
+        ({"secret": None}, "Pass `url`, `project`, `repository` and `secret`."),
+        ({"repository": "acme/none"}, "There is no repository 'acme/none' here."),
+        ({"url": "http://10.0.0.1"}, "must begin with https"),
+    ):
+        with pytest.raises(Refused, match=words):
+            await both.add(**given)
+    await both.add()
+    with pytest.raises(Refused, match="There is a tracker 'acme' already"):
+        await both.add()
+
+
+async def test_a_tracker_that_is_removed_leaves_its_tasks(both: Tracked) -> None:
+    there = both.gitlab.open()
+    await both.add()
+    await both.rest(60)
+    person, issue = lead(both.workspace), await both.issue_of(there)
+    found = await person.call("manage_tracker", tracker="acme", action="remove")
+    assert "tracker" not in found or found["tracker"] is None
+    assert (await person.call("list_trackers"))["trackers"] == []
+    kept = await person.call("get_task", task=both.workspace.name(issue))
+    assert kept["task"]["state"] == "pending"
+    # It can be added again under its name, and makes no second task.
+    assert "There is no tracker 'acme'" in await manage(both, action="poll")
+
+
+async def test_an_installation_has_so_many_trackers_and_no_more(both: Tracked) -> None:
+    for n in range(trackers.MOST):
+        await put_tracker(both.workspace, f"t{n}")
+    with pytest.raises(Refused) as caught:
+        await both.add()
+    assert (caught.value.code, caught.value.details) == ("too_many", {"most": trackers.MOST})
