@@ -5,6 +5,7 @@ import asyncio
 from typing import Any
 
 from fixtures.github import Pull
+from tests.events.test_waking import listening
 from tests.support.story import Agent, Workspace
 
 
@@ -23,7 +24,7 @@ async def test_what_one_did_oneself_does_not_wake_one(workspace: Workspace) -> N
     lead_waits = asyncio.ensure_future(
         lead.call("wait_for_events", topics=["messages"], cursor=start, wait_s=50)
     )
-    await asyncio.sleep(0)
+    await listening(workspace.dispatcher, 2)
     await scout.call("mark_message_read", message_id=message["id"])
     await lead.call("change_task", task=where, hold=True)
     await scout.call("send_message", to="lead", body="Why?")

@@ -520,7 +520,7 @@ async def test_while_nobody_waits_nothing_runs(
     before = asyncio.all_tasks()
     scout = agent(dispatcher, installation_id)
     await scout.call("wait_for_events", topics=["agents"], wait_s=0.01)
-    assert asyncio.all_tasks() == before
+    assert asyncio.all_tasks() <= before
 
 
 async def test_those_who_wait_are_answered_when_the_process_stops(

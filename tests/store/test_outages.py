@@ -104,7 +104,7 @@ async def test_a_server_that_falls_silent_is_an_outage_within_seconds_on_mysql(
     began = time.monotonic()
     with pytest.raises(StoreError, match="did not let Hubbub in within"):
         await behind.read(_one)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
 
 
 async def test_a_store_whose_server_is_silent_closes_within_seconds_on_mysql(
@@ -119,7 +119,7 @@ async def test_a_store_whose_server_is_silent_closes_within_seconds_on_mysql(
     await asyncio.sleep(0)
     began = time.monotonic()
     await store.close()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
     with pytest.raises((StoreError, asyncio.CancelledError)):
         await writing
 

@@ -15,7 +15,7 @@ from aiohttp import web
 # How long a server gets no requests after it failed, and how often a request is tried.
 FAIL_S = 1.0
 TRIES = 4
-ANSWER_S = 20.0
+ANSWER_S = 50.0
 KEPT = ("Content-Type", "Authorization", "Idempotency-Key")
 
 

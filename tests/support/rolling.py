@@ -19,7 +19,7 @@ CLIENTS = 8
 # Between two rounds of calls of one client.
 PAUSE_S = 0.02
 # A call without an answer within this time was not answered.
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 How: TypeAlias = Literal["stop", "kill"]
 NAMES = ("one", "two")
 # The clients call as fast as they can, with the token of one agent.

@@ -39,7 +39,7 @@ async def test_a_compressed_body_is_refused_unopened_with_sqlite(
     answer = await surface.send("POST", path, data=body, headers={"Content-Encoding": encoding})
     assert (answer.status, answer.code) == (415, "compressed_body")
     assert answer.headers["Accept-Encoding"] == "identity"
-    assert time.process_time() - before < 0.1
+    assert time.process_time() - before < 0.5
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "identity, gzip", "what"])
