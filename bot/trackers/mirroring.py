@@ -166,7 +166,7 @@ async def _look(reader: Reader) -> bool:
 async def _compare(store: Store, row: TrackerRow, mirror: Mirror, pages: Links) -> bool:
     """Follow the events, compare what is due, and make tasks as far as there is room."""
     here = (row["installation_id"], row["id"])
-    await store.write(partial(_follow_events, row=row))
+    row["seq"] = await store.write(partial(_follow_events, row=row))
     due = await store.read(lambda tx: links.due(tx, *here, MOST_COMPARED))
     for foreign_id in due:
         await store.write(partial(_one, row=row, foreign_id=foreign_id, mirror=mirror, pages=pages))
@@ -177,18 +177,19 @@ async def _compare(store: Store, row: TrackerRow, mirror: Mirror, pages: Links) 
     return len(due) == MOST_COMPARED
 
 
-async def _follow_events(tx: Tx, row: TrackerRow) -> None:
-    """The issues of tasks with which something happened are due."""
+async def _follow_events(tx: Tx, row: TrackerRow) -> int:
+    """The issues of tasks with which something happened are due. Return the last event seen."""
     if await trackers.lock_own(tx, row) is None:
-        return
+        return row["seq"]
     i = row["installation_id"]
     found = await events.since(tx, i, row["seq"], events.LAST, MOST_EVENTS)
     if not found:
-        return
+        return row["seq"]
     subjects = {each["subject"] for each in found if each["kind"].startswith("task.")}
     await links.compare_tasks(tx, i, row["id"], subjects)
-    row["seq"] = found[-1]["seq"]
-    await trackers.change(tx, i, row["id"], seq=row["seq"])
+    seq = found[-1]["seq"]
+    await trackers.change(tx, i, row["id"], seq=seq)
+    return seq
 
 
 async def _one(tx: Tx, row: TrackerRow, foreign_id: str, mirror: Mirror, pages: Links) -> None:

@@ -49,6 +49,8 @@ PYTEST_ROOT = "PYTEST_DEBUG_TEMPROOT"
 CERTIFICATE = "certificate.pem"
 KEY = "key.pem"
 READY = b"ready for connections"
+PORT_TAKEN = b"Address already in use"
+TRIES = 5
 START_S = 60
 END_S = 20
 POLL_S = 0.02
@@ -156,9 +158,7 @@ def server(folder: Path, *options: str) -> Iterator[str]:
     place = (f"--datadir={folder}/data", f"--tmpdir={folder / 'tmp'}")
     common = ("--no-defaults", *place, *owner, *SMALL)
     _fill(common)
-    port = _free_port()
     own = (
-        f"--port={port}",
         "--bind-address=127.0.0.1",
         f"--socket={folder}/socket",
         f"--pid-file={folder}/pid",
@@ -169,22 +169,41 @@ def server(folder: Path, *options: str) -> Iterator[str]:
         f"--ssl-ca={folder / CERTIFICATE}",
     )
     _certify(folder)
-    log = folder / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [path_of("mariadbd"), *common, *own, *FAST, *options],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,  # Ctrl-C is for the tests
-            preexec_fn=die_with_parent,  # noqa: PLW1509 -- there are no threads here
-        )
+    process, port = _start([path_of("mariadbd"), *common, *own, *FAST, *options], folder / "log")
     try:
-        _wait_until_ready(process, log)
         yield f"mysql://root@127.0.0.1:{port}/"
     finally:
-        process.kill()  # its data goes with it: nothing to shut down in order
-        process.wait()
+        _kill(process)
+
+
+def _start(command: Sequence[str], log: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Start it on a free port. Another program may take the port before the server does."""
+    for _ in range(TRIES):
+        port = _free_port()
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*command, f"--port={port}"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C is for the tests
+                preexec_fn=die_with_parent,  # noqa: PLW1509 -- there are no threads here
+            )
+        try:
+            if _becomes_ready(process, log):
+                return process, port
+        except BaseException:
+            _kill(process)
+            raise
+        _kill(process)
+        if PORT_TAKEN not in log.read_bytes():
+            break
+    raise NoServer(f"it did not start\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()  # its data goes with it: nothing to shut down in order
+    process.wait()
 
 
 def _fill(common: Sequence[str]) -> None:
@@ -246,12 +265,13 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
+def _becomes_ready(process: subprocess.Popen[bytes], log: Path) -> bool:
     until = time.monotonic() + START_S
     while READY not in log.read_bytes():
         if process.poll() is not None or time.monotonic() > until:
-            raise NoServer(f"it did not start\n{log.read_text(errors='replace')[-2000:]}")
+            return False
         time.sleep(POLL_S)
+    return True
 
 
 def run(command: Sequence[str], url: str, folder: Path, **more: str) -> int:

@@ -1,13 +1,16 @@
 """A report takes effect once there, whatever fails in between."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from bot.trackers import mirroring
+from store.engine.transaction import Store
 from tests.support.agent_endpoints import lead
 from tests.support.engines import ON_SQLITE
 from tests.support.gitlab import PERSON, Fault, GitLabIssue
-from tests.support.trackers import Tracked
+from tests.support.repeating_store import RepeatingStore
+from tests.support.trackers import PAGES, Tracked
 
 pytestmark = ON_SQLITE
 
@@ -63,6 +66,20 @@ async def reports(both: Tracked) -> list[dict[str, Any]]:
 
 async def ends(both: Tracked) -> list[tuple[str, str | None]]:
     return [(row["state"], row["error"]) for row in await reports(both)]
+
+
+async def test_events_are_followed_though_their_transaction_was_tried_again(both: Tracked) -> None:
+    await begun(both)
+    w, (tracker,) = both.workspace, await rows_of_trackers(both)
+    w.clock.forward(60)
+    store = cast("Store", RepeatingStore(w.store))
+    await mirroring.serve(store, w.dispatcher.shared, PAGES, w.installation.id, tracker["id"])
+    (after,) = await rows_of_trackers(both)
+    assert after["seq"] > tracker["seq"]
+
+
+async def rows_of_trackers(both: Tracked) -> list[dict[str, Any]]:
+    return await both.workspace.rows("SELECT id, seq FROM trackers WHERE installation_id = :i")
 
 
 def asked(both: Tracked) -> list[str]:
