@@ -50,6 +50,8 @@ async def _loop(
     clock = asyncio.get_running_loop().time
     busy_at = clock()
     while not must_stop.is_set():
+        # Before the step, so that what rings during it is heard.
+        ticket = store.bell.ticket(TOPIC)
         try:
             await courier.step()
         except StoreError as exc:
@@ -58,12 +60,12 @@ async def _loop(
             busy_at = clock()
         if idle_s is not None and clock() - busy_at > idle_s:
             return
-        await _pause(store, must_stop)
+        await _pause(store, ticket, must_stop)
 
 
-async def _pause(store: Store, must_stop: asyncio.Event) -> None:
+async def _pause(store: Store, ticket: int, must_stop: asyncio.Event) -> None:
     """Until the bell rings, the time is over, or the process must stop."""
-    bell = asyncio.create_task(store.bell.wait(TOPIC, store.bell.ticket(TOPIC), LOOK_EVERY_S))
+    bell = asyncio.create_task(store.bell.wait(TOPIC, ticket, LOOK_EVERY_S))
     end = asyncio.create_task(must_stop.wait())
     _, pending = await asyncio.wait({bell, end}, return_when=asyncio.FIRST_COMPLETED)
     for each in pending:

@@ -4,19 +4,24 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from bot.background import model_worker
 from bot.background.model_worker import ModelWorker
+from bot.cli import worker as worker_process
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.actors import Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
+from bot.protocols.courier import Courier
 from store.engine.database import open_store
 from store.engine.migrate import upgrade
 from store.engine.transaction import Store
+from store.protocols.endpoint_deliveries import TOPIC
 from tests.support.model_endpoint import Model, open_model
+from tests.support.patience import SOON_S
 from tests.support.server_process import SECRET, environment, settings
 
 RUN = (sys.executable, "-m", "bot", "worker", "--child")
@@ -40,8 +45,9 @@ async def call(store: Store, model: Model, **given: Any) -> None:
 
 
 async def test_a_worker_is_started_for_what_is_due_and_ends_with_its_parent(
-    store: Store, tmp_path: Path
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(model_worker, "STOP_S", SOON_S)
     asked = asyncio.Event()
     async with open_model() as model:
         given = settings(f"sqlite:///{tmp_path}/hubbub.db") | {
@@ -69,6 +75,28 @@ async def test_a_worker_is_started_for_what_is_due_and_ends_with_its_parent(
         assert process.returncode == 0
     (row,) = await store.read(lambda tx: tx.all("SELECT state FROM endpoint_deliveries"))
     assert row["state"] == "delivered"
+
+
+async def test_what_becomes_due_while_the_worker_looks_does_not_wait_for_the_next_look(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_process, "LOOK_EVERY_S", 3600)
+    must_stop, steps = asyncio.Event(), list[int]()
+
+    class Looking:
+        is_busy = False
+
+        async def step(self) -> int:
+            steps.append(1)
+            if len(steps) == 1:
+                store.bell.ring({TOPIC})
+            else:
+                must_stop.set()
+            return 0
+
+    async with asyncio.timeout(SOON_S):
+        await worker_process._loop(store, cast("Courier", Looking()), must_stop, None)
+    assert len(steps) == 2
 
 
 async def test_a_worker_that_dies_is_started_again_but_not_at_once(store: Store) -> None:
