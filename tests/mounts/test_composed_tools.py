@@ -418,9 +418,12 @@ async def test_the_time_of_the_whole_is_bounded(
         {"id": "b", "call": "jira__search", "needs": ["a"]},
     )
     await push(workspace, chain(*steps))
-    monkeypatch.setattr(running, "WHOLE_S", 0.2)
-    servers = _slow(desk, "search")
-    answer = await ada.call("call_tool", tool=T)
+    servers, whole_s = _slow(desk, "search"), 0.2
+    # On a busy machine the time may end before the second step has begun.
+    while not servers.begun.is_set():
+        monkeypatch.setattr(running, "WHOLE_S", whole_s)
+        answer = await ada.call("call_tool", tool=T)
+        whole_s *= 3
     assert answer["failed"]
     assert "The step b failed: jira__search" in answer["text"]
     assert "the time for all steps together is over" in answer["text"]
