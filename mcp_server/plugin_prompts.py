@@ -8,10 +8,11 @@ from mcp.shared.exceptions import MCPError
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity import permissions
 from bot.identity.actors import Actor
-from bot.plugins import running
-from bot.plugins.hooks import HookCall
+from bot.kernel.plugin_calls import HookCall
+from bot.plugins import added, failures
+from bot.plugins.installed import Installed
 from bot.plugins.manifest import SEPARATOR
-from bot.plugins.running import Installed, Plugins
+from bot.plugins.running import plugins_of
 from store.tables.plugins import PluginInstallationRow
 
 # Who may propose a plan sees them.
@@ -40,7 +41,7 @@ async def visible_prompts(dispatcher: Dispatcher, actor: Actor) -> list[types.Pr
 async def _in_use(
     dispatcher: Dispatcher, actor: Actor
 ) -> list[tuple[Installed, PluginInstallationRow]]:
-    plugins: Plugins | None = dispatcher.shared.outside.plugins
+    plugins = plugins_of(dispatcher.shared.outside)
     if plugins is None or not permissions.may_call(actor, OPERATION):
         return []
     return await plugins.in_use(actor.installation_id)
@@ -71,11 +72,11 @@ async def _text(
     strategy: str,
     task: str,
 ) -> str:
-    plugins: Plugins = dispatcher.shared.outside.plugins
     installed, use = of
     call = HookCall("strategy", strategy, {"task": task})
-    result = await plugins.call(installed, use, call, actor)
-    await dispatcher.store.write(lambda tx: running.count(tx, use, result))
+    plugins = added.plugins_in(dispatcher.shared.outside)
+    result = await plugins.call(installed.name, use, call, actor)
+    await dispatcher.store.write(lambda tx: failures.count(tx, use, result))
     if result.failure is not None:
         raise MCPError(
             types.INTERNAL_ERROR,

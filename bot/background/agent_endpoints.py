@@ -10,6 +10,7 @@ from bot.kernel.operation import Shared
 from bot.kernel.tool_schemas import lean
 from bot.notifications.message import Links
 from bot.plugins.deliveries import Deliveries
+from bot.plugins.running import plugins_of
 from bot.protocols.courier import Courier
 from bot.protocols.link import Link
 from bot.protocols.outgoing import Outgoing
@@ -62,7 +63,7 @@ def courier_of(
 ) -> Courier:
     calls = AgentCalls(Dispatcher(store, shared))
     outgoing = Outgoing(shared.trusted_origins)
-    plugins = shared.outside.plugins
+    plugins = plugins_of(shared.outside)
     added = Deliveries(store, plugins) if plugins else None
     link = Link(store, shared.keys, calls, outgoing, public_url, links, added)
     return Courier(link, protocols)

@@ -43,6 +43,7 @@ from bot.notifications.delivery import Notifier
 from bot.plugins import events as plugin_events
 from bot.plugins.forwarding import Forwarder
 from bot.plugins.registry import looking
+from bot.plugins.running import plugins_of
 from bot.protocols.courier import Courier
 from bot.protocols.outgoing import Outgoing
 from bot.settings import GitHubApp
@@ -275,7 +276,7 @@ class Loops:
 
     async def hand_events_to_plugins(self) -> int:
         """Start a task for each plug-in of each installation: a slow one holds up no other."""
-        if (plugins := self.shared.outside.plugins) is None:
+        if (plugins := plugins_of(self.shared.outside)) is None:
             return 0
         for use in await plugin_events.due(self.store, plugins):
             work = partial(plugin_events.drain, self.store, plugins, use)
@@ -284,7 +285,7 @@ class Loops:
 
     async def forward_deliveries(self) -> int:
         """Beside the worker, so that an app that is slow holds up nothing of ours."""
-        if (plugins := self.shared.outside.plugins) is None:
+        if (plugins := plugins_of(self.shared.outside)) is None:
             return 0
         forwarder = Forwarder(self.store, plugins, Outgoing(self.shared.trusted_origins))
         for installed, use in await forwarder.due():

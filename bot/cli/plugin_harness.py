@@ -19,8 +19,8 @@ from bot.identity.actors import OPERATOR, Actor
 from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from bot.kernel.outside import Outside
+from bot.kernel.plugin_calls import HookCall
 from bot.plugins import added, events, installing, package
-from bot.plugins.hooks import HookCall
 from bot.plugins.manifest import Manifest
 from bot.plugins.package import Package
 from bot.plugins.running import Plugins
@@ -50,13 +50,14 @@ class Harness:
     def __init__(
         self,
         dispatcher: Dispatcher,
+        plugins: Plugins,
         manifest: Manifest,
         clock: Clock,
         workspace: Workspace | None,
     ) -> None:
         self.store = dispatcher.store
         self.dispatcher = dispatcher
-        self.plugins: Plugins = dispatcher.shared.outside.plugins
+        self.plugins = plugins
         self.manifest = manifest
         self.clock = clock
         self.installation_id = workspace.installation.id if workspace else INSTALLATION
@@ -104,7 +105,7 @@ class Harness:
         i = self.installation_id
         use = await self.store.read(lambda tx: added.use_of(tx, i, installed))
         call = HookCall("strategy", name, {"task": task})
-        result = await self._during(self.plugins.call(installed, use, call))
+        result = await self._during(self.plugins.call(installed.name, use, call))
         added.check(installed, result)
         return str(result.value)
 
@@ -208,12 +209,13 @@ async def open_harness(
         store = await open_store(url, clock, before_commit=effects.follow)
         stack.push_async_callback(store.close)
         keys = Keys(secrets.token_hex(32))
-        shared = Shared(keys, outside=Outside(plugins=Plugins(store, keys)))
+        plugins = Plugins(store, keys)
+        shared = Shared(keys, outside=Outside(plugins=plugins))
         dispatcher, workspace = Dispatcher(store, shared), None
         if github:
             opened = plugin_github.open_workspace(dispatcher, clock)
             workspace = await stack.enter_async_context(opened)
-        made = Harness(dispatcher, found.manifest, clock, workspace)
+        made = Harness(dispatcher, plugins, found.manifest, clock, workspace)
         await made.settle()
         await _use(made, found, settings, role)
         yield made

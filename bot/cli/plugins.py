@@ -22,12 +22,13 @@ from bot.plugins import (
     distributions,
     installing,
     package,
+    plugin_code,
     reference_page,
     revoking,
-    running,
     scanning,
     signatures,
 )
+from bot.plugins.installed import Installed
 from bot.plugins.installing import Candidate
 from bot.plugins.manifest import SEPARATOR, Kind, Manifest
 from bot.plugins.package import Package, WrongPackage
@@ -69,7 +70,7 @@ async def check(path: Path) -> int:
         manifest = found.manifest
         wrong = _of_this_hubbub(manifest)
         if not wrong:
-            await running.try_package(found)
+            await plugin_code.try_package(found)
     for each in wrong:
         say(each)
     if not wrong:
@@ -312,10 +313,10 @@ def _agrees() -> bool:
 async def _try_out(candidate: Candidate) -> None:
     """Load it here. Raise WrongPackage."""
     if candidate.source == "package":
-        await running.try_package(candidate.package)
+        await plugin_code.try_package(candidate.package)
         return
     name, digest = candidate.manifest.name, candidate.digest
-    await running.load_distribution(candidate.manifest, name, digest)
+    await plugin_code.load_distribution(candidate.manifest, name, digest)
 
 
 async def _record(tx: Tx, name: str, version: str, update: Any) -> None:
@@ -347,7 +348,7 @@ async def remove(loaded: Settings, name: str) -> None:
 
 async def list_plugins(loaded: Settings, *, as_json: bool) -> None:
     async with open_session(loaded) as session:
-        rows = [running.Installed.of(row).row for row in await session.store.read(plugins.all_of)]
+        rows = [Installed.of(row).row for row in await session.store.read(plugins.all_of)]
     shown = [
         {
             "name": row["name"],

@@ -30,7 +30,7 @@ from bot.kernel.operation import Answer, Operation, Shared
 from bot.operations import OPERATIONS
 from bot.operations.tools.calling import named_call
 from bot.plugins import added
-from bot.plugins.running import Plugins
+from bot.plugins.running import plugins_of
 from bot.tracing import Span
 from store.engine.origins import Origin
 from store.engine.transaction import Store
@@ -59,7 +59,7 @@ class Dispatcher:
         self.executor = Executor(store, self.activity)
         self._handovers = Handovers(store)
         self._long_poll = LongPoll(self.executor, self.waiters, look_every_s)
-        self._plugins: Plugins | None = shared.outside.plugins
+        self._plugins = plugins_of(shared.outside)
         if self._plugins is not None:
             self._plugins.call_operation = self._call_for_plugin
 

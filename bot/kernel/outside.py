@@ -4,8 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from bot.identity.actors import Actor
+from bot.kernel.plugin_calls import HookCall, PluginResult
 from bot.tool_servers.connections import ToolServers
 from store.engine.transaction import Work
+from store.tables.plugins import PluginInstallationRow
 
 T = TypeVar("T")
 
@@ -15,14 +18,26 @@ class FileReader(Protocol):
         """Read the text out of a file and store it, or why there is none."""
 
 
+class PluginCalls(Protocol):
+    """The plug-ins of this process. Rooms above get more of them by `running.plugins_of`."""
+
+    async def call(
+        self,
+        name: str,
+        use: PluginInstallationRow,
+        call: HookCall,
+        caller: Actor | None = None,
+    ) -> PluginResult:
+        """Call a hook of the plug-in, for a caller if there is one. What goes wrong is a value."""
+
+
 @dataclass(frozen=True)
 class Outside:
     """What this process is connected to. Each is None where nothing of its kind is served."""
 
     tool_servers: ToolServers | None = None
     files: FileReader | None = None
-    # The plug-ins of this process: a `bot.plugins.running.Plugins`, which stands above.
-    plugins: Any = None
+    plugins: PluginCalls | None = None
 
 
 @dataclass(frozen=True)

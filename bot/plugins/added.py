@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel.operation import Answer, Context, Key, Operation
-from bot.kernel.outside import Outside, OutsideCall
-from bot.plugins import running
-from bot.plugins.hooks import HookCall
+from bot.kernel.outside import Outside, OutsideCall, PluginCalls
+from bot.kernel.plugin_calls import HookCall, PluginResult
+from bot.plugins import failures
+from bot.plugins.installed import Installed
 from bot.plugins.manifest import SEPARATOR, AddedOperation, Argument
-from bot.plugins.running import TIMEOUTS_S, Installed, Plugins
-from bot.plugins.sandbox.contract import PluginResult
+from bot.plugins.plugin_code import TIMEOUTS_S
+from bot.plugins.running import Plugins
 from store.engine.transaction import Tx
 from store.plugins import plugin_installations
 from store.tables.plugins import PluginInstallationRow
@@ -119,8 +120,7 @@ async def _run(found: Found, ctx: Context, /, **arguments: Any) -> OutsideCall[P
     call = HookCall("operation", found.added.name, given)
 
     async def run(outside: Outside) -> PluginResult:
-        result: PluginResult = await outside.plugins.call(found.installed, use, call, ctx.actor)
-        return result
+        return await plugins_in(outside).call(found.installed.name, use, call, ctx.actor)
 
     async def finish(ctx: Context, result: PluginResult) -> PluginAnswer:
         ctx.later.append(partial(_count, use, result))
@@ -130,8 +130,15 @@ async def _run(found: Found, ctx: Context, /, **arguments: Any) -> OutsideCall[P
     return OutsideCall(run, finish, TIMEOUTS_S["operation"] + 15)
 
 
+def plugins_in(outside: Outside) -> PluginCalls:
+    """Raise Refused if this process runs none."""
+    if outside.plugins is None:
+        raise Refused("plugin_failed", "This process runs no plug-ins.")
+    return outside.plugins
+
+
 async def _count(use: PluginInstallationRow, result: PluginResult, tx: Tx) -> None:
-    await running.count(tx, use, result)
+    await failures.count(tx, use, result)
 
 
 def check(installed: Installed, result: PluginResult) -> None:

@@ -12,7 +12,7 @@ def problems(manifest: Manifest, others: Mapping[str, Manifest]) -> list[str]:
     """Why the plug-in cannot be installed beside the others, of which one may have its name."""
     rest = {name: each for name, each in others.items() if name != manifest.name}
     found = [
-        *_of_hubbub(manifest),
+        *of_hubbub(manifest),
         *(_of_need(name, bounds, rest) for name, bounds in manifest.needs.items()),
         *(_of_dependent(each, manifest) for each in rest.values()),
         _of_circle({**rest, manifest.name: manifest}),
@@ -20,7 +20,8 @@ def problems(manifest: Manifest, others: Mapping[str, Manifest]) -> list[str]:
     return [each for each in found if each]
 
 
-def _of_hubbub(manifest: Manifest) -> list[str]:
+def of_hubbub(manifest: Manifest) -> list[str]:
+    """Empty if it works with this version of Hubbub, else why not."""
     here = version("hubbub")
     if versions.fits(here, manifest.hubbub):
         return []

@@ -4,10 +4,11 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any
 
-from bot.plugins import running
-from bot.plugins.hooks import HookCall
+from bot.kernel.plugin_calls import HookCall
+from bot.plugins import failures
+from bot.plugins.installed import Installed
 from bot.plugins.manifest import SEPARATOR
-from bot.plugins.running import Installed, Plugins
+from bot.plugins.running import Plugins
 from bot.protocols.link import Reply
 from store.engine.transaction import Store
 from store.plugins import plugin_installations
@@ -32,8 +33,8 @@ class Deliveries:
         if use is None or use["state"] != "on":
             return Reply(failure=f"the plug-in {installed.name} is not turned on")
         call = HookCall("protocol", protocol, {"delivery": delivery})
-        result = await self._plugins.call(installed, use, call)
-        await self._store.write(partial(running.count, use=use, result=result))
+        result = await self._plugins.call(installed.name, use, call)
+        await self._store.write(partial(failures.count, use=use, result=result))
         if result.failure is not None:
             return Reply(failure=f"the plug-in {installed.name} failed: {result.failure.text}")
         return Reply(result.value)

@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 
 from bot.comments.card_plugins import LONGEST_LINE, MOST_LINES
-from bot.plugins import running
-from bot.plugins.hooks import HookCall
-from bot.plugins.running import Installed, Plugins
-from bot.plugins.sandbox.contract import PluginResult
+from bot.kernel.plugin_calls import HookCall, PluginResult
+from bot.plugins import failures
+from bot.plugins.installed import Installed, actor_of
+from bot.plugins.running import Plugins
 from bot.tasks import publishing
 from bot.times import SECOND, stamp
 from store import events
@@ -135,11 +135,11 @@ async def _handle(
 ) -> bool:
     """Whether the plug-in is done with the event."""
     adds, kind = installed.manifest.adds, event["kind"]
-    if event["actor"] == running.actor_of(installed, use).name:
+    if event["actor"] == actor_of(installed, use).name:
         return True  # what it caused itself
     if event["audience"] is None and adds.handles(kind):
         result = await plugins.call(
-            installed, use, HookCall("event", arguments={"event": view(use, event)})
+            installed.name, use, HookCall("event", arguments={"event": view(use, event)})
         )
         if not await _count(store, use, result):
             return False
@@ -162,7 +162,7 @@ def view(use: PluginInstallationRow, event: LoggedEvent) -> dict[str, Any]:
 
 async def _count(store: Store, use: PluginInstallationRow, result: PluginResult) -> bool:
     """Count how the call ended. Return whether it is done: a failure is tried again."""
-    await store.write(lambda tx: running.count(tx, use, result))
+    await store.write(lambda tx: failures.count(tx, use, result))
     failure = result.failure
     if failure is None:
         return True
@@ -186,7 +186,7 @@ async def _renew_lines(
         return True
     name = f"{task['full_name']}#{task['number']}" if task["number"] else task_id
     given = {"task": {"id": task_id, "task": name, "state": task["state"]}}
-    result = await plugins.call(installed, use, HookCall("card_lines", arguments=given))
+    result = await plugins.call(installed.name, use, HookCall("card_lines", arguments=given))
     if not await _count(store, use, result):
         return False
     lines = short_lines(result.value)

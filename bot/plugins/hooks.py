@@ -2,18 +2,16 @@
 
 The manifest lists what a plug-in adds, so that Hubbub knows it before any of its code runs. A
 plug-in in Python marks its functions with `pluggy.HookimplMarker("hubbub")`. Sandboxed ones get
-the same calls as JSON: see `HookCall`.
+the same calls as JSON: see `bot.kernel.plugin_calls.HookCall`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import pluggy
 
 PROJECT = "hubbub"
 hookspec = pluggy.HookspecMarker(PROJECT)
-HookName: TypeAlias = Literal["operation", "event", "card_lines", "strategy", "protocol", "panel"]
 Json: TypeAlias = dict[str, Any]
 # A function of a plug-in may be `async def` or `def`.
 Made: TypeAlias = Any | Awaitable[Any]
@@ -39,18 +37,6 @@ class Hubbub(Protocol):
     async def change(self, name: str, function: Callable[[Any], Any], default: Any = None) -> Any:
         """Replace a value by what the function makes of it."""
         ...
-
-
-@dataclass(frozen=True)
-class HookCall:
-    """One call of a plug-in. `name`: of the operation, strategy, protocol or panel; else empty.
-
-    `arguments`: of an operation its own; else `event`, `task` or `delivery`; of a panel none.
-    """
-
-    hook: HookName
-    name: str = ""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Hooks:

@@ -148,7 +148,7 @@ async def install(
     async def switch(tx: Tx) -> PluginRow:
         key = await check(tx, candidate, **terms)
         row = await _row(tx, candidate, key, by)
-        await plugins.put(tx, row)
+        await _put(tx, row)
         return row
 
     made = await store.write(switch)
@@ -203,10 +203,15 @@ async def roll_back(store: Store, name: str) -> PluginRow:
         manifest = stored_manifests.manifest_of(row)
         if wrong := compatibility.problems(manifest, await stored_manifests.by_name(tx)):
             raise WrongPackage("\n".join(wrong))
-        await plugins.put(tx, row)
+        await _put(tx, row)
         return row
 
     return await store.write(switch)
+
+
+async def _put(tx: Tx, row: PluginRow) -> None:
+    await plugins.put(tx, row)
+    await plugin_installations.forget_failures(tx, row["name"])
 
 
 async def remove(store: Store, name: str) -> None:

@@ -18,12 +18,22 @@ from bot.plugins.manifest import Manifest
 from bot.plugins.package import Package, WrongPackage
 
 
-def from_distribution(name: str, digest: str) -> pluggy.PluginManager:
-    """The plug-in in the Python environment. Raise WrongPackage if its files were changed."""
+class NotHere(WrongPackage):
+    """This server has no such version: during an update, that is no fault of the plug-in."""
+
+
+def from_distribution(name: str, digest: str, former: str | None) -> pluggy.PluginManager:
+    """The plug-in in the Python environment. Raise WrongPackage if its files were changed.
+
+    `former`: the digest of the version before, which a server may still have.
+    """
     found = distributions.entry_point(name)
     if found is None or found.dist is None:
-        raise WrongPackage("Its distribution is not in the Python environment of this server.")
-    if distributions.digest_of(found.dist) != digest:
+        raise NotHere("Its distribution is not in the Python environment of this server.")
+    here = distributions.digest_of(found.dist)
+    if here == former != digest:
+        raise NotHere("This server still has the version before. Update its distribution here.")
+    if here != digest:
         raise WrongPackage(
             "The files of its distribution are not those that were installed. If that is right, "
             f"run `hubbub plugin update {name}`."

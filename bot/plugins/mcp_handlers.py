@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.errors import Refused
-from bot.plugins.hooks import HookCall
+from bot.kernel.plugin_calls import Failure, HookCall, PluginResult
 from bot.plugins.manifest import SEPARATOR, Handler, Manifest
-from bot.plugins.sandbox.contract import Failure, Host, PluginResult
+from bot.plugins.sandbox.contract import Host
 
 PLACE = re.compile(r"\{([a-z_]+(?:\.[A-Za-z0-9_]+)*)\}")
 LONGEST_RESULT = 8_000

@@ -4,6 +4,7 @@ from typing import get_args
 
 from pydantic import ValidationError
 
+from bot.plugins import compatibility
 from bot.plugins.manifest import Kind, Manifest
 from store.engine.transaction import Tx
 from store.plugins import plugins
@@ -24,9 +25,9 @@ async def by_name(tx: Tx) -> dict[str, Manifest]:
 
 
 def why_not_accepted(row: PluginRow) -> str | None:
-    """Why this version of Hubbub does not accept the manifest, which a former one did."""
+    """Why this version of Hubbub does not run the plug-in, which another one accepted."""
     try:
-        Manifest.model_validate(row["manifest"])
+        found = Manifest.model_validate(row["manifest"])
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "it"
@@ -34,7 +35,8 @@ def why_not_accepted(row: PluginRow) -> str | None:
             f"This version of Hubbub does not accept the manifest of {row['name']} "
             f"{row['version']}: {place[:60]}: {first['msg'][:90]}. The operator has to update it."
         )
-    return None
+    wrong = compatibility.of_hubbub(found)
+    return f"{wrong[0]} The operator has to update it." if wrong else None
 
 
 def _empty_manifest(row: PluginRow) -> Manifest:

@@ -14,10 +14,10 @@ import orjson
 import pluggy
 
 from bot.errors import Refused
+from bot.kernel.plugin_calls import Failure, HookCall, PluginResult
 from bot.plugins import bugs
-from bot.plugins.hooks import HookCall
 from bot.plugins.package import WrongPackage
-from bot.plugins.sandbox.contract import Failure, Host, PluginResult
+from bot.plugins.sandbox.contract import Host
 
 LONGEST_RESULT = 256 * 1024
 # How long a call may take to end after it was told to.

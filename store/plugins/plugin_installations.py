@@ -65,6 +65,15 @@ async def turn_off_everywhere(tx: Tx, plugin: str, why: str) -> None:
     await tx.run(q, p=plugin, why=why[:300], now=await tx.now())
 
 
+async def forget_failures(tx: Tx, plugin: str) -> None:
+    """Those of another version say nothing of the new one."""
+    q = (
+        "UPDATE plugin_installations SET failures = 0, why = NULL WHERE plugin = :p "
+        "AND state = 'on' AND failures > 0"
+    )
+    await tx.run(q, p=plugin)
+
+
 async def remove(tx: Tx, plugin: str) -> None:
     """Forget it in all installations."""
     for table in ("plugin_values", "plugin_card_lines", "plugin_installations"):

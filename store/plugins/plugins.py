@@ -35,6 +35,13 @@ async def get(tx: Tx, name: str) -> PluginRow | None:
     return _decode(row) if row else None
 
 
+async def digest_of(tx: Tx, name: str) -> str | None:
+    """Of the version that is installed now. Nobody changes it before the transaction ends."""
+    q = "SELECT digest FROM plugins WHERE installation_id = :i AND name = :name FOR UPDATE"
+    row = await tx.one(q, i=SERVER, name=name)
+    return row["digest"] if row else None
+
+
 async def put(tx: Tx, row: PluginRow) -> None:
     """Add it, or replace it."""
     encoded = {

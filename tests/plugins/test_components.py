@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.plugins.sandbox.contract import Code, Failure, Limits, PluginCall, PluginResult
+from bot.kernel.plugin_calls import Failure, PluginResult
+from bot.plugins.sandbox.contract import Code, Limits, PluginCall
 from bot.plugins.sandbox.sandbox import Sandbox
 from tests.plugins import test_confined_processes as confined
 from tests.support.patience import SOON_S

@@ -13,8 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
+from bot.kernel.plugin_calls import Failure, PluginResult
 from bot.plugins.sandbox import bubblewrap, processes
-from bot.plugins.sandbox.contract import Code, Failure, Limits, PluginCall, PluginResult
+from bot.plugins.sandbox.contract import Code, Limits, PluginCall
 from bot.plugins.sandbox.sandbox import Sandbox
 from bot.plugins.sandbox.seccomp import UnknownMachine, filter_of
 from tests.support.bubblewrap import skip_without

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.plugins import installing, revoking, running, signatures, stored_packages
+from bot.plugins import failures, installing, plugin_code, revoking, signatures, stored_packages
 from bot.plugins.package import WrongPackage, pack
 from store.engine.transaction import Store, Tx
 from store.plugins import plugins
@@ -242,6 +242,24 @@ async def test_a_distribution_whose_files_changed_is_stopped_and_says_so(
     assert (await office.call("echo__say", text="a"))["result"] == {"told": "a"}
 
 
+async def test_a_server_that_is_behind_in_an_update_does_not_stop_a_distribution(
+    office: PluginOffice, environment: Path
+) -> None:
+    """Nor one that does not have it yet."""
+    await install_distribution(office)
+    await office.enable("echo")
+    (environment / "__init__.py").write_bytes(ECHO.replace(b'"said"', b'"told"'))
+    await install_distribution(office, update=True)
+    (environment / "__init__.py").write_bytes(ECHO)
+    assert "still has the version before" in await office.refused("echo__say")
+    points = environment.parent / "echo_plugin-1.0.0.dist-info" / "entry_points.txt"
+    points.write_text("")
+    for _ in range(failures.MOST_FAILURES):
+        assert "is not in the Python environment of this" in await office.refused("echo__say")
+    [shown] = (await office.call("list_plugins"))["plugins"]
+    assert shown["state"] == "on"
+
+
 @pytest.mark.usefixtures("environment")
 async def test_a_distribution_that_was_revoked_cannot_be_installed_again(
     office: PluginOffice,
@@ -295,19 +313,19 @@ BROKEN = {
 @pytest.mark.parametrize("code", BROKEN)
 async def test_code_that_cannot_be_loaded_says_why(code: str) -> None:
     with pytest.raises(WrongPackage) as error:
-        await running.load_package(package(files={"echo.py": code.encode()}))
+        await plugin_code.load_package(package(files={"echo.py": code.encode()}))
     assert BROKEN[code] in str(error.value)
 
 
 async def test_code_that_hangs_while_it_is_loaded_is_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(running, "LOAD_S", 0.2)
+    monkeypatch.setattr(plugin_code, "LOAD_S", 0.2)
     with pytest.raises(WrongPackage, match="seconds to load"):
-        await running.load_package(package(files={"echo.py": b"while True: pass"}))
+        await plugin_code.load_package(package(files={"echo.py": b"while True: pass"}))
 
 
 async def test_an_operation_that_the_manifest_lacks_is_named() -> None:
     more = ECHO.replace(b'"say": self.say', b'"say": self.say, "shout": self.say')
     with pytest.raises(WrongPackage, match="that the manifest lacks: \\['shout'\\]"):
-        await running.load_package(package(files={"echo.py": more}))
+        await plugin_code.load_package(package(files={"echo.py": more}))

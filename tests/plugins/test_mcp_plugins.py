@@ -9,8 +9,8 @@ import pytest
 
 from bot.errors import Refused
 from bot.kernel.outside import Outside
+from bot.kernel.plugin_calls import HookCall
 from bot.plugins import events, mcp_handlers
-from bot.plugins.hooks import HookCall
 from store.engine.transaction import Store
 from store.mounts import mounts
 from tests.support.plugin_packages import package

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.plugins import installing, package, running, scanning, signatures
+from bot.plugins import installing, package, plugin_code, scanning, signatures
 from bot.plugins.package import WrongPackage
 from store.engine.database import open_store
 from store.plugins import plugins
@@ -65,7 +65,7 @@ async def test_it_is_signed_scanned_and_installed(
     trusted = signatures.public_key(key)
     publisher = found.manifest.publisher
     await store.write(lambda tx: plugins.put_trust(tx, "publisher", trusted, publisher))
-    await running.try_package(found)
+    await plugin_code.try_package(found)
     row = await installing.install(store, candidate, "operator", **options)
     assert (row["name"], row["signed_by"]) == (folder.name, trusted)
     await store.close()

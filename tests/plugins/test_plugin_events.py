@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.comments import card
-from bot.plugins import events, running
+from bot.plugins import events, failures
 from bot.plugins.package import Package
 from store.engine.transaction import Store, Tx
 from store.plugins import plugin_installations
@@ -113,10 +113,10 @@ async def test_an_event_whose_handler_failed_comes_again_with_the_same_id(
 async def test_a_handler_that_keeps_failing_is_turned_off(office: PluginOffice) -> None:
     await office.use(handling("1 / 0"))
     await office.agent("bob")
-    for _ in range(running.MOST_FAILURES + 1):
+    for _ in range(failures.MOST_FAILURES + 1):
         await work(office)
     found = await use_of(office)
-    assert (found["state"], found["failures"]) == ("failing", running.MOST_FAILURES)
+    assert (found["state"], found["failures"]) == ("failing", failures.MOST_FAILURES)
     assert found["why"] == "It raised ZeroDivisionError: division by zero (echo.py, line 9)"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
-from bot.plugins import installing, running
+from bot.plugins import failures, installing
 from bot.plugins.package import Package
 from bot.plugins.running import Plugins
 from bot.protocols.outcomes import WAITS_S
@@ -173,7 +173,7 @@ async def test_a_plug_in_that_keeps_failing_is_turned_off_and_the_task_goes_back
     shown = await lead(office).call("get_agent_endpoint", agent_id="worker")
     assert shown["endpoint"]["why"] == "the plug-in pager is not turned on"
     (plugin,) = (await lead(office).call("list_plugins"))["plugins"]
-    assert (plugin["state"], running.MOST_FAILURES) == ("failing", 5)
+    assert (plugin["state"], failures.MOST_FAILURES) == ("failing", 5)
     stored = await office.rows("SELECT note FROM tasks WHERE installation_id = :i")
     assert SECRET not in str(stored)
     seen = await lead(office).call("get_task", task=office.name(issue))

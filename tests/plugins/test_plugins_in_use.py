@@ -11,11 +11,13 @@ from mcp_types import TextContent
 
 from bot.errors import Refused
 from bot.identity.actors import Actor
-from bot.plugins import running
+from bot.kernel.plugin_calls import Failure, PluginResult
+from bot.plugins import failures, plugin_code
 from bot.plugins.package import Package
 from mcp_server import plugin_prompts
 from store.engine.transaction import Store
 from store.plugins import plugin_installations, plugins
+from store.tables.plugins import PluginInstallationRow
 from tests.support.plugin_packages import package
 from tests.support.plugins import PluginOffice
 from tests.support.repeating_store import RepeatingStore
@@ -185,7 +187,7 @@ async def test_a_plug_in_that_fails_says_how(
     office: PluginOffice, body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "timed_out" in FAILING[body]:
-        monkeypatch.setitem(running.TIMEOUTS_S, "operation", 0.2)
+        monkeypatch.setitem(plugin_code.TIMEOUTS_S, "operation", 0.2)
     await office.use(coded(body))
     assert (await office.refused("echo__say")).startswith(FAILING[body])
 
@@ -207,7 +209,7 @@ async def test_a_plug_in_that_keeps_failing_is_turned_off_and_others_go_on(
 ) -> None:
     await office.use(coded("1 / 0"))
     await office.use(package("other"))
-    for _ in range(running.MOST_FAILURES):
+    for _ in range(failures.MOST_FAILURES):
         assert (await office.refused("echo__say")).startswith("plugin_failed")
     assert await office.refused("echo__say") == (
         "plugin_off: Hubbub turned the plug-in echo off: It raised "
@@ -239,9 +241,54 @@ async def test_a_failure_counts_once_though_its_transaction_was_tried_again(
 
 async def test_a_success_forgives_failures_before(office: PluginOffice) -> None:
     await office.use(coded("return 1 / len(text)"))
-    for _ in range(2 * running.MOST_FAILURES):
+    for _ in range(2 * failures.MOST_FAILURES):
         assert (await office.refused("echo__say")).startswith("plugin_failed")
         await office.call("echo__say", text="x")
+
+
+async def use_of(office: PluginOffice) -> PluginInstallationRow:
+    here = (office.installation_id, "echo")
+    found = await office.store.read(lambda tx: plugin_installations.get(tx, *here))
+    assert found is not None
+    return found
+
+
+async def test_only_failures_of_the_version_that_is_installed_count(office: PluginOffice) -> None:
+    """Beside this process an old one may run, which has the version before for some seconds."""
+    old = (await office.install(coded("1 / 0")))["digest"]
+    await office.enable("echo")
+    seen = await use_of(office)
+    failed = PluginResult(failure=Failure("trap", "It failed."), version=old)
+
+    async def end(result: PluginResult) -> int:
+        await office.store.write(lambda tx: failures.count(tx, seen, result))
+        return (await use_of(office))["failures"]
+
+    for n in range(1, failures.MOST_FAILURES):
+        assert await end(failed) == n
+    seen = await use_of(office)
+    await office.install(coded("return 1 / len(text)", version="1.1.0"), update=True)
+    # The new version begins without failures.
+    assert [(await use_of(office))["failures"], await end(failed), await end(failed)] == [0, 0, 0]
+    assert (await office.refused("echo__say")).startswith("plugin_failed")
+    # Nor does a success of the old one forgive those of the new one.
+    assert await end(PluginResult(version=old)) == 1
+    # A process that does not run the plug-in knows nothing of it.
+    assert await end(PluginResult(failure=Failure("refused", "Not here."))) == 1
+    assert (await use_of(office))["state"] == "on"
+
+
+async def test_a_process_that_does_not_run_a_plug_in_turns_it_off_nowhere(
+    office: PluginOffice,
+) -> None:
+    """An older version of Hubbub, beside newer ones for which the plug-in was installed."""
+    row = await office.install(package())
+    await office.enable("echo")
+    newer: Any = {**row, "manifest": row["manifest"] | {"hubbub": ">=99.0"}, "revision": 2**50}
+    await office.store.write(lambda tx: plugins.put(tx, newer))
+    for _ in range(failures.MOST_FAILURES + 1):
+        assert "echo 1.0.0 works with Hubbub >=99.0; this is" in await office.refused("echo__say")
+    assert ((await use_of(office))["state"], (await use_of(office))["failures"]) == ("on", 0)
 
 
 # --- Settings ------------------------------------------------------------------------------------

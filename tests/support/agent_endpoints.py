@@ -9,6 +9,7 @@ from aiohttp import web
 from bot.background.agent_endpoints import AgentCalls
 from bot.identity.actors import Actor
 from bot.plugins.deliveries import Deliveries
+from bot.plugins.running import plugins_of
 from bot.protocols.courier import Courier
 from bot.protocols.link import Link
 from bot.protocols.outgoing import Outgoing
@@ -52,8 +53,8 @@ def courier(
     shared = workspace.dispatcher.shared
     outgoing = Outgoing(shared.trusted_origins)
     calls = AgentCalls(workspace.dispatcher)
-    if shared.outside.plugins:
-        more["plugins"] = Deliveries(workspace.store, shared.outside.plugins)
+    if plugins := plugins_of(shared.outside):
+        more["plugins"] = Deliveries(workspace.store, plugins)
     return Courier(Link(workspace.store, shared.keys, calls, outgoing, url, **more), protocols)
 
 

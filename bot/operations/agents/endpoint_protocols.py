@@ -10,8 +10,8 @@ from bot.kernel.operation import Context
 from bot.operations.plugins.plugin_list import row_of
 from bot.plugins.added import use_of
 from bot.plugins.deliveries import protocols_of
+from bot.plugins.installed import Installed
 from bot.plugins.manifest import SEPARATOR
-from bot.plugins.running import Installed
 from bot.protocols import plugins
 from bot.protocols.routing import ROUTES
 from store.tables.protocols import AgentEndpointRow, Protocol

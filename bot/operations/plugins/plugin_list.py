@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.outside import Outside, OutsideCall
-from bot.plugins import added, running, uses
-from bot.plugins.hooks import HookCall
-from bot.plugins.running import TIMEOUTS_S, Installed, Plugins
-from bot.plugins.sandbox.contract import PluginResult
+from bot.kernel.plugin_calls import HookCall, PluginResult
+from bot.plugins import added, failures, uses
+from bot.plugins.installed import Installed
+from bot.plugins.plugin_code import TIMEOUTS_S
 from bot.times import stamp
 from store.engine.transaction import Tx
 from store.plugins import forwards, plugin_installations, plugins
@@ -179,10 +179,8 @@ async def _with_panel(
     use = await added.use_of(ctx.tx, ctx.installation_id, installed)
 
     async def run(outside: Outside) -> PluginResult:
-        result: PluginResult = await plugins_of(outside).call(
-            installed, use, HookCall("panel", panel), ctx.actor
-        )
-        return result
+        call = HookCall("panel", panel)
+        return await added.plugins_in(outside).call(installed.name, use, call, ctx.actor)
 
     async def finish(ctx: Context, result: PluginResult) -> PluginDetails:
         ctx.later.append(partial(_count, use, result))
@@ -193,12 +191,4 @@ async def _with_panel(
 
 
 async def _count(use: PluginInstallationRow, result: PluginResult, tx: Tx) -> None:
-    await running.count(tx, use, result)
-
-
-def plugins_of(outside: Outside) -> Plugins:
-    """Raise Refused if this process runs none."""
-    found: Plugins | None = outside.plugins
-    if found is None:
-        raise Refused("plugin_failed", "This process runs no plug-ins.")
-    return found
+    await failures.count(tx, use, result)

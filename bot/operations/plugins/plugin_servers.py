@@ -11,7 +11,7 @@ from bot.operations.plugins.plugin_list import PluginDetails, details, row_of
 from bot.operations.tools import mount_steps
 from bot.operations.tools.mount_settings import Wanted
 from bot.plugins import forwarding, uses
-from bot.plugins.running import Installed
+from bot.plugins.installed import Installed
 from bot.tool_servers.addresses import check_web
 from store.mounts import mounts
 from store.plugins import plugin_installations

@@ -15,8 +15,8 @@ from bot.operations.plugins.plugin_list import PluginDetails, PluginName, detail
 from bot.operations.plugins.plugin_servers import WantedUse
 from bot.outbox import stopped
 from bot.plugins import uses
+from bot.plugins.installed import Installed
 from bot.plugins.manifest import Manifest
-from bot.plugins.running import Installed
 from store.mounts import mounts
 from store.plugins import forwards, plugin_installations, plugins
 from store.tables.agents import Role

@@ -5,7 +5,7 @@ from typing import Any
 from bot.kernel.operation import Context
 from bot.kernel.tool_schemas import lean
 from bot.plugins.added import Found
-from bot.plugins.running import Installed
+from bot.plugins.installed import Installed
 from store.engine.transaction import Tx
 from store.mounts.tool_lookup import FoundTool
 from store.plugins import plugin_installations, plugins

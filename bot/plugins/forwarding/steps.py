@@ -11,7 +11,8 @@ from bot.plugins import uses
 from bot.plugins.forwarding import choosing, sending
 from bot.plugins.forwarding.choosing import LATE
 from bot.plugins.forwarding.sending import App, Failed, Letter
-from bot.plugins.running import Installed, Plugins
+from bot.plugins.installed import Installed
+from bot.plugins.running import Plugins
 from bot.protocols.outgoing import Outgoing
 from bot.times import SECOND
 from store.engine.transaction import Store, Tx

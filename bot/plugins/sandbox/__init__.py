@@ -3,7 +3,8 @@
 from asyncio import AbstractEventLoop, get_running_loop
 from weakref import WeakKeyDictionary
 
-from bot.plugins.sandbox.contract import Code, Failure, Host, Limits, PluginCall, PluginResult
+from bot.kernel.plugin_calls import Failure, PluginResult
+from bot.plugins.sandbox.contract import Code, Host, Limits, PluginCall
 from bot.plugins.sandbox.sandbox import DEEPEST, MOST_AT_ONCE, Sandbox, default_folder
 
 __all__ = ["DEEPEST", "MOST_AT_ONCE", "prepare", "run"]

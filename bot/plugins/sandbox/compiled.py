@@ -15,7 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bot.child_processes import ending
-from bot.plugins.sandbox.contract import Code, Failure, FailureKind, Limits
+from bot.kernel.plugin_calls import Failure, FailureKind
+from bot.plugins.sandbox.contract import Code, Limits
 
 COMPILER = Path(__file__).with_name("component_compiler.py")
 COMPILE_S = 180.0

@@ -11,10 +11,11 @@ from pathlib import Path
 from wasmtime import Engine, Store, StoreContext, WasmtimeError
 from wasmtime.component import Component, Linker, Variant
 
+from bot.kernel.plugin_calls import Failure
 from bot.plugins.sandbox.compiled import CannotCompile, CompiledComponents
 from bot.plugins.sandbox.component_compiler import engine_config
 from bot.plugins.sandbox.component_types import EXPORT, IMPORT, misfit
-from bot.plugins.sandbox.contract import Code, Failure, Limits
+from bot.plugins.sandbox.contract import Code, Limits
 from bot.plugins.sandbox.host_calls import HostCalls
 from bot.plugins.sandbox.outcome import FLOODED_HOST, FLOODED_LOG, Log, Outcome, guest_error
 from bot.plugins.sandbox.trap_words import failure_of_trap

@@ -5,21 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self
 
-from bot.plugins.hooks import HookName
+from bot.kernel.plugin_calls import HookName
 
 # wasm: a component of the world `hubbub:plugin/plugin`. process: a Python file, or a zip archive
 # with one, under bubblewrap. An archive is never unpacked.
 Kind = Literal["wasm", "process"]
-FailureKind = Literal[
-    "trap",  # the code crashed, or broke the rules of the interface
-    "error",  # the plug-in says in its own words that it failed
-    "out_of_fuel",  # it computed for too long
-    "out_of_memory",
-    "timed_out",  # it took too long by the clock, waiting included
-    "bad_output",  # what it returned is not JSON, or is too long
-    "refused",  # the code cannot be run as it is: too long, wrong imports, not a component
-    "missing_runtime",  # this machine has no such sandbox
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +66,3 @@ class Host(Protocol):
 
     async def call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Raise Refused, which the guest gets as an error it may handle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    kind: FailureKind
-    text: str  # what happened and what to do, for the author of the plug-in
-
-
-@dataclass(frozen=True, slots=True)
-class PluginResult:
-    """`value` is JSON, or there is a failure. `log`: what the guest wrote to stdout and stderr."""
-
-    value: Any = None
-    failure: Failure | None = None
-    log: str = ""
-    host_calls: int = 0
-    wall_ms: float = 0.0
-    fuel: int = 0  # 0 for processes

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.plugins.sandbox.contract import Failure, FailureKind
+from bot.kernel.plugin_calls import Failure, FailureKind
 
 MOST_ERROR = 2000
 # Of what a guest writes to its log, whatever is kept of it.

@@ -16,8 +16,9 @@ import orjson
 
 from bot.child_processes import ending
 from bot.child_processes.confinement import bwrap_path
+from bot.kernel.plugin_calls import Failure, FailureKind
 from bot.plugins.sandbox.bubblewrap import command
-from bot.plugins.sandbox.contract import Code, Failure, FailureKind, Limits
+from bot.plugins.sandbox.contract import Code, Limits
 from bot.plugins.sandbox.host_calls import HostCalls
 from bot.plugins.sandbox.outcome import FLOODED_HOST, FLOODED_LOG, Log, Outcome, guest_error
 from bot.plugins.sandbox.seccomp import UnknownMachine, filter_of

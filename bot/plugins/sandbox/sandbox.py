@@ -12,16 +12,9 @@ from typing import Any
 import orjson
 
 from bot.child_processes.confinement import bwrap_path
+from bot.kernel.plugin_calls import Failure, FailureKind, PluginResult
 from bot.plugins.sandbox.compiled import CompiledComponents
-from bot.plugins.sandbox.contract import (
-    Code,
-    Failure,
-    FailureKind,
-    Host,
-    Limits,
-    PluginCall,
-    PluginResult,
-)
+from bot.plugins.sandbox.contract import Code, Host, Limits, PluginCall
 from bot.plugins.sandbox.host_calls import HostCalls
 from bot.plugins.sandbox.outcome import Outcome
 from bot.plugins.sandbox.processes import MISSING, run_process

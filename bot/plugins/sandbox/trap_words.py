@@ -1,6 +1,7 @@
+from bot.kernel.plugin_calls import Failure, FailureKind
+
 """Says in words why a component was stopped."""
 
-from bot.plugins.sandbox.contract import Failure, FailureKind
 
 # What wasmtime's text has: the kind of the failure, and what its author should know.
 KNOWN: tuple[tuple[str, FailureKind, str], ...] = (
