@@ -66,7 +66,7 @@ def plugin_scan(
     """Look for dangerous code, secrets and binaries. Exit status 1 if something is dangerous."""
     from bot.cli import plugins
 
-    sys.exit(plugins.scan(path, advisories, as_json=as_json))
+    sys.exit(asyncio.run(plugins.scan(path, advisories, as_json=as_json)))
 
 
 @commands.command("docs")

@@ -25,6 +25,7 @@ from bot.plugins import (
     plugin_code,
     reference_page,
     revoking,
+    scan_process,
     scanning,
     signatures,
 )
@@ -104,11 +105,11 @@ def _counts(manifest: Manifest) -> str:
     return ", ".join(f"{name}: {n}" for name, n in parts.items() if n)
 
 
-def scan(path: Path, advisories: Path | None, *, as_json: bool) -> int:
+async def scan(path: Path, advisories: Path | None, *, as_json: bool) -> int:
     """Print the report. Return 1 if something is dangerous."""
     with wrong_settings():
         known = scanning.advisories(advisories) if advisories else []
-        report = scanning.scan(package.read(path), known)
+        report = await scan_process.scan(package.read(path), known)
     if as_json:
         say(json.dumps(report.as_json()))
     for each in () if as_json else scanning.lines(report):
@@ -268,7 +269,7 @@ async def install(loaded: Settings, wanted: Wanted) -> None:
             key = await store.read(lambda tx: installing.check(tx, candidate, **options))
             for each in summary(candidate, key):
                 say(each)
-            report = scanning.scan(candidate.package, known)
+            report = await scan_process.scan(candidate.package, known)
             for each in scanning.lines(report):
                 say(each)
             if not wanted.agrees and not _agrees():

@@ -19,10 +19,11 @@ from bot.secret_formats import first
 Severity: TypeAlias = Literal["danger", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("danger", "warning", "info")
 MOST_FINDINGS = 200
-# Larger texts are not parsed: no module that people write has so many bytes.
+# No module that people write has so many bytes. Tiny statements need 900 times as many when they
+# are parsed.
 LARGEST_SOURCE = 2**20
-# Bytes of all modules that are parsed, so that a scan ends in time.
-MOST_PARSED = 2 * 2**20
+# Bytes of all modules.
+MOST_PARSED = 8 * 2**20
 LARGE = 20 * 2**20
 BINARIES = {
     b"\x7fELF": "a program or library for Linux",
@@ -105,6 +106,8 @@ class Advisory:
 
 
 def scan(package: Package, advisories: Sequence[Advisory] = ()) -> Report:
+    """Raise WrongPackage if there is too much code. `scan_process.scan` bounds the time too."""
+    _check_scannable(package)
     found = sorted(
         _findings(package, advisories),
         key=lambda each: (SEVERITIES.index(each.severity), each.file, each.line, each.what),
@@ -114,18 +117,31 @@ def scan(package: Package, advisories: Sequence[Advisory] = ()) -> Report:
     return Report(len(package.files), size, package.digest, shown, len(found) - len(shown))
 
 
+def _check_scannable(package: Package) -> None:
+    """Code that nobody looked at must not look as if it were harmless."""
+    modules = {path: len(data) for path, data in package.files.items() if path.endswith(".py")}
+    for path, size in modules.items():
+        if size > LARGEST_SOURCE:
+            raise WrongPackage(
+                f"It is too large to scan: {path} has {size} bytes; the limit of a module is "
+                f"{LARGEST_SOURCE}. Put data into a file of its own."
+            )
+    if (total := sum(modules.values())) > MOST_PARSED:
+        raise WrongPackage(
+            f"It is too large to scan: its modules have {total} bytes; the limit is {MOST_PARSED}."
+        )
+
+
 def _findings(package: Package, advisories: Sequence[Advisory]) -> Iterator[Finding]:
     trusted = package.manifest.kind == "python"
     size = sum(map(len, package.files.values()))
     if size > LARGE:
         yield Finding("info", "the package", 0, f"has {size // 2**20} MB")
-    parsed = 0
     for path, data in package.files.items():
         yield from _of_binary(path, data, is_entry=path == package.manifest.entry)
         yield from _of_text(path, data)
         if path.endswith(".py"):
-            parsed += len(data)
-            yield from _of_python(path, data, trusted=trusted, fits=parsed <= MOST_PARSED)
+            yield from _of_python(path, data, trusted=trusted)
         if Path(path).name.startswith("requirements") and path.endswith(".txt"):
             yield from _of_requirements(path, data, advisories)
 
@@ -150,10 +166,7 @@ def _of_text(path: str, data: bytes) -> Iterator[Finding]:
         yield Finding("danger", path, 1, "is a private key of a publisher")
 
 
-def _of_python(path: str, data: bytes, *, trusted: bool, fits: bool) -> Iterator[Finding]:
-    if len(data) > LARGEST_SOURCE or not fits:
-        yield Finding("danger", path, 0, "was not looked at, because there is too much code")
-        return
+def _of_python(path: str, data: bytes, *, trusted: bool) -> Iterator[Finding]:
     try:
         tree = ast.parse(data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -188,7 +201,8 @@ def _names_in(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def _dangerous_module(name: str) -> str | None:
-    parts = name.split(".")
+    # No name in the table has more parts.
+    parts = name.split(".", 2)[:2]
     starts = (".".join(parts[:n]) for n in range(1, len(parts) + 1))
     return next((each for each in starts if each in MODULES), None)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from bot.plugins import package as packages
-from bot.plugins import scanning, signatures
+from bot.plugins import scan_process, scanning, signatures
 from bot.plugins.package import CHECKSUMS, Package, WrongPackage, pack, unpack
+from bot.plugins.scanning import Advisory
 from bot.plugins.signatures import Trust
 from tests.support.plugin_packages import ECHO, package
 
@@ -239,8 +240,25 @@ def test_a_report_for_people_counts_its_findings() -> None:
     assert shown[-1] == "and 100 more"
 
 
-def test_a_scan_says_what_it_did_not_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_large_to_scan_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = package(files={"a.py": b"#" * (scanning.LARGEST_SOURCE + 1)})
+    with pytest.raises(WrongPackage, match=r"too large to scan: a\.py has 1048577 bytes"):
+        scanning.scan(large)
     monkeypatch.setattr(scanning, "MOST_PARSED", 20)
-    assert findings(a_py=b"import os\n", b_py=b"import socket\n") == [
-        "danger: b.py: was not looked at, because there is too much code"
-    ]
+    with pytest.raises(WrongPackage, match="its modules have 25 bytes; the limit is 20"):
+        findings(a_py=b"import os\n", b_py=b"import socket\n\n")
+
+
+async def test_a_scan_in_its_process_makes_the_same_report() -> None:
+    known = [Advisory("web-lib", "<2.0", "leaks")]
+    made = package(files={"a.py": b"import os\nos.fork()\n", "requirements.txt": b"web-lib==1.9"})
+    assert await scan_process.scan(made, known) == scanning.scan(made, known)
+    with pytest.raises(WrongPackage, match=r"no file hubbub-plugin\.yml"):
+        await scan_process.scan(Package({"a.py": b""}))
+
+
+async def test_code_that_takes_for_ever_to_read_ends_a_scan() -> None:
+    """Python itself needs minutes for such a name. The limit is lower here than it is."""
+    made = package(files={"a.py": b"import a" + b".a" * 500_000})
+    with pytest.raises(WrongPackage, match="written so that a scan takes too long"):
+        await scan_process.scan(made, cpu_s=1)
