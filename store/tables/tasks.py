@@ -133,6 +133,10 @@ TABLES = (
         Index(
             "ix_tasks_newest_in", "installation_id", "repository_id", "state", "created_at", "id"
         ),
+        Index("ix_tasks_changed", "installation_id", "state", "updated_at", "id"),
+        Index(
+            "ix_tasks_changed_in", "installation_id", "repository_id", "state", "updated_at", "id"
+        ),
         Index("ix_tasks_newest_of", "installation_id", "holder", "state", "created_at", "id"),
         Index("ix_tasks_last_of", "installation_id", "last_holder", "state", "created_at", "id"),
         Index("ix_tasks_reserved", "state", "assigned_at"),

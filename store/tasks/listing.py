@@ -1,8 +1,9 @@
-"""Pages of tasks, newest first, as `list_tasks` shows them."""
+"""Pages of tasks, newest or last changed first, as `list_tasks` shows them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from store.engine import reach, sql
 from store.engine.reach import Reach
@@ -48,6 +49,7 @@ class ListedTask(TitledTask):
     assigned_to: str | None
     pull_number: int | None
     created_at: int
+    updated_at: int
     full_name: str
 
 
@@ -74,6 +76,13 @@ class Sought:
     assignee: str | None = None
     # Those within the caller's reach.
     repositories: Reach = None
+    # The last changed first, not the newest.
+    by_change: bool = False
+
+    @property
+    def order(self) -> Literal["created_at", "updated_at"]:
+        """The time by which the list is sorted, the latest first."""
+        return "updated_at" if self.by_change else "created_at"
 
     @property
     def is_in_one(self) -> bool:
@@ -84,15 +93,22 @@ class Sought:
 async def page(
     tx: Tx, installation_id: int, sought: Sought, after: tuple[int, str] | None, limit: int
 ) -> list[FullTask]:
-    """A page of tasks, newest first."""
+    """A page of tasks."""
     return decode(await _page(tx, installation_id, SELECT, sought, after, limit))
 
 
 async def listed_page(
     tx: Tx, installation_id: int, sought: Sought, after: tuple[int, str] | None, limit: int
 ) -> list[ListedTask]:
-    """A page of tasks, newest first, with what a line of a list shows."""
+    """A page of tasks, with what a line of a list shows."""
     return decode(await _page(tx, installation_id, SELECT_LISTED, sought, after, limit))
+
+
+async def changes(tx: Tx, installation_id: int, task_ids: Sequence[str]) -> list[tuple[int, str]]:
+    """When each of these tasks changed, with its id, the last one first."""
+    q = "SELECT updated_at, id FROM tasks WHERE installation_id = :i AND id IN :ids"
+    rows = await tx.all(q, i=installation_id, ids=tuple(task_ids))
+    return sorted(((row["updated_at"], row["id"]) for row in rows), reverse=True)
 
 
 async def _page(
@@ -104,15 +120,16 @@ async def _page(
     limit: int,
 ) -> list[Any]:
     where, more = _where(sought, tx.dialect)
+    at = sought.order
     if after is not None:
-        where += " AND t.created_at <= :at AND (t.created_at < :at OR t.id < :id)"
+        where += f" AND t.{at} <= :at AND (t.{at} < :at OR t.id < :id)"
         more |= {"at": after[0], "id": after[1]}
     named = {f"state_{n}": state for n, state in enumerate(sought.states)}
     parts = tuple(
         (_index(state, sought), f"t.state = :{name}{_held_by(state, sought.holder)}{where}")
         for name, state in named.items()
     )
-    q = index_order.first_of_parts(tx.dialect, parts, "created_at DESC, id DESC", select)
+    q = index_order.first_of_parts(tx.dialect, parts, f"{at} DESC, id DESC", select)
     return await tx.all(q, i=installation_id, n=limit, **named, **more)
 
 
@@ -143,6 +160,8 @@ def _held_by(state: str, holder: str | None) -> str:
 
 def _index(state: str, sought: Sought) -> str:
     """The index in whose order the tasks are read."""
+    if sought.by_change:
+        return "ix_tasks_changed_in" if sought.is_in_one else "ix_tasks_changed"
     if sought.holder is not None:
         return "ix_tasks_last_of" if state in ENDED else "ix_tasks_newest_of"
     return "ix_tasks_newest_in" if sought.is_in_one else "ix_tasks_newest"

@@ -121,6 +121,25 @@ async def test_a_file_on_a_task_is_for_those_who_see_the_task_and_named_on_its_c
     assert handed["attachments"] == ["report `x`.txt"]
 
 
+@ON_SQLITE
+async def test_a_comment_attaches_its_files_to_the_task_that_it_is_on(workspace: Workspace) -> None:
+    ada, bob = await workspace.agent("ada", "tester"), await workspace.agent("bob")
+    issue = workspace.name(await workspace.task())
+    file_id = await attach(ada)
+    given = {"issue": issue, "body": "See the notes."}
+    stolen = await bob.refusal("github_comment_issue", **given, attachments=[file_id])
+    assert stolen.code == "unknown_attachment"
+    edit = {**given, "action": "react", "reaction": "eyes", "attachments": [file_id]}
+    assert (await ada.refusal("github_comment_issue", **edit)).code == "invalid_arguments"
+    plain = workspace.person.open_issue(workspace.repository, "No task")
+    await workspace.settle()
+    on_plain = {**given, "issue": workspace.name(plain), "attachments": [file_id]}
+    assert (await ada.refusal("github_comment_issue", **on_plain)).code == "invalid_arguments"
+    await ada.call("github_comment_issue", **given, attachments=[file_id])
+    found = (await bob.call("get_task", task=issue))["attachments"]
+    assert [each["id"] for each in found] == [file_id]
+
+
 async def test_the_same_content_is_stored_once_and_counted_for_each(office: Office) -> None:
     ada, bob = await office.agent("ada"), await office.agent("bob")
     await attach(ada, "a.txt", "same")

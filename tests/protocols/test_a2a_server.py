@@ -188,6 +188,74 @@ async def test_bytes_in_a_message_to_an_agent_become_attachments(house: House) -
 
 
 @ON_SQLITE
+async def test_bytes_in_a_new_task_and_in_a_comment_are_files_of_the_task(house: House) -> None:
+    made = request("Look at this", {"repository": house.repository})
+    made.message.parts.insert(0, Part(raw=b"The pump is red.", filename="pump.txt"))
+    token = await house.token()
+    async with sdk_client(house.surface.url, token, streaming=False) as client:
+        for _ in range(2):
+            (answer,) = [each async for each in client.send_message(made)]
+        await house.workspace.settle()
+        more = request("And at this", task_id=answer.task.id)
+        more.message.parts.append(Part(raw=b"It drips.", filename="drip.txt"))
+        assert [each async for each in client.send_message(more)]
+        await house.workspace.settle()
+        large = request("Too large", {"repository": house.repository})
+        large.message.parts.append(Part(raw=b"x" * (256 * 1024 + 1)))
+        with pytest.raises(A2AError, match="262144"):
+            await anext(client.send_message(large))
+    found = await house.surface.call(token, "get_task", task=answer.task.id)
+    assert found.data["task"]["title"] == "Look at this"
+    assert [(e["name"], e["size"]) for e in found.data["attachments"]] == [
+        ("pump.txt", 16),
+        ("drip.txt", 9),
+    ]
+    assert found.data["issue"]["text"] == "pump.txt is attached.\n\nLook at this"
+    assert [e["text"] for e in found.data["comments"]] == ["And at this\n\ndrip.txt is attached."]
+    listed = await house.surface.call(token, "list_tasks", state="any")
+    assert len(listed.data["tasks"]) == 1
+
+
+async def test_tasks_are_listed_by_their_last_change_page_by_page(house: House) -> None:
+    w = house.workspace
+    names: dict[str, str] = {}
+    async with sdk_client(house.surface.url, await house.token(), streaming=False) as client:
+        for title in ("Keel", "Sail", "Ship", "Mast"):
+            where = {"repository": house.repository}
+            sent = await send(client, title, where, context_id="sea" if title != "Mast" else "")
+            names[sent.id] = title
+            await w.settle()
+            if title in ("Keel", "Sail"):  # the next message begins another task
+                await client.cancel_task(CancelTaskRequest(id=sent.id))
+                await w.settle()
+        worker = await w.agent("worker")
+
+        async def pages(**asked: Any) -> list[list[str]]:
+            found: list[list[str]] = []
+            token = ""
+            while not found or token:
+                page = await client.list_tasks(
+                    ListTasksRequest(page_size=2, page_token=token, **asked)
+                )
+                found.append([names[each.id] for each in page.tasks])
+                token = page.next_page_token
+            return found
+
+        ship = next(task_id for task_id, title in names.items() if title == "Ship")
+        w.clock.forward(2)
+        await worker.call("claim_task", task=ship)
+        assert await pages() == [["Ship", "Mast"], ["Sail", "Keel"]]
+        assert await pages(context_id="sea") == [["Ship", "Sail"], ["Keel"]]
+        shown = await client.list_tasks(ListTasksRequest())
+        times = [each.status.timestamp.ToMicroseconds() for each in shown.tasks]
+        assert times == sorted(times, reverse=True)
+        after = shown.tasks[0].status.timestamp
+        assert await pages(status_timestamp_after=after) == [["Ship"]]
+        with pytest.raises(InvalidParamsError):
+            await client.list_tasks(ListTasksRequest(page_token="bm8", context_id="sea"))
+
+
+@ON_SQLITE
 async def test_a_task_is_cancelled_once_and_takes_no_messages_then(house: House) -> None:
     token = await house.token("lead", "tech-lead")
     issue = await house.workspace.task()

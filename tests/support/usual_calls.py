@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.identity.actors import Actor
 from bot.inbox import processing
+from bot.operations.tasks.tasks import LAST_CHANGED_FIRST
 from fixtures.github import Issue, Pull
 from tests.support import workflows
 from tests.support.api_keys import add_api_key
@@ -333,6 +334,15 @@ CALLS: dict[str, Does] = {
     "list_tasks of a label": call("me", "list_tasks", limit=4, label="agent-task"),
     "list_tasks of an assignee": call("me", "list_tasks", limit=4, assignee="octocat"),
     "list_tasks in full": call("me", "list_tasks", limit=4, detail="full"),
+    "list_tasks by change": call(
+        "me", "list_tasks", limit=4, state="any", detail="full", cursor=LAST_CHANGED_FIRST
+    ),
+    "list_tasks by change, completed": call(
+        "me", "list_tasks", limit=4, state="completed", cursor=LAST_CHANGED_FIRST
+    ),
+    "list_tasks by change of a repository": call(
+        "me", "list_tasks", limit=4, repository="acme/rocket", cursor=LAST_CHANGED_FIRST
+    ),
     "explain_task": call("me", "explain_task", task="$other"),
     "get_plan": call("me", "get_plan", task="$mine"),
     "get_spend": call("me", "get_spend", task="$mine"),

@@ -12,23 +12,16 @@ from bot.protocols.a2a.errors import RpcError
 from bot.protocols.a2a.requests import Params
 from bot.protocols.a2a.sending import Call, Sent
 from bot.protocols.a2a.tasks import Values
+from webhooks.a2a import lists
 from webhooks.a2a.following import follow
 from webhooks.a2a.session import Session
 
 # How long SendMessage waits for the end of the task, unless it shall return immediately.
 WAIT_S = 50.0
-PAGE = 50
+# Of a context, among which a repeated message is looked for.
+NEWEST = 50
 # The pages of `list_agents` that an extended card reads.
 MOST_PAGES = 5
-# The states of `list_tasks` that have all tasks of a state of A2A.
-LISTED = {
-    states.SUBMITTED: "open",
-    states.WORKING: "open",
-    states.INPUT_REQUIRED: "open",
-    states.COMPLETED: "completed",
-    states.FAILED: "failed",
-    states.CANCELED: "cancelled",
-}
 
 
 async def send(session: Session, params: requests.SendMessage) -> Values:
@@ -47,7 +40,7 @@ async def begin(session: Session, params: requests.SendMessage) -> Values:
     """Do what the message asks for. Return a message, or a task as it is at this moment."""
     sent = sending.read(params)
     call = await _call_for(session, sent)
-    arguments = {**call.arguments, **await _attachments(session, sent, call)}
+    arguments = {**call.arguments, **await _attachments(session, sent)}
     answer: Values = await session.call(call.operation, arguments, call.key)
     if call.operation == "create_task":
         context = sent.message.context_id
@@ -61,10 +54,8 @@ async def begin(session: Session, params: requests.SendMessage) -> Values:
     return {"message": sending.confirmation(answer, sent.message.message_id)}
 
 
-async def _attachments(session: Session, sent: Sent, call: Call) -> Values:
-    """Store the files of a message to an agent. The other calls refused them already."""
-    if call.operation != "send_message":
-        return {}
+async def _attachments(session: Session, sent: Sent) -> Values:
+    """Store the files of a message."""
     made = [await session.call(*astuple(each)) for each in sending.files_of(sent)]
     return {"attachments": [each["file"]["id"] for each in made]} if made else {}
 
@@ -86,7 +77,7 @@ async def _call_for(session: Session, sent: Sent) -> Call:
 
 async def _in_context(session: Session, sent: Sent, context: str) -> Call:
     """For the newest task of the context, which may be named after its first task; or a new one."""
-    made = await session.tasks_of(context, PAGE)
+    made = await session.tasks_of(context, NEWEST)
     before = await session.known_task(made[0][0] if made else context)
     is_repeat = any(message == sent.key for _, message in made)
     if before and not is_repeat and not sending.has_ended(before["task"]):
@@ -123,70 +114,6 @@ async def get(session: Session, params: requests.GetTask) -> Values:
     return tasks.of_answer(await session.task(params.id), params.history_length)
 
 
-async def list_all(session: Session, params: requests.ListTasks) -> Values:
-    """Newest first."""
-    size = params.page_size or PAGE
-    if params.status is not None and params.status not in states.ALL:
-        raise errors.invalid("status", f"must be one of {', '.join(sorted(states.ALL))}")
-    found, following = await _page(session, params, size)
-    contexts = await session.contexts([each["id"] for each in found])
-    shown = [
-        await _list_entry(session, params, task, contexts.get(task["id"]))
-        for task in found
-        if _is_wanted(params, tasks.state_of(task), task)
-    ]
-    return {
-        "tasks": shown,
-        "nextPageToken": following or "",
-        "pageSize": size,
-        # Of this page: Hubbub counts tasks for people only.
-        "totalSize": len(shown),
-    }
-
-
-async def _page(
-    session: Session, params: requests.ListTasks, size: int
-) -> tuple[list[dict[str, Any]], str | None]:
-    if params.context_id is not None:
-        ids = [each for each, _ in await session.tasks_of(params.context_id, size)]
-        first = [] if params.context_id in ids else [params.context_id]
-        found = [await session.known_task(each) for each in [*ids, *first][:size]]
-        return [each["task"] for each in found if each], None
-    state = LISTED.get(params.status, "none") if params.status else "any"
-    if state == "none":
-        return [], None
-    arguments: dict[str, Any] = {"state": state, "detail": "full", "limit": size}
-    if params.page_token:
-        arguments["cursor"] = params.page_token
-    if params.tenant is not None and not sending.is_agent(params.tenant):
-        arguments["repository"] = params.tenant
-    answer = await session.call("list_tasks", arguments)
-    return answer["tasks"], answer["next_cursor"]
-
-
-def _is_wanted(params: requests.ListTasks, state: str, task: Values) -> bool:
-    if params.status is not None and state != params.status:
-        return False
-    if params.status_timestamp_after is None:
-        return True
-    try:
-        return tasks.is_after(task, params.status_timestamp_after)
-    except ValueError as exc:
-        raise errors.invalid("statusTimestampAfter", "must be a time in ISO 8601") from exc
-
-
-async def _list_entry(
-    session: Session, params: requests.ListTasks, task: Values, context: str | None
-) -> Values:
-    """With history and artifacts only if the caller asks for them, as each costs a read."""
-    if not params.include_artifacts and not params.history_length:
-        return tasks.of_answer({"task": task, "context": context}, artifacts=False)
-    found = await session.task(task["id"])
-    return tasks.of_answer(
-        found, params.history_length or 0, artifacts=bool(params.include_artifacts)
-    )
-
-
 async def cancel(session: Session, params: requests.OneTask) -> Values:
     """By whoever may decide about tasks, or by who made a task that nobody has claimed."""
     task = (await session.task(params.id))["task"]
@@ -219,7 +146,7 @@ Method: TypeAlias = Callable[[Session, Any], Awaitable[Values]]
 METHODS: dict[str, tuple[type[Params], Method]] = {
     "SendMessage": (requests.SendMessage, send),
     "GetTask": (requests.GetTask, get),
-    "ListTasks": (requests.ListTasks, list_all),
+    "ListTasks": (requests.ListTasks, lists.show),
     "CancelTask": (requests.OneTask, cancel),
     "GetExtendedAgentCard": (Params, extended_card),
 }

@@ -13,10 +13,14 @@ from bot.identity.actors import Actor
 from bot.protocols.a2a import errors
 from bot.protocols.a2a.errors import RpcError
 from store.protocols import protocol_contexts
+from store.tasks import listing
 from webhooks.addresses import ADDRESSES
 from webhooks.app_keys import ACTOR, DISPATCHER
 from webhooks.disconnects import is_gone
 from webhooks.origins import caller_of
+
+# Its newest tasks, which a list has.
+MOST_OF_CONTEXT = 1000
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,15 @@ class Session:
         """The tasks that the caller made in a context, the newest first, with their messages."""
         here = (self.actor.installation_id, self.actor.name, context, limit)
         return await self.dispatcher.store.read(lambda tx: protocol_contexts.newest(tx, *here))
+
+    async def changed_tasks_of(self, context: str) -> list[tuple[int, str]]:
+        """When the tasks of a context changed, the last one first.
+
+        The context may be named after its first task, which the caller made without one.
+        """
+        ids = [task_id for task_id, _ in await self.tasks_of(context, MOST_OF_CONTEXT)]
+        here = (self.actor.installation_id, [*ids, context])
+        return await self.dispatcher.store.read(lambda tx: listing.changes(tx, *here))
 
     async def add_to(self, context: str, message: str, task_id: str) -> None:
         here = (self.actor.installation_id, self.actor.name, context, message, task_id)

@@ -15,7 +15,7 @@ from store.tables.files import UseKind
 FileId: TypeAlias = Annotated[str, Field(max_length=64, description="the file's id or SHA-256")]
 FileIds: TypeAlias = Annotated[
     list[Annotated[str, Field(max_length=40)]],
-    Field(max_length=MOST_ON_ONE, description="ids of files by attach_file"),
+    Field(max_length=MOST_ON_ONE, description="by attach_file"),
 ]
 
 

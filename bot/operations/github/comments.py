@@ -1,5 +1,6 @@
 """Comments of agents on issues and pull requests."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
@@ -9,11 +10,13 @@ from bot.errors import Refused
 from bot.identity import permissions
 from bot.kernel.operation import Context, TaskRef, operation
 from bot.operations.arguments import Body, CommentId, Fence
+from bot.operations.files import attaching
+from bot.operations.files.views import FileIds
 from bot.operations.github import same_comment
 from bot.operations.github.comment_limits import admit_comment
 from bot.operations.github.targets import on_issue, thread_of
 from bot.operations.github.writing import Writes, write, write_view
-from bot.tasks import lifecycle
+from bot.tasks import lifecycle, publishing
 from store.mirror import stored_issues, threads
 from store.tables.mirror import CommentRow, RepositoryRow
 from store.tables.outbox import WriteRow
@@ -37,17 +40,19 @@ async def github_comment_issue(
     reaction: Annotated[Reaction | None, Field(description="for react")] = None,
     reason: Annotated[Reason, Field(description="for minimize")] = "OUTDATED",
     fence: Fence | None = None,
+    attachments: FileIds = [],  # noqa: B006 - pydantic copies it
 ) -> Writes:
     """Comment on an issue or pull request, react, or change your own comment.
 
     With a fence, it is dropped if your lease expires first.
     """
-    _check_action(action, comment_id, reaction)
+    _check_action(action, comment_id, reaction, attachments)
     task, where, number = await thread_of(ctx, issue, fence, even_on_hold=True)
     target = on_issue(where, number)
     if action in ("create", "edit") and not body.strip():
         raise Refused("invalid_arguments", f"Pass `body` to {action} a comment.")
     if action == "create":
+        await _attach(ctx, where, number, attachments)
         if first := await same_comment.before(ctx, where, number, body):
             again = {"cleaned": [SAME]}
             return Writes(writes=[write_view(first).model_copy(update=again)])
@@ -79,7 +84,24 @@ async def _answer_question(ctx: Context, where: RepositoryRow, number: int, body
         await lifecycle.record_answer(ctx.tx, locked, ctx.actor.name, body)
 
 
-def _check_action(action: str, comment_id: int | None, reaction: str | None) -> None:
+async def _attach(
+    ctx: Context, where: RepositoryRow, number: int, attachments: Sequence[str]
+) -> None:
+    """Attach files to the task that the comment is on. Raise Refused."""
+    if not (files := await attaching.check(ctx, attachments)):
+        return
+    task = await tasks.by_number(ctx.tx, ctx.installation_id, where["id"], number)
+    if task is None:
+        raise Refused(
+            "invalid_arguments", f"#{number} is no task, so files cannot be attached to it."
+        )
+    await attaching.attach(ctx, "task", task["id"], files)
+    await publishing.show_report(ctx.tx, task)
+
+
+def _check_action(
+    action: str, comment_id: int | None, reaction: str | None, attachments: Sequence[str]
+) -> None:
     """Raise Refused unless the arguments fit the action."""
     if action in ("edit", "delete", "minimize") and comment_id is None:
         raise Refused("invalid_arguments", f"Pass `comment_id` to {action} a comment.")
@@ -88,6 +110,8 @@ def _check_action(action: str, comment_id: int | None, reaction: str | None) -> 
             "invalid_arguments",
             "A new comment has no `comment_id`. To change a comment pass `action` edit.",
         )
+    if action != "create" and attachments:
+        raise Refused("invalid_arguments", f"Pass `attachments` only to create, not to {action}.")
     if action != "react" and reaction is not None:
         raise Refused(
             "invalid_arguments", f"Pass `reaction` only with `action` react, not {action}."

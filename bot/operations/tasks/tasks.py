@@ -10,7 +10,8 @@ from bot.errors import Refused
 from bot.kernel.operation import Context, RepositoryName, Slash, TaskRef, operation
 from bot.kernel.pagination import Cursor, Limit, decode, encode
 from bot.operations.arguments import Label, Login, Title
-from bot.operations.files.views import files_on
+from bot.operations.files import attaching
+from bot.operations.files.views import FileIds, files_on
 from bot.operations.github.texts import Text, judged_readings, text_view
 from bot.operations.tasks import planning, ready, spend_views, task_titles
 from bot.operations.tasks.access import visible_repository, visible_task
@@ -49,6 +50,10 @@ Row = TypeVar("Row", bound=ListedTask)
 # How many of a thread's comments get_task reads, how many it shows, and how much of each.
 READ, COMMENTS = 20, 10
 COMMENT_LENGTH = 200
+# Begins the place of a cursor in a list whose last changed task is first. The cursor with nothing
+# more begins such a list, for A2A.
+CHANGED = "c"
+LAST_CHANGED_FIRST = encode(CHANGED)
 # By the name of a group, the states that `list_tasks` then lists.
 GROUPS: dict[str, tuple[TaskState, ...]] = {
     "open": OPEN,
@@ -72,6 +77,7 @@ async def create_task(
     blocked_by: Blockers = [],  # noqa: B006
     parent: Annotated[TaskRef | None, Field(description="makes it a sub-issue")] = None,
     duplicate_ok: DuplicateOk = False,  # noqa: FBT002 - callers name their arguments
+    attachments: FileIds = [],  # noqa: B006
 ) -> Created:
     """Open an issue that is a task. Agents can claim it once GitHub has it."""
     where = await visible_repository(ctx, repository)
@@ -86,7 +92,9 @@ async def create_task(
         blocked_by=blocked_by,
         parent=parent,
     )
+    files = await attaching.check(ctx, attachments)
     made = (await planning.make(ctx, where, {its.id: its}, duplicate_ok=duplicate_ok))[its.id]
+    await attaching.attach(ctx, "task", made.task_id, files)
     return Created(
         task=task_view(await visible_task(ctx, made.task_id)),
         writes=made.writes,
@@ -210,6 +218,7 @@ async def list_tasks(
             events_cursor=now,
             hint=found.hint,
         )
+    by_change, position = _position(cursor)
     sought = Sought(
         states=GROUPS.get(state) or (state,),
         # What waits for others is `blocked`, and not also `pending` or `assigned`.
@@ -219,18 +228,21 @@ async def list_tasks(
         label=label,
         assignee=assignee,
         repositories=ctx.actor.repositories,
+        by_change=by_change,
     )
-    here = (ctx.tx, ctx.installation_id, sought, _position(cursor), limit + 1)
+    here = (ctx.tx, ctx.installation_id, sought, position, limit + 1)
     if detail == "line":
-        page, following = await _page(ctx, await listing.listed_page(*here), limit, line_view)
+        rows: Sequence[ListedTask] = await listing.listed_page(*here)
+        page, following = await _page(ctx, rows, sought, limit, line_view)
     else:
-        page, following = await _page(ctx, await listing.page(*here), limit, short_view)
+        page, following = await _page(ctx, await listing.page(*here), sought, limit, short_view)
     return Tasks(tasks=page, next_cursor=following, events_cursor=now)
 
 
 async def _page(
     ctx: Context,
     rows: Sequence[Row],
+    sought: Sought,
     limit: int,
     view: Callable[[Row, Sequence[str]], TaskLine | Task],
 ) -> tuple[list[TaskLine | Task], str | None]:
@@ -239,17 +251,21 @@ async def _page(
     waits = await blockers(ctx, page)
     following = None
     if len(rows) > limit:
-        following = encode(f"{page[-1]['created_at']} {page[-1]['id']}")
+        order = CHANGED if sought.by_change else ""
+        following = encode(f"{order}{page[-1][sought.order]} {page[-1]['id']}")
     return [view(row, waits.get(row["id"], ())) for row in page], following
 
 
-def _position(cursor: str | None) -> tuple[int, str] | None:
-    at, _, task_id = decode(cursor).partition(" ")
-    if not cursor:
-        return None
+def _position(cursor: str | None) -> tuple[bool, tuple[int, str] | None]:
+    """Whether the list is by change, and where the page before ended."""
+    place = decode(cursor)
+    by_change = place.startswith(CHANGED)
+    at, _, task_id = place.removeprefix(CHANGED).partition(" ")
+    if place in ("", CHANGED):
+        return by_change, None
     if not at.isdecimal() or len(at) > 18:
         raise Refused(
             "invalid_arguments",
             "`cursor` is wrong: pass next_cursor of a list_tasks answer, unchanged.",
         )
-    return int(at), task_id
+    return by_change, (int(at), task_id)

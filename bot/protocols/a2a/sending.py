@@ -54,6 +54,12 @@ class Sent:
         return "a2a-" + hashlib.sha256(self.message.message_id.encode()).hexdigest()[:48]
 
     @property
+    def first_text(self) -> str:
+        """What is no file, or else all."""
+        texts = (each.text or "" for each in self.message.parts)
+        return next((each for each in texts if each.strip()), self.text)
+
+    @property
     def is_in_thread(self) -> bool:
         context = self.message.context_id or ""
         return context.startswith(THREAD)
@@ -110,7 +116,7 @@ def _text(message: Message) -> str:
 
 
 def files_of(sent: Sent) -> list[Call]:
-    """The files of a message to an agent, each attached once for the message."""
+    """The files of a message, each stored once for the message."""
     parts = [each for each in sent.message.parts if each.raw is not None]
     return [
         Call(
@@ -120,18 +126,6 @@ def files_of(sent: Sent) -> list[Call]:
         )
         for n, each in enumerate(parts)
     ]
-
-
-def _refuse_files(sent: Sent) -> None:
-    for n, each in enumerate(sent.message.parts):
-        if each.raw is not None:
-            place = f"message.parts.{n}"
-            raise RpcError(
-                errors.CONTENT_TYPE,
-                f"`{place}` has bytes, which only messages to agents carry. Send texts, data and "
-                "addresses of files.",
-                metadata={"part": place},
-            )
 
 
 def _part_text(part: Part, place: str) -> str:
@@ -170,7 +164,6 @@ def to_task(sent: Sent, task: Values, *, by_person: bool) -> Call:
     who = sent.more.get("to") or _reader(task)
     if who is None or (by_person and task.get("question")):
         _refuse_more(sent, {"to"})
-        _refuse_files(sent)
         comment = {"issue": task["id"], "body": sent.text}
         return Call("github_comment_issue", comment, sent.key)
     arguments = {**sent.more, "to": who, "task": task["id"], "body": sent.text}
@@ -206,7 +199,6 @@ def new_task(sent: Sent, repository: str | None = None) -> Call:
 
     `repository`: that of the task before it in the same context.
     """
-    _refuse_files(sent)
     where = sent.more.get("repository") or sent.tenant or repository
     if where is None:
         raise invalid(
@@ -214,7 +206,7 @@ def new_task(sent: Sent, repository: str | None = None) -> Call:
             "is missing: name the repository of the new task, or use the card of a repository, at "
             "/a2a/repositories/<owner>/<repo>",
         )
-    first = next(line.strip() for line in sent.text.splitlines() if line.strip())
+    first = next(line.strip() for line in sent.first_text.splitlines() if line.strip())
     title = first if len(first) <= LONGEST_TITLE else f"{first[: LONGEST_TITLE - 1]}…"
     arguments = {"title": title, "body": sent.text, **sent.more, "repository": where}
     return Call("create_task", arguments, sent.key)

@@ -1328,6 +1328,8 @@ CREATE INDEX ix_tasks_asked ON tasks (installation_id, asked_at);
 CREATE INDEX ix_tasks_best ON tasks (installation_id, state, priority, failures, queued_at, id);
 CREATE INDEX ix_tasks_best_in ON tasks (installation_id, repository_id, state, priority, failures, queued_at, id);
 CREATE INDEX ix_tasks_branch ON tasks (installation_id, repository_id, branch);
+CREATE INDEX ix_tasks_changed ON tasks (installation_id, state, updated_at, id);
+CREATE INDEX ix_tasks_changed_in ON tasks (installation_id, repository_id, state, updated_at, id);
 CREATE INDEX ix_tasks_ended ON tasks (installation_id, repository_id, ended_at);
 CREATE INDEX ix_tasks_ended_of_all ON tasks (installation_id, ended_at);
 CREATE INDEX ix_tasks_held ON tasks (installation_id, repository_id, held);
