@@ -135,6 +135,8 @@ def show(loaded: Settings, file_id: str, *, text: bool) -> None:
         say(found["text"]["text"])
         return
     shown = {**found["file"], **found["facts"], "uri": found["uri"], "text": found["text_note"]}
+    uses = [f"{each['kind']} {each['name']}" for each in found["attached_to"]]
+    shown |= {"attached to": ", ".join(uses) or None}
     for name, value in shown.items():
         if value is not None:
             say(f"{name}: {value}")

@@ -13,8 +13,9 @@ from bot.cli.tables import show_rows
 from bot.identity.actors import OPERATOR
 from bot.quotas import table
 from bot.quotas.money import with_currency
+from bot.quotas.table import Quota
 from bot.settings import Settings, WrongSettings
-from bot.tenants import deletion, own_settings, usage
+from bot.tenants import deletion, in_use, own_settings, usage
 from bot.tenants.usage import DayOfUse
 from bot.times import stamp
 from store.engine.transaction import Tx
@@ -99,9 +100,25 @@ async def show_usage(loaded: Settings, account: str, month: str | None, *, as_js
         today = await session.store.read(lambda tx: tx.now()) // usage.DAY
         first, last = days_of(month, today)
         days = await session.store.read(lambda tx: usage.report(tx, here, first, last))
+        held = await session.store.read(lambda tx: in_use.of(tx, here))
+        quotas = await session.store.read(lambda tx: _quotas_of(tx, here, loaded))
     rows = [_usage_line(each) for each in days]
     total = {**_usage_line(usage.total(days)), "day": "total"}
+    if as_json:
+        total["in_use"] = held
     show_rows([*rows, total], ("day", *usage.NAMES, "spend"), as_json=as_json, whole=("day",))
+    if not as_json:
+        say(f"In use now: {', '.join(_in_use(quotas[name], n) for name, n in held.items())}.")
+
+
+async def _quotas_of(tx: Tx, here: int, loaded: Settings) -> dict[str, Quota]:
+    defaults, row = table.parse(loaded.quotas), await stored.of(tx, here)
+    return {**defaults, **(own_settings.quotas_of(row, defaults) if row else {})}
+
+
+def _in_use(quota: Quota, used: int) -> str:
+    most = "" if quota.installation is None else f" of {quota.installation:,}"
+    return f"{used:,}{most} {quota.unit}"
 
 
 def days_of(month: str | None, today: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from bot.kernel.operation import Answer, Context, operation
 from bot.quotas.money import amount
-from bot.tenants import own_settings, usage
+from bot.tenants import in_use, own_settings, usage
 from bot.tenants.usage import DayOfUse
 from bot.times import stamp
 
@@ -21,6 +21,9 @@ class QuotaOfAccount(BaseModel):
     name: str
     of_agent: int | None = Field(description="the most of one agent; null: no limit")
     of_account: int | None = Field(description="the most of all agents together")
+    in_use: int | None = Field(
+        None, description="what the account has now; at most 10,000 agents and tasks are counted"
+    )
 
 
 class Usage(Answer):
@@ -43,6 +46,7 @@ async def get_usage(
     today = ctx.now // usage.DAY
     found = await usage.report(ctx.tx, ctx.installation_id, today - days + 1, today)
     look = await own_settings.look_of(ctx.tx, ctx.installation_id)
+    held = await in_use.of(ctx.tx, ctx.installation_id)
     caps = {name: getattr(ctx.caps, name) for name in ("task", "agent", "installation")}
     return Usage(
         name=look.name,
@@ -50,7 +54,12 @@ async def get_usage(
         days=[_day(each) for each in found],
         total=_day(usage.total(found)),
         quotas=[
-            QuotaOfAccount(name=name, of_agent=each.agent, of_account=each.installation)
+            QuotaOfAccount(
+                name=name,
+                of_agent=each.agent,
+                of_account=each.installation,
+                in_use=held.get(name),
+            )
             for name, each in ctx.quotas.items()
         ],
         spend_caps={name: amount(most) for name, most in caps.items() if most is not None},

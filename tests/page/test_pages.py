@@ -156,7 +156,9 @@ async def test_a_task_has_its_whole_story_on_one_page(server: LoginServer) -> No
     assert links(form, "Do nothing") == [f"{HERE}/tasks/acme/rocket/{issue.number}"]
 
 
-async def test_a_message_about_a_task_shows_its_files(server: LoginServer) -> None:
+async def test_a_message_shows_its_files_and_a_file_shows_what_it_is_on(
+    server: LoginServer,
+) -> None:
     workspace, browser = server.workspace, await signed_in(server)
     ada, _, issue = await workspace.agent("ada"), await workspace.agent("bob"), workspace.task
     task = await issue("Mend the pump")
@@ -164,8 +166,19 @@ async def test_a_message_about_a_task_shows_its_files(server: LoginServer) -> No
     file_id = (await ada.call("attach_file", name=name, text="Mend it."))["file"]["id"]
     given = {"to": "bob", "body": "The plan.", "task": workspace.name(task)}
     await ada.call("send_message", **given, attachments=[file_id])
-    page = await text_of(browser, f"{HERE}/tasks/acme/rocket/{task.number}")
-    assert f'<a href="{HERE}/files/{file_id}">plan &amp; hull.txt</a>' in page
+    await ada.call("create_context", name="Plan & hull", content="x", attachments=[file_id])
+    fence = (await ada.call("claim_task", task=workspace.name(task)))["task"]["fence"]
+    report = {"task": workspace.name(task), "fence": fence, "status": "in_progress"}
+    await ada.call("update_task_status", **report, attachments=[file_id])
+    where = f"{HERE}/tasks/acme/rocket/{task.number}"
+    assert f'<a href="{HERE}/files/{file_id}">plan &amp; hull.txt</a>' in await text_of(
+        browser, where
+    )
+    page = await text_of(browser, f"{HERE}/files/{file_id}")
+    name = f'<a href="{where}">{workspace.name(task)}</a>'
+    assert f"the task {name}</li>" in page
+    assert f'a message from <a href="{HERE}/agents/ada">ada</a> about {name}</li>' in page
+    assert "Plan &amp; hull" not in page  # nobody shared the context with this person
 
 
 async def test_the_timeline_has_pages(server: LoginServer) -> None:

@@ -334,6 +334,7 @@ GROWS: dict[str, str] = {
     "consult_agents, a vote": "asks of each agent whether it has the role",
     "retention": "sums the sizes of the code that is kept, every ten minutes",
     "metrics": "counts rows by their states",
+    "get_usage": "counts the agents and open tasks, at most 10,000 of each",
     "get_insights": "reads what the last days recorded, at most 2,000 rows of each kind",
     "rename a person": "happens once in a person's life",
 }

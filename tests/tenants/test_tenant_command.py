@@ -105,6 +105,10 @@ async def test_usage_of_a_month_has_a_line_for_each_day_and_the_sum(
         ("2026-11-02", 4),
         ("total", 7),
     ]
+    assert found[-1]["in_use"] == {"agents": 0, "open_tasks": 0, "file_bytes": 0}
+    code, out, _ = await run(sqlite_url, tmp_path, "usage", "acme")
+    held = "0 registered agents, 0 open tasks, 0 of 17,179,869,184 bytes of files"
+    assert out.splitlines()[-1] == f"In use now: {held}."
 
 
 async def test_an_account_is_deleted_only_when_it_is_gone_and_the_operator_insists(

@@ -113,6 +113,16 @@ async def test_calls_of_tools_are_counted_a_minute_later(workspace: Workspace) -
     assert counts["tool_calls"] == 3
 
 
+async def test_what_the_account_has_now_is_shown_beside_its_quotas(workspace: Workspace) -> None:
+    agent = await workspace.agent("ada")
+    await workspace.agent("bob")
+    await workspace.task()
+    await agent.call("attach_file", name="a.txt", text="12345")
+    found = (await lead(workspace).call("get_usage"))["quotas"]
+    held = {each["name"]: each["in_use"] for each in found if each["in_use"] is not None}
+    assert held == {"agents": 2, "open_tasks": 1, "file_bytes": 5}
+
+
 async def test_spend_is_shown_by_currency(workspace: Workspace) -> None:
     agent = await workspace.agent("ada")
     given = {"model": "m", "input_tokens": 1, "output_tokens": 1}

@@ -53,6 +53,25 @@ async def readable(
 ) -> list[FullAttachment]:
     """Those of the files that the actor may read."""
     found = await attachments.uses(ctx.tx, ctx.installation_id, ids, MOST_USES)
+    seen = {use["attachment_id"] for use in await _readable_uses(ctx, found)}
+    # A token that is bound to repositories learns nothing of what its agent attached elsewhere.
+    elsewhere = (
+        {use["attachment_id"] for use in found} if ctx.actor.repositories is not None else set()
+    )
+    own = {row["id"] for row in rows if row["owner"] == ctx.actor.name} - elsewhere
+    return [row for row in rows if row["id"] in seen | own]
+
+
+async def visible_uses(ctx: Context, attachment_id: str) -> dict[UseKind, list[str]]:
+    """On what the file is, as far as the actor may read that: ids by kind."""
+    found = await attachments.uses(ctx.tx, ctx.installation_id, [attachment_id], MOST_USES)
+    by_kind: dict[UseKind, list[str]] = {"task": [], "context": [], "message": []}
+    for use in await _readable_uses(ctx, found):
+        by_kind[use["kind"]].append(use["subject"])
+    return by_kind
+
+
+async def _readable_uses(ctx: Context, found: Sequence[AttachmentUseRow]) -> list[AttachmentUseRow]:
     by_kind: dict[UseKind, list[AttachmentUseRow]] = {"message": [], "context": [], "task": []}
     for use in found:
         by_kind[use["kind"]].append(use)
@@ -63,13 +82,7 @@ async def readable(
         ),
         "task": await _tasks(ctx, _subjects(by_kind["task"])),
     }
-    seen = {use["attachment_id"] for use in found if use["subject"] in may[use["kind"]]}
-    # A token that is bound to repositories learns nothing of what its agent attached elsewhere.
-    elsewhere = (
-        {use["attachment_id"] for use in found} if ctx.actor.repositories is not None else set()
-    )
-    own = {row["id"] for row in rows if row["owner"] == ctx.actor.name} - elsewhere
-    return [row for row in rows if row["id"] in seen | own]
+    return [use for use in found if use["subject"] in may[use["kind"]]]
 
 
 def _subjects(uses: Sequence[AttachmentUseRow]) -> list[str]:

@@ -11,7 +11,8 @@ from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.outside import Outside, OutsideCall
 from bot.kernel.untrusted_text import visible
 from bot.operations.code.line_cuts import room_for
-from bot.operations.files import access
+from bot.operations.files import access, uses
+from bot.operations.files.uses import Use
 from bot.operations.files.views import File, FileId, file_view, resource_link
 from bot.operations.token_sizes import Tokens, fit
 from bot.times import SECOND, stamp
@@ -43,7 +44,7 @@ class Inline(BaseModel):
 
 class ReadFile(Answer):
     of_mirror = False
-    omitted = {"inline": {"data"}}  # noqa: RUF012 - as the base class has it
+    omitted = {"inline": {"data"}, "attached_to": True}  # noqa: RUF012 - as the base class has it
 
     file: File
     facts: dict[str, Any] = Field({}, description="width, height, duration_s")
@@ -52,6 +53,9 @@ class ReadFile(Answer):
     url_expires_at: str
     text: FileText | None = None
     text_note: str | None = Field(None, description="why there is no text, or what it lacks")
+    attached_to: list[Use] = Field(
+        [], description="the tasks, contexts and messages that you may read"
+    )
     inline: Inline | None = None
     inline_note: str | None = Field(None, description="why the content is not shown")
 
@@ -129,6 +133,7 @@ async def _answer(
         uri=f"hubbub://blob/{row['digest']}",
         url=f"{ctx.shared.files.address}{path}",
         url_expires_at=stamp(ctx.now + LINK_S * SECOND),
+        attached_to=await uses.of_file(ctx, row["id"]),
         text=await _text(ctx, row, blob, offset, max_tokens) if text else None,
         text_note=blob["text_note"] if text else None,
         **(await _inline(ctx, blob) if inline else {}),

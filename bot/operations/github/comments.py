@@ -93,7 +93,7 @@ async def _attach(
     task = await tasks.by_number(ctx.tx, ctx.installation_id, where["id"], number)
     if task is None:
         raise Refused(
-            "invalid_arguments", f"#{number} is no task, so files cannot be attached to it."
+            "invalid_arguments", f"#{number} is not a task, so files cannot be attached to it."
         )
     await attaching.attach(ctx, "task", task["id"], files)
     await publishing.show_report(ctx.tx, task)

@@ -19,5 +19,6 @@ async def file(visit: Visit) -> dict[str, Any]:
         "file": found.file,
         "facts": found.facts,
         "download": download[at:],
+        "uses": found.attached_to,
         "is_picture": found.file.type in PICTURES,
     }
