@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import signal
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -167,14 +168,16 @@ async def test_one_logs_in_with_a_browser_and_gets_the_code_of_an_invitation(
 
 async def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
     given = {"PATH": os.defpath, "TMPDIR": str(tmp_path)}
+    # As a script starts it in the background.
+    script = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
     playing = await asyncio.create_subprocess_exec(
-        *hubbub("demo", "--keep"), env=given, stdout=PIPE, stderr=PIPE
+        *script, *hubbub("demo", "--keep"), env=given, stdout=PIPE, stderr=PIPE
     )
     assert playing.stdout is not None
     while b"agent-task" not in (line := await playing.stdout.readline()):
         assert line, "the demo ended before it printed the card"
     assert os.listdir(tmp_path)  # noqa: PTH208 - a test's folder
-    playing.terminate()
+    playing.send_signal(signal.SIGINT)
     _, err = await playing.communicate()
     assert (playing.returncode, err.decode()) == (0, "")
     assert os.listdir(tmp_path) == []  # noqa: PTH208
