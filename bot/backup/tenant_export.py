@@ -20,7 +20,7 @@ from bot.agents import checkpoints
 from bot.contexts import encryption
 from bot.files import chunks
 from bot.identity.keyring import Broken, Keys
-from bot.plugins import values
+from bot.plugins import uses, values
 from bot.settings import WrongSettings
 from store.backup.snapshot import Snapshot, open_snapshot
 from store.tables import TABLES
@@ -49,11 +49,25 @@ def _plugin_value(keys: Keys, row: Row) -> Any:
     return values.unseal(keys, row)  # type: ignore[arg-type]
 
 
-OPENERS: Mapping[str, Callable[[Keys, Row], Any]] = {
+Opener: TypeAlias = Callable[[Keys, Row], Any]
+OPENERS: Mapping[str, Opener] = {
     "context_versions": _context,
     "checkpoints": _checkpoint,
     "plugin_values": _plugin_value,
 }
+
+
+def _openers(snapshot: Snapshot) -> Mapping[str, Opener]:
+    """Of each table with something encrypted, who reads a row of it."""
+    table = TABLES["plugins"]
+    rows = [row for each in snapshot.batches(table, "installation_id = 0") for row in each]
+    plugins = {row["name"]: row for row in (dict(zip(table.names, e, strict=True)) for e in rows)}
+
+    def settings(keys: Keys, row: Row) -> Any:
+        found = plugins.get(row["plugin"])
+        return uses.shown_settings(keys, row, found) if found else {}  # type: ignore[arg-type]
+
+    return {**OPENERS, "plugin_installations": settings}
 
 
 def write(url: str, keys: Keys, installation_id: int, path: Path) -> dict[str, int]:
@@ -77,7 +91,7 @@ def write(url: str, keys: Keys, installation_id: int, path: Path) -> dict[str, i
 def _write_tables(
     archive: ZipFile, snapshot: Snapshot, keys: Keys, installation_id: int
 ) -> dict[str, int]:
-    counts = {}
+    counts, openers = {}, _openers(snapshot)
     for table in TABLES.values():
         if "installation_id" not in table.names or table.name in LEFT_OUT:
             continue
@@ -86,7 +100,7 @@ def _write_tables(
             unfinished = {row["id"] for row in _rows(snapshot, TABLES["uploads"], installation_id)}
             rows = (row for row in rows if row["blob_id"] not in unfinished)
             counts["files"] = _write_files(archive, keys, rows)
-        elif n := _write_lines(archive, keys, table.name, rows):
+        elif n := _write_lines(archive, keys, (table.name, openers.get(table.name)), rows):
             counts[table.name] = n
     return counts
 
@@ -97,7 +111,10 @@ def _rows(snapshot: Snapshot, table: Table, installation_id: int) -> Iterator[Ro
             yield dict(zip(table.names, row, strict=True))
 
 
-def _write_lines(archive: ZipFile, keys: Keys, table: str, rows: Iterator[Row]) -> int:
+def _write_lines(
+    archive: ZipFile, keys: Keys, named: tuple[str, Opener | None], rows: Iterator[Row]
+) -> int:
+    table, opener = named
     first = next(rows, None)
     if first is None:
         return 0
@@ -105,17 +122,17 @@ def _write_lines(archive: ZipFile, keys: Keys, table: str, rows: Iterator[Row]) 
     with archive.open(f"{table}.jsonl", "w", force_zip64=True) as file:
         # One after the other: a table may be larger than the memory.
         for row in chain([first], rows):
-            file.write(orjson.dumps(readable(keys, table, row), option=orjson.OPT_APPEND_NEWLINE))
+            file.write(orjson.dumps(readable(keys, opener, row), option=orjson.OPT_APPEND_NEWLINE))
             n += 1
     return n
 
 
-def readable(keys: Keys, table: str, row: Row) -> Row:
+def readable(keys: Keys, opener: Opener | None, row: Row) -> Row:
     """The row as JSON: decrypted, or without what must stay secret."""
     shown = {name: each for name, each in row.items() if name not in (SEALED, "key_id")}
-    if table in OPENERS:
+    if opener is not None:
         try:
-            shown["content"] = OPENERS[table](keys, row)
+            shown["content"] = opener(keys, row)
         except (Broken, ValueError) as exc:
             shown["broken"] = str(exc)
     return {name: _value(each) for name, each in shown.items()}

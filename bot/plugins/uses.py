@@ -8,8 +8,9 @@ from bot.errors import Refused
 from bot.identity.actors import ROLES
 from bot.identity.keyring import Keys
 from bot.plugins.manifest import Manifest, of_type
+from store.engine import json_text
 from store.tables.agents import Role
-from store.tables.plugins import PluginInstallationRow
+from store.tables.plugins import PluginInstallationRow, PluginRow
 
 PURPOSE = "plugin settings"
 LONGEST_VALUE = 10_000
@@ -30,6 +31,28 @@ def settings_of(keys: Keys, row: PluginInstallationRow) -> dict[str, Any]:
     about = sealed_for(row["installation_id"], row["plugin"])
     found: dict[str, Any] = json.loads(keys.open_with_id(PURPOSE, about, row["sealed"]))
     return found
+
+
+def shown_settings(keys: Keys, row: PluginInstallationRow, plugin: PluginRow) -> dict[str, Any]:
+    """The settings without secrets, and without those of which nobody says that they are none.
+
+    `plugin`: its manifests may be JSON or not. Raise Broken if they cannot be decrypted.
+    """
+    now = _types(plugin["manifest"])
+    former = plugin["former"]
+    found = json_text.value(former) if isinstance(former, str) else former
+    before = _types(found["manifest"]) if found else {}
+    return {
+        name: value
+        for name, value in settings_of(keys, row).items()
+        if name in now and "secret" not in (now[name], before.get(name))
+    }
+
+
+def _types(manifest: Any) -> dict[str, Any]:
+    found = json_text.value(manifest) if isinstance(manifest, str) else manifest
+    settings = found.get("settings")
+    return {name: each.get("type", "text") for name, each in dict(settings or {}).items()}
 
 
 # How a value of each type is passed.

@@ -1,10 +1,19 @@
 """Folders, files and diffs of the simulated GitHub."""
 
 import subprocess
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
-from fixtures.github.git_objects import EXECUTABLE, LINK, SUBMODULE, Special
+from fixtures.github.git_objects import (
+    EXECUTABLE,
+    LINK,
+    SUBMODULE,
+    Special,
+    blob_sha,
+    content_of,
+    data_of,
+)
 from tests.support.github_client import Acme
 
 REPO = "/repos/acme/web"
@@ -37,6 +46,25 @@ async def test_trees_and_blobs_have_the_shas_that_git_gives_them(
         "ls-tree", "-r", "-t", "--format=%(objectmode) %(objectname) %(path)", git("write-tree")
     )
     assert shown == {tuple(line.split(" ", 2)) for line in listed.splitlines()}
+
+
+async def test_a_binary_file_comes_as_base64_and_raw_and_can_be_committed(acme: Acme) -> None:
+    data = bytes(range(256)) * 3
+    acme.ada.push(acme.web, "main", {"logo.png": content_of(data)})
+    [listed] = (await acme.call("GET", f"{REPO}/contents/?ref=main")).data[1:]
+    assert (listed["size"], listed["sha"]) == (768, blob_sha(content_of(data)))
+    blob = f"{REPO}/git/blobs/{listed['sha']}"
+    raw = "application/vnd.github.raw+json"
+    for path in (blob, f"{REPO}/contents/logo.png"):
+        shown = (await acme.call("GET", path)).data
+        assert (shown["encoding"], b64decode(shown["content"])) == ("base64", data)
+        assert (await acme.call("GET", path, Accept=raw)).data == data
+    put = {"message": "Change it", "content": b64encode(data[1:]).decode(), "sha": listed["sha"]}
+    assert (await acme.call("PUT", f"{REPO}/contents/logo.png", put)).status == 200
+    made = acme.web.commits[acme.web.branches["main"]]
+    assert data_of(made.files["logo.png"]) == data[1:]
+    changed = await acme.call("GET", f"{REPO}/commits/main")
+    assert [("patch" in each) for each in changed.data["files"]] == [False]
 
 
 async def test_links_and_submodules_are_in_a_tree_and_a_long_one_is_cut(acme: Acme) -> None:

@@ -73,6 +73,8 @@ class Acme:
             method, url, json=body, headers=named, allow_redirects=False
         ) as response:
             json_sent = response.content_type == "application/json" and response.status != 304
+            if "github.raw" in response.content_type:
+                return Answer(response.status, response.headers, await response.read())
             data = await response.json() if json_sent else await response.text()
             return Answer(response.status, response.headers, data)
 

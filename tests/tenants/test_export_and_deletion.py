@@ -13,16 +13,19 @@ from bot.backup import tenant_export
 from bot.files import storing
 from bot.files.chunks import CHUNK
 from bot.identity.keyring import Keys
-from bot.plugins import values
+from bot.plugins import installing, uses, values
 from bot.settings import WrongSettings
 from bot.tenants import deletion
 from store.engine.transaction import Store, Tx
+from store.plugins import plugin_installations
 from store.tables import TABLES
 from store.tenants import holdings
 from tests.support.canaries import Side, insert
 from tests.support.canary_installation import fill_the_rest
+from tests.support.plugin_packages import package
 from tests.support.story import Agent, Workspace
 
+SECRET = "hunter2-of-a-plug-in"
 FILES = {"pump.txt": "The pump is red.", "valve.txt": "The valve is blue."}
 # The rows that these files and an unfinished upload have.
 OF_FILES = {"attachments": 2, "attachment_uses": 2, "blobs": 2, "blob_chunks": 3, "uploads": 1}
@@ -44,6 +47,19 @@ async def busy(workspace: Workspace) -> Agent:
     await agent.call("update_task_status", task=name, fence=fence, status="completed")
     await workspace.settle()
     return agent
+
+
+async def use_plugin(workspace: Workspace, settings: dict[str, Any]) -> None:
+    """Install a plug-in with these settings and a secret one, and turn it on."""
+    i, keys, store = workspace.installation.id, workspace.dispatcher.shared.keys, workspace.store
+    known = ", ".join(f"{name}: {{description: It}}" for name in settings)
+    made = package(settings=f"{{{known}, api_key: {{type: secret, description: The key}}}}")
+    candidate = installing.of_package(made)
+    await installing.install(store, candidate, "operator", unsigned=True, update=False)
+    sealed = uses.seal(keys, i, "echo", {**settings, "api_key": SECRET, "gone": SECRET})
+    await store.write(
+        lambda tx: plugin_installations.turn_on(tx, i, "echo", "observer", sealed, 0, "@octocat")
+    )
 
 
 async def keep_value(workspace: Workspace) -> None:
@@ -70,6 +86,7 @@ async def test_an_export_has_all_rows_and_files_readable_and_no_secret(
     workspace: Workspace, store_url: str, tmp_path: Path
 ) -> None:
     await busy(workspace)
+    await use_plugin(workspace, {"channel": "#pumps"})
     i, keys = workspace.installation.id, workspace.dispatcher.shared.keys
     path = tmp_path / "acme.zip"
     counts = tenant_export.write(store_url, keys, i, path)
@@ -82,6 +99,8 @@ async def test_an_export_has_all_rows_and_files_readable_and_no_secret(
         assert checkpoint["content"] == {"step": 7}
         (value,) = lines(archive, "plugin_values")
         assert (value["name"], value["content"]) == ("rota", {"next": "ada"})
+        (use,) = lines(archive, "plugin_installations")
+        assert (use["plugin"], use["content"]) == ("echo", {"channel": "#pumps"})
         (message,) = lines(archive, "messages")
         assert message["body"] == "The red pump leaks"
         assert {each["installation_id"] for each in lines(archive, "events")} == {i}
@@ -92,12 +111,14 @@ async def test_an_export_has_all_rows_and_files_readable_and_no_secret(
         assert counts["files"] == len(FILES)
         assert not any("sealed" in row for each in names if each[-6:] == ".jsonl"
                        for row in lines(archive, each[:-6]))  # fmt: skip
+        assert not any(SECRET.encode() in archive.read(each) for each in names)
     assert "credentials.jsonl" not in names
     tables = await workspace.store.read(lambda tx: deletion.counts(tx, i))
     left_out = {*tenant_export.LEFT_OUT, tenant_export.CHUNKS}
     assert {name: n for name, n in counts.items() if name != "files"} == {
         name: n for name, n in tables.items() if name not in left_out
     }
+    await installing.remove(workspace.store, "echo")
 
 
 async def test_an_export_does_not_replace_a_file_and_leaves_no_part_of_one(
