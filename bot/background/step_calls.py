@@ -107,7 +107,8 @@ class StepCalls:
         )
         given = {"tool": taken.tool, "arguments": arguments}
         parsed = call_tool.parse(given)
-        call = Call(call_tool, taken.actor, parsed, taken.call_id, self.shared)
+        here = (call_tool, taken.actor, parsed, taken.call_id, self.shared)
+        call = Call(*here, for_task=taken.row["task_id"])
         made: Any = await self._write(call, lambda tx: begin(tx, call))
         if isinstance(made, OutsideCall):
             made = await self._outside.run(call, made, self._write)

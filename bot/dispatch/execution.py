@@ -48,6 +48,8 @@ class Call:
     in_comment: bool = False
     # The repository and the number of the issue or pull request on which it stands.
     commented_on: tuple[int, int] | None = None
+    # The task that pays for it, if it is not the one that the caller holds.
+    for_task: str | None = None
     # What the answer hands over.
     handovers: list[Handover] = field(default_factory=list)
     # The digest of the effects that the caller agreed to. With others, the call changes nothing.
@@ -245,6 +247,7 @@ async def _context(tx: Tx, call: Call, state: CallState) -> Context:
         written_at=call.written_at,
         in_comment=call.in_comment,
         commented_on=call.commented_on,
+        for_task=call.for_task,
     )
 
 

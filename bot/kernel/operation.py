@@ -174,6 +174,8 @@ class Context:
     in_comment: bool
     # The issue or pull request of the comment: the repository's id, and the number.
     commented_on: tuple[int, int] | None
+    # The task that pays for the call, if it is not the one that the caller holds.
+    for_task: str | None = None
 
     @property
     def installation_id(self) -> int:

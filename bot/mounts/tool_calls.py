@@ -89,10 +89,15 @@ async def new_call(ctx: Context, tool: NamedTool) -> ToolCallRow:
     cost = await tool_limits.take(*here, *which, tool.policy, tool.name)
     row = _row(ctx, tool, cost)
     if cost:
-        held = await open_claims.of_holder(*here, ctx.actor.name, 2)
-        row["task_id"] = held[0]["id"] if len(held) == 1 else None
+        row["task_id"] = ctx.for_task or await _held_task(ctx)
     await tool_calls.add(ctx.tx, row)
     return row
+
+
+async def _held_task(ctx: Context) -> str | None:
+    """The task that the caller holds, if it is one."""
+    held = await open_claims.of_holder(ctx.tx, ctx.installation_id, ctx.actor.name, 2)
+    return held[0]["id"] if len(held) == 1 else None
 
 
 def check_arguments(tool: NamedTool, arguments: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ class ToolCost(BaseModel):
 class CallerCost(BaseModel):
     caller: str
     calls: int
-    cost: str = Field(description="of tools with a price, called while it held the task")
+    cost: str = Field(description="of tools with a price, called for the task")
 
 
 async def of_today(tx: Tx, actor: Actor) -> list[ToolCost]:

@@ -17,7 +17,7 @@ class ToolCallRow(TypedDict):
     mount_id: Annotated[str, Text(40)]
     tool: Annotated[str, Text(128)]
     caller: Annotated[str, Text(120)]
-    # The task that the caller held, if the call has a price.
+    # If the call has a price: the task that the caller held, or of the step that the tool does.
     task_id: Annotated[str | None, Text(40)]
     at: int
     outcome: Annotated[str, Text(40)]

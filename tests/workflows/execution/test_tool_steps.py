@@ -429,6 +429,18 @@ async def test_arguments_have_the_outputs_of_earlier_steps(scene: Scene) -> None
     assert (await flow.states())["tell"] == "completed"
 
 
+async def test_the_price_of_a_call_is_that_of_the_steps_task(scene: Scene) -> None:
+    await scene.desk.set("weather__forecast", price="0.25")
+    held = await scene.workspace.task("Other work")
+    await scene.lead.call("claim_task", task=f"acme/rocket#{held.number}")
+    flow = await scene.start()
+    await scene.turn()
+    spent = await scene.lead.call("get_spend", task=await flow.name("forecast"))
+    assert spent["tools"] == [{"caller": "lea", "calls": 1, "cost": "0.25"}]
+    other = await scene.lead.call("get_spend", task=f"acme/rocket#{held.number}")
+    assert other["tools"] == []
+
+
 @ON_SQLITE
 async def test_an_output_without_a_value_fails_the_step_without_a_call(scene: Scene) -> None:
     scene.desk.servers.answers["forecast"] = [ToolResult((), {**SUNNY, "rain": {"cm": 1}})]
