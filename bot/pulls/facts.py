@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from bot.identity.actors import TRUSTED
 from bot.pulls import makers, review_verdicts, workflow_files
 from bot.pulls.paths import inside
 from bot.pulls.review_verdicts import Approvals
@@ -72,12 +71,9 @@ async def _first_of(tx: Tx, pull: PullRequestRow, task: FullTask) -> int | None:
         if own is not None and own["state"] == "open":
             return own["number"]
     found = await task_pulls.for_issue(*here, task["full_name"], task["number"] or 0)
-    older = [each["number"] for each in found if each["number"] < pull["number"] and _counts(each)]
+    before = [each for each in found if each["number"] < pull["number"]]
+    older = [each["number"] for each in before if makers.may_write(each)]
     return older[0] if older else None
-
-
-def _counts(pull: PullRequestRow) -> bool:
-    return makers.is_by_app(pull) or pull["author_association"] in TRUSTED
 
 
 async def _override(tx: Tx, pull: PullRequestRow) -> Override | None:

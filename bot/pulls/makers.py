@@ -1,5 +1,6 @@
 """Who made a pull request. On GitHub all agents are one account, the App."""
 
+from bot.identity.actors import TRUSTED
 from bot.identity.hosted_agents import of_login, with_logins
 from bot.repository import repository_settings
 from store.agents.call_state import BOT
@@ -30,3 +31,8 @@ async def _is_ours(tx: Tx, pull: PullRequestRow) -> bool:
 def is_by_app(pull: PullRequestRow) -> bool:
     """Whether an App opened it. No person's login ends like this."""
     return pull["author"].endswith("[bot]")
+
+
+def may_write(pull: PullRequestRow) -> bool:
+    """Whether it is by an App, or by somebody who belongs to the repository."""
+    return is_by_app(pull) or pull["author_association"] in TRUSTED

@@ -1,8 +1,8 @@
 """The verdict of Hubbub's check on a pull request: from what is known, one answer. Pure."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from bot.kernel.sentences import code, inline
@@ -14,7 +14,7 @@ from bot.repository.settings_file import PATH
 # The name of the check run.
 NAME = "Hubbub"
 Rule: TypeAlias = Literal[
-    "second_pull", "not_holder", "unclaimed", "reserved_paths", "workflow_files"
+    "second_pull", "not_holder", "unclaimed", "reserved_paths", "workflow_files", "workflow_tools"
 ]
 RULES: tuple[Rule, ...] = get_args(Rule)
 # `waiting`: the changed files are not known yet.
@@ -86,6 +86,7 @@ class Annotation:
     path: str
     line: int
     text: str
+    is_failure: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ def problems(facts: Facts) -> list[Problem]:
     found = [rule(facts, each) for each in live for rule in TASK_RULES]
     reserved = [_reserved_paths(each) for each in facts.reservations or ()]
     workflows = [_wrong_file(each) for each in facts.workflow_files]
-    return [each for each in (*found, *reserved, *workflows) if each is not None]
+    tools = [_absent_tools(each) for each in facts.workflow_files]
+    return [each for each in (*found, *reserved, *workflows, *tools) if each is not None]
 
 
 def _are_unread(facts: Facts) -> bool:
@@ -237,6 +239,22 @@ def _wrong_file(found: WorkflowFile) -> Problem | None:
     )
 
 
+def _absent_tools(found: WorkflowFile) -> Problem | None:
+    if found.problems or not found.tool_problems:
+        return None
+    shown = "\n".join(f"  - {code(each)}" for each in found.tool_problems[:MOST_NAMED])
+    left_out = len(found.tool_problems) - MOST_NAMED
+    more = f"\n  - and {left_out} more" if left_out > 0 else ""
+    return Problem(
+        "workflow_tools",
+        f"{found.path.rpartition('/')[2]} calls tools that cannot be called so now",
+        f"{code(found.path)} is valid, but its tools could not be called so now:\n{shown}{more}\n\n"
+        "A server may be mounted, and a tool accepted, after the merge. Re-run the check to look "
+        "again.",
+        tuple(Annotation(found.path, *line_of(each)) for each in found.tool_problems),
+    )
+
+
 TASK_RULES: Sequence[Callable[[Facts, TaskOfPull], Problem | None]] = (
     _second_pull,
     _not_holder,
@@ -261,13 +279,18 @@ HOW_TO_OVERRIDE = (
 def _failure(failing: list[Problem], standing: list[Problem]) -> Verdict:
     summary = f"{_list(standing)}\n\n{HOW_TO_OVERRIDE}"
     rules = dict.fromkeys(each.rule for each in failing)
-    return Verdict(
-        "failure", _title(failing), summary[:LONGEST], tuple(rules), _annotations(standing)
-    )
+    notes = _annotations(standing, rules)
+    return Verdict("failure", _title(failing), summary[:LONGEST], tuple(rules), notes)
 
 
-def _annotations(found: Sequence[Problem]) -> tuple[Annotation, ...]:
-    return tuple(one for each in found for one in each.annotations)[:MOST_ANNOTATIONS]
+def _annotations(
+    found: Sequence[Problem], failing: Collection[Rule] = ()
+) -> tuple[Annotation, ...]:
+    """Those because of which it fails first."""
+    notes = [
+        replace(one, is_failure=each.rule in failing) for each in found for one in each.annotations
+    ]
+    return tuple(sorted(notes, key=lambda each: not each.is_failure))[:MOST_ANNOTATIONS]
 
 
 def _title(found: list[Problem]) -> str:

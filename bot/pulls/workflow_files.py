@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.pulls import makers, workflow_tools
 from bot.repository import workflow_paths
 from bot.repository.settings_file import PATH
 from store.engine.transaction import Tx
@@ -23,10 +24,14 @@ LINE = re.compile(r"line ([0-9]{1,9}): (.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class WorkflowFile:
-    """`problems`: one text each, most with a line. None: it is not read yet."""
+    """`problems`: one text each, most with a line. None: it is not read yet.
+
+    `tool_problems`: why tools that it names could not be called now.
+    """
 
     path: str
     problems: tuple[str, ...] | None = ()
+    tool_problems: tuple[str, ...] = ()
 
 
 def files_in(files: Sequence[ChangedFile]) -> list[ChangedFile]:
@@ -57,10 +62,12 @@ async def of(tx: Tx, pull: PullRequestRow) -> tuple[WorkflowFile, ...]:
     files = files_in(known["files"])
     ids = [problems_id(each["path"], each.get("blob", "")) for each in files]
     found = await _problems_by_id(tx, here, ids) if files else {}
+    tools = await workflow_tools.problems(tx, here, ids) if makers.may_write(pull) else {}
     return tuple(
         WorkflowFile(
             each["path"],
             found.get(id_) if _has_usable_name(each["path"]) else (workflow_paths.WRONG_NAME,),
+            tools.get(id_, ()),
         )
         for each, id_ in zip(files, ids, strict=True)
     )

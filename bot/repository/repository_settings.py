@@ -116,6 +116,10 @@ class Check(Group):
         description="it changes a workflow file of Hubbub, or these settings, so that they cannot "
         "be used",
     )
+    workflow_tools: Outcome = Field(
+        "neutral",
+        description="a workflow file that it changes calls tools that could not be called so now",
+    )
     approvals: int = Field(
         0, ge=0, le=10, description="so many agents must approve, unless a person does; 0: none"
     )

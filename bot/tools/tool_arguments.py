@@ -77,6 +77,8 @@ class Problem:
 
     place: str
     why: str
+    # A name is missing or unknown, whatever the values are.
+    is_of_name: bool = False
 
     def __str__(self) -> str:
         return f"`{self.place}` {self.why}" if self.place else f"the arguments {self.why}"
@@ -213,17 +215,18 @@ def _unique_items(_: Any, wanted: Any, given: Any, __: Any) -> Iterator[Validati
 
 
 def _problem(error: ValidationError, unknown: str) -> Problem:
-    place = _name(list(error.absolute_path))
+    place = place_name(list(error.absolute_path))
     rule, value, given = error.validator, error.validator_value, error.instance
     if rule == "required" and isinstance(given, dict) and isinstance(value, list):
         missing = [str(each) for each in value if each not in given]
-        return Problem(_inner_name(place, missing[0][:LONGEST]), MISSING)
+        return Problem(_inner_name(place, missing[0][:LONGEST]), MISSING, is_of_name=True)
     if rule == "additionalProperties" and isinstance(given, dict):
         schema: Any = error.schema
         known = list(schema.get("properties", {}))
         extra = next((each for each in given if each not in known), "")
         hint = argument_errors.nearest(extra, known)
-        return Problem(_inner_name(place, extra[:LONGEST]), f"{unknown}{hint}")
+        inner = _inner_name(place, extra[:LONGEST])
+        return Problem(inner, f"{unknown}{hint}", is_of_name=True)
     return Problem(place, _why(rule, value, given))
 
 
@@ -262,7 +265,8 @@ def _kind(given: Any) -> str:
     return TYPES[names[type(given)]] if type(given) in names else "a number"
 
 
-def _name(path: list[Any]) -> str:
+def place_name(path: Sequence[Any]) -> str:
+    """As `items[0].name`."""
     name = ""
     for part in path:
         name = (

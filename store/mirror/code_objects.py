@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from store.engine import sql
 from store.engine.transaction import Tx
 
-Kind: TypeAlias = Literal["name", "commit", "tree", "blob", "diff", "problems"]
+Kind: TypeAlias = Literal["name", "commit", "tree", "blob", "diff", "problems", "tools"]
 # An installation and a repository of it.
 Here: TypeAlias = tuple[int, int]
 

@@ -5,10 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from bot.errors import Refused
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.yaml_file import Unreadable
-from bot.tools import tool_finding
+from bot.tools import planned_calls
 from bot.workflows.definitions import definition_file
 from bot.workflows.definitions.definition import Definition, Step
 
@@ -34,7 +33,7 @@ class CheckedWorkflow(Answer):
     inputs: list[str] = Field([], description="the inputs that must be passed")
     steps: list[GraphStep] = Field([], description="the graph, if the file is valid")
     tool_problems: list[str] = Field(
-        [], description="the tools of steps that you could not call now, and why"
+        [], description="the tools of steps that you could not call so now, and why"
     )
 
 
@@ -51,19 +50,19 @@ async def check_workflow(ctx: Context, text: FileText) -> CheckedWorkflow:
         valid=True,
         inputs=[name for name, each in found.inputs.items() if each.is_required],
         steps=[_view(found, each) for each in found.steps],
-        tool_problems=[why for each in found.steps if (why := await _of_tool(ctx, each))],
+        tool_problems=[why for each in found.steps for why in await _of_tool(ctx, each)],
     )
 
 
-async def _of_tool(ctx: Context, step: Step) -> str | None:
+async def _of_tool(ctx: Context, step: Step) -> list[str]:
     """A tool may be mounted later, so that this is no problem of the file."""
     if step.tool is None:
-        return None
-    try:
-        tool_finding.check(ctx.actor, await tool_finding.find(ctx.tx, ctx.actor, step.tool))
-    except Refused as exc:
-        return f"steps.{step.id}.tool: {exc.message.replace(' Nothing was sent.', '')}"
-    return None
+        return []
+    here = (ctx.tx, ctx.actor, step.tool)
+    if why := await planned_calls.problem_of_tool(*here):
+        return [f"steps.{step.id}.tool: {why}"]
+    found = await planned_calls.problems_of_arguments(*here, step.arguments)
+    return [f"steps.{step.id}.arguments: {step.tool}: {each}" for each in found]
 
 
 def _view(definition: Definition, step: Step) -> GraphStep:

@@ -88,7 +88,7 @@ def _annotations(sending: Sending, shown: Verdict) -> dict[str, Any]:
             "path": each.path,
             "start_line": each.line,
             "end_line": each.line,
-            "annotation_level": "failure" if shown.conclusion == "failure" else "warning",
+            "annotation_level": "failure" if each.is_failure else "warning",
             "message": each.text,
         }
         for each in shown.annotations

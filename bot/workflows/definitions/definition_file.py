@@ -31,6 +31,11 @@ MOST_LOCATED = 200
 
 def parse(data: bytes) -> Definition:
     """Raise Unreadable."""
+    return parse_with_lines(data)[0]
+
+
+def parse_with_lines(data: bytes) -> tuple[Definition, Lines]:
+    """The definition, and the line of each key in the file. Raise Unreadable."""
     given, lines = yaml_file.read(data, RULES)
     source = data.decode().splitlines()
     try:
@@ -46,7 +51,7 @@ def parse(data: bytes) -> Definition:
     if problems:
         first = problems[:MOST_LOCATED]
         raise yaml_file.unreadable(_with_line(lines, given, source, *each) for each in first)
-    return found
+    return found, lines
 
 
 def problems_of_stored(exc: ValidationError, given: Any) -> list[str]:

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from bot.kernel.yaml_file import Unreadable
-from bot.pulls import workflow_files
+from bot.kernel.yaml_file import Lines, Unreadable, nearest_line
+from bot.pulls import workflow_files, workflow_tools
+from bot.pulls.workflow_tools import ToolUse
 from bot.repository import settings_file
 from bot.workflows.definitions import definition_file
 from bot.workflows.definitions.definition import Definition
@@ -15,12 +16,31 @@ async def read(tx: Tx, here: Here, sha: str, content: bytes) -> Definition:
     """The definition. Raise Unreadable."""
     try:
         # Parsing a hostile file may take some tenths of a second.
-        found = await asyncio.to_thread(definition_file.parse, content)
+        found, lines = await asyncio.to_thread(definition_file.parse_with_lines, content)
     except Unreadable as exc:
         await workflow_files.put_problems(tx, here, sha, exc.problems)
         raise
     await workflow_files.put_problems(tx, here, sha, ())
+    await workflow_tools.put(tx, here, sha, _tools(found, lines))
     return found
+
+
+def _tools(definition: Definition, lines: Lines) -> list[ToolUse]:
+    """The tools that its steps call, with their lines."""
+    return [
+        ToolUse(
+            step=step.id,
+            tool=step.tool,
+            arguments=step.arguments,
+            line=nearest_line(lines, ("steps", str(n), "tool")),
+            lines={
+                name: nearest_line(lines, ("steps", str(n), "arguments", name))
+                for name in ("", *step.arguments)
+            },
+        )
+        for n, step in enumerate(definition.steps)
+        if step.tool is not None
+    ]
 
 
 async def check(tx: Tx, here: Here, sha: str, content: bytes) -> tuple[str, ...]:
