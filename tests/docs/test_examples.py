@@ -13,7 +13,8 @@ import pytest
 import typer.main
 import yaml
 
-from bot.__main__ import DefaultCommand, app
+from bot.__main__ import app
+from bot.cli.commands.backups import DefaultCommand
 from bot.operations import OPERATIONS
 from bot.tools.tool_names import is_tool_name
 

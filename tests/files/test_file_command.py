@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import file_commands
+from bot.cli import files
 from bot.files import rules
 from bot.files.chunks import CHUNK
 from bot.files.texts import FileTexts
@@ -60,7 +60,7 @@ async def test_a_small_file_is_attached_shown_downloaded_listed_and_removed(
 async def test_a_large_file_goes_in_parts_and_comes_back(
     person: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_commands, "PART", CHUNK)
+    monkeypatch.setattr(files, "PART", CHUNK)
     content = hashlib.shake_256(b"pump").digest(3 * CHUNK + 100)
     (tmp_path / "pump.bin").write_bytes(content)
     put = await person.says("file", "put", "pump.bin", "--name", "valve.bin")
@@ -77,10 +77,10 @@ async def test_a_large_file_without_a_server_says_what_to_set(
 ) -> None:
     dispatcher = person.server.workspace.dispatcher
     dispatcher.shared = replace(dispatcher.shared, files=FileRules("http://127.0.0.1:9"))
-    (tmp_path / "pump.bin").write_bytes(bytes(file_commands.IN_CALL + 1))
+    (tmp_path / "pump.bin").write_bytes(bytes(files.IN_CALL + 1))
     code, _, err = await person.run("file", "put", "pump.bin")
     assert (code, "set HUBBUB_URL to its address" in err) == (2, True), err
 
 
 def test_a_call_carries_as_much_as_the_operation_takes() -> None:
-    assert file_commands.IN_CALL == rules.LARGEST_IN_CALL
+    assert files.IN_CALL == rules.LARGEST_IN_CALL

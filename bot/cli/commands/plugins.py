@@ -1,4 +1,4 @@
-"""`hubbub plugin`: its commands. Each imports what it needs when it runs."""
+"""`hubbub plugin`."""
 
 import asyncio
 import sys
@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from bot import settings
-from bot.cli import plugin_registry_commands
+from bot.cli.commands.plugin_registries import KEY_ARGUMENT, index, registry
 
 commands = typer.Typer(help="Write, install and turn on plug-ins.", no_args_is_help=True)
-commands.add_typer(plugin_registry_commands.registry, name="registry")
-commands.add_typer(plugin_registry_commands.index, name="index")
+commands.add_typer(registry, name="registry")
+commands.add_typer(index, name="index")
 Folder = Annotated[Path, typer.Argument(help="a folder with hubbub-plugin.yml, or a package")]
 What = Annotated[
     str,
@@ -91,7 +91,7 @@ def plugin_sign(
     plugins.sign(path, key, output)
 
 
-@commands.command("trust", context_settings=plugin_registry_commands.KEY_ARGUMENT)
+@commands.command("trust", context_settings=KEY_ARGUMENT)
 def plugin_trust(
     publisher: Annotated[str, typer.Argument(help="as the manifest names it")],
     key: Annotated[str, typer.Argument(help="its public key, as `plugin sign` prints it")],

@@ -1,4 +1,4 @@
-"""`hubbub plugin registry` and `hubbub plugin index`: their commands."""
+"""`hubbub plugin registry` and `hubbub plugin index`."""
 
 import asyncio
 from pathlib import Path

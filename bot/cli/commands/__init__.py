@@ -1,0 +1,1 @@
+"""The commands of `hubbub`. Each imports what it needs when it runs."""
