@@ -46,27 +46,25 @@ async def put_over(tx: Tx, table: str, row: Mapping[str, Any], before: Row | Non
     """Put a row over the one that the caller has read under this lock, as `put` does."""
     old, new = before["version"] if before else "", row["version"]
     if before is not None and _is_restored(before, row):
-        await _store(tx, table, row, before)
+        await _store(tx, table, row)
         return Put(won=True, tie=False, before=before)
     if new > old:
-        await _store(tx, table, row, before, "version")
+        await _store(tx, table, row, "version")
     if before is None:
         return Put(won=True, tie=False, before=None)
     return Put(won=new > old, tie=version_guard.ties(new, old), before=before)
 
 
-async def _store(
-    tx: Tx, table: str, row: Mapping[str, Any], before: Row | None, guard: str | None = None
-) -> None:
+async def _store(tx: Tx, table: str, row: Mapping[str, Any], guard: str | None = None) -> None:
     found_by = FOUND_BY.get(table, ())
     statement = sql.upsert(tx.dialect, table, tuple(row), key(table), guard, found_by)
     await tx.run(statement, **row)
-    changed = [name for name in found_by if before is not None and before[name] != row[name]]
-    if changed:
-        sets = ", ".join(f"{name} = :{name}" for name in changed)
-        where = " AND ".join(f"{name} = :{name}" for name in key(table))
-        given = {name: row[name] for name in (*changed, *key(table))}
-        await tx.run(f"UPDATE {table} SET {sets} WHERE {where}", **given)
+    for name in found_by:
+        # Not compared with `before`: another delivery may have stored the row since.
+        where = " AND ".join(f"{each} = :{each}" for each in (*key(table), "version"))
+        given = {each: row[each] for each in (name, *key(table), "version")}
+        q = f"UPDATE {table} SET {name} = :{name} WHERE {where} AND {name} <> :{name}"
+        await tx.run(q, **given)
 
 
 async def by_id(tx: Tx, table: str, installation_id: int, ids: Collection[int]) -> list[Row]:

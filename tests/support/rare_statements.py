@@ -134,9 +134,7 @@ EXAMPLES: tuple[Example, ...] = (
         tx, INSTALLATION, dependency_cycles.Edge("parent", 3, 4, False, True), cyclic=True
     ),
     lambda tx: freshness.dead_count(tx, INSTALLATION, [REPOSITORY]),
-    lambda tx: mirror_rows._store(
-        tx, "installations", WHOLE["installations"], {"account_id": 9}, "version"
-    ),
+    lambda tx: mirror_rows._store(tx, "installations", WHOLE["installations"], "version"),
     lambda tx: mirror_rows.by_id(tx, "issues", INSTALLATION, [3]),
     *(
         lambda tx, each=each: mirror_rows.overwrite(tx, each, WHOLE[each])
