@@ -28,6 +28,8 @@ INSTALLATION = 42
 # One server ends within this time, whatever its clients do: see test_processes.py.
 STOP_S = 19
 START_S = 60
+# Between two deliveries of a sender, so that the new process can start meanwhile.
+PACE_S = 0.02
 TWO: dict[str, Any] = {"HUBBUB_PROCESSES": "2"}
 
 
@@ -89,6 +91,7 @@ async def deliver(url: str, over: asyncio.Event) -> list[str]:
             continue  # of the process that was killed
         assert status == 202
         acknowledged.append(guid)
+        await asyncio.sleep(PACE_S)
     return acknowledged
 
 

@@ -30,6 +30,7 @@ from fixtures.github import (
 from fixtures.github.errors import GitHubError
 from store.engine.transaction import Store
 from store.fetch import backfills
+from tests.support.engines import ON_MYSQL, ON_SQLITE
 from tests.support.mirror_oracle import (
     boards_of_github,
     boards_of_mirror,
@@ -509,9 +510,26 @@ HISTORIES = settings(
 
 
 @pytest.mark.timeout(max(180, 10 * EXAMPLES))
+@ON_SQLITE
 @HISTORIES
 @given(steps=STEPS, order=st.integers(0, 99))
 async def test_however_deliveries_arrive_the_mirror_ends_as_github_is(
+    store: Store, clock: Clock, steps: list[Step], order: int
+) -> None:
+    await all_comes_in_some_order(store, clock, steps, order)
+
+
+@pytest.mark.timeout(max(180, 10 * EXAMPLES))
+@ON_MYSQL
+@settings(HISTORIES, max_examples=examples(2))
+@given(steps=STEPS, order=st.integers(0, 99))
+async def test_however_deliveries_arrive_the_mirror_ends_as_github_is_on_mysql(
+    store: Store, clock: Clock, steps: list[Step], order: int
+) -> None:
+    await all_comes_in_some_order(store, clock, steps, order)
+
+
+async def all_comes_in_some_order(
     store: Store, clock: Clock, steps: list[Step], order: int
 ) -> None:
     async with story(store, clock) as s:
@@ -551,11 +569,26 @@ async def most_is_lost(s: Story, order: int) -> None:
 
 
 @pytest.mark.timeout(max(180, 10 * EXAMPLES))
+@ON_SQLITE
 @settings(HISTORIES, max_examples=(EXAMPLES + 1) // 2)
 @given(steps=STEPS, order=st.integers(0, 99))
 async def test_whatever_is_lost_for_good_a_backfill_makes_the_mirror_as_github_is(
     store: Store, clock: Clock, steps: list[Step], order: int
 ) -> None:
+    await much_is_lost(store, clock, steps, order)
+
+
+@pytest.mark.timeout(max(180, 10 * EXAMPLES))
+@ON_MYSQL
+@settings(HISTORIES, max_examples=examples(1))
+@given(steps=STEPS, order=st.integers(0, 99))
+async def test_whatever_is_lost_for_good_a_backfill_makes_the_mirror_as_github_is_on_mysql(
+    store: Store, clock: Clock, steps: list[Step], order: int
+) -> None:
+    await much_is_lost(store, clock, steps, order)
+
+
+async def much_is_lost(store: Store, clock: Clock, steps: list[Step], order: int) -> None:
     async with story(store, clock) as s:
         s.moves_little = True
         for step in steps:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bot.messages import deadlocks
 from store.engine.transaction import Store
 from store.messages import wait_circles
+from tests.support.engines import ON_MYSQL, ON_SQLITE
 from tests.support.office import Office
 from tests.support.sampling import examples
 from tests.support.story import Agent, Clock
@@ -134,15 +135,32 @@ def office(store: Store, clock: Clock, installation_id: int) -> Office:
     return Office(store, clock, installation_id)
 
 
-@settings(
+STORIES = settings(
     max_examples=examples(40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+
+
+@ON_SQLITE
+@STORIES
 @given(steps=STEPS)
 async def test_a_circle_is_listed_if_and_only_if_there_is_one(
     office: Office, steps: list[tuple[str, int]]
 ) -> None:
+    await play(office, steps)
+
+
+@ON_MYSQL
+@settings(STORIES, max_examples=examples(6))
+@given(steps=STEPS)
+async def test_a_circle_is_listed_if_and_only_if_there_is_one_on_mysql(
+    office: Office, steps: list[tuple[str, int]]
+) -> None:
+    await play(office, steps)
+
+
+async def play(office: Office, steps: list[tuple[str, int]]) -> None:
     story = await begin(office)
     for act, n in steps:
         await story.step(act, n)

@@ -32,6 +32,7 @@ from tests.support import call_matrix
 from tests.support.call_matrix import Called
 from tests.support.canaries import ME, Side
 from tests.support.recording_store import RecordingStore
+from tests.support.sampling import sample
 from tests.support.story import Clock
 from tests.support.two_tenants import (
     ABROAD,
@@ -131,8 +132,11 @@ class Found:
         return f"{len(self.leaks)} of {self.calls.total()} calls leak:\n{first}"
 
 
-async def call_everything(world: World, actor: Actor, side: Side) -> Found:
-    """Call each operation that the actor may call with everything that names the foreign side."""
+async def call_everything(world: World, actor: Actor, side: Side, one_in: int = 1) -> Found:
+    """Call each operation that the actor may call with everything that names the foreign side.
+
+    `one_in`: of how many of these calls it makes one.
+    """
     found = Found()
     for operation in OPERATIONS.values():
         if not actor.may(operation.role):
@@ -143,7 +147,7 @@ async def call_everything(world: World, actor: Actor, side: Side) -> Found:
             found.note(called, _shown(called, outcome, FOREIGN_TO[side.word]))
             found.done |= {operation.name} if outcome.answered else set()
         places = (call_matrix.foreign(operation, HOME, each) for each in (side, ABSENT))
-        for called, absent in zip(*places, strict=True):
+        for called, absent in sample(zip(*places, strict=True), one_in, len(found.calls)):
             operation.parse(dict(called.arguments))  # else the call would show nothing
             found.calls[operation.name] += 2
             outcome = await world.call(actor, called)
@@ -186,14 +190,16 @@ def test_every_argument_is_known_by_what_it_can_name() -> None:
     assert call_matrix.unclassified() == []
 
 
+# A developer calls what a tech-lead calls, so some of it shows that the role makes no difference.
 @pytest.mark.parametrize(
-    ("role", "least"), [("tech-lead", 1400), ("developer", 1200), ("observer", 500)]
+    ("role", "one_in", "least"),
+    [("tech-lead", 1, 1400), ("developer", 4, 300), ("observer", 2, 250)],
 )
 async def test_an_agent_bound_to_a_repository_sees_and_changes_nothing_of_another(
-    sqlite_url: str, role: Role, least: int
+    sqlite_url: str, role: Role, one_in: int, least: int
 ) -> None:
     async with open_world(sqlite_url, VAULT) as world:
-        found = await call_everything(world, Actor(A, ME, role, BOUND), VAULT)
+        found = await call_everything(world, Actor(A, ME, role, BOUND), VAULT, one_in)
     assert found.leaks == [], str(found)
     assert found.calls.total() >= least
 
@@ -220,18 +226,18 @@ def _without_task(arguments: Mapping[str, Any]) -> dict[str, Any]:
 async def test_a_sample_of_the_calls_on_mysql_sees_nothing_of_another_repository(
     migrated_mysql_url: str,
 ) -> None:
-    """Every place with one value. MySQL has no guards: the statements are the same on SQLite."""
+    """Some places with one value. MySQL has no guards: the statements are the same on SQLite."""
     actor, found = Actor(A, ME, "tech-lead", BOUND), Found()
     async with open_world(migrated_mysql_url, VAULT) as world:
         pairs = (call_matrix.sample(HOME, each) for each in (VAULT, ABSENT))
-        for called, absent in zip(*pairs, strict=True):
+        for called, absent in sample(zip(*pairs, strict=True), 3, 0):
             found.calls[called.operation] += 2
             outcome = await world.call(actor, called)
             found.note(called, _shown(called, outcome, (VAULT,)))
             if called.place[-1] != "cursor":
                 found.note(called, _told_apart(outcome, await world.call(actor, absent), VAULT))
     assert found.leaks == [], str(found)
-    assert found.calls.total() > 250
+    assert found.calls.total() > 200
 
 
 # An open gate that others worked for, an agent with a token, and a server of tools that answers:

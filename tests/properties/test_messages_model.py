@@ -20,6 +20,7 @@ from bot.identity.keyring import Keys
 from bot.kernel.operation import Shared
 from bot.messages import delivery
 from store.engine.transaction import Store
+from tests.support.engines import ON_MYSQL, ON_SQLITE
 from tests.support.sampling import examples
 from tests.support.story import Agent, Clock
 
@@ -365,14 +366,32 @@ def _names(data: str) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(max(180, 10 * EXAMPLES))
-@settings(
+STORIES = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
+
+
+@pytest.mark.timeout(max(180, 10 * EXAMPLES))
+@ON_SQLITE
+@STORIES
 @given(steps=STEPS)
 async def test_inboxes_are_as_the_model_says_whatever_agents_do(
     store: Store, clock: Clock, steps: list[Step]
 ) -> None:
+    await play(store, clock, steps)
+
+
+@pytest.mark.timeout(max(180, 10 * EXAMPLES))
+@ON_MYSQL
+@settings(STORIES, max_examples=examples(2))
+@given(steps=STEPS)
+async def test_inboxes_are_as_the_model_says_whatever_agents_do_on_mysql(
+    store: Store, clock: Clock, steps: list[Step]
+) -> None:
+    await play(store, clock, steps)
+
+
+async def play(store: Store, clock: Clock, steps: list[Step]) -> None:
     s = await begin(store, clock)
     for step in steps:
         await DEEDS[step.deed](s, step)

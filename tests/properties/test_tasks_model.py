@@ -28,6 +28,7 @@ from store.engine.transaction import Store, Tx
 from store.mirror import mirror_rows
 from store.tables.agents import Role
 from store.tasks import tasks
+from tests.support.engines import ON_MYSQL, ON_SQLITE
 from tests.support.sampling import examples
 from tests.support.story import Agent, Clock
 
@@ -398,14 +399,32 @@ async def check_model(s: Story) -> None:
     assert await s.dispatcher.store.read(lambda tx: tx.all(q, i=here)) == []
 
 
-@pytest.mark.timeout(max(180, 10 * EXAMPLES))
-@settings(
+STORIES = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
+
+
+@pytest.mark.timeout(max(180, 10 * EXAMPLES))
+@ON_SQLITE
+@STORIES
 @given(steps=STEPS)
 async def test_tasks_stand_as_the_model_says_whatever_agents_do(
     store: Store, clock: Clock, steps: list[Step]
 ) -> None:
+    await play(store, clock, steps)
+
+
+@pytest.mark.timeout(max(180, 10 * EXAMPLES))
+@ON_MYSQL
+@settings(STORIES, max_examples=examples(5))
+@given(steps=STEPS)
+async def test_tasks_stand_as_the_model_says_whatever_agents_do_on_mysql(
+    store: Store, clock: Clock, steps: list[Step]
+) -> None:
+    await play(store, clock, steps)
+
+
+async def play(store: Store, clock: Clock, steps: list[Step]) -> None:
     s = await begin(store, clock)
     for step in steps:
         await DEEDS[step.deed](s, step)

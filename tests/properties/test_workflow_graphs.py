@@ -20,6 +20,7 @@ from bot.inbox import worker
 from fixtures.github import Delivery, Issue, Repository
 from fixtures.github.errors import GitHubError
 from store.engine.transaction import Store
+from tests.support.engines import ON_MYSQL, ON_SQLITE
 from tests.support.sampling import examples
 from tests.support.story import Agent, Clock, Workspace, open_workspace
 from tests.support.workflows import Played, start
@@ -239,17 +240,34 @@ async def end(s: Story) -> Sequence[str]:
     return [(await s.flow.workflow())["state"], s.parent.state]
 
 
-@settings(
+STORIES = settings(
     max_examples=examples(4),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
     database=None,
 )
+
+
+@ON_SQLITE
+@STORIES
 @given(text=graphs(), steps=STEPS, order=st.integers(0, 99))
 async def test_the_graphs_agree_at_rest_and_the_workflow_ends(
     store: Store, clock: Clock, text: str, steps: list[Step], order: int
 ) -> None:
+    await play(store, clock, text, steps, order)
+
+
+@ON_MYSQL
+@settings(STORIES, max_examples=examples(2))
+@given(text=graphs(), steps=STEPS, order=st.integers(0, 99))
+async def test_the_graphs_agree_at_rest_and_the_workflow_ends_on_mysql(
+    store: Store, clock: Clock, text: str, steps: list[Step], order: int
+) -> None:
+    await play(store, clock, text, steps, order)
+
+
+async def play(store: Store, clock: Clock, text: str, steps: list[Step], order: int) -> None:
     async with open_workspace(store, clock, None) as workspace:
         s = await begin(workspace, text)
         for step in steps:
