@@ -73,6 +73,22 @@ def text(data: dict[str, Any] = PETS) -> str:
     return orjson.dumps(data).decode()
 
 
+async def test_a_service_with_a_document_of_its_own_says_where_its_calls_go(
+    workspace: Workspace, service: HttpService
+) -> None:
+    own = {**PETS, "servers": [{"url": f"{service.origin}/own"}]}
+    await add(workspace, service)
+    person = lead(workspace)
+    (listed,) = (await person.call("list_mounts"))["mounts"]
+    assert listed["url"] == f"{service.origin}/v1"
+    assert (await person.call("get_mount", mount="pets"))["mount"]["url"] == listed["url"]
+    await manage(workspace, "remove")
+    given = {"kind": "openapi", "document": text(own), **KEY}
+    await manage(workspace, "add", **given)
+    shown = (await person.call("get_mount", mount="pets"))["mount"]
+    assert shown["url"] == f"{service.origin}/own"
+
+
 async def add(workspace: Workspace, service: HttpService, **more: Any) -> dict[str, Any]:
     options = {"base_url": f"{service.origin}/v1"} | more.pop("options", {})
     given = {"kind": "openapi", "options": options, "document": text(), **KEY, **more}

@@ -25,7 +25,7 @@ class ToolCounts(BaseModel):
 class MountView(BaseModel):
     name: str
     kind: str = Field(description="mcp, openapi or stdio")
-    url: str
+    url: str = Field(description="of a service: where its document is, or else where calls go")
     state: str = Field(description="running or stopped")
     health: str = Field(description="unknown, known, connected or failing")
     why: str | None = Field(None, description="why it fails")
@@ -83,7 +83,7 @@ def view(row: MountRow, counts: Mapping[str, int], names: dict[int, str]) -> Mou
     return MountView(
         name=row["name"],
         kind=row["kind"],
-        url=row["url"],
+        url=row["url"] or _base(row),
         state=row["state"],
         health=row["health"],
         why=row["health_why"],
@@ -93,6 +93,12 @@ def view(row: MountRow, counts: Mapping[str, int], names: dict[int, str]) -> Mou
         last_failure_at=_time(row["last_failure_at"]),
         next_look_at=_time(row["probe_at"]),
     )
+
+
+def _base(row: MountRow) -> str:
+    """Where the calls of a service go whose document was passed. '' in lists, if that says it."""
+    found = row["options"].get("base_url") or (row["document"] or {}).get("base_url")
+    return str(found or "")
 
 
 def details(row: MountRow, keys: Keys) -> dict[str, Any]:
