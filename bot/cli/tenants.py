@@ -55,10 +55,7 @@ async def _lines(tx: Tx) -> list[dict[str, Any]]:
 
 
 def _quota_words(row: TenantRow) -> str:
-    return ", ".join(
-        f"{name}={'' if agent is None else agent}{'' if most is None else f'/{most}'}"
-        for name, (agent, most) in sorted(row["quotas"].items())
-    )
+    return ", ".join(own_settings.changes_of({**own_settings.NOBODY, "quotas": row["quotas"]}))
 
 
 async def set_values(loaded: Settings, account: str, changes: list[str]) -> None:
@@ -67,7 +64,7 @@ async def set_values(loaded: Settings, account: str, changes: list[str]) -> None
         defaults = table.parse(loaded.quotas)
 
         async def work(tx: Tx) -> TenantRow:
-            here = await _find(tx, account)
+            here = await find_known(tx, account)
             row = await stored.of(tx, here) or {**own_settings.NOBODY, "installation_id": here}
             for each in changes:
                 try:
@@ -84,8 +81,15 @@ async def set_values(loaded: Settings, account: str, changes: list[str]) -> None
     say(f"{account} has of its own: {own}. Every server knows it within {KNOWN_WITHIN_S} seconds.")
 
 
-async def _find(tx: Tx, account: str) -> int:
-    """The installation of the account. Raise WrongSettings."""
+async def find(tx: Tx, account: str) -> int:
+    """The installation of the account, also if it was removed. Raise WrongSettings."""
+    removed = await stored_installations.removed_from(tx, account)
+    live = await stored_installations.installation_of(tx, account)
+    if live is None and len(removed) > 1:
+        numbers = ", ".join(map(str, sorted(removed)))
+        raise WrongSettings(f"{account} had several installations. Pass one of {numbers}.")
+    if live is None and removed:
+        return removed[0]
     found = await installations.find(tx, account)
     # 0 has what belongs to the server: its plug-ins, the keys that it trusts, and its audit log.
     if found == 0:
@@ -93,15 +97,23 @@ async def _find(tx: Tx, account: str) -> int:
     return found
 
 
+async def find_known(tx: Tx, account: str) -> int:
+    """Not one of which only the number is known. Raise WrongSettings."""
+    found = await find(tx, account)
+    if await stored_installations.installation(tx, found) is None:
+        raise WrongSettings(f"Hubbub knows no installation with the number {found}.")
+    return found
+
+
 async def show_usage(loaded: Settings, account: str, month: str | None, *, as_json: bool) -> None:
     async with open_session(loaded) as session:
-        here = await session.store.read(lambda tx: _find(tx, account))
+        here = await session.store.read(lambda tx: find_known(tx, account))
         await usage.count(session.store, here)
         today = await session.store.read(lambda tx: tx.now()) // usage.DAY
         first, last = days_of(month, today)
         days = await session.store.read(lambda tx: usage.report(tx, here, first, last))
         held = await session.store.read(lambda tx: in_use.of(tx, here))
-        quotas = await session.store.read(lambda tx: _quotas_of(tx, here, loaded))
+        quotas = await session.store.read(lambda tx: quotas_of(tx, here, loaded))
     rows = [_usage_line(each) for each in days]
     total = {**_usage_line(usage.total(days)), "day": "total"}
     if as_json:
@@ -111,7 +123,7 @@ async def show_usage(loaded: Settings, account: str, month: str | None, *, as_js
         say(f"In use now: {', '.join(_in_use(quotas[name], n) for name, n in held.items())}.")
 
 
-async def _quotas_of(tx: Tx, here: int, loaded: Settings) -> dict[str, Quota]:
+async def quotas_of(tx: Tx, here: int, loaded: Settings) -> dict[str, Quota]:
     defaults, row = table.parse(loaded.quotas), await stored.of(tx, here)
     return {**defaults, **(own_settings.quotas_of(row, defaults) if row else {})}
 
@@ -143,7 +155,7 @@ def _usage_line(each: DayOfUse) -> dict[str, Any]:
 
 async def export(loaded: Settings, account: str, path: Path) -> None:
     async with open_session(loaded) as session:
-        here = await session.store.read(lambda tx: _find(tx, account))
+        here = await session.store.read(lambda tx: find_known(tx, account))
         await session.store.write(
             lambda tx: local_origin.record(tx, here, "tenant export", account)
         )
@@ -153,7 +165,7 @@ async def export(loaded: Settings, account: str, path: Path) -> None:
 
 async def delete(loaded: Settings, account: str, *, confirmed: bool) -> None:
     async with open_session(loaded) as session:
-        here = await session.store.read(lambda tx: _find(tx, account))
+        here = await session.store.read(lambda tx: find(tx, account))
         counts = await session.store.read(lambda tx: deletion.counts(tx, here))
         await _check_deletion(session, account, here, counts, confirmed=confirmed)
         try:

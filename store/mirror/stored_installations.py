@@ -49,6 +49,13 @@ async def installation_of(tx: Tx, account: str) -> InstallationRow | None:
     return found[0] if found else None
 
 
+async def removed_from(tx: Tx, account: str) -> list[int]:
+    """The installations that were removed from an account and are not purged yet."""
+    q = "SELECT installation_id, account FROM installations WHERE deleted = 1"
+    rows = await tx.all(q)
+    return [r["installation_id"] for r in rows if r["account"].casefold() == account.casefold()]
+
+
 async def every_one(tx: Tx) -> list[InstallationRow]:
     """Also those that were removed and are not purged yet."""
     return await tx.all("SELECT * FROM installations ORDER BY account, installation_id")

@@ -52,7 +52,7 @@ async def test_what_is_set_for_an_account_is_listed_and_audited(
             "account": "acme",
             "name": "Acme",
             "color": None,
-            "own_quotas": "agents=/20, calls_a_minute=600/2000",
+            "own_quotas": "agents=20, calls_a_minute=600/2000",
             "own_caps": "task=3",
             "state": "active",
         },
@@ -81,6 +81,7 @@ async def test_one_wrong_value_changes_nothing(sqlite_url: str, tmp_path: Path) 
         (("usage", "acme", "--month", "november"), "Write the month as 2026-11"),
         (("usage", "acme", "--month", "9999-12"), "Write the month as 2026-11"),
         (("usage", "9" * 30), "knows no installation"),
+        (("set", "77", "agents=2"), "knows no installation with the number 77"),
         # What belongs to the whole server, such as its plug-ins and its audit log.
         (("delete", "0", "--yes"), "No account has the number 0"),
     ):
@@ -88,6 +89,25 @@ async def test_one_wrong_value_changes_nothing(sqlite_url: str, tmp_path: Path) 
         assert (code, out) == (2, "")
         assert problem in " ".join(err.split())
     assert await rows(sqlite_url, "SELECT * FROM tenants") == []
+
+
+async def test_what_an_account_may_use_is_shown_with_what_it_has(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    await add_account(sqlite_url, 42, "acme")
+    await run(sqlite_url, tmp_path, "set", "acme", "agents=20", "spend.task=3")
+    code, out, _ = await run(sqlite_url, tmp_path, "show", "acme", "--json")
+    found = {each.pop("limit"): each for each in map(json.loads, out.splitlines())}
+    nothing = {"of_task": None, "of_agent": None, "of_account": None, "in_use": None}
+    own, of_all = {"set_for": "this account"}, {"set_for": "all accounts"}
+    assert code == 0
+    assert found["agents"] == {**nothing, "of_account": 20, "in_use": 0, **own}
+    assert found["open_tasks"] == {**nothing, "in_use": 0, **of_all}
+    assert found["queued_writes"] == {**nothing, "of_agent": 200, "of_account": 4000, **of_all}
+    assert found["spend.task"] == {**nothing, "of_task": "3.00 USD", **own}
+    assert found["spend.installation"] == {**nothing, "in_use": "0.00 USD", **of_all}
+    code, out, _ = await run(sqlite_url, tmp_path, "show", "acme")
+    assert (code, "file_bytes" in out, "hubbub tenant set acme" in out) == (0, True, True)
 
 
 async def test_usage_of_a_month_has_a_line_for_each_day_and_the_sum(
@@ -118,7 +138,12 @@ async def test_an_account_is_deleted_only_when_it_is_gone_and_the_operator_insis
     code, _, err = await run(sqlite_url, tmp_path, "delete", "acme", "--yes")
     assert (code, "Uninstall it there first" in " ".join(err.split())) == (2, True)
     await change(sqlite_url, "UPDATE installations SET deleted = 1")
-    code, out, err = await run(sqlite_url, tmp_path, "delete", "42")
+    # By its login too, unless that had several.
+    await add_account(sqlite_url, 43, "ACME", removed=True)
+    code, _, err = await run(sqlite_url, tmp_path, "delete", "acme", "--yes")
+    assert (code, "Pass one of 42, 43" in " ".join(err.split())) == (2, True)
+    await change(sqlite_url, "DELETE FROM installations WHERE installation_id = 43")
+    code, out, err = await run(sqlite_url, tmp_path, "delete", "acme")
     assert (code, json.loads(out), "pass --yes" in " ".join(err.split())) == (
         2,
         {"installations": 1},

@@ -23,6 +23,14 @@ def tenant_list(*, as_json: AsJson = False) -> None:
 Account = Annotated[str, typer.Argument(help="the login, or the number of the installation")]
 
 
+@commands.command("show")
+def tenant_show(account: Account, *, as_json: AsJson = False) -> None:
+    """Show an account's quotas and caps on spend, and what it has now."""
+    from bot.cli import tenant_limits
+
+    asyncio.run(tenant_limits.show(settings.load(), account, as_json=as_json))
+
+
 @commands.command("set")
 def tenant_set(
     account: Account,
