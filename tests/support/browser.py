@@ -49,7 +49,9 @@ async def open_browser() -> AsyncIterator[Browser]:
     """Raise NotInstalled with the command that installs Chromium."""
     install_missing(PROGRAMS, PACKAGES)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path_of("chromium"), args=FLAGS)
+        browser = await playwright.chromium.launch(
+            executable_path=path_of("chromium"), args=FLAGS, timeout=SLOW_MS
+        )
         yield browser
         await browser.close()
 
