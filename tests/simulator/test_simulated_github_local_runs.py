@@ -11,6 +11,7 @@ from fixtures.github import Input, SimulatedGitHub, WorkflowRun
 from fixtures.github.runner.job_process import Patience
 from tests.support.github_client import Acme, Answer
 from tests.support.local_processes import is_alive
+from tests.support.patience import SOON_S
 
 RUNS = "/repos/acme/web/actions/runs"
 DISPATCHES = "/repos/acme/web/actions/workflows/agent.yml/dispatches"
@@ -114,19 +115,24 @@ async def test_a_job_that_fails_fails_its_run(
     assert printed in acme.github.ci.log(run)
 
 
-# What each process does when it is told to end, and what its log says then.
+# What each process does when it is told to end, what its log says then, and how long the runner
+# waits: not for what must come.
 STOPS = {
-    "it cleans up": ("trap 'echo cleaned; exit' INT", "cleaned"),
-    "it needs SIGTERM": ("trap '' INT; trap 'echo ended; exit' TERM", "ended"),
-    "it does not listen": ("trap 'echo no' INT TERM", "no\nno"),
+    "it cleans up": ("trap 'echo cleaned; exit' INT", "cleaned", Patience(SOON_S, SOON_S)),
+    "it needs SIGTERM": (
+        "trap '' INT; trap 'echo ended; exit' TERM",
+        "ended",
+        Patience(0.3, SOON_S),
+    ),
+    "it does not listen": ("trap 'echo no' INT TERM", "no\nno", Patience(0.6, 0.6)),
 }
 
 
-@pytest.mark.parametrize(("trap", "printed"), STOPS.values(), ids=STOPS)
+@pytest.mark.parametrize(("trap", "printed", "patience"), STOPS.values(), ids=STOPS)
 async def test_a_cancelled_job_is_told_to_end_more_and_more_firmly(
-    acme: Acme, trap: str, printed: str
+    acme: Acme, trap: str, printed: str, patience: Patience
 ) -> None:
-    acme.github.ci.local_runs.patience = Patience(0.3, 0.3)
+    acme.github.ci.local_runs.patience = patience
     run = await start(acme, *bash(f"{trap}; echo ready; while true; do read -t 0.02 <> <(:); done"))
     await acme.github.ci.wait_for_output(run, "ready")
     answer = await acme.call("POST", f"{RUNS}/{run.id}/cancel")

@@ -10,6 +10,7 @@ from fixtures.github.runner.expressions import BadExpression, Scope, evaluate, e
 from fixtures.github.runner.job_process import Patience
 from fixtures.github.runner.workflow_files import BadWorkflow
 from tests.support.github_client import Acme
+from tests.support.patience import SOON_S
 
 AGENT = ".github/workflows/agent.yml"
 HEAD = """\
@@ -98,7 +99,7 @@ async def test_a_failed_step_lets_only_those_run_that_ask_for_it(acme: Acme) -> 
 
 
 async def test_a_cancelled_job_still_runs_its_last_steps(acme: Acme) -> None:
-    acme.github.ci.local_runs.patience = Patience(0.2, 0.2)
+    acme.github.ci.local_runs.patience = Patience(SOON_S, SOON_S)
     run = await play(
         acme,
         """
