@@ -1,8 +1,12 @@
-"""`PUT /files/upload/…`: uploads of files by short-lived addresses, which can be resumed."""
+"""`PUT /files/upload/…`: uploads of files by short-lived addresses, which can be resumed.
+
+`DELETE` gives one up.
+"""
 
 import asyncio
 import re
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiohttp import web
 
@@ -74,6 +78,14 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/files/upload/{address}", show)
     app.router.add_put("/files/upload/{address}", receive)
     app.router.add_post("/files/upload/{address}", receive)
+    app.router.add_delete("/files/upload/{address}", cancel)
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Give up an upload, so that it no longer counts to the quota of its owner."""
+    row = await _upload(request)
+    await request.app[DISPATCHER].store.write(partial(storing.expire, row=row))
+    return web.Response(status=204)
 
 
 async def show(request: web.Request) -> web.Response:

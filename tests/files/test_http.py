@@ -9,9 +9,10 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import BlobResourceContents
 
-from bot.files import links
+from bot.files import links, removal
 from bot.files.chunks import CHUNK
 from bot.times import SECOND
+from store.files import usage
 from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import connect
 from tests.support.sample_files import png
@@ -82,6 +83,21 @@ async def test_an_upload_that_broke_off_goes_on_and_a_wrong_one_is_dropped(
     headers = {"Content-Range": "bytes 0-2/99"}
     assert (await surface.send("PUT", small, data=b"abc", headers=headers)).code == "bad_request"
     assert (await surface.send("PUT", small, data=b"abc")).status == 201
+
+
+# https://github.com/nextcloud/server/issues/26857
+@ON_SQLITE
+async def test_an_upload_that_is_given_up_no_longer_counts(surface: Surface) -> None:
+    _, path = await begin(surface, CHUNK * 2)
+    await surface.send("PUT", path, data=b"x" * CHUNK)
+    assert (await surface.send("DELETE", path)).status == 204
+    assert (await surface.send("GET", path)).code == "unknown_attachment"
+    assert (await surface.send("DELETE", path)).code == "unknown_attachment"
+    here, now = surface.installation_id, await surface.store.read(lambda tx: tx.now())
+    while await removal.step(surface.store, here, now):
+        pass
+    assert (await surface.store.read(lambda tx: usage.of(tx, here)))["size"] == 0
+    assert await surface.rows("SELECT part FROM blob_chunks WHERE installation_id = :i") == []
 
 
 @ON_SQLITE

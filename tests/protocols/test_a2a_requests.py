@@ -1,5 +1,6 @@
 """What Hubbub's A2A endpoint answers to requests of every kind, right and wrong."""
 
+import base64
 import io
 import json
 from typing import Any
@@ -70,7 +71,6 @@ WRONG: list[tuple[Any, int, Any]] = [
     (message(metadata={"hubbub": {"repository": "acme/nowhere"}}), -32602, 1),
     (message(metadata={"hubbub": {"repository": "acme/web", "colour": "red"}}), -32602, 1),
     (message(), -32602, 1),
-    (message(parts=[{"raw": "AAAA", "mediaType": "image/png"}]), -32005, 1),
     (message(taskId="t_0123456789abcdefghij"), -32001, 1),
     (call("CancelTask", {"id": "acme/web#1"}), -32001, 1),
     (call("CreateTaskPushNotificationConfig", {"taskId": "x"}), -32003, 1),
@@ -165,6 +165,7 @@ async def test_methods_and_shapes_of_0_3_work(sqlite_surface: Surface) -> None:
 async def test_cards_say_nothing_of_any_installation(sqlite_surface: Surface) -> None:
     answer = await sqlite_surface.send("GET", "/.well-known/agent-card.json")
     card = answer.data
+    assert (await sqlite_surface.send("GET", "/.well-known/agent.json")).data == card
     assert answer.headers["Cache-Control"] == "public, max-age=300"
     assert [each["id"] for each in card["skills"]] == ["task", "message"]
     assert card["supportedInterfaces"][0] == {
@@ -180,6 +181,54 @@ async def test_cards_say_nothing_of_any_installation(sqlite_surface: Surface) ->
     assert answer.data["supportedInterfaces"][0]["tenant"] == "acme/secret"
     wrong = await sqlite_surface.send("GET", "/a2a/agents/No%20Body/.well-known/agent-card.json")
     assert wrong.status == 400
+
+
+# google/adk-python#4676
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"adk_thought": True},
+        {"kagent_thought": "true"},
+        {"is_thought": True},
+        {"thought": True},
+        {"adk_type": "function_call"},
+        {"a2a/type": "function_response"},
+    ],
+)
+def test_what_an_agent_thought_or_called_is_no_part_of_its_answer(metadata: dict[str, Any]) -> None:
+    inner = [
+        {"text": "Let me think.", "metadata": metadata},
+        {"data": {"name": "search"}, "metadata": metadata},
+    ]
+    parts = [*inner, {"text": "Done.", "metadata": {"adk_thought": False}}, {"data": {"n": 1}}]
+    status = {"state": "TASK_STATE_COMPLETED", "message": {"parts": inner}}
+    task = {"id": "t", "status": status, "artifacts": [{"parts": parts}]}
+    found = remote_tasks.read_task(task)
+    assert found.artifacts == ('Done.\n\n```json\n{\n  "n": 1\n}\n```',)
+    assert (found.said, found.values) == ("", {"n": 1})
+
+
+@pytest.mark.parametrize("raw", ["+/8=", "-_8=", "-_8", "+/8"])
+def test_bytes_are_read_in_each_form_of_base64(raw: str) -> None:
+    """The JSON of Protocol Buffers has all of them."""
+    parts = [{"text": "Look"}, {"raw": raw, "filename": "a.bin"}]
+    given = {"message": MESSAGE | {"parts": parts}}
+    (call_,) = sending.files_of(sending.read(requests.params_of(requests.SendMessage, given)))
+    assert base64.b64decode(call_.arguments["base64"], validate=True) == b"\xfb\xff"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (0, None),
+        ("TASK_STATE_UNSPECIFIED", None),
+        (2, "TASK_STATE_WORKING"),
+        (6, "TASK_STATE_INPUT_REQUIRED"),
+        ("TASK_STATE_FAILED", "TASK_STATE_FAILED"),
+    ],
+)
+def test_a_state_may_be_its_number(given: Any, meant: str | None) -> None:
+    assert requests.params_of(requests.ListTasks, {"status": given}).status == meant
 
 
 def test_parts_become_one_text() -> None:

@@ -40,8 +40,9 @@ def add_routes(router: web.UrlDispatcher, *, login: bool) -> None:
         (f"{cards.REPOSITORIES}/{{owner}}/{{repository}}", repository_card),
         (f"{cards.AGENTS}/{{agent}}", agent_card),
     ):
-        router.add_get(f"{path}{cards.WELL_KNOWN}", handler)
-        router.add_options(f"{path}{cards.WELL_KNOWN}", let_pages_ask)
+        for name in (cards.WELL_KNOWN, cards.OLDER_WELL_KNOWN):
+            router.add_get(f"{path}{name}", handler)
+            router.add_options(f"{path}{name}", let_pages_ask)
     router.add_post(cards.ENDPOINT, rpc)
 
 

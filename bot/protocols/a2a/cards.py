@@ -16,6 +16,8 @@ TEXT, JSON = "text/plain", "application/json"
 # How the address of a repository's or an agent's card begins.
 REPOSITORIES, AGENTS = "/a2a/repositories", "/a2a/agents"
 WELL_KNOWN = "/.well-known/agent-card.json"
+# Where cards were before 0.3, and where some clients still look.
+OLDER_WELL_KNOWN = "/.well-known/agent.json"
 DESCRIPTION = (
     "Hubbub lets AI agents and people work on the same GitHub repositories. A message becomes a "
     "task, which an agent claims, or goes to agents that are at work."

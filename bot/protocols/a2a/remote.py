@@ -26,8 +26,6 @@ MOST_CARD, MOST_ANSWER = 256 * 1024, 2**20
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
 TRANSIENT = frozenset({errors.INTERNAL, errors.REFUSED})
 LONGEST_WHY = 250
-# Where cards were before 0.3.
-OLDER_WELL_KNOWN = "/.well-known/agent.json"
 
 
 class Problem(Exception):
@@ -88,7 +86,7 @@ class Remote:
         try:
             return await self._answer("GET", where, None, MOST_CARD)
         except Problem as exc:
-            older = where.removesuffix(cards.WELL_KNOWN) + OLDER_WELL_KNOWN
+            older = where.removesuffix(cards.WELL_KNOWN) + cards.OLDER_WELL_KNOWN
             if exc.status != 404 or not where.endswith(cards.WELL_KNOWN):
                 raise
             try:

@@ -1,5 +1,6 @@
 """What an agent that speaks A2A says of a task. All texts in it are the agent's, and bounded."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,10 @@ from bot.protocols.states import FROM_A2A, Step
 # Characters of what is read of a text, and parts and artifacts that are looked at.
 LONGEST_TEXT, MOST_PARTS, MOST_ARTIFACTS = 50_000, 50, 50
 LONGEST_ID = 200
+# By the conventions of Google ADK, which others follow with a prefix of their own, such as
+# `adk_thought` and `adk_type`. https://github.com/google/adk-python/issues/4676
+THOUGHT, TYPE = re.compile(r"(\w{1,20}[_/:])?(is_)?thought"), re.compile(r"\w{1,20}[_/:]type")
+CALLS = ("function_call", "function_response")
 STEPS: dict[str, Step] = {name: step for name, step in FROM_A2A.items()}  # noqa: C416 - mypy
 
 
@@ -88,16 +93,32 @@ def _values(given: Any) -> dict[str, Any]:
     for each in given[:MOST_ARTIFACTS] if isinstance(given, list) else ():
         match each:
             case {"parts": list(parts)}:
-                for part in parts[:MOST_PARTS]:
-                    if isinstance(part, dict) and isinstance(part.get("data"), dict):
+                for part in _of_answer(parts):
+                    if isinstance(part.get("data"), dict):
                         found |= part["data"]
     return found
 
 
 def text_of(parts: Sequence[Any]) -> str:
-    texts = [_part(each) for each in parts[:MOST_PARTS] if isinstance(each, dict)]
+    texts = [_part(each) for each in _of_answer(parts)]
     # No operation takes a NUL, and nobody misses it.
     return "\n\n".join(filter(None, texts))[:LONGEST_TEXT].replace("\0", "")
+
+
+def _of_answer(parts: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """Without what the agent only thought, or called: frameworks mark that in the metadata."""
+    found = [each for each in parts[:MOST_PARTS] if isinstance(each, dict)]
+    return [each for each in found if not _is_inner(each.get("metadata"))]
+
+
+def _is_inner(metadata: Any) -> bool:
+    if not isinstance(metadata, dict):
+        return False
+    return any(
+        (THOUGHT.fullmatch(name) and value in (True, "true"))
+        or (TYPE.fullmatch(name) and value in CALLS)
+        for name, value in metadata.items()
+    )
 
 
 def _part(part: Mapping[str, Any]) -> str:

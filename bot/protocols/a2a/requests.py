@@ -12,6 +12,18 @@ from bot.protocols.a2a.errors import RpcError
 LATEST, OLD = "1.0", "0.3"
 LONGEST_ID = 200
 MOST_PARTS = 100
+# By their numbers in the specification's Protocol Buffers.
+STATES = (
+    "TASK_STATE_UNSPECIFIED",
+    "TASK_STATE_SUBMITTED",
+    "TASK_STATE_WORKING",
+    "TASK_STATE_COMPLETED",
+    "TASK_STATE_FAILED",
+    "TASK_STATE_CANCELED",
+    "TASK_STATE_INPUT_REQUIRED",
+    "TASK_STATE_REJECTED",
+    "TASK_STATE_AUTH_REQUIRED",
+)
 M = TypeVar("M", bound="Params")
 
 
@@ -23,6 +35,12 @@ def _none_if_empty(value: Any) -> Any:
 def _role(value: Any) -> Any:
     """In the JSON of Protocol Buffers an enum may be its number."""
     return {1: "ROLE_USER", 2: "ROLE_AGENT"}.get(value, value) if type(value) is int else value
+
+
+def _state(value: Any) -> Any:
+    """A state by its name. None: each of them."""
+    named = STATES[value] if type(value) is int and 0 <= value < len(STATES) else value
+    return None if named in ("", STATES[0]) else named
 
 
 TaskId: TypeAlias = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
@@ -92,7 +110,7 @@ class OneTask(Params):
 
 class ListTasks(Params):
     context_id: Id = None
-    status: Id = None
+    status: Annotated[TaskId | None, BeforeValidator(_state)] = None
     page_size: Annotated[int, Field(ge=1, le=100)] | None = None
     page_token: Annotated[str, Field(max_length=500)] | None = None
     history_length: HistoryLength | None = None
