@@ -7,7 +7,7 @@ little more than a look for these beginnings.
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 MASK = "[secret removed]"
@@ -130,19 +130,59 @@ KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 # A line of a key. A block without one is a placeholder, or somebody writes about keys.
 KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{40,}")
+# In a short text one search for all hints is faster than a search for each.
+SHORT = 1000
+# A longer text is searched part by part, so that no search holds up other threads for long.
+LONGEST_PART, LONGEST_LOOK = 128 * 1024, 4096
+# No form of a secret has the first ones, and hardly one of them the others.
+BETWEEN = (re.compile(r"[,;(){}\[\]<>\n]"), re.compile(r"[\s\"'|&]"))
 
 
 def mask(text: str) -> tuple[str, list[str]]:
     """The text with each secret masked, and the names of what was found."""
-    names: list[str] = []
-    for form in (None, *FORMS):
-        pieces, at = [], 0
-        for each in _all_of(form, text):
-            pieces += [text[at : each.start], MASK]
-            names.append(each.name)
-            at = each.end
-        text = "".join([*pieces, text[at:]]) if pieces else text
-    return text, list(dict.fromkeys(names))
+    if len(text) < SHORT and _hints().search(text) is None:
+        return text, []
+    text, names = _mask_form(None, text)
+    parts = []
+    for part in _parts(text):
+        for form in FORMS:
+            part, found = _mask_form(form, part)  # noqa: PLW2901
+            names += found
+        parts.append(part)
+    return "".join(parts), list(dict.fromkeys(names))
+
+
+@cache
+def _hints() -> re.Pattern[str]:
+    """Finds whatever a secret may begin with."""
+    found = {BEGIN, *(hint for form in FORMS for hint in form.hints)}
+    return re.compile("|".join(map(re.escape, sorted(found))))
+
+
+def _parts(text: str) -> Iterator[str]:
+    at = 0
+    while len(text) - at > LONGEST_PART:
+        end = _end_of_part(text, at + LONGEST_PART)
+        yield text[at:end]
+        at = end
+    yield text[at:]
+
+
+def _end_of_part(text: str, start: int) -> int:
+    last = min(start + LONGEST_LOOK, len(text))
+    for pattern in BETWEEN:
+        if found := pattern.search(text, start, last):
+            return found.end()
+    return last
+
+
+def _mask_form(form: Form | None, text: str) -> tuple[str, list[str]]:
+    names, pieces, at = [], [], 0
+    for each in _all_of(form, text):
+        pieces += [text[at : each.start], MASK]
+        names.append(each.name)
+        at = each.end
+    return ("".join([*pieces, text[at:]]) if pieces else text), names
 
 
 def mask_all(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Storing files: a small one in one transaction, a large one chunk by chunk."""
+"""Storing files: in one transaction, and large ones chunk by chunk."""
 
 import asyncio
 import hashlib
@@ -34,12 +34,14 @@ async def count(tx: Tx, quota: Quota, installation_id: int, owner: str, size: in
         ("installation", quota.installation, everybody),
     ):
         if most is not None and used > most:
+            # A caller may go on without the file.
+            await usage.change(tx, installation_id, owner, -size, -1)
             raise table.refusal(
                 FILE_BYTES, whose=whose, who=owner, most=most, used=used - size, wait_s=None
             )
 
 
-async def store_small(
+async def store_whole(
     tx: Tx,
     keys: Keys,
     rules: FileRules,
@@ -49,9 +51,9 @@ async def store_small(
     name: str,
     content: bytes,
 ) -> FullAttachment:
-    """Store a file of one chunk. Raise Refused."""
+    """Store a file of a few chunks in one transaction. Raise Refused."""
     now = await tx.now()
-    found = file_types.find(content, name, "", whole=True)
+    found = file_types.find(content[:CHUNK], name, "", whole=len(content) <= CHUNK)
     rules.check_family(found.family, found.type)
     await count(tx, quota, installation_id, owner, len(content))
     sha256 = hashlib.sha256(content).hexdigest()
@@ -59,7 +61,9 @@ async def store_small(
     new["facts"] = media_facts.find(content, found.type, len(content))
     blob = await blobs.ensure(tx, new)
     if content and (blob["id"] == new["id"] or not await _is_readable(tx, keys, blob)):
-        await blobs.put_chunk(tx, chunks.seal(keys, installation_id, blob["id"], 0, content))
+        for part in range(chunks.count(len(content))):
+            piece = content[part * CHUNK : (part + 1) * CHUNK]
+            await blobs.put_chunk(tx, chunks.seal(keys, installation_id, blob["id"], part, piece))
     return await _attach(tx, blob, owner, name, found.note, now)
 
 

@@ -16,8 +16,9 @@ UNSEEN = re.compile(
     rf"(?![{JOINERS}])[{INVISIBLE}\U000e0000-\U000e007f\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+"
 )
 # GitHub shows nothing of a comment, nor of what follows one that nothing closes.
-COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+BEGIN, END = "<!--", "-->"
 REMOVED = "[hidden text removed]"
+LONGEST_PART = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,19 @@ class Bounded:
 
 
 def visible(text: str) -> str:
-    return COMMENT.sub(REMOVED, UNSEEN.sub("", text))
+    """Part by part, so that no search of a long text holds up other threads for long."""
+    starts = range(0, len(text), LONGEST_PART)
+    seen = "".join([UNSEEN.sub("", text[at : at + LONGEST_PART]) for at in starts])
+    return _without_comments(seen)
+
+
+def _without_comments(text: str) -> str:
+    parts, at = [], 0
+    while (begin := text.find(BEGIN, at)) >= 0:
+        parts += [text[at:begin], REMOVED]
+        end = text.find(END, begin + len(BEGIN))
+        at = len(text) if end < 0 else end + len(END)
+    return "".join([*parts, text[at:]]) if parts else text
 
 
 def visible_part(text: str, longest: int) -> Bounded:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.kernel.outside import Outside
-from bot.mounts.tool_results import wire_bytes
+from bot.mounts import tool_results
+from bot.mounts.tool_results import Shown, wire_bytes
 from bot.tool_servers.breakers import CircuitOpen
 from bot.tool_servers.connections import (
     ServerSpec,
@@ -62,6 +63,8 @@ class Outcome:
 
     target: Target
     result: ToolResult | None = None
+    # Of the result.
+    shown: Shown | None = None
     failure: Unavailable | None = None
     # By mount, what happened at each server, for its health: None is an answer.
     seen: dict[str, Unavailable | None] = field(default_factory=dict)
@@ -103,7 +106,7 @@ async def _try(
             made.failure = exc
         if made.result is not None:
             made.failure, made.seen[target.mount_id] = None, None
-            _check_result(target, made)
+            await asyncio.to_thread(_look_at_result, target, made, attempts.max_bytes)
             return
         failure = made.failure
         assert failure is not None
@@ -118,6 +121,12 @@ async def _try(
         pause_s = 2 * pause_s or (PAUSE_S if made.attempts > 1 else 0.0)
         if time.monotonic() + pause_s >= until:
             return
+
+
+def _look_at_result(target: Target, made: Outcome, max_bytes: int) -> None:
+    _check_result(target, made)
+    if made.result is not None:
+        made.shown = tool_results.view(made.result, max_bytes)
 
 
 def _check_result(target: Target, made: Outcome) -> None:

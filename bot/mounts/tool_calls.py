@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.errors import Refused
 from bot.kernel.argument_errors import wrong_value
 from bot.kernel.operation import Context
-from bot.mounts import health, tool_limits, tool_results, tool_targets
+from bot.mounts import health, result_files, tool_limits, tool_targets
 from bot.mounts.tool_attempts import Attempts, Outcome
 from bot.mounts.tool_results import Shown
 from bot.mounts.tool_targets import Spare
@@ -20,6 +20,7 @@ from bot.tools.tool_arguments import problems, remedy, with_types
 from bot.tools.tool_finding import NamedTool
 from store.engine import ids
 from store.engine.transaction import Tx
+from store.files.attachments import FullAttachment
 from store.mounts import mounts, tool_calls
 from store.tables.tool_calls import TOOL_CALL, ToolCallRow
 from store.tasks import open_claims
@@ -32,13 +33,17 @@ LOST_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Answered:
-    """`served_by`: the server that answered in place of the tool's own."""
+    """`served_by`: the server that answered in place of the tool's own.
+
+    `whole`: the file with all of a result that was cut.
+    """
 
     tool: NamedTool
     shown: Shown
     is_error: bool = False
     is_kept: bool = False
     served_by: str | None = None
+    whole: FullAttachment | None = None
 
     @property
     def source(self) -> str:
@@ -147,8 +152,10 @@ def _row(ctx: Context, tool: NamedTool, cost: int) -> ToolCallRow:
 
 async def finish(ctx: Context, prepared: Prepared, outcome: Outcome) -> Answered:
     """Record what came of a call. Raise Refused if there is no answer."""
-    if outcome.result is not None:
-        return await _keep(ctx, prepared, outcome, outcome.result)
+    if outcome.result is not None and outcome.shown is not None:
+        answered = await _keep(ctx, prepared, outcome, outcome.result, outcome.shown)
+        whole = await result_files.keep(ctx, answered.tool.name, answered.shown)
+        return replace(answered, whole=whole)
     refused = _refusal(prepared.tool, outcome)
     # What is raised rolls this transaction back.
     ctx.later.append(lambda tx: _record(tx, prepared, outcome, refused.code, 0))
@@ -157,16 +164,17 @@ async def finish(ctx: Context, prepared: Prepared, outcome: Outcome) -> Answered
 
 async def finish_as_value(ctx: Context, prepared: Prepared, outcome: Outcome) -> Answered | Refused:
     """Record what came of a call that is a part of another one."""
-    if outcome.result is not None:
-        return await _keep(ctx, prepared, outcome, outcome.result)
+    if outcome.result is not None and outcome.shown is not None:
+        return await _keep(ctx, prepared, outcome, outcome.result, outcome.shown)
     refused = _refusal(prepared.tool, outcome)
     await _record(ctx.tx, prepared, outcome, refused.code, 0)
     return refused
 
 
-async def _keep(ctx: Context, prepared: Prepared, outcome: Outcome, result: ToolResult) -> Answered:
+async def _keep(
+    ctx: Context, prepared: Prepared, outcome: Outcome, result: ToolResult, shown: Shown
+) -> Answered:
     tool = prepared.tool
-    shown = tool_results.view(result, tool.policy.max_bytes)
     ended = "tool_error" if result.is_error else "ok"
     await _record(ctx.tx, prepared, outcome, ended, shown.size)
     is_own = outcome.target.mount_id == tool.mount["id"]

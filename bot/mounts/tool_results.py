@@ -36,6 +36,14 @@ class Link:
     mime_type: str
 
 
+@dataclass(frozen=True)
+class Whole:
+    """All of a result that was cut."""
+
+    text: str
+    is_json: bool
+
+
 @dataclass
 class Shown:
     """What an agent gets of a result. `notes`: what was left out, and why."""
@@ -45,6 +53,8 @@ class Shown:
     media: list[Media] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    # Only if it was cut.
+    whole: Whole | None = None
 
     def values(self) -> dict[str, Any]:
         """As it is kept for later calls: without media, which are large."""
@@ -63,6 +73,7 @@ def wire_bytes(max_bytes: int) -> int:
 
 
 def view(result: ToolResult, max_bytes: int) -> Shown:
+    """What is shown of a result. A large one takes a second, so do this in a thread."""
     made = Shown()
     if result.truncated:
         made.notes.append("the server sent more than Hubbub reads")
@@ -70,18 +81,32 @@ def view(result: ToolResult, max_bytes: int) -> Shown:
     if result.structured is not None and structured is None:
         made.notes.append("the structured result is nested too deeply and was left out")
     texts = [each.text for each in result.content if isinstance(each, TextPart)]
+    room, written = max_bytes, ""
     if structured is not None:
         texts = [each for each in texts if not _repeats(each, result.structured)]
-        written = json.dumps(structured, ensure_ascii=False)
-        if len(written) > max_bytes:
+        written = _written(structured)
+        room -= len(written)
+        if room < 0:
             made.notes.append("the structured result was too long and is a text")
-            texts, structured = [*texts, written], None
+            structured, room = None, max_bytes
     made.structured = structured
-    room = max_bytes - (len(json.dumps(structured)) if structured is not None else 0)
-    made.text = _beginning(_clean("\n".join(texts)), max(room, 0), made.notes)
+    text = _clean("\n".join([*texts, written] if structured is None and written else texts))
+    made.text = _beginning(text, room, made.notes)
+    if len(made.text) < len(text):
+        made.whole = Whole(text, is_json=not texts and bool(written))
     made.media = _media(result.content, made.notes)
     made.links = _links(result.content, made.notes)
     return made
+
+
+def _written(value: Any, levels: int = 2) -> str:
+    """The value as JSON. The first levels part by part, so that nothing waits long for it."""
+    if levels and isinstance(value, list):
+        return f"[{', '.join([_written(each, levels - 1) for each in value])}]"
+    if levels and isinstance(value, dict):
+        parts = [f"{_written(key)}: {_written(each, levels - 1)}" for key, each in value.items()]
+        return f"{{{', '.join(parts)}}}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _repeats(text: str, structured: Any) -> bool:

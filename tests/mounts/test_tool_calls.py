@@ -1,12 +1,16 @@
 """Calls of tools of other servers: who may, what is sent, what is answered, what is recorded."""
 
 import asyncio
+import hashlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.background import mount_looks
+from bot.files import chunks
+from bot.quotas import table
+from bot.quotas.rates import Rates
 from bot.times import MINUTE
 from bot.tool_servers.breakers import CircuitOpen
 from bot.tool_servers.connections import ImagePart, TextPart, ToolResult
@@ -349,16 +353,51 @@ async def test_answers_are_kept_only_where_people_say_so_and_the_tool_reads(
     assert len(linear.servers.calls) == 5
 
 
-@ON_SQLITE
-async def test_a_long_result_is_cut_with_a_note(linear: ToolDesk) -> None:
+async def test_all_of_a_result_that_is_cut_is_a_file_of_its_caller(linear: ToolDesk) -> None:
     ada = await linear.agent("ada")
     await linear.set(T, max_bytes=1_000)
-    linear.servers.answers[T] = [text("x" * 5_000)]
+    whole = "".join(f"line {n:7}\n" for n in range(50_000))
+    linear.servers.answers[T] = [text(whole)]
     answer = await ada.call("call_tool", tool=T, arguments=A)
-    assert len(answer["text"]) == 1_000
+    assert answer["text"] == whole[:1_000]
+    file = answer["whole"]
     assert answer["left_out"] == [
-        "the text was cut: it has 5000 characters, and these are the first 1000"
+        "the text was cut: it has 650000 characters, and these are the first 1000",
+        (
+            f"all of it is hubbub://blob/{file['sha256']}; get_attachment reads it, for a day "
+            "unless it is attached"
+        ),
     ]
+    assert (file["name"], file["type"], file["size"]) == (f"{T}.txt", "text/plain", 650_000)
+    read = await ada.call("get_attachment", attachment_id=file["sha256"])
+    assert read["file"] == file
+    digest = hashlib.sha256()
+    for chunk in sorted(await linear.rows("blob_chunks"), key=lambda row: row["part"]):
+        digest.update(chunks.unseal(linear.dispatcher.shared.keys, chunk))  # type: ignore[arg-type]
+    assert digest.hexdigest() == file["sha256"]
+    bob = await linear.agent("bob")
+    assert (await bob.refusal("get_attachment", attachment_id=file["id"])).code == (
+        "unknown_attachment"
+    )
+
+
+@ON_SQLITE
+async def test_beyond_the_quota_a_cut_result_stays_cut_and_says_so(linear: ToolDesk) -> None:
+    ada = await linear.agent("ada")
+    await linear.set("linear__list_issues", max_bytes=1_000, cache_s=60)
+    rates = Rates(table.parse("file_bytes=10/15"))
+    linear.dispatcher.shared = replace(linear.dispatcher.shared, rates=rates)
+    linear.servers.answers["list_issues"] = [ToolResult((), {"all": "x" * 5_000})]
+    answer = await ada.call("call_tool", tool="linear__list_issues", arguments=A)
+    assert "whole" not in answer
+    assert answer["left_out"][-1].startswith("all of it was not kept as a file: ")
+    assert [(each["size"], each["files"]) for each in await linear.rows("file_usage")] == [
+        (0, 0),
+        (0, 0),
+    ]
+    kept = await ada.call("call_tool", tool="linear__list_issues", arguments=A)
+    assert kept["kept"]
+    assert len(kept["left_out"]) == 2
 
 
 @ON_SQLITE

@@ -4,7 +4,8 @@ import base64
 import json
 from typing import Any
 
-from bot.mounts.tool_results import LARGEST_MEDIA, Media, view
+from bot.mounts.tool_results import LARGEST_MEDIA, Media, Whole, view
+from bot.secret_formats import LONGEST_PART, MASK, mask
 from bot.tool_servers.connections import AudioPart, ImagePart, LinkPart, Part, TextPart, ToolResult
 
 PICTURE = base64.b64encode(b"\x89PNG").decode()
@@ -72,3 +73,20 @@ def test_links_are_shown_and_not_opened() -> None:
     found = view(result(*[LinkPart(f"https://x.example/{n}", "x") for n in range(60)]), 1_000)
     assert len(found.links) == 50
     assert found.notes == ["10 links were left out"]
+
+
+def test_all_of_what_was_cut_is_there_without_secrets() -> None:
+    found = view(result(structured={"a": ["b" * 500, SECRET]}), 50)
+    assert found.whole == Whole(f'{{"a": ["{"b" * 500}", "[secret removed]"]}}', is_json=True)
+    assert found.text == found.whole.text[:50]
+    text = view(result(TextPart("a" * 60), structured={"n": 1}), 20)
+    assert (text.structured, text.whole) == ({"n": 1}, Whole("a" * 60, is_json=False))
+    assert view(result(TextPart("a")), 20).whole is None
+
+
+def test_a_secret_is_found_wherever_it_is_in_a_long_text() -> None:
+    filler = "some words, " * 20
+    many = 3 * LONGEST_PART // len(filler)
+    text = "".join(f"{filler}{SECRET}; " if n % 50 == 0 else filler for n in range(many))
+    assert text.count(SECRET) > 30
+    assert mask(text) == (text.replace(SECRET, MASK), ["a GitHub token"])

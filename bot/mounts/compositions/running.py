@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from bot.errors import Refused
 from bot.kernel.operation import Context
 from bot.kernel.outside import OutsideCall
-from bot.mounts import tool_attempts, tool_calls, tool_results
+from bot.mounts import result_files, tool_attempts, tool_calls, tool_results
 from bot.mounts.compositions import engine, rounds
 from bot.mounts.compositions.engine import Outcome, Outcomes
 from bot.mounts.compositions.step_results import failure, result_of
@@ -228,4 +228,6 @@ async def _end(ctx: Context, run: Run) -> Any:
         "served_by": None,
     }
     await stored_calls.end(ctx.tx, ctx.installation_id, run.call["id"], changed)
-    return run.view(ComposedAnswer(run.tool, shown, final.is_error, servers=run.servers))
+    whole = await result_files.keep(ctx, run.tool.name, shown)
+    made = ComposedAnswer(run.tool, shown, final.is_error, servers=run.servers, whole=whole)
+    return run.view(made)

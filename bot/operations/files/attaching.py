@@ -86,7 +86,7 @@ async def attach_file(
         )
     shared = ctx.shared
     shared.files.check_size(len(content))
-    row = await storing.store_small(
+    row = await storing.store_whole(
         ctx.tx,
         shared.keys,
         shared.files,

@@ -14,6 +14,7 @@ from bot.mounts import tool_attempts, tool_calls
 from bot.mounts.compositions import running
 from bot.mounts.tool_attempts import Outcome
 from bot.mounts.tool_calls import Answered, Prepared
+from bot.operations.files.views import File, file_view, resource_link
 from bot.operations.tools import finding
 from bot.tools import tool_finding, tool_names
 from bot.tools.tool_finding import NamedTool
@@ -55,15 +56,21 @@ class ToolCalled(Answer):
     media: list[MediaView] = Field([], description="over MCP, their data is content of its own")
     left_out: list[str] = Field([], description="what of the result is missing, and why")
     kept: bool = Field(False, description="an earlier call got this answer")
+    whole: File | None = Field(
+        None,
+        description="all of a result that was cut, for get_attachment",
+        exclude_if=lambda whole: whole is None,
+    )
 
     omitted = MappingProxyType({"media": {"__all__": {"data": True}}})
 
     def content_parts(self) -> list[dict[str, Any]]:
         """Images and sounds, which models get beside the text."""
-        return [
+        parts = [
             {"type": each.kind, "data": each.data, "mimeType": each.mime_type}
             for each in self.media
         ]
+        return parts if self.whole is None else [*parts, resource_link(self.whole)]
 
 
 @operation(presence="at_work", destructive=True)
@@ -130,4 +137,5 @@ def _view(answered: Answered) -> ToolCalled:
         media=[MediaView(kind=e.kind, mime_type=e.mime_type, data=e.data) for e in shown.media],
         left_out=shown.notes,
         kept=answered.is_kept,
+        whole=file_view(answered.whole) if answered.whole else None,
     )

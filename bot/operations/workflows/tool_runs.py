@@ -5,7 +5,6 @@ call: with it nothing is sent twice, and the answer can be had again after a cra
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +14,9 @@ from bot.kernel.operation import Context, Shared
 from bot.kernel.sentences import code, shorten
 from bot.messages import notices
 from bot.mounts.compositions.running import WHOLE_S
-from bot.mounts.compositions.step_results import value_of
 from bot.operations.github import clean_texts
 from bot.operations.tools.calling import ToolCalled
-from bot.operations.workflows import step_arguments, tool_starts
+from bot.operations.workflows import step_arguments, tool_outputs, tool_starts
 from bot.tasks import lifecycle, publishing
 from bot.tasks.states import CLAIMABLE
 from bot.times import MINUTE, SECOND, minute
@@ -26,7 +24,6 @@ from bot.tools import tool_finding
 from bot.workflows.definitions import stored_values, tool_values
 from bot.workflows.definitions.definition import Step
 from bot.workflows.execution import actions, hold_texts, shared_values
-from bot.workflows.execution.shared_values import LONGEST_OUTPUT
 from store.agents import agents
 from store.engine import ids
 from store.engine.transaction import Tx
@@ -48,8 +45,8 @@ USUAL_S = 30
 # Why a call waits, and how long, if the refusal says no time.
 LATER = {"agent_paused": 5 * MINUTE, "tool_limit": MINUTE}
 WHILE_ON_HOLD, UNTIL_NUMBERED = 30 * SECOND, 2 * SECOND
-# What a failure says on the card, and of an answer that is no text.
-LONGEST_WHY, LONGEST_RESULT = 400, 400
+# What a failure says on the card.
+LONGEST_WHY = 400
 
 
 @dataclass(frozen=True)
@@ -172,10 +169,11 @@ async def complete(tx: Tx, taken: Taken, answer: ToolCalled, shared: Shared) -> 
     if found is None:
         return
     task, workflow, row = found
-    outputs = outputs_of(taken.step, answer)
-    await shared_values.put_outputs(await _context(tx, shared, row), workflow, row["step"], outputs)
+    ctx = await _context(tx, shared, row)
+    outputs = await tool_outputs.of(ctx, taken.actor.name, taken.step, answer)
+    await shared_values.put_outputs(ctx, workflow, row["step"], outputs)
     await steps.change(tx, row, call_at=None, call_id=None)
-    result = clean_texts.for_card({"note": _summary(outputs)})[0]["note"]
+    result = clean_texts.for_card({"note": tool_outputs.summary(outputs)})[0]["note"]
     await tasks.change(tx, row["installation_id"], task["id"], result=result)
     task = await tasks.get(tx, row["installation_id"], task["id"]) or task
     await actions.end(tx, task, "completed", f"{code(taken.tool)} answered")
@@ -271,57 +269,5 @@ async def _context(tx: Tx, shared: Shared, row: WorkflowStepRow) -> Context:
         written_at=None,
         in_comment=False,
         commented_on=None,
+        for_task=row["task_id"],
     )
-
-
-# --- Outputs -------------------------------------------------------------------------------------
-
-
-def outputs_of(step: Step, answer: ToolCalled) -> dict[str, Any]:
-    """What the step gives of an answer, with where it is from. Raise Refused if something lacks.
-
-    Without declared outputs, and with one that the result does not have, this is the whole result.
-    """
-    whole = _value(answer)
-    notes = list(answer.left_out)
-    found = whole if isinstance(whole, dict) else {}
-    names = step.outputs or ["result"]
-    if len(names) == 1 and names[0] not in found:
-        found = {names[0]: whole}
-    if missing := [name for name in names if found.get(name) is None]:
-        raise Refused(
-            "tool_unavailable",
-            f"the answer of {answer.tool} has no {' and no '.join(missing)}, which the step gives",
-        )
-    values = {name: _within(name, found[name], notes) for name in names}
-    marks: dict[str, Any] = {"source": answer.source, "trusted": False}
-    return {**values, **marks, **({"left_out": notes[:10]} if notes else {})}
-
-
-def _value(answer: ToolCalled) -> Any:
-    """The structured result, or else the text, which may be JSON."""
-    if answer.structured is not None:
-        return answer.structured
-    return value_of(answer.text)
-
-
-def _within(name: str, value: Any, notes: list[str]) -> Any:
-    """A value that is too long becomes the beginning of its text."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if len(json.dumps(value, ensure_ascii=False)) <= LONGEST_OUTPUT:
-        return value
-    notes.append(f"{name} was cut: it has {len(text)} characters")
-    # Each character may take two in JSON.
-    return text[: LONGEST_OUTPUT // 2]
-
-
-def _summary(outputs: dict[str, Any]) -> str:
-    """For the card, in one line for each."""
-    names: Sequence[str] = [name for name in outputs if name not in ("source", "trusted")]
-    lines = [f"{name}: {_line(outputs[name])}" for name in names]
-    return "\n".join([*lines, f"from {outputs['source']}"])
-
-
-def _line(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return shorten(" ".join(text.split()), LONGEST_RESULT)

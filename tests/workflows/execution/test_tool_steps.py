@@ -1,6 +1,8 @@
 """Steps that a tool does: Hubbub calls it once, and the workflow goes on by what it answers."""
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -12,6 +14,7 @@ from bot.dispatch.execution import Call, begin
 from bot.errors import Refused
 from bot.operations.tools.calling import ToolCalled, call_tool
 from bot.operations.workflows import tool_runs
+from bot.operations.workflows.tool_outputs import outputs_of, values_of
 from bot.tool_servers.connections import ToolResult
 from bot.workflows.definitions.definition import Step
 from store.engine.transaction import Tx
@@ -565,7 +568,7 @@ MARKS = {"source": "the tool server weather", "trusted": False}
 
 def test_outputs_are_fields_of_the_result_or_all_of_it() -> None:
     def given(answer: Any, *names: str) -> dict[str, Any]:
-        return tool_runs.outputs_of(step_with(*names), answer)
+        return outputs_of(values_of(step_with(*names), answer), answer)
 
     assert given(answered(SUNNY), "sky", "rain") == {**SUNNY, **MARKS}
     assert given(answered(SUNNY), "sky") == {"sky": "clear", **MARKS}
@@ -577,9 +580,25 @@ def test_outputs_are_fields_of_the_result_or_all_of_it() -> None:
 
 
 def test_a_long_result_is_cut_and_says_so() -> None:
-    found = tool_runs.outputs_of(step_with(), answered({"text": "x" * 30_000}))
+    long = answered({"text": "x" * 30_000})
+    found = outputs_of(values_of(step_with(), long), long)
     assert len(found["result"]) == 10_000
     assert found["left_out"] == ["result was cut: it has 30012 characters"]
+
+
+async def test_all_of_a_long_answer_is_a_file_of_the_steps_task(scene: Scene) -> None:
+    scene.desk.servers.answers["forecast"] = [ToolResult((), {"days": ["x" * 100] * 300})]
+    flow = await scene.start(TEXT.replace("weather__forecast", "weather__look"))
+    scene.desk.servers.answers["look"] = scene.desk.servers.answers.pop("forecast")
+    await scene.turn()
+    (file, cut) = (await scene.shown(flow))["outputs"]["left_out"]
+    assert cut == "result was cut: it has 31210 characters"
+    sha256 = file.removeprefix("all of it is hubbub://blob/").partition(";")[0]
+    assert file == f"all of it is hubbub://blob/{sha256}; get_attachment reads it"
+    ada = await scene.workspace.agent("ada")
+    read = await ada.call("get_attachment", attachment_id=sha256, inline=True)
+    assert (read["file"]["name"], read["file"]["owner"]) == ("weather__look.json", "lea")
+    assert json.loads(base64.b64decode(read["inline"]["data"])) == {"days": ["x" * 100] * 300}
 
 
 @ON_SQLITE
