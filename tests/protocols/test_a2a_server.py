@@ -134,6 +134,44 @@ async def test_a_stream_shows_what_happens_until_the_task_ends(house: House) -> 
 
 
 @ON_SQLITE
+@pytest.mark.parametrize("version", ["1.0", "0.3"])
+async def test_files_of_the_result_are_artifacts_with_an_address(
+    house: House, version: str
+) -> None:
+    where = {"repository": house.repository}
+    worker_token = await house.token("worker")
+    async with sdk_client(house.surface.url, await house.token(), version=version) as client:
+        updates: list[Any] = []
+        async with (
+            asyncio.timeout(SOON_S),
+            closing(client.send_message(request("Mend it", where))) as stream,
+        ):
+            async for each in stream:
+                updates.append(each)
+                if each.HasField("task"):
+                    await house.workspace.settle()
+                    worker = await house.workspace.agent("worker")
+                    held = (await worker.call("claim_task", task=each.task.id))["task"]
+                    report = {"task": held["id"], "fence": held["fence"]}
+                    given = {"name": "log.txt", "text": "Oiled."}
+                    # By the server, whose keys open it again.
+                    stored_file = await house.surface.call(worker_token, "attach_file", **given)
+                    file = stored_file.data["file"]
+                    more = {"progress": 50, "attachments": [file["id"]]}
+                    await worker.call("update_task_status", **report, status="in_progress", **more)
+                    await worker.call("update_task_status", **report, status="completed")
+        done = await client.get_task(GetTaskRequest(id=held["id"]))
+    (artifact,) = done.artifacts
+    made = [each.artifact_update.artifact for each in updates if each.HasField("artifact_update")]
+    ids = [each.artifact_id for each in made]
+    assert ids == [artifact.artifact_id] == [f"file:{file['id']}"]
+    (part,) = artifact.parts
+    assert (part.filename, part.media_type) == ("log.txt", "text/plain")
+    async with house.surface.client.get(part.url) as response:
+        assert await response.read() == b"Oiled."
+
+
+@ON_SQLITE
 async def test_a_question_is_answered_by_a_message(house: House) -> None:
     issue = await house.workspace.task()
     worker = await house.workspace.agent("worker")
@@ -272,7 +310,7 @@ async def test_a_task_is_cancelled_once_and_takes_no_messages_then(house: House)
 
 
 @ON_SQLITE
-async def test_who_made_a_task_cancels_it_while_nobody_has_claimed_it(house: House) -> None:
+async def test_who_stored_filea_task_cancels_it_while_nobody_has_claimed_it(house: House) -> None:
     async with sdk_client(house.surface.url, await house.token(), streaming=False) as client:
         task = await send(client, "Mend it", {"repository": house.repository})
         await house.workspace.settle()

@@ -9,9 +9,13 @@ from aiohttp import web
 from bot.dispatch.callers import Caller
 from bot.dispatch.dispatcher import Dispatcher
 from bot.errors import Refused
+from bot.files import links
 from bot.identity.actors import Actor
 from bot.protocols.a2a import errors
 from bot.protocols.a2a.errors import RpcError
+from store.engine.transaction import Tx
+from store.files import attachments
+from store.files.attachments import FullAttachment
 from store.protocols import protocol_contexts
 from store.tasks import listing
 from webhooks.addresses import ADDRESSES
@@ -65,7 +69,8 @@ class Session:
             raise RpcError(errors.TASK_NOT_FOUND, exc.message, exc.fields) from exc
         task_id = found["task"]["id"]
         context = (await self.contexts([task_id])).get(task_id)
-        return {**found, "context": context, "outputs": await self._outputs(found)}
+        more = {"outputs": await self._outputs(found), "files": await self._files(found)}
+        return {**found, "context": context, **more}
 
     async def known_task(self, ref: str) -> dict[str, Any] | None:
         """None if there is no such task, or the caller may not see it. Raise RpcError."""
@@ -89,6 +94,24 @@ class Session:
             case {"outputs": dict(outputs)}:
                 return dict(outputs.get(step["step"]) or {})
         return {}
+
+    async def _files(self, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The files of a task that others attached, each with its address for some minutes."""
+        ids = [each["id"] for each in found.get("attachments", ())]
+        if not ids:
+            return []
+        here, shared = self.actor.installation_id, self.dispatcher.shared
+
+        async def work(tx: Tx) -> tuple[int, list[FullAttachment]]:
+            return await tx.now(), await attachments.several(tx, here, ids)
+
+        now, rows = await self.dispatcher.store.read(work)
+        root = shared.files.address or self.base
+        return [
+            {**row, "url": f"{root}{links.download(shared.keys, here, row['id'], now)}"}
+            for row in rows
+            if row["owner"] != self.actor.name
+        ]
 
     async def contexts(self, task_ids: Sequence[str]) -> dict[str, str]:
         """The contexts in which the caller made some of the tasks."""

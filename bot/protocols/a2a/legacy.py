@@ -114,6 +114,9 @@ def _with_parts(given: Values) -> Values:
 def _part_out(part: Values) -> Values:
     if "text" in part:
         return {"kind": "text", "text": part["text"]}
+    if "url" in part:
+        names = {"url": "uri", "filename": "name", "mediaType": "mimeType"}
+        return {"kind": "file", "file": {names[name]: value for name, value in part.items()}}
     return {"kind": "data", "data": part["data"]}
 
 

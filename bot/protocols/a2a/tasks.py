@@ -9,6 +9,8 @@ from bot.times import parse
 # The answer of an operation.
 Values: TypeAlias = Mapping[str, Any]
 MARKDOWN = "text/markdown"
+# Begins the id of an artifact that is a file. Its address is another each time.
+FILE = "file:"
 
 
 def of_answer(answer: Values, history: int | None = None, *, artifacts: bool = True) -> Values:
@@ -78,7 +80,7 @@ def _metadata(task: Values, answer: Values) -> Values:
 
 
 def artifacts_of(answer: Values) -> list[Values]:
-    """The result, the pull requests and the outputs of a workflow's step."""
+    """The result, the pull requests, the outputs of a workflow's step, and files of others."""
     task, around = answer["task"], answer.get("around") or {}
     found: list[Values] = []
     if task.get("result"):
@@ -89,11 +91,22 @@ def artifacts_of(answer: Values) -> list[Values]:
         outputs = {"data": answer["outputs"], "mediaType": "application/json"}
         found.append(_artifact("outputs", [outputs]))
     found += [_pull_artifact(each) for each in around.get("pull_requests", ())]
-    return found
+    return found + [_file_artifact(each) for each in answer.get("files", ())]
 
 
 def _artifact(name: str, parts: Sequence[Values]) -> Values:
     return {"artifactId": name, "name": name, "parts": list(parts)}
+
+
+def _file_artifact(file: Values) -> Values:
+    part = {"url": file["url"], "filename": file["name"], "mediaType": file["type"]}
+    about = {"id": file["id"], "size": file["size"], "sha256": file["digest"]}
+    return {
+        **_artifact(f"{FILE}{file['id']}", [part]),
+        "name": file["name"],
+        "description": f"attached by {file['owner']}",
+        "metadata": {"hubbub": about},
+    }
 
 
 def _pull_artifact(pull: Values) -> Values:

@@ -77,7 +77,8 @@ def ends(update: Values, states_of_end: frozenset[str]) -> bool:
 def artifact_updates(
     task_id: str, context: str, before: Sequence[Values], now: Sequence[Values]
 ) -> list[Values]:
-    """Updates for the artifacts that are new or have changed."""
+    """Updates for the artifacts that are new or have changed. A file never changes."""
+    files = {each["artifactId"] for each in before if each["artifactId"].startswith(tasks.FILE)}
     return [
         {
             "artifactUpdate": {
@@ -88,5 +89,5 @@ def artifact_updates(
             }
         }
         for each in now
-        if each not in before
+        if each not in before and each["artifactId"] not in files
     ]
