@@ -16,7 +16,6 @@ from bot.identity.actors import Actor
 from bot.identity.credentials import id_of
 from bot.operations import OPERATIONS
 from store.engine.database import open_store
-from store.engine.migrate import upgrade
 from store.engine.origins import Origin
 from store.engine.transaction import Store
 from tests.support.command_line import hubbub
@@ -317,10 +316,8 @@ async def test_nothing_that_agents_and_people_wrote_is_in_the_audit(workspace: W
 # --- The operator's commands ----------------------------------------------------------------------
 
 
-async def test_commands_of_the_operator_are_recorded(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
-    upgrade(url)
-    given = settings(url)
+async def test_commands_of_the_operator_are_recorded(sqlite_url: str, tmp_path: Path) -> None:
+    given = settings(sqlite_url)
     words = ("token", "create", "--installation", "42", "--agent", "ada")
     _, token, _ = await hubbub(*words, folder=tmp_path, **given)
     key = id_of(token.strip())
@@ -329,7 +326,7 @@ async def test_commands_of_the_operator_are_recorded(tmp_path: Path) -> None:
     assert (await hubbub("call", "list_agents", folder=tmp_path, **given | called))[0] == 1
     old = {"HUBBUB_SECRET_KEY": "n" * 40, "HUBBUB_SECRET_KEY_OLD": given["HUBBUB_SECRET_KEY"]}
     assert (await hubbub("secret", "rotate", folder=tmp_path, **given | old))[0] == 0
-    store = await open_store(url)
+    store = await open_store(sqlite_url)
     assert await audit_of(store, 42) == [
         ("operator", "", "cli", "credential.created", key, "done", "", 1),
         ("operator", "", "cli", "credential.revoked", key, "done", "", 1),

@@ -16,7 +16,6 @@ from bot.background.health import Readiness
 from bot.operations.agents.views import Health
 from store.engine import key_values
 from store.engine.database import open_store
-from store.engine.migrate import upgrade
 from store.engine.mysql import MySQL, Patience
 from store.engine.mysql_address import address
 from store.engine.transaction import Store, StoreError
@@ -65,10 +64,8 @@ async def test_it_says_whether_it_can_work_and_why_not(
     assert answer.data["problems"] == problems
 
 
-async def test_a_database_that_only_answers_reads_is_not_ready_with_sqlite(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
-    upgrade(url)
-    store = await open_store(url)
+async def test_a_database_that_only_answers_reads_is_not_ready_with_sqlite(sqlite_url: str) -> None:
+    store = await open_store(sqlite_url)
     assert await Readiness(store, dict).problems() == {}
     await store.write(lambda tx: tx.all("PRAGMA query_only = ON"))
     found = await Readiness(store, lambda: {"github": "away"}).problems()
@@ -99,11 +96,9 @@ async def test_readiness_does_not_wait_for_a_silent_database_on_mysql(
 
 
 async def test_an_outage_of_the_database_is_503_and_one_line_in_the_log_with_sqlite(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sqlite_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
-    upgrade(url)
-    store = await open_store(url)
+    store = await open_store(sqlite_url)
     logs.set_up(settings.load())
     try:
         async with serving(store, 1) as surface:

@@ -7,7 +7,6 @@ import aiohttp
 import pytest
 
 from bot.background.supervision import Supervisor
-from store.engine.migrate import upgrade
 from tests.support.patience import SOON_S
 from tests.support.server_in_process import Surface
 from tests.support.server_process import post, rows, serving, wait_until_processed
@@ -76,19 +75,19 @@ async def test_a_loop_that_was_told_to_stop_stays_stopped() -> None:
     assert not supervisor.failing
 
 
-async def test_a_server_whose_log_is_on_a_full_disk_works_on_with_sqlite(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
-    upgrade(url)
+async def test_a_server_whose_log_is_on_a_full_disk_works_on_with_sqlite(
+    sqlite_url: str, tmp_path: Path
+) -> None:
     async with (
-        serving(tmp_path, url, log="/dev/full") as server,
+        serving(tmp_path, sqlite_url, log="/dev/full") as server,
         aiohttp.ClientSession() as session,
     ):
         # The worker logs that this is not what GitHub sends.
         assert await post(session, server.url, "issues", b'{"action": 7, "issue": 3}') == 202
-        await wait_until_processed(url)
+        await wait_until_processed(sqlite_url)
         assert await post(session, server.url, "ping", b'{"zen": "Keep it simple"}') == 202
-        await wait_until_processed(url)
-        states = await rows(url, "SELECT event, state FROM deliveries ORDER BY received_at")
+        await wait_until_processed(sqlite_url)
+        states = await rows(sqlite_url, "SELECT event, state FROM deliveries ORDER BY received_at")
         assert [each["state"] for each in states] == ["processed", "processed"]
         async with session.get(f"{server.url}/readyz") as response:
             assert (await response.json())["problems"].keys() <= {"github"}

@@ -6,7 +6,6 @@ import aiohttp
 
 from fixtures.github import Request, SimulatedGitHub
 from tests.support.command_line import hubbub
-from tests.support.engines import OWN_ON_SQLITE
 from tests.support.server_process import serving, settings, wait_until_processed
 
 
@@ -43,13 +42,10 @@ async def test_backfill_fetches_all_again_with_or_without_a_server(
         assert len(pages(github)) == 2 * asked
 
 
-@OWN_ON_SQLITE
 async def test_backfill_of_a_repository_nobody_knows_is_refused(
-    own_url: str, tmp_path: Path
+    sqlite_url: str, tmp_path: Path
 ) -> None:
-    async with SimulatedGitHub() as github, serving(tmp_path, own_url, github) as server:
-        given = settings(own_url, github)
-        code, _, err = await hubbub("backfill", "acme/nowhere", folder=tmp_path, **given)
-        assert code == 2
-        assert "does not know the repository 'acme/nowhere'" in err
-        await server.stop()
+    words = ("backfill", "acme/nowhere")
+    code, _, err = await hubbub(*words, folder=tmp_path, **settings(sqlite_url))
+    assert code == 2
+    assert "does not know the repository 'acme/nowhere'" in err

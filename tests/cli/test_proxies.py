@@ -12,7 +12,6 @@ from bot.github.proxies import proxy_for
 from bot.github.requests import Unreachable
 from bot.settings import GitHubApp
 from fixtures.github.app import key_pair
-from store.engine.migrate import upgrade
 from tests.support.command_line import hubbub
 from tests.support.server_process import settings
 
@@ -103,10 +102,10 @@ async def test_a_call_says_that_a_gateway_answered_for_the_server(tmp_path: Path
     assert "is not Hubbub (502, application/json)" in err
 
 
-async def test_requests_to_github_go_through_the_proxy(tmp_path: Path, proxy: Proxy) -> None:
-    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
-    upgrade(url)
-    given = settings(url) | {"HUBBUB_GITHUB_API_URL": "http://github.invalid"}
+async def test_requests_to_github_go_through_the_proxy(
+    sqlite_url: str, tmp_path: Path, proxy: Proxy
+) -> None:
+    given = settings(sqlite_url) | {"HUBBUB_GITHUB_API_URL": "http://github.invalid"}
     proxy.status = 502
     await hubbub("doctor", folder=tmp_path, **given, http_proxy=proxy.url)
     assert set(proxy.hosts) == {"github.invalid"}

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import Counter
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from bot.inbox import backpressure, worker
 from bot.inbox.backpressure import Backpressure
 from bot.kernel.operation import Shared
 from store.engine.database import open_store
-from store.engine.migrate import upgrade
 from store.engine.transaction import PoolUse, Store, StoreError, Work
 from store.inbox import commands, deliveries
 from store.inbox.commands import FoundCommand
@@ -244,12 +242,10 @@ async def test_the_commands_of_one_installation_hold_up_those_of_no_other(own_ur
 
 
 async def test_many_commands_that_wait_on_one_issue_take_little_time_with_sqlite(
-    tmp_path: Path,
+    sqlite_url: str,
 ) -> None:
     """On SQLite only: there the server does nothing else meanwhile."""
-    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
-    upgrade(url)
-    store = await open_store(url, Clock())
+    store = await open_store(sqlite_url, Clock())
     # The order that is worst for an index: the oldest is found last.
     found: list[FoundCommand] = [
         {**command(n), "number": 7, "written_at": 3000 - n} for n in range(3000)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
@@ -18,16 +17,17 @@ from mcp_types import INVALID_PARAMS, INVALID_REQUEST, TextResourceContents
 
 from bot.errors import Refused
 from bot.identity.actors import ROLES, Actor
+from bot.identity.keyring import Keys
 from mcp_server.resources import RESOURCES
 from mcp_server.server import create_server
 from mcp_server.subscriptions import MOST_STREAMS, MOST_URIS, Listening
+from store.engine.database import open_store
 from store.tables.agents import Role
 from tests.support.engines import ON_SQLITE
 from tests.support.mcp_clients import ERAS, connect
 from tests.support.patience import SOON_S
 from tests.support.server_in_process import Surface, serving
-from tests.support.server_process import environment, settings
-from tests.support.server_process import serving as serve
+from tests.support.server_process import SECRET, environment, settings
 from tests.support.story import Workspace
 
 INBOX, READY, BUDGET = "hubbub://inbox", "hubbub://tasks/ready", "hubbub://budget"
@@ -319,11 +319,13 @@ async def test_streams_end_in_order_when_the_server_stops(surface: Surface) -> N
 
 
 @pytest.mark.parametrize("way", ["straight", "through a server"])
-async def test_stdio_serves_resources_and_their_updates(tmp_path: Path, way: str) -> None:
-    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
-    async with serve(tmp_path, url) as server:
-        ada, eve = await server.tokens(1, ["ada", "eve"])
-        given = settings(url) | {"HUBBUB_TOKEN": ada}
+async def test_stdio_serves_resources_and_their_updates(
+    sqlite_url: str, tmp_path: Path, way: str
+) -> None:
+    store = await open_store(sqlite_url)
+    async with serving(store, 1, keys=Keys(SECRET)) as server:
+        ada, eve = [await server.token(each) for each in ("ada", "eve")]
+        given = settings(sqlite_url) | {"HUBBUB_TOKEN": ada}
         if way == "through a server":
             given["HUBBUB_URL"] = server.url
             del given["HUBBUB_DATABASE_URL"]
@@ -347,19 +349,14 @@ async def test_stdio_serves_resources_and_their_updates(tmp_path: Path, way: str
                 await client.read_resource("hubbub://nothing")
             assert refused.value.code == INVALID_PARAMS
             async with client.listen(resource_subscriptions=[INBOX]) as updates:
-                await call(server.url, eve, "register_agent", agent_id="eve", name="Eve")
-                await call(server.url, eve, "send_message", to="ada", body="Look here")
+                assert (
+                    await server.call(eve, "register_agent", agent_id="eve", name="E")
+                ).status == 200
+                sent = await server.call(eve, "send_message", to="ada", body="Look here")
+                assert sent.status == 200
                 assert await next_uris(updates) == [INBOX]
             assert (await read(client, INBOX))["unread"] == 1
-
-
-async def call(url: str, token: str, operation: str, **arguments: Any) -> None:
-    headers = {"Authorization": f"Bearer {token}"}
-    async with (
-        aiohttp.ClientSession(headers=headers) as session,
-        session.post(f"{url}/api/v1/{operation}", json=arguments) as response,
-    ):
-        assert response.status == 200, await response.text()
+    await store.close()
 
 
 # --- Without HTTP, where a test says how often it is looked ---------------------------------------

@@ -9,7 +9,6 @@ import pytest
 from bot.dispatch.dispatcher import Dispatcher
 from bot.times import SECOND
 from store.engine.database import open_store
-from store.engine.migrate import upgrade
 from store.identity import credentials
 from store.outbox import writes
 from tests.support.api_keys import add_api_key
@@ -306,20 +305,18 @@ async def test_an_agent_queues_only_so_many_writes(workspace: Workspace) -> None
 
 
 async def test_the_command_line_lists_and_cancels_writes_and_a_revoked_token_cancels_them(
-    tmp_path: Path,
+    sqlite_url: str, tmp_path: Path
 ) -> None:
     """On SQLite only: the engine plays no part."""
-    url = f"sqlite:///{tmp_path}/hubbub.db"
-    upgrade(url)
 
     async def run(*words: str) -> tuple[int, str]:
-        code, out, err = await hubbub(*words, folder=tmp_path, **settings(url))
+        code, out, err = await hubbub(*words, folder=tmp_path, **settings(sqlite_url))
         return code, out + err
 
     which = ("--installation", "7")
     key = (await run("token", "create", *which, "--agent", "ada"))[1].split("_")[1]
     for author in ("ada", "ada", "ada", "ben"):
-        await _queue(url, author)
+        await _queue(sqlite_url, author)
     code, text = await run("writes", "list", *which, "--agent", "ada", "--json")
     assert code == 0, text
     listed = [json.loads(line) for line in text.splitlines()]

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from fixtures.github import Issue
+from tests.support.engines import ON_SQLITE
 from tests.support.login import Browser, LoginServer
 from tests.support.mounts import put_in
 from tests.support.page import HERE, links, signed_in, text_of
@@ -109,7 +110,9 @@ async def test_plain_links_lead_to_every_page_and_no_text_is_markup(server: Logi
         )
 
 
+@ON_SQLITE
 async def test_every_fragment_is_the_same_alone_as_in_its_page(server: LoginServer) -> None:
+    """Its queries are those of the page, which the test before runs on both engines."""
     workspace, browser = server.workspace, await signed_in(server)
     agent, _ = await busy(workspace)
     await start_workflow(workspace, agent)

@@ -27,18 +27,19 @@ async def run(program: str, url: str, agent_id: str, token: str) -> str:
     return printed.decode()
 
 
-async def test_the_agents_of_the_tutorial_bring_each_task_into_review(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
+async def test_the_agents_of_the_tutorial_bring_each_task_into_review(
+    sqlite_url: str, tmp_path: Path
+) -> None:
     async with SimulatedGitHub() as github:
         repository = github.repository("acme/rocket")
         person = github.person("octocat", permissions={"acme/rocket": "admin"})
-        async with serving(tmp_path, url, github) as server:
+        async with serving(tmp_path, sqlite_url, github) as server:
             github.app.webhook_url = f"{server.url}/webhooks/github"
             installation = github.install("acme", repositories=["acme/rocket"])
             for title in ("Count down", "Ring the bell"):
                 person.open_issue(repository, title, labels=["agent-task"])
             await github.wait_for_deliveries()
-            await wait_until_processed(url)
+            await wait_until_processed(sqlite_url)
             writer, mender = await server.tokens(installation.id, ["writer", "mender"])
             printed = await asyncio.gather(
                 run("agent_rest.py", server.url, "writer", writer),

@@ -1,7 +1,9 @@
 """The demo, which newcomers see first: it can be joined, and the docs show it."""
 
 import asyncio
+import contextlib
 import inspect
+import io
 import json
 import os
 import re
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from yarl import URL
 
 from fixtures import demo
@@ -22,6 +25,9 @@ from fixtures.demo.stage import Stage, becomes_true, environment_of, hubbub, ope
 from fixtures.github import SimulatedGitHub
 from tests.support.patience import SOON_S
 
+# They join one demo, which lives as long as its loop.
+JOINS = pytest.mark.asyncio(loop_scope="session")
+
 ROOT = Path(__file__).parents[2]
 CODE_LINK = re.compile(r"\[Get the code\]\((\S+)\)")
 CHAPTER = re.compile(r'narration\.chapter\(\s*"([^"]+)"')
@@ -29,27 +35,27 @@ CHAPTER = re.compile(r'narration\.chapter\(\s*"([^"]+)"')
 SENTENCE = re.compile(r'narration\.(?:confirm\(|say\([^,]+,) ?"([^"]+)"')
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stage() -> AsyncIterator[Stage]:
+    """One demo for all tests here that join it."""
     async with open_stage() as made:
         yield made
 
 
-@pytest.fixture
-async def lines(stage: Stage, capsys: pytest.CaptureFixture[str]) -> AsyncIterator[list[str]]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lines(stage: Stage) -> AsyncIterator[list[str]]:
     """What is printed for those who join, as long as it stays up."""
-    narration = Narration()
+    narration, printed = Narration(), io.StringIO()
     repository, person = await story.open_repository(stage, narration)
     await story.open_issues(stage, narration, repository, person)
-    staying = asyncio.create_task(demo.keep_running(stage, narration, repository, person))
-    printed: list[str] = []
+    with contextlib.redirect_stdout(printed):
+        staying = asyncio.create_task(demo.keep_running(stage, narration, repository, person))
 
-    def has_all_lines() -> bool:
-        printed.extend(capsys.readouterr().out.splitlines())
-        return staying.done() or any("All that octocat can do" in line for line in printed)
+        def has_all_lines() -> bool:
+            return staying.done() or "All that octocat can do" in printed.getvalue()
 
-    assert await becomes_true(has_all_lines, SOON_S)
-    yield printed
+        assert await becomes_true(has_all_lines, SOON_S)
+    yield printed.getvalue().splitlines()
     staying.cancel()
     await asyncio.gather(staying, return_exceptions=True)
 
@@ -64,6 +70,7 @@ async def paste(line: str, folder: Path) -> str:
     return out.decode()
 
 
+@JOINS
 async def test_several_agents_join_the_demo_by_the_lines_it_prints(
     lines: list[str], tmp_path: Path
 ) -> None:
@@ -92,6 +99,7 @@ async def run_curl(line: str) -> str:
         return await response.text()
 
 
+@JOINS
 async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> None:
     hold, look = (line for line in lines if line.startswith("curl "))
     await run_curl(hold)
@@ -110,6 +118,7 @@ async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> N
         assert (refused.status, "No board has #3" in await refused.text()) == (404, True)
 
 
+@JOINS
 async def test_the_line_for_a_login_names_the_page_of_the_simulated_github(
     stage: Stage, lines: list[str], tmp_path: Path
 ) -> None:
@@ -142,6 +151,7 @@ async def test_the_demo_reaches_tool_servers_of_the_machine_that_its_viewer_allo
     assert "HUBBUB_PUBLIC_URL" not in settings, "other settings are the demo's own"
 
 
+@JOINS
 async def test_one_logs_in_with_a_browser_and_gets_the_code_of_an_invitation(
     lines: list[str],
 ) -> None:

@@ -72,13 +72,12 @@ async def test_fifty_clients_race_for_one_task_at_two_servers_of_one_database(
 
 
 async def test_stdio_serves_one_agent_on_the_database_and_through_a_server(
-    tmp_path: Path,
+    sqlite_url: str, tmp_path: Path
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
-    async with serving(tmp_path, url) as server:
+    async with serving(tmp_path, sqlite_url) as server:
         token = await server.token(1, "scout")
         for where in ({}, {"HUBBUB_URL": server.url}):
-            given = settings(url) | {"HUBBUB_TOKEN": token} | where
+            given = settings(sqlite_url) | {"HUBBUB_TOKEN": token} | where
             if where:
                 del given["HUBBUB_DATABASE_URL"]
             command = StdioServerParameters(

@@ -13,7 +13,6 @@ from typing import Any
 import aiohttp
 
 from fixtures.github import SimulatedGitHub
-from store.engine.migrate import upgrade
 from tests.support.command_line import hubbub
 from tests.support.mcp_clients import bridged
 from tests.support.server_process import (
@@ -137,12 +136,10 @@ async def look(run: Run, server: Serving) -> None:
 
 
 async def test_no_secret_shows_in_what_a_whole_run_prints_logs_and_answers(
-    tmp_path: Path,
+    sqlite_url: str, tmp_path: Path
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'hubbub.db'}"
-    upgrade(url)
     async with SimulatedGitHub() as github:
-        run = Run(tmp_path, settings(url, github))
+        run = Run(tmp_path, settings(sqlite_url, github))
         run.secrets = {
             "HUBBUB_SECRET_KEY": SECRET,
             "the webhook secret": github.app.webhook_secret,
@@ -150,7 +147,7 @@ async def test_no_secret_shows_in_what_a_whole_run_prints_logs_and_answers(
         }
         repository = github.repository("acme/rocket")
         person = github.person("octocat", permissions={"acme/rocket": "admin"})
-        async with serving(tmp_path, url, github, HUBBUB_LOG_LEVEL="debug") as server:
+        async with serving(tmp_path, sqlite_url, github, HUBBUB_LOG_LEVEL="debug") as server:
             github.app.webhook_url = f"{server.url}/webhooks/github"
             installation = github.install("acme", ["acme/rocket"])
             issue = person.open_issue(repository, "Count down", labels=["agent-task"])
@@ -166,7 +163,7 @@ async def test_no_secret_shows_in_what_a_whole_run_prints_logs_and_answers(
             await call_everything(run, server, token)
             await call(run, server.url, "/api/v1/list_tasks", revoked, "{}")
             await github.wait_for_deliveries()
-            await wait_until_processed(url)
+            await wait_until_processed(sqlite_url)
             await deliver_with_a_wrong_signature(run, server, token)
             await run.command("call", "list_tasks", HUBBUB_TOKEN=token)
             await run.command("call", "get_task", f"task={token}", HUBBUB_TOKEN=token)
@@ -184,7 +181,7 @@ async def test_no_secret_shows_in_what_a_whole_run_prints_logs_and_answers(
         await run.command("secret", "rotate", **new)
         await run.command("doctor", HUBBUB_GITHUB_PRIVATE_KEY=github.app.private_key[:200])
         await run.command("audit", "verify", HUBBUB_SECRET_KEY="w" * 40)
-    run.keep("the audit", json.dumps(await rows(url, "SELECT * FROM audit")))
+    run.keep("the audit", json.dumps(await rows(sqlite_url, "SELECT * FROM audit")))
     assert any(name.startswith("installation token") for name in run.secrets)
     assert {"/metrics", "the log", "answers at /mcp", "hubbub audit export"} <= run.output.keys()
     assert all(run.output[where] for where in ("/metrics", "the log", "the audit"))

@@ -8,3 +8,4 @@ ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 ON_MYSQL = pytest.mark.parametrize("store_url", ["mysql"], indirect=True)
 # The fixture `own_url`.
 OWN_ON_SQLITE = pytest.mark.parametrize("own_url", ["sqlite"], indirect=True)
+OWN_ON_MYSQL = pytest.mark.parametrize("own_url", ["mysql"], indirect=True)
