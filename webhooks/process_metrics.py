@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -19,6 +20,12 @@ from store.engine.transaction import PoolUse
 
 EVERY_S = 5.0
 PROC = Path("/proc/self")
+
+
+@cache
+def _version() -> str:
+    """It stands in a file of the installed package, which takes a millisecond to parse."""
+    return metadata.version("hubbub")
 
 
 class ProcessMetrics:
@@ -40,7 +47,7 @@ class ProcessMetrics:
             "hubbub_database_connections_limit", "The limit on them.", registry
         )
         info = _highest("hubbub_info", "The version that runs.", registry, "version")
-        info.labels(metadata.version("hubbub")).set(1)
+        info.labels(_version()).set(1)
 
     def sample(self, pool: PoolUse) -> None:
         used_s = time.process_time()

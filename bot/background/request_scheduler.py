@@ -22,7 +22,8 @@ from bot.times import SECOND
 from store.engine.transaction import Tx
 from store.fetch import backfills, pending_reads
 from store.mirror import stored_installations
-from store.outbox import budgets, sender_leases, write_attempts, write_order, writes
+from store.outbox import budgets, due_work, sender_leases, write_attempts, write_order, writes
+from store.outbox.due_work import DueWork
 from store.tables.fetch import BackfillRow, PendingReadRow
 from store.tables.outbox import WriteRow
 
@@ -53,6 +54,7 @@ class Now:
     at: int
     limits: Limits
     streak: int
+    due: DueWork
 
     @property
     def open_at(self) -> int:
@@ -141,16 +143,20 @@ class Sender(Channel):
             self.flags.count(JOINT_REQUESTS, write["installation_id"], is_error=is_error)
 
     async def _turn(self, tx: Tx, installation_id: int) -> Turn:
+        # Most turns find nothing, or work of one sort, and each sort costs statements of its own.
+        if not (due := await due_work.of(tx, installation_id)):
+            return Turn()
         lease = await sender_leases.acquire(
             tx, installation_id, self.me, self.timing.lease, self.timing.grace
         )
         if lease is None:
             return Turn(wait_s=1)
         # Only one process sends for an installation: what is still `sending` was interrupted.
-        await write_attempts.mark_interrupted(tx, installation_id)
+        if due.writes:
+            await write_attempts.mark_interrupted(tx, installation_id)
         state = await rate_limit_store.of(tx, installation_id, lease)
-        now = Now(installation_id, await tx.now(), state, lease["streak"])
-        read = await pending_reads.due(tx, installation_id, reads.NOW)
+        now = Now(installation_id, await tx.now(), state, lease["streak"], due)
+        read = await _due_read(tx, now, reads.NOW)
         if read and now.open_at <= now.at:
             return Turn(read=read)
         chosen = NOTHING if read else await _next_write(tx, now)
@@ -166,9 +172,15 @@ class Sender(Channel):
         return await _spare(tx, now, waits)
 
 
+async def _due_read(tx: Tx, now: Now, priority: int) -> PendingReadRow | None:
+    if priority not in now.due.reads:
+        return None
+    return await pending_reads.due(tx, now.installation_id, priority)
+
+
 async def _next_read(tx: Tx, now: Now) -> tuple[PendingReadRow | None, int]:
     """The next read that is not urgent, and when it may be sent. Agents' reads leave a reserve."""
-    first = await pending_reads.due(tx, now.installation_id, reads.SOON)
+    first = await _due_read(tx, now, reads.SOON)
     if first is None or not first["asker"]:
         return first, now.open_at
     agents_at = rate_limits.ready_at(now.limits, AGENTS_READ, now.at)
@@ -180,6 +192,8 @@ async def _next_read(tx: Tx, now: Now) -> tuple[PendingReadRow | None, int]:
 
 async def _next_write(tx: Tx, now: Now) -> Chosen:
     """The next write. If none may be sent now, it is the one that is due first."""
+    if not now.due.writes:
+        return NOTHING
     first = await write_order.next_of_each(
         tx, now.installation_id, fairness.ON_GRAPHQL, fairness.SHOWS
     )
@@ -286,8 +300,9 @@ def _may_join(write: WriteRow, parts: list[Part]) -> bool:
 
 async def _spare(tx: Tx, now: Now, waits: list[int]) -> Turn:
     """Nothing urgent may be sent now, so backfill gets the turn, within its share."""
-    read = await pending_reads.due(tx, now.installation_id, reads.LATER)
-    page = None if read else await backfills.due(tx, now.installation_id)
+    read = await _due_read(tx, now, reads.LATER)
+    has_page = now.due.backfill and read is None
+    page = await backfills.due(tx, now.installation_id) if has_page else None
     if (read or page) and now.spare_at <= now.at:
         return Turn(read=read, page=page)
     if read or page:

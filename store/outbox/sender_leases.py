@@ -14,14 +14,24 @@ async def acquire(
 
     When another's lease expires, `grace` must pass first, because its last request may still run.
     """
-    now = await tx.now()
+    if await _take(tx, installation_id, me, lease, grace):
+        return await get(tx, installation_id)
+    if await get(tx, installation_id) is not None:
+        return None
     await tx.run(
         sql.insert_new(tx.dialect, "senders", COLUMNS, ("installation_id",)),
         installation_id=installation_id,
         holder="",
         lease_until=0,
     )
-    got = await tx.run(
+    # Another process may have taken the new row.
+    taken = await _take(tx, installation_id, me, lease, grace)
+    return await get(tx, installation_id) if taken else None
+
+
+async def _take(tx: Tx, installation_id: int, me: str, lease: int, grace: int) -> int:
+    now = await tx.now()
+    return await tx.run(
         "UPDATE senders SET holder = :me, lease_until = :until WHERE installation_id = :i "
         "AND (holder = :me OR holder = '' OR lease_until + :grace < :now)",
         me=me,
@@ -30,9 +40,6 @@ async def acquire(
         grace=grace,
         now=now,
     )
-    if not got:
-        return None
-    return await get(tx, installation_id)
 
 
 async def get(tx: Tx, installation_id: int) -> SenderRow | None:

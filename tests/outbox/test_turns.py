@@ -5,6 +5,7 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.background.request_scheduler import Sender
 from bot.comments.limits import EXCHANGES, exchange
 from bot.inbox import worker
 from bot.outbox.fairness import LONGEST_STREAK, Place, in_order, sent_before
@@ -12,7 +13,33 @@ from fixtures.github import Issue
 from store.outbox.write_order import Line, NextWrite
 from store.outbox.writes import AGENTS, PEOPLE
 from tests.support.engines import ON_SQLITE
+from tests.support.recording_store import RecordingStore
 from tests.support.story import Agent, Workspace
+
+
+@ON_SQLITE
+async def test_a_turn_without_work_is_one_statement_and_takes_no_lease(
+    workspace: Workspace,
+) -> None:
+    recording = RecordingStore(workspace.store)
+    idle = Sender(recording, workspace.sender.github, keys=workspace.dispatcher.shared.keys)
+    assert await idle.step(workspace.installation.id) is None
+    assert [each.partition(" FROM ")[0] for each in recording.statements] == [
+        "SELECT EXISTS (SELECT 1"
+    ]
+
+
+@ON_SQLITE
+async def test_while_another_process_sends_this_one_asks_again_only_if_there_is_work(
+    workspace: Workspace,
+) -> None:
+    here = workspace.installation.id
+    await workspace.task()
+    other = Sender(workspace.store, workspace.sender.github, keys=workspace.dispatcher.shared.keys)
+    assert await other.step(here) is None
+    agent = await workspace.agent("scout")
+    await agent.write("github_create_issue", repository="acme/rocket", title="Next")
+    assert await other.step(here) == 1
 
 
 def row(seq: int, author: str, lane: int = 1) -> NextWrite:

@@ -45,7 +45,14 @@ from store.mirror import (
     stored_repositories,
     thread_people,
 )
-from store.outbox import pull_writes, write_cancellation, write_history, write_order, writes
+from store.outbox import (
+    due_work,
+    pull_writes,
+    write_cancellation,
+    write_history,
+    write_order,
+    writes,
+)
 from store.outbox.budgets import HOUR
 from store.plugins import plugins
 from store.runs import runs
@@ -156,6 +163,7 @@ QUERIES: dict[str, Query] = {
     ),
     "leases that may be unknown": lambda tx, s: due_notices.unconfirmed_leases(tx, s.i, "me", 5),
     "leases that end": lambda tx, s: due_notices.ending_leases(tx, s.i, "me", s.at, 5),
+    "what is due": lambda tx, s: due_work.of(tx, s.i),
     "the next write of each": lambda tx, s: write_order.next_of_each(tx, s.i),
     "the bot's writes that go along": lambda tx, s: write_order.first_attempts(
         tx, s.i, BOT, JOINABLE, s.at
