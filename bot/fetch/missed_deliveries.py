@@ -190,6 +190,8 @@ class Repair(Channel):
         outcome = await self.ask(APP, Request("GET", survey.next_page), _is_list)
         if not outcome.has_answer:
             return _delay_after_failure(outcome)
+        if outcome.meaning is Meaning.LIMITED:
+            return PACE_S
         if outcome.meaning is not Meaning.DONE:
             self._survey = None
             self.trouble = f"GitHub's delivery log: {outcome.status} {outcome.words}"

@@ -94,6 +94,52 @@ async def test_what_fails_again_and_again_is_fetched(workspace: Workspace) -> No
     assert (len(asked), len(log) - len(asked)) == (4, 2)
 
 
+LOG = "/app/hook/deliveries"
+
+
+@OWN_ON_SQLITE
+@pytest.mark.parametrize("fault", ["close", "primary_403"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "^/app$"),
+        ("GET", "^/app/installations$"),
+        ("GET", f"^{LOG}$"),
+        ("POST", rf"^{LOG}/\d+/attempts$"),
+        ("GET", rf"^{LOG}/\d+$"),
+    ],
+)
+async def test_whatever_github_refuses_once_nothing_stays_lost(
+    workspace: Workspace, method: str, path: str, fault: str
+) -> None:
+    workspace.github.app.webhook_url = "http://127.0.0.1:9/nobody"
+    issue = workspace.person.open_issue(workspace.repository, "Unheard of")
+    workspace.person.close(issue)
+    await workspace.settle()
+    workspace.clock.forward(60)
+    # aiohttp sends a GET again by itself.
+    workspace.github.fault(method, path, fault, times=2)
+    await run_repair(workspace, repair_of(workspace), hours=3)
+    assert await whole(workspace)
+
+
+@OWN_ON_SQLITE
+@pytest.mark.parametrize("kind", ["404", "422"])
+async def test_what_the_log_has_and_does_not_give_is_read_by_its_time_of_change(
+    workspace: Workspace, kind: str
+) -> None:
+    workspace.github.app.webhook_url = "http://127.0.0.1:9/nobody"
+    issue = workspace.person.open_issue(workspace.repository, "Unheard of")
+    workspace.person.close(issue)
+    await workspace.settle()
+    workspace.clock.forward(60)
+    workspace.github.fault("POST", f"{LOG}/", kind, times=99)
+    workspace.github.fault("GET", f"{LOG}/", kind, times=99)
+    await run_repair(workspace, repair_of(workspace), hours=3)
+    await workspace.settle()
+    assert await whole(workspace)
+
+
 async def test_a_mirror_that_misses_deliveries_says_so(workspace: Workspace) -> None:
     repair = repair_of(workspace)
     await run_repair(workspace, repair)
