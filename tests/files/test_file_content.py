@@ -124,6 +124,43 @@ def test_facts_of_images_and_sounds_come_from_their_first_bytes() -> None:
     assert media_facts.find(mp4, "video/mp4", 99) == {"duration_s": 2.5}
 
 
+def webp(chunk: bytes, content: bytes) -> bytes:
+    return b"RIFF\0\0\0\0WEBP" + chunk + len(content).to_bytes(4, "little") + content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # The size of the canvas, of a lossless picture, and of a frame.
+        webp(b"VP8X", b"\0\0\0\0" + (29).to_bytes(3, "little") + (19).to_bytes(3, "little")),
+        webp(b"VP8L", b"\x2f" + (29 | 19 << 14).to_bytes(4, "little")),
+        webp(b"VP8 ", b"\0\0\0\x9d\x01\x2a" + b"\x1e\0\x14\0"),
+    ],
+)
+def test_each_form_of_webp_has_its_size(content: bytes) -> None:
+    assert media_facts.find(content, "image/webp", 99) == {"width": 30, "height": 20}
+
+
+def test_a_long_video_has_its_duration_in_wider_numbers() -> None:
+    times = b"\1" + b"\0" * 19 + (1000).to_bytes(4, "big") + (2**33).to_bytes(8, "big")
+    mvhd = (8 + len(times)).to_bytes(4, "big") + b"mvhd" + times
+    mp4 = b"\0\0\0\x08ftyp" + (8 + len(mvhd)).to_bytes(4, "big") + b"moov" + mvhd
+    assert media_facts.find(mp4, "video/mp4", 99) == {"duration_s": 8589934.592}
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        # Parts without end, and without what is looked for.
+        ("image/jpeg", b"\xff\xd8" + b"\xff\xe0\0\x02" * 300),
+        ("audio/wav", b"RIFF\0\0\0\0WAVE" + b"LIST\0\0\0\0" * 300),
+        ("video/mp4", b"\0\0\0\x08free" * 300),
+    ],
+)
+def test_only_so_many_parts_of_a_file_are_looked_at(kind: str, content: bytes) -> None:
+    assert media_facts.find(content, kind, len(content)) == {}
+
+
 @pytest.mark.parametrize("kind", media_facts.READERS)
 def test_facts_of_a_broken_file_are_left_out(kind: str) -> None:
     for content in (b"", b"\0" * 64, b"\xff" * 64, bytes(range(64))):

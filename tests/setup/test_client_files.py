@@ -177,3 +177,28 @@ def test_any_json_gets_the_entry_and_nothing_else(
     made = json_edit.with_member(text, ["mcpServers", "hubbub"], {"url": URL})
     expected = {**held, "mcpServers": {**held.get("mcpServers", {}), "hubbub": {"url": URL}}}
     assert json.loads(made) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"a": 1 "b": 2}', "',' is missing at 8"),
+        ('{"a" 1}', "':' is missing at 5"),
+        ('{"a": }', "a value is missing at 6"),
+        ("{a: 1}", "a name is missing at 1"),
+        ('{"a": 1, "a": 2}', "'a' stands twice in one object"),
+        ('{"a": nil}', "'nil' at 6 is not JSON"),
+        ('{"a": ' + "[" * 1000, "it is nested too deeply"),
+        ('{"servers": []}', "there is something else than an object at 12"),
+    ],
+)
+def test_a_text_that_is_no_json_is_refused_with_the_place(text: str, why: str) -> None:
+    with pytest.raises(NotEditable, match=f"^{re.escape(why)}"):
+        json_edit.with_member(text, ["servers", "hubbub"], {"url": URL})
+
+
+def test_an_item_is_added_to_an_array_and_to_nothing_else() -> None:
+    assert json_edit.with_item("{}", "list", 1) == '{\n  "list": [\n    1\n  ]\n}'
+    assert json.loads(json_edit.with_item('{"list": [1]}', "list", 2)) == {"list": [1, 2]}
+    with pytest.raises(NotEditable, match="something else than an array"):
+        json_edit.with_item('{"list": {}}', "list", 1)

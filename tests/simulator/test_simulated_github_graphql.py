@@ -189,6 +189,128 @@ async def test_mutations_of_one_document_take_effect_although_one_is_refused(acm
     assert len(window.content) == 6, "GitHub may count each of them"
 
 
+SAY = """
+mutation($id: ID!, $body: String = "Said") {
+  addComment(input: {subjectId: $id, body: $body}) { commentEdge { node { id } } }
+}"""
+LIKE = """
+mutation($id: ID!) { addReaction(input: {subjectId: $id, content: EYES}) { reaction { id } } }"""
+PLACE = """
+mutation($id: ID!, $issue: ID!) {
+  addProjectV2ItemById(input: {projectId: $id, contentId: $issue}) { item { id } }
+}"""
+MOVE = """
+mutation($id: ID!, $item: ID!) {
+  updateProjectV2ItemFieldValue(input: {
+    projectId: $id, itemId: $item, fieldId: "F", value: {singleSelectOptionId: "x"}
+  }) { projectV2Item { id } }
+}"""
+COMMIT = """
+mutation($id: String!, $branch: String!, $head: GitObjectID!, $headline: String!) {
+  createCommitOnBranch(input: {
+    branch: {repositoryNameWithOwner: $id, branchName: $branch}
+    expectedHeadOid: $head, message: {headline: $headline}
+  }) { commit { oid } }
+}"""
+FIX: dict[str, str] = {"branch": "fix", "headline": "Mend it"}
+
+
+@pytest.mark.parametrize(
+    ("document", "names", "kind", "message"),
+    [
+        (DRAFT % SHOWN, {"id": "PR_99"}, "NOT_FOUND", None),
+        (RESOLVE, {"id": "PRRT_99"}, "NOT_FOUND", None),
+        # The id of something else.
+        (RESOLVE, {"id": "pull"}, "NOT_FOUND", None),
+        (SAY, {"id": "pull"}, "NOT_FOUND", None),
+        (SAY, {"id": "I_99"}, "NOT_FOUND", None),
+        (SAY, {"id": "secret"}, "NOT_FOUND", None),
+        (SAY, {"id": "issue", "body": " "}, "UNPROCESSABLE", "Body cannot be blank"),
+        (LIKE, {"id": "PRR_99"}, "NOT_FOUND", None),
+        (MINIMIZE, {"id": "IC_99"}, "NOT_FOUND", None),
+        (PLACE, {"id": "PVT_99", "issue": "issue"}, "NOT_FOUND", None),
+        (PLACE, {"id": "board", "issue": "I_99"}, "NOT_FOUND", None),
+        (PLACE, {"id": "board", "issue": "secret"}, "NOT_FOUND", None),
+        (MOVE, {"id": "board", "item": "PVTI_99"}, "NOT_FOUND", None),
+        (
+            MOVE,
+            {"id": "board", "item": "item"},
+            "NOT_FOUND",
+            "The single select option Id does not belong to the field",
+        ),
+        (COMMIT, {**FIX, "id": "acme/none", "head": "head"}, "NOT_FOUND", None),
+        (
+            COMMIT,
+            {**FIX, "id": "acme/web", "head": "head", "branch": "none"},
+            "NOT_FOUND",
+            "No branch found for `none`",
+        ),
+        (
+            COMMIT,
+            {**FIX, "id": "acme/web", "head": "head", "headline": " "},
+            "UNPROCESSABLE",
+            "A commit message must have a headline.",
+        ),
+    ],
+)
+async def test_each_refusal_has_its_kind(
+    acme: Acme, document: str, names: dict[str, str], kind: str, message: str | None
+) -> None:
+    secret = acme.github.repository("acme/secret", private=True)
+    acme.github.set_permission("acme/secret", "ada", "admin")
+    issue = acme.ada.open_issue(acme.web, "It smokes")
+    board = acme.ada.create_project("acme", "Work", ["Todo", "Done"])
+    ids = {
+        "issue": f"I_{issue.id}",
+        "secret": f"I_{acme.ada.open_issue(secret, 'Nobody knows').id}",
+        "pull": f"I_{pull(acme).issue.id}",
+        "board": board.node_id,
+        "item": f"PVTI_{acme.ada.add_to_project(board, issue).id}",
+        "head": acme.web.branches["fix"],
+    }
+    given = {name: ids.get(each, each) for name, each in names.items()}
+    before = len(acme.github.held_deliveries)
+    found = await ask(acme, document, **given)
+    (error,) = found["errors"]
+    assert error["type"] == kind
+    assert message in (None, error["message"])
+    assert list(found["data"].values()) == [None]
+    assert len(acme.github.held_deliveries) == before
+
+
+async def test_a_list_without_a_size_is_refused(acme: Acme) -> None:
+    found = await ask(acme, THREADS, number=1, first=0)
+    (error,) = found["errors"]
+    assert error["type"] == "MISSING_PAGINATION_BOUNDARIES"
+
+
+async def test_nothing_is_written_into_an_archived_repository(acme: Acme) -> None:
+    issue = acme.ada.open_issue(acme.web, "It smokes")
+    acme.web.archived = True
+    found = await ask(acme, SAY, id=f"I_{issue.id}")
+    (error,) = found["errors"]
+    assert error["message"] == "Repository was archived so is read-only."
+    assert issue.comments == []
+
+
+async def test_boards_need_their_own_permission(acme: Acme) -> None:
+    board = acme.ada.create_project("acme", "Work", ["Todo"])
+    issue = acme.ada.open_issue(acme.web, "It smokes")
+    granted = {**acme.installation.permissions, "organization_projects": "read"}
+    acme.github.accept_permissions(acme.installation, granted)
+    found = await ask(acme, PLACE, id=board.node_id, issue=f"I_{issue.id}")
+    (error,) = found["errors"]
+    assert error["type"] == "FORBIDDEN"
+    assert board.items == {}
+
+
+async def test_a_draft_that_is_one_already_is_no_news(acme: Acme) -> None:
+    pull_id = await node_id(acme, "pulls/1")
+    for document in (READY, DRAFT, DRAFT):
+        await ask(acme, document % SHOWN, id=pull_id)
+    assert [each.action for each in acme.github.held_deliveries] == ["converted_to_draft"]
+
+
 async def test_what_the_app_may_not_do_is_forbidden(acme: Acme) -> None:
     granted = {**acme.installation.permissions, "pull_requests": "read"}
     acme.github.accept_permissions(acme.installation, granted)

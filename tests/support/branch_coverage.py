@@ -1,8 +1,7 @@
 """A plugin of pytest that measures which branches the tests take: `make test COVERAGE=yes`.
 
-Processes that tests start are measured too, as far as they end by themselves. Of the tests on
-MySQL only those of the store are measured, because they take long, and the others take the same
-branches as on SQLite.
+Processes that tests start are measured too, as far as they end by themselves. Tests on MySQL take
+long, and most take the same branches as on SQLite, so only those below are measured.
 """
 
 import os
@@ -19,9 +18,14 @@ MEASURED.start()
 VARIABLE, CONFIG = "COVERAGE_PROCESS_CONFIG", MEASURED.config.serialize()
 
 
+# Rooms and modules that show what only MySQL has: the engine, search, and servers of several
+# processes.
+ON_MYSQL = frozenset({"store", "test_search", "test_several_processes"})
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    if is_measured(item.path.parent.name, item.name):
+    if "mysql" not in item.name or {item.path.parent.name, item.path.stem} & ON_MYSQL:
         os.environ[VARIABLE] = CONFIG
         try:
             return (yield)
@@ -32,10 +36,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         MEASURED.start()
-
-
-def is_measured(room: str, test: str) -> bool:
-    return room == "store" or "mysql" not in test
 
 
 @pytest.hookimpl(trylast=True)

@@ -52,12 +52,13 @@ def with_member(text: str, path: Sequence[str], value: Any) -> str:
     """The text with the value at a path of names. What stood there before is replaced."""
     if not text.strip("\ufeff \t\r\n"):
         return json.dumps(_nest(path, value), indent=2, ensure_ascii=False) + "\n"
-    node, rest = parse(text), list(path)
-    expected = _merge(node.value, path, value)
+    top, rest = parse(text), list(path)
+    node = top
     while len(rest) > 1 and rest[0] in node.members:
         node = node.members[rest.pop(0)]
         _check_kind(node, dict)
     _check_kind(node, dict)
+    expected = _merge(top.value, path, value)
     name, added = rest[0], _nest(rest[1:], value)
     if name in node.members:
         made = _replace(text, node.members[name], added)
@@ -98,8 +99,6 @@ def _nest(path: Sequence[str], value: Any) -> Any:
 def _merge(held: Any, path: Sequence[str], value: Any) -> Any:
     if not path:
         return value
-    if not isinstance(held, dict):
-        raise NotEditable("the outermost value is no object")
     name, *rest = path
     return {**held, name: _merge(held.get(name, {}), rest, value)}
 
