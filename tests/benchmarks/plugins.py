@@ -1,4 +1,4 @@
-"""What a call of a sandboxed plug-in costs: built, compiled, loaded, called, and its memory."""
+"""What plug-ins cost: in the sandbox built, compiled, called, and their memory; trusted, loaded."""
 
 import asyncio
 import statistics
@@ -17,6 +17,7 @@ from rich.table import Table
 from bot.cli import plugin_starts
 from bot.plugins.sandbox.contract import Code, Kind, Limits, PluginCall
 from bot.plugins.sandbox.sandbox import MOST_AT_ONCE, Sandbox
+from tests.benchmarks import trusted_plugins
 from tests.support.wat_components import component, text_at
 
 CALLS, HOST_CALLS = 50, 100
@@ -130,6 +131,7 @@ async def rows(folder: Path) -> list[tuple[str, str, str, str]]:
 
 
 def main() -> None:
+    trusted_plugins.main()
     table = Table(title="Sandboxed plug-ins")
     for each in ("", "component of Python", "small component", "process"):
         table.add_column(each, justify="left" if not each else "right")
