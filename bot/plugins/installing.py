@@ -62,10 +62,14 @@ def of_distribution(name: str) -> Candidate:
             f"with an entry point {name} in the group {distributions.GROUP}. This server reads no "
             "registry; `hubbub plugin registry add` adds one."
         )
+    digest = distributions.digest_of(found)
     package = distributions.package_of(found)
     if package.manifest.name != name:
         raise WrongPackage(f"Its manifest has the name {package.manifest.name}, not {name}.")
-    return Candidate(package, "distribution", distributions.digest_of(found))
+    # What people see must be what is installed.
+    if distributions.digest_of(found) != digest:
+        raise WrongPackage("Its files changed while they were read. Try again.")
+    return Candidate(package, "distribution", digest)
 
 
 async def check(

@@ -93,7 +93,7 @@ SANDBOXED = ("wasm", "process")
 ENTRIES: dict[Kind, tuple[str, str]] = {
     "python": (r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?", "a module, or MODULE:OBJECT"),
     "wasm": (r"[\w][\w./-]*\.wasm", "the path of a file .wasm"),
-    "process": (r"[\w][\w./-]*", "the path of the program in the package"),
+    "process": (r"[\w][\w-]*(/[\w][\w-]*)*\.py", "the path of a program .py in the package"),
     "mcp": (r"https?://[!-~]+", "the address of an MCP server"),
     "probot": (r"https?://[!-~]+", "the address of the app's webhook endpoint"),
 }

@@ -10,27 +10,28 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from bot.kernel.yaml_file import Unreadable
-from bot.plugins import manifest_file
+from bot.plugins import manifest_file, package_paths
 from bot.plugins.manifest import FILE, SANDBOXED, Manifest
+from bot.plugins.package_paths import WrongPath
 
 SUFFIX = ".hubbub-plugin"
 CHECKSUMS, SIGNATURE = "hubbub-plugin.sha256", "hubbub-plugin.sig"
 MOST_FILES = 2_000
 # An archive, and all of its files. A component with Python inside has about 40 MB.
 LARGEST_ARCHIVE, LARGEST = 64 * 2**20, 128 * 2**20
-LONGEST_PATH = 200
 # The record at the end of an archive, and the directory that it names: of each entry 46 bytes, the
 # path, and what programs add to it.
 END, END_MARK = struct.Struct("<4s4H2LH"), b"PK\5\6"
 LARGE_MARK = b"PK\6\7"
 LONGEST_COMMENT = 2**16
-LARGEST_DIRECTORY = MOST_FILES * (46 + 4 * LONGEST_PATH)
+LARGEST_DIRECTORY = MOST_FILES * (46 + 4 * package_paths.LONGEST)
 PIECE = 2**20
 # What a folder holds beside the plug-in.
 SKIPPED = frozenset({"__pycache__", "dist", "build", "node_modules"})
@@ -102,10 +103,10 @@ def of_folder(folder: Path) -> Package:
     """Raise WrongPackage."""
     files: dict[str, bytes] = {}
     for path in _files_below(folder):
-        name = path.relative_to(folder).as_posix()
-        _check_path(name)
-        files[name] = path.read_bytes()
+        with path.open("rb") as opened:
+            files[path.relative_to(folder).as_posix()] = opened.read(LARGEST + 1)
         _check_size(files)
+    _check_paths(files)
     files.pop(CHECKSUMS, None)
     return Package(files, files.pop(SIGNATURE, None))
 
@@ -188,12 +189,13 @@ def _read_entries(archive: zipfile.ZipFile) -> dict[str, bytes]:
     entries = archive.infolist()
     if len(entries) > MOST_FILES:
         raise WrongPackage(f"It has {len(entries)} files; the limit is {MOST_FILES}.")
+    names = [each.filename for each in entries]
+    _check_paths(names)
+    if twice := next((name for name, n in Counter(names).items() if n > 1), None):
+        raise WrongPackage(f"It has two files {twice!r}.")
     files: dict[str, bytes] = {}
     for entry in entries:
-        _check_path(entry.filename)
         _check_entry(entry)
-        if entry.filename.casefold() in {each.casefold() for each in files}:
-            raise WrongPackage(f"It has two files {entry.filename!r}.")
         left = LARGEST - sum(map(len, files.values()))
         files[entry.filename] = _read_entry(archive, entry, left)
     return files
@@ -220,21 +222,14 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> 
     return bytes(made)
 
 
-def _check_path(name: str) -> None:
-    path = PurePosixPath(name)
-    if (
-        not name
-        or len(name) > LONGEST_PATH
-        or name.endswith("/")
-        or path.is_absolute()
-        or path.as_posix() != name
-        or ".." in path.parts
-        or not name.isprintable()
-        or any(each in name for each in '\\:*?"<>|')
-    ):
-        raise WrongPackage(
-            f"The path {name[:LONGEST_PATH]!r} is not allowed. Use relative paths of plain files."
-        )
+def _check_paths(names: Iterable[str]) -> None:
+    listed = list(names)
+    try:
+        for each in listed:
+            package_paths.check(each)
+        package_paths.check_apart(listed)
+    except WrongPath as exc:
+        raise WrongPackage(str(exc)) from exc
 
 
 def _check_size(files: Mapping[str, bytes]) -> None:

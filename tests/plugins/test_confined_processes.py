@@ -63,6 +63,10 @@ READS = [
     ("open('/proc/../etc/shadow')", "FileNotFoundError"),
     ("import os; os.symlink('/etc/passwd', '/tmp/x'); open('/tmp/x')", "FileNotFoundError"),
     ("import os; os.listdir('/home')", "FileNotFoundError"),
+    ("import os; os.listdir('/proc')", "FileNotFoundError"),
+    ("open('/dev/tty')", "FileNotFoundError"),
+    ("open('/dev/fd/0')", "FileNotFoundError"),
+    ("open('/proc/self/fd/0')", "FileNotFoundError"),
 ]
 WRITES = [
     ("open('/new', 'w')", "Read-only file system"),
@@ -73,6 +77,10 @@ WRITES = [
     ("import os; os.symlink('/usr/lib', '/tmp/x'); open('/tmp/x/new', 'w')", "Read-only file"),
     ("import os; os.mknod('/tmp/disk', 0o60600, os.makedev(8, 0))", "PermissionError"),
     ("open('/tmp/x', 'wb').write(b'x' * (17 << 20))", "File too large"),
+    ("import os; os.chmod('/plugin', 0o777)", "Read-only file system"),
+    ("import os; os.link('/plugin', '/tmp/x')", "Invalid cross-device link"),
+    # The kernel counts their values for no limit.
+    ("import os; os.setxattr('/tmp', 'user.x', b'x' * 60_000)", "PermissionError"),
     (
         "for n in range(40): open(f'/tmp/{n}', 'wb').write(b'x' * (1 << 20))",
         "No space left on device",
@@ -83,6 +91,10 @@ NETWORK = [
     ("import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)", "PermissionError"),
     ("import socket; socket.socket(socket.AF_UNIX)", "PermissionError"),
     ("import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)", "PermissionError"),
+    (
+        "import socket as s; one, _ = s.socketpair(type=s.SOCK_DGRAM); one.sendto(b'x', '\\0X11')",
+        "ConnectionRefusedError",
+    ),
     ("import socket; socket.getaddrinfo('example.com', 443)", "gaierror"),
     (
         "import urllib.request; urllib.request.urlopen('http://169.254.169.254/')",
@@ -99,6 +111,12 @@ PROCESSES = [
     ),
     ("import os; os.kill(PARENT, 9)", "ProcessLookupError"),
     ("import os; os.kill(-1, 9)", "ProcessLookupError"),
+    ("import os; os.execve('/bin/sh', ['sh'], {})", "FileNotFoundError"),
+    ("import os; os.nice(-20)", "Permission"),
+    (
+        "import os; os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))",
+        "PermissionError",
+    ),
     ("import os; os.setuid(0)", "OSError"),
     ("import os; os.setgroups([0])", "PermissionError"),
     ("import resource as r; r.setrlimit(r.RLIMIT_AS, (-1, -1))", "not allowed to raise"),
@@ -118,12 +136,43 @@ SYSTEM_CALLS = [
     "c.shmget(0, 4096, 0o1777)",
     "c.process_vm_readv(1, None, 0, None, 0, 0)",
     "c.personality(0x0040000)",
+    "c.fsetxattr(0, b'user.x', b'x', 1, 0)",
+    "c.syscall(250 if os.uname().machine == 'x86_64' else 219, 0, 0, 0)",
+    "c.syscall(321 if os.uname().machine == 'x86_64' else 280, 0, 0, 0)",
+    "c.syscall(56 if os.uname().machine == 'x86_64' else 220, 0x10000011, 0, 0, 0, 0)",
+    "c.open_by_handle_at(0, None, 0)",
 ]
 # A busy machine may take long to start a process.
 PATIENT = Limits(wall_s=SOON_S)
 MISBEHAVIOUR: list[tuple[str, Limits, str, str]] = [
     ("while True: pass", Limits(fuel=1, wall_s=SOON_S), "out_of_fuel", "computed for too long"),
+    (
+        "import signal as s\nfor n in range(1, 9): s.signal(n, s.SIG_IGN)\nwhile True: pass",
+        Limits(fuel=1, wall_s=SOON_S),
+        "out_of_fuel",
+        "computed for too long",
+    ),
+    # Another program inherits the limits.
+    (
+        "import os, sys; os.execve(sys.executable, ['python', '-c', 'while True: pass'], {})",
+        Limits(fuel=1, wall_s=SOON_S),
+        "out_of_fuel",
+        "computed for too long",
+    ),
     ("import time; time.sleep(60)", Limits(wall_s=0.5), "timed_out", "longer than 0.5 s"),
+    # The beginning of a line, and never its end.
+    (
+        'import os, time; os.write(3, b\'{"answer": "1"}\'); time.sleep(60)',
+        Limits(wall_s=0.5),
+        "timed_out",
+        "longer than 0.5 s",
+    ),
+    (
+        "import os, time\nfor n in range(4): os.close(n)\ntime.sleep(60)",
+        Limits(wall_s=0.5),
+        "timed_out",
+        "longer than 0.5 s",
+    ),
     ("hubbub.call('wait')", Limits(wall_s=0.5), "timed_out", "longer than 0.5 s"),
     (
         "x = []\nwhile True: x.append(bytearray(1 << 20))",
@@ -141,6 +190,20 @@ MISBEHAVIOUR: list[tuple[str, Limits, str, str]] = [
     ("import os; os.write(3, b'\\xff\\xfe\\n')", PATIENT, "bad_output", "not JSON"),
     ("import os; os.write(3, b'[' * 100_000 + b'\\n')", PATIENT, "bad_output", "not JSON"),
     ("import os; os.write(3, b'{\"call\": 1}\\n')", PATIENT, "bad_output", "protocol"),
+    ('import os; os.write(3, b\'{"answer": "NaN"}\\n\')', PATIENT, "bad_output", "not JSON"),
+    (
+        'import os; os.write(3, b\'{"answer": "\\\\ud800"}\\n\')',
+        PATIENT,
+        "bad_output",
+        "not JSON",
+    ),
+    (
+        "import os; os.write(3, b'{\"answer\": \"' + b'[' * 100_000 + b'\"}\\n')",
+        PATIENT,
+        "bad_output",
+        "not JSON",
+    ),
+    ("raise SystemExit(0)", PATIENT, "trap", "It ended with status 0"),
     (
         "while True:\n  try: hubbub.call('get_task')\n  except Exception: pass",
         Limits(host_calls=5, wall_s=SOON_S),
@@ -176,6 +239,15 @@ async def test_a_process_sees_nothing_of_its_machine(sandbox: Sandbox) -> None:
     found = (await attack(sandbox, code)).value
     assert found[:7] == [[], 65534, "confined", True, ["null"], [], []]
     assert {"hubbub_plugin.py", "launch.py"} <= {*found[7]}
+
+
+async def test_a_process_inherits_no_file_but_its_pipes(sandbox: Sandbox) -> None:
+    """And none of them is more than a pipe. The fourth is what the library writes to."""
+    code = (
+        "import os, stat\nfound = []\nfor n in range(256):\n"
+        "  try: found.append([n, stat.S_ISFIFO(os.fstat(n).st_mode)])\n  except OSError: pass"
+    )
+    assert (await attack(sandbox, code)).value == [[n, True] for n in range(4)]
 
 
 @pytest.mark.parametrize(("code", "limits", "kind", "words"), MISBEHAVIOUR)
@@ -278,7 +350,13 @@ from tests.support.plugin_host import RecordingHost
 
 async def main():
     host = RecordingHost()
-    call = PluginCall("operation", "attack", {"code": "hubbub.call('wait')"})
+    # It asks the kernel not to end it with its parent, and ignores all signals that can be ignored.
+    attack = (
+        "import ctypes, signal; ctypes.CDLL(None).prctl(1, 0)\\n"
+        "for n in {*signal.valid_signals()} - {9, 19}: signal.signal(n, signal.SIG_IGN)\\n"
+        "hubbub.call('wait')"
+    )
+    call = PluginCall("operation", "attack", {"code": attack})
     code = Code.of("process", sys.stdin.buffer.read())
     sandbox = Sandbox(Path("/nowhere"))
     running = asyncio.create_task(sandbox.run(code, call, Limits(wall_s=60), host))

@@ -28,7 +28,7 @@ publisher: example
 licence: MIT
 hubbub: ">=0.1"
 kind: process
-entry: bin/echo
+entry: bin/echo.py
 adds: {operations: [{name: say, description: Says it again}]}
 """
 # What replaces a part of SMALL, and the problem.
@@ -65,11 +65,11 @@ WRONG = {
         ),
     ),
     "an entry outside of the package": (
-        "entry: bin/echo",
-        "entry: ../bin/echo",
+        "entry: bin/echo.py",
+        "entry: ../bin/echo.py",
         (
-            "line 8: entry: must be the path of the program in the package, because the kind is "
-            "process"
+            "line 8: entry: must be the path of a program .py in the package, because the "
+            "kind is process"
         ),
     ),
     "an entry of another kind": (

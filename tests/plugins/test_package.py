@@ -59,6 +59,13 @@ def bomb() -> bytes:
     return archive(*((f"{n}", bytes(2**18)) for n in range(5)))
 
 
+def special(kind: int) -> zipfile.ZipInfo:
+    """An entry of a kind that no plain file is."""
+    made = zipfile.ZipInfo("a")
+    made.create_system, made.external_attr = 3, (kind | 0o644) << 16
+    return made
+
+
 # An archive, and a part of why it is refused.
 DANGEROUS: dict[str, tuple[Callable[[], bytes], str]] = {
     "a path above": (lambda: archive(("../a", b"")), "'../a' is not allowed"),
@@ -70,6 +77,30 @@ DANGEROUS: dict[str, tuple[Callable[[], bytes], str]] = {
     "a bomb": (bomb, "more than 1 MB"),
     "many files": (lambda: archive(*((f"{n}", b"") for n in range(2001))), "has 2001 files"),
     "two files that differ by case": (lambda: archive(("A", b""), ("a", b"")), "two files 'a'"),
+    "two files that differ by how a letter is written": (
+        lambda: archive(("caf\u00e9", b""), ("cafe\u0301", b"")),
+        "two files",
+    ),
+    "two files with one name": (
+        lambda: archive(("name", b"1"), ("nama", b"2")).replace(b"nama", b"name"),
+        "two files 'name'",
+    ),
+    "a file that is a folder too": (
+        lambda: archive(("a/b", b""), ("A", b"")),
+        "'A' is both a file and the folder of 'a/b'",
+    ),
+    "a name that is written from right to left": (
+        lambda: archive(("a\u202eyp.exe", b"")),
+        "is not allowed",
+    ),
+    "a device": (lambda: archive((special(stat.S_IFBLK), b"")), "a link or a device"),
+    "a pipe": (lambda: archive((special(stat.S_IFIFO), b"")), "a link or a device"),
+    "a folder": (lambda: archive(("a/", b"")), "is not allowed"),
+    "compiled code beside its source": (
+        lambda: archive(("__pycache__/echo.cpython-311.pyc", b"")),
+        "compiled Python, which no scan can read",
+    ),
+    "compiled code alone": (lambda: archive(("echo.PYC", b"")), "compiled Python"),
     "no checksums": (lambda: archive(("a", b"")), f"no file {CHECKSUMS}"),
     "other checksums": (lambda: archive(("a", b""), (CHECKSUMS, b"x")), "was changed"),
     "no archive": (lambda: b"PK\x03\x04 and no more", "or a damaged one"),
@@ -183,7 +214,8 @@ def test_a_file_that_is_no_key_signs_nothing() -> None:
 
 def findings(*, kind: str = "python", **files: bytes) -> list[str]:
     named = {name.replace("_", "."): data for name, data in files.items()}
-    made = package(files=named | {"a": b""}, kind=kind, entry="a")
+    entry = "z.py" if kind == "process" else "z"
+    made = package(files=named | {"z.py": b""}, kind=kind, entry=entry)
     return [each.words for each in scanning.scan(made).findings]
 
 

@@ -56,6 +56,10 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "msgget": (68, 186),
     "semget": (64, 190),
     "mq_open": (240, 180),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
     # parts of the kernel with a long record of weaknesses
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
