@@ -101,7 +101,8 @@ class _Thread(threading.Thread):
                 self._inner.call_soon_threadsafe(self._task.cancel)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.ended.wait(), GRACE_S)
-        if not self.ended.is_set() and self.ident is not None:
+        # Another thread may have the number of one that has ended.
+        if not self.ended.is_set() and self.ident is not None and self.is_alive():
             identity, raised = ctypes.c_ulong(self.ident), ctypes.py_object(SystemExit)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, raised)
 

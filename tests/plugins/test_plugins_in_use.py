@@ -1,6 +1,8 @@
 """Plug-ins that are installed and turned on: their operations, and what they may do."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +14,7 @@ from mcp_types import TextContent
 from bot.errors import Refused
 from bot.identity.actors import Actor
 from bot.kernel.plugin_calls import Failure, PluginResult
-from bot.plugins import failures, plugin_code
+from bot.plugins import failures, plugin_code, trusted
 from bot.plugins.package import Package
 from mcp_server import plugin_prompts
 from store.engine.transaction import Store
@@ -202,6 +204,31 @@ async def test_a_plug_in_that_hangs_holds_up_nobody(office: PluginOffice, tmp_pa
     assert not hanging.done()
     end.touch()
     assert (await hanging)["result"] is None
+
+
+async def test_a_call_that_ended_as_its_time_was_over_ends_no_other_thread() -> None:
+    async def work() -> None:
+        pass
+
+    call, end, well = trusted._Thread(work), threading.Event(), threading.Event()
+    call.start()
+    call.join()
+    # As if the loop had not heard of its end yet.
+    call.ended = asyncio.Event()
+
+    def wait() -> None:
+        while not end.is_set():
+            time.sleep(0.001)
+        well.set()
+
+    other = threading.Thread(target=wait)
+    other.start()
+    # The system gives the number of a thread that ended to another one.
+    call._ident = other.ident  # type: ignore[attr-defined]
+    await call.stop()
+    end.set()
+    other.join()
+    assert well.is_set()
 
 
 async def test_a_plug_in_that_keeps_failing_is_turned_off_and_others_go_on(
