@@ -11,9 +11,10 @@ from dataclasses import dataclass
 INVISIBLE = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 # They join letters and emoji in some languages, so they stay.
 JOINERS = "\u200c\u200d"
-# Also the letters of Unicode's tags, which show nothing and spell any text in ASCII.
+# Also the letters of Unicode's tags, which show nothing and spell any text in ASCII, and halves of
+# characters, which no text has outside of JSON.
 UNSEEN = re.compile(
-    rf"(?![{JOINERS}])[{INVISIBLE}\U000e0000-\U000e007f\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+"
+    rf"(?![{JOINERS}])[{INVISIBLE}\U000e0000-\U000e007f\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+"
 )
 # GitHub shows nothing of a comment, nor of what follows one that nothing closes.
 BEGIN, END = "<!--", "-->"

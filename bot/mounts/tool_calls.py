@@ -258,7 +258,8 @@ def _refusal(tool: NamedTool, outcome: Outcome) -> Refused:
     assert failure is not None
     wait_s = None if failure.retry_after_s is None else max(1, round(failure.retry_after_s))
     details: dict[str, Any] = {"why": failure.kind, "server": server}
-    details |= {} if wait_s is None else {"retry_after_s": wait_s}
+    if wait_s is not None:
+        details |= {"retry_after_s": wait_s, "sent": outcome.may_have_happened}
     if outcome.may_have_happened and not outcome.target.is_safe:
         return Refused(
             "outcome_unknown",

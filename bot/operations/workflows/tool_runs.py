@@ -44,6 +44,8 @@ SLACK = 15 * SECOND
 USUAL_S = 30
 # Why a call waits, and how long, if the refusal says no time.
 LATER = {"agent_paused": 5 * MINUTE, "tool_limit": MINUTE}
+# A server may say any time.
+SOONEST, LATEST = 10 * SECOND, 60 * MINUTE
 WHILE_ON_HOLD, UNTIL_NUMBERED = 30 * SECOND, 2 * SECOND
 # What a failure says on the card.
 LONGEST_WHY = 400
@@ -185,7 +187,7 @@ async def fail(tx: Tx, taken: Taken, refused: Refused) -> None:
     if found is None:
         return
     task, _, row = found
-    if refused.code in LATER:
+    if refused.code in LATER or _says_when(refused):
         await _put_off(tx, task, row, taken, refused)
         return
     is_unknown = refused.code == "outcome_unknown"
@@ -205,6 +207,15 @@ async def fail_by_tool(tx: Tx, taken: Taken, answer: ToolCalled) -> None:
     said = answer.text or json.dumps(answer.structured, ensure_ascii=False)
     words = f"{taken.tool} says that it failed: {' '.join(said.split())}"
     await fail(tx, taken, Refused("tool_unavailable", words))
+
+
+def _says_when(refused: Refused) -> bool:
+    """Whether the server, or the circuit that keeps calls from it, said when to call again.
+
+    Nothing was done. A call that may have been done counts as an attempt.
+    """
+    has_time = refused.code == "tool_unavailable" and "retry_after_s" in refused.details
+    return has_time and not refused.details.get("sent")
 
 
 def _unknown(taken: Taken, refused: Refused) -> str:
@@ -231,7 +242,10 @@ async def _put_off(
 ) -> None:
     """Nothing was sent. Say on the task why it waits, and call later."""
     wait_s = refused.details.get("retry_after_s")
-    again = await tx.now() + (int(wait_s) * SECOND if wait_s else LATER[refused.code])
+    wait = int(wait_s) * SECOND if wait_s else LATER[refused.code]
+    if _says_when(refused):
+        wait = min(max(wait, SOONEST), LATEST)
+    again = await tx.now() + wait
     await steps.change(tx, row, call_at=again, call_id=None)
     paused = f"{taken.actor.name}, who started the workflow, is paused"
     why = paused if refused.code == "agent_paused" else refused.message.partition(". ")[0]
