@@ -46,6 +46,24 @@ async def test_a_task_is_claimed_sent_followed_and_completed(remote: Remote) -> 
     assert remote.agent.methods == ["SendMessage", "GetTask", "GetTask"]
 
 
+@ON_SQLITE
+async def test_bytes_of_the_artifacts_are_files_of_the_task(remote: Remote) -> None:
+    issue = await remote.assign()
+    await remote.drain()
+    kept = {"raw": "AAEC_w", "filename": "pump.bin", "mediaType": "application/octet-stream"}
+    wrong, large = {"raw": "not base64!"}, {"raw": "A" * 400_000, "filename": "big.bin"}
+    remote.agent.set("COMPLETED", "", {"text": "Tight."}, kept, wrong, large)
+    await remote.drain(5)
+    found = await remote.lead.call("get_task", task=remote.workspace.name(issue))
+    assert [(each["name"], each["size"]) for each in found["attachments"]] == [("pump.bin", 4)]
+    assert found["task"]["result"].splitlines()[::2] == [
+        "Tight.",
+        "(pump.bin: application/octet-stream of about 4 bytes)",
+        "(file: file of about 8 bytes)",
+        "(big.bin: file of about 300000 bytes)",
+    ]
+
+
 async def test_a_question_goes_to_people_and_the_answer_back(remote: Remote) -> None:
     issue = await remote.assign()
     await remote.drain()
@@ -367,8 +385,7 @@ def test_answers_of_0_3_are_read_as_those_of_1_0() -> None:
     message = {"kind": "message", "role": "agent", "parts": parts}
     read = remote_tasks.read_answer(legacy_agents.answer_of("SendMessage", message))
     assert read == (
-        "Look\n\na.png: https://example.com/a.png\n\n"
-        "(image/png of about 3 bytes, which Hubbub did not keep)"
+        "Look\n\na.png: https://example.com/a.png\n\n(file: image/png of about 3 bytes)"
     )
     task = {"id": "t", "status": {"state": "unknown"}}
     assert remote_tasks.read_task(legacy_agents.answer_of("GetTask", task)).step == "run"

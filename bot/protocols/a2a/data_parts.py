@@ -1,8 +1,9 @@
-"""Data in a message or an artifact, as a text that people and models read."""
+"""Data and bytes in a message or an artifact: a text that people and models read, and files."""
 
 import json
 from typing import Any
 
+STANDARD = str.maketrans("-_", "+/")
 # Levels: with more, indents would be most of the text, or Hubbub would not write it at all.
 MOST_INDENTED, DEEPEST = 10, 100
 
@@ -14,6 +15,12 @@ def text_of(data: Any) -> str | None:
         return None
     indent = 2 if levels <= MOST_INDENTED else None
     return f"```json\n{json.dumps(data, indent=indent, ensure_ascii=False)}\n```"
+
+
+def standard_base64(raw: str) -> str:
+    """The JSON of Protocol Buffers also has the form for addresses, and leaves out the end."""
+    found = raw.translate(STANDARD).rstrip("=")
+    return found + "=" * (-len(found) % 4)
 
 
 def _levels(data: Any) -> int:

@@ -79,5 +79,5 @@ def _part_of(part: dict[str, Any]) -> dict[str, Any]:
         case {"file": {"uri": str(uri)} as file}:
             return {"url": uri, "filename": file.get("name")}
         case {"file": {"bytes": str(content)} as file}:
-            return {"raw": content, "mediaType": file.get("mimeType")}
+            return {"raw": content, "filename": file.get("name"), "mediaType": file.get("mimeType")}
     return part

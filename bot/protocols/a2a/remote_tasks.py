@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from bot.files.rules import LARGEST_IN_CALL, MOST_ON_ONE
 from bot.protocols.a2a import data_parts
 from bot.protocols.a2a.remote import Problem
 from bot.protocols.states import FROM_A2A, Step
@@ -12,11 +13,19 @@ from bot.protocols.states import FROM_A2A, Step
 # Characters of what is read of a text, and parts and artifacts that are looked at.
 LONGEST_TEXT, MOST_PARTS, MOST_ARTIFACTS = 50_000, 50, 50
 LONGEST_ID = 200
+LONGEST_NAME = 200
+# Characters of base64.
+LARGEST_RAW = LARGEST_IN_CALL // 3 * 4
 # By the conventions of Google ADK, which others follow with a prefix of their own, such as
 # `adk_thought` and `adk_type`. https://github.com/google/adk-python/issues/4676
 THOUGHT, TYPE = re.compile(r"(\w{1,20}[_/:])?(is_)?thought"), re.compile(r"\w{1,20}[_/:]type")
 CALLS = ("function_call", "function_response")
 STEPS: dict[str, Step] = {name: step for name, step in FROM_A2A.items()}  # noqa: C416 - mypy
+
+
+class RemoteFile(NamedTuple):
+    name: str
+    base64: str
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,8 @@ class RemoteTask:
     artifacts: tuple[str, ...]
     # The data of the artifacts, by name.
     values: Mapping[str, Any]
+    # The bytes of the artifacts, those that are small enough to keep.
+    files: tuple[RemoteFile, ...] = ()
 
     @property
     def result(self) -> str:
@@ -66,6 +77,7 @@ def read_task(task: Any, *, sent: bool = False) -> RemoteTask:
                 _message_text(status.get("message")),
                 _artifacts(task.get("artifacts")),
                 _values(task.get("artifacts")),
+                _files(task.get("artifacts")),
             )
     raise Problem("its answer is not a task", sent=sent)
 
@@ -90,13 +102,36 @@ def _artifact(artifact: Mapping[str, Any]) -> str:
 
 def _values(given: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for each in given[:MOST_ARTIFACTS] if isinstance(given, list) else ():
-        match each:
-            case {"parts": list(parts)}:
-                for part in _of_answer(parts):
-                    if isinstance(part.get("data"), dict):
-                        found |= part["data"]
+    for part in _parts(given):
+        if isinstance(part.get("data"), dict):
+            found |= part["data"]
     return found
+
+
+def _files(given: Any) -> tuple[RemoteFile, ...]:
+    found = [
+        RemoteFile(_name(part), data_parts.standard_base64(part["raw"]))
+        for part in _parts(given)
+        if "text" not in part and "url" not in part and _is_kept(part)
+    ]
+    return tuple(found[:MOST_ON_ONE])
+
+
+def _parts(given: Any) -> list[Mapping[str, Any]]:
+    """The parts of all artifacts."""
+    artifacts = given[:MOST_ARTIFACTS] if isinstance(given, list) else []
+    lists = [each.get("parts") for each in artifacts if isinstance(each, dict)]
+    return [part for each in lists if isinstance(each, list) for part in _of_answer(each)]
+
+
+def _is_kept(part: Mapping[str, Any]) -> bool:
+    """Whether its bytes are so few that a call stores them as a file."""
+    raw = part.get("raw")
+    return isinstance(raw, str) and 0 < len(raw) <= LARGEST_RAW
+
+
+def _name(part: Mapping[str, Any]) -> str:
+    return str(part.get("filename") or "file")[:LONGEST_NAME]
 
 
 def text_of(parts: Sequence[Any]) -> str:
@@ -128,8 +163,8 @@ def _part(part: Mapping[str, Any]) -> str:
         case {"url": str(url)}:
             return f"{str(part.get('filename') or 'File')[:100]}: {url[:2000]}"
         case {"raw": str(raw)}:
-            kind = str(part.get("mediaType") or "file")[:100]
-            return f"({kind} of about {len(raw) * 3 // 4} bytes, which Hubbub did not keep)"
+            kind, size = str(part.get("mediaType") or "file")[:100], len(raw) * 3 // 4
+            return f"({_name(part)}: {kind} of about {size} bytes)"
         case {"data": data}:
             return data_parts.text_of(data) or "(data that is nested too deeply)"
     return ""

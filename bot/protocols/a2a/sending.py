@@ -27,7 +27,6 @@ THREAD = "m_"
 Kind: TypeAlias = Literal["create_task", "send_message", "github_comment_issue", "attach_file"]
 
 
-STANDARD = str.maketrans("-_", "+/")
 # Of a file without one.
 NO_NAME = "file"
 
@@ -122,17 +121,14 @@ def files_of(sent: Sent) -> list[Call]:
     return [
         Call(
             "attach_file",
-            {"name": each.filename or NO_NAME, "base64": _standard_base64(each.raw or "")},
+            {
+                "name": each.filename or NO_NAME,
+                "base64": data_parts.standard_base64(each.raw or ""),
+            },
             f"{sent.key}-{n}",
         )
         for n, each in enumerate(parts)
     ]
-
-
-def _standard_base64(raw: str) -> str:
-    """The JSON of Protocol Buffers also has the form for addresses, and leaves out the end."""
-    found = raw.translate(STANDARD).rstrip("=")
-    return found + "=" * (-len(found) % 4)
 
 
 def _part_text(part: Part, place: str) -> str:

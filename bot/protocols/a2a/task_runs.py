@@ -1,6 +1,6 @@
 """A task of Hubbub at an agent that speaks A2A: claimed, sent, looked at, and reported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -9,7 +9,7 @@ from bot.protocols import payloads
 from bot.protocols.a2a import errors, remote_tasks
 from bot.protocols.a2a.exchange import Exchange
 from bot.protocols.a2a.remote import Problem
-from bot.protocols.a2a.remote_tasks import RemoteTask
+from bot.protocols.a2a.remote_tasks import RemoteFile, RemoteTask
 from bot.protocols.outcomes import Delivered, Outcome, Rejected
 from store import events
 
@@ -87,7 +87,7 @@ def _text(exchange: Exchange, payload: Mapping[str, Any]) -> str:
 
 async def _report(exchange: Exchange, task: RemoteTask) -> Outcome:
     if task.step == "complete":
-        return await _complete(exchange, task.result, task.values)
+        return await _complete(exchange, task.result, task.values, task.files)
     if task.step == "fail":
         note = (task.said or task.result or GAVE_UP)[:LONGEST_NOTE]
         await exchange.call(
@@ -164,11 +164,16 @@ async def _send_answer(exchange: Exchange, remote_id: str) -> Outcome:
     return exchange.later(2)
 
 
-async def _complete(exchange: Exchange, result: str, values: Mapping[str, Any]) -> Outcome:
+async def _complete(
+    exchange: Exchange, result: str, values: Mapping[str, Any], files: Sequence[RemoteFile] = ()
+) -> Outcome:
+    stored = await _store(exchange, files)
     text = result.strip()[:LONGEST_RESULT]
     done: dict[str, Any] = {**_lease(exchange), "status": "completed"}
     if text:
         done["result"] = text
+    if stored:
+        done["attachments"] = stored
     if outputs := await _outputs(exchange, values):
         done["outputs"] = outputs
     try:
@@ -177,9 +182,19 @@ async def _complete(exchange: Exchange, result: str, values: Mapping[str, Any]) 
         if exc.code != "pull_request_open":
             raise
         # Its merge completes the task.
-        review = {**_lease(exchange), "status": "in_review", "result": text}
+        review = {**_lease(exchange), "status": "in_review", "result": text, "attachments": stored}
         await exchange.call("update_task_status", review, "review")
     return Delivered()
+
+
+async def _store(exchange: Exchange, files: Sequence[RemoteFile]) -> list[str]:
+    """The ids of those files that Hubbub takes: others are refused, for example by a quota."""
+    found = []
+    for n, each in enumerate(files):
+        with suppress(Refused):
+            made = await exchange.call("attach_file", each._asdict(), f"file-{n}")
+            found.append(made["file"]["id"])
+    return found
 
 
 async def _outputs(exchange: Exchange, values: Mapping[str, Any]) -> dict[str, Any]:
