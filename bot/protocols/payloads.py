@@ -4,12 +4,15 @@ from functools import partial
 from typing import Any
 
 from bot.errors import Refused
+from bot.files import links
 from bot.protocols.link import Delivery, Link
 from bot.tasks import lookup
 from bot.tasks.priorities import PRIORITIES
 from bot.times import stamp
 from store.engine.transaction import Tx
+from store.files import attachments
 from store.messages import messages
+from store.tables.files import UseKind
 from store.tables.protocols import DeliveryKind
 from store.tasks import tasks
 
@@ -45,12 +48,33 @@ async def task(link: Link, delivery: Delivery) -> dict[str, Any]:
     """The task in the form of `claim_task`'s answer, without a lease. Raise Refused."""
     found = await link.calls.call(delivery.actor, "get_task", {"task": delivery.row["subject"]})
     shown = {name: found[name] for name in OF_TASK if found.get(name)}
-    return {**shown, "body": found.get("issue")}
+    files = await link.store.read(partial(_files, link=link, delivery=delivery, kind="task"))
+    return {**shown, "body": found.get("issue"), **files}
 
 
 async def message(link: Link, delivery: Delivery) -> dict[str, Any]:
     """Raise Refused if it was withdrawn."""
-    return await link.store.read(partial(_message, delivery=delivery))
+    found = await link.store.read(partial(_message, delivery=delivery))
+    files = await link.store.read(partial(_files, link=link, delivery=delivery, kind="message"))
+    return {**found, **files}
+
+
+async def _files(tx: Tx, link: Link, delivery: Delivery, kind: UseKind) -> dict[str, Any]:
+    """The files of a task or a message, each with an address that works for some minutes."""
+    i, subject = delivery.row["installation_id"], delivery.row["subject"]
+    rows = await attachments.attached_to(tx, i, kind, [subject])
+    now = await tx.now()
+    found = [
+        {
+            "id": row["id"],
+            "name": row["name"],
+            "type": row["type"],
+            "size": row["size"],
+            "url": f"{link.public_url}{links.download(link.keys, i, row['id'], now)}",
+        }
+        for row in rows
+    ]
+    return {"attachments": found} if found else {}
 
 
 async def _message(tx: Tx, delivery: Delivery) -> dict[str, Any]:

@@ -323,8 +323,12 @@ async def test_an_agent_without_an_end_loses_the_task(workspace: Workspace) -> N
 async def test_a_message_is_answered_in_its_thread(remote: Remote) -> None:
     ada = await remote.workspace.agent("ada")
     remote.agent.answer = None
-    await ada.call("send_message", to="remote", body="Which valve?")
+    file = (await ada.call("attach_file", name="valves.txt", text="Red, blue."))["file"]["id"]
+    await ada.call("send_message", to="remote", body="Which valve?", attachments=[file])
     await remote.drain()
+    _, sent = remote.agent.sent[0]["parts"]
+    assert (sent["filename"], sent["mediaType"]) == ("valves.txt", "text/plain")
+    assert sent["url"].startswith("https://hubbub.example.com/files/")
     remote.agent.set("INPUT_REQUIRED", "The red or the blue one?")
     await remote.drain(3)
     (reply,) = (await ada.call("get_messages"))["messages"]

@@ -62,6 +62,28 @@ async def test_a_task_is_delivered_signed_with_what_the_agent_needs(
     assert await deliveries(workspace) == [("task", "delivered", 0)]
 
 
+@ON_SQLITE
+async def test_the_files_of_a_task_and_of_a_message_come_with_addresses(
+    workspace: Workspace, receiver: Acknowledging
+) -> None:
+    await reached(workspace, receiver)
+    ada = await workspace.agent("ada")
+    file = (await ada.call("attach_file", name="valve.txt", text="Red."))["file"]["id"]
+    await ada.call("send_message", to="worker", body="This valve.", attachments=[file])
+    where = workspace.repository.full_name
+    made = await ada.call("create_task", repository=where, title="Mend it", attachments=[file])
+    await workspace.settle()
+    task = made["task"]["task"]
+    await lead(workspace).call("assign_task", task=task, agent_id="worker")
+    await courier(workspace).drain()
+    message, assigned = receiver.bodies
+    for found in (message["message"]["attachments"], assigned["attachments"]):
+        (shown,) = found
+        address = shown.pop("url")
+        assert address.startswith("https://hubbub.example.com/files/")
+        assert shown == {"id": file, "name": "valve.txt", "type": "text/plain", "size": 4}
+
+
 async def test_a_message_is_delivered_and_read_once_it_is_acknowledged(
     workspace: Workspace, receiver: Acknowledging
 ) -> None:

@@ -1,6 +1,7 @@
 """Data and bytes in a message or an artifact: a text that people and models read, and files."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 STANDARD = str.maketrans("-_", "+/")
@@ -35,3 +36,11 @@ def _levels(data: Any) -> int:
         ]
         levels += 1
     return levels
+
+
+def of_files(payload: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A part with the address of each file of a task or a message."""
+    return [
+        {"url": each["url"], "filename": each["name"], "mediaType": each["type"]}
+        for each in payload.get("attachments", ())
+    ]

@@ -32,6 +32,9 @@ def _message_to(message: Mapping[str, Any]) -> dict[str, Any]:
 def _part_to(part: Mapping[str, Any]) -> dict[str, Any]:
     if "text" in part:
         return {"kind": "text", "text": part["text"]}
+    if "url" in part:
+        file = {"uri": part["url"], "name": part["filename"], "mimeType": part["mediaType"]}
+        return {"kind": "file", "file": file}
     return {"kind": "data", "data": part["data"]}
 
 

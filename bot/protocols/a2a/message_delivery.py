@@ -4,7 +4,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.protocols import payloads
-from bot.protocols.a2a import remote_tasks
+from bot.protocols.a2a import data_parts, remote_tasks
 from bot.protocols.a2a.exchange import Exchange
 from bot.protocols.a2a.remote_tasks import RemoteTask
 from bot.protocols.outcomes import Delivered, Outcome, Rejected
@@ -56,7 +56,8 @@ def _place_of(row: EndpointDeliveryRow) -> dict[str, str]:
 
 async def _send(exchange: Exchange, message: dict[str, Any]) -> Outcome:
     about = {name: message[name] for name in ("id", "thread_id", "sender", "task", "priority")}
-    parts = [{"text": message["body"], "mediaType": "text/markdown"}]
+    parts: list[dict[str, Any]] = [{"text": message["body"], "mediaType": "text/markdown"}]
+    parts += data_parts.of_files(message)
     found = await exchange.send(exchange.delivery.key, parts, about)
     if isinstance(found, str):
         return await _answer(exchange, message, found)

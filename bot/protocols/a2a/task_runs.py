@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.protocols import payloads
-from bot.protocols.a2a import errors, remote_tasks
+from bot.protocols.a2a import data_parts, errors, remote_tasks
 from bot.protocols.a2a.exchange import Exchange
 from bot.protocols.a2a.remote import Problem
 from bot.protocols.a2a.remote_tasks import RemoteFile, RemoteTask
@@ -66,6 +66,7 @@ async def _send(exchange: Exchange) -> Outcome:
     parts: list[dict[str, Any]] = [{"text": _text(exchange, payload), "mediaType": "text/markdown"}]
     if shown:
         parts.append({"data": shown, "mediaType": "application/json"})
+    parts += data_parts.of_files(payload)
     about = {name: task[name] for name in ("id", "task", "repository", "title", "priority")}
     about["server"] = exchange.link.public_url
     found = await exchange.send(exchange.delivery.key, parts, about)
