@@ -12,7 +12,7 @@ from mcp_server.loading import load
 
 # After the start. Until then the server has other work, and a server that is stopped at once does
 # not wait until the library is loaded.
-LOAD_AFTER_S = 5.0
+LOAD_AFTER_S = 30.0
 
 
 @dataclass(frozen=True)

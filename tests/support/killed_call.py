@@ -98,22 +98,30 @@ async def call(asked: dict[str, Any], at: int) -> int:
     return counting.statements
 
 
-def main() -> None:
+def kill_ever_later(asked: dict[str, Any]) -> None:
     """Call it in processes that are killed at statements ever farther apart, until one ends.
 
-    It prints each statement, and waits for a line until it goes on. At last it prints how many
-    statements the call took.
+    It prints each statement, and waits for a line until it goes on. The last process prints how
+    many statements the call took.
     """
-    asked, at, step = json.loads(sys.argv[1]), 1, 1
+    at, step = 1, 1
     while child := os.fork():
         status = os.waitpid(child, 0)[1]
         if not os.WIFSIGNALED(status):
-            sys.exit(os.waitstatus_to_exitcode(status))
+            assert status == 0
+            return
         print("killed", at, flush=True)  # noqa: T201 - the test reads it
         sys.stdin.readline()
         step = step * 3
         at += step
     print("ended", asyncio.run(call(asked, at)), flush=True)  # noqa: T201 - the test reads it
+    sys.exit()
+
+
+def main() -> None:
+    """Take a call from each line."""
+    while line := sys.stdin.readline():
+        kill_ever_later(json.loads(line))
 
 
 if __name__ == "__main__":
