@@ -22,9 +22,10 @@ demo: $(STAMP) ## watch three agents and a person work on a simulated GitHub (AR
 # A test that runs on one engine only says so in its name; those that need none run with each.
 ONE_ENGINE = $(if $(ENGINE),-k 'not $(filter-out $(ENGINE),sqlite mysql)')
 
-# Byte code is kept even where the environment says not to: without it, each worker and each server
-# that a test starts compiles all modules again, which takes a tenth of the whole time.
-test test-mysql: export PYTHONDONTWRITEBYTECODE =
+# Byte code is kept even where the environment says not to, as in an installed package: without it,
+# each worker and each server that a test starts compiles all modules again, which takes a tenth of
+# the whole time, and half of the time of a start.
+test test-mysql bench: export PYTHONDONTWRITEBYTECODE =
 
 # Which branches the tests take. CI measures it, and fails below the bound in branch_bound.py.
 MEASURED = $(if $(COVERAGE),-p tests.support.branch_coverage)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from bot import settings
-from bot.cli import output
+from bot.cli import garbage, output
 from bot.cli.commands import (
     audit,
     backups,
@@ -119,6 +119,7 @@ def run_process() -> None:
     """Run the command of this process, and end the process quickly."""
     # Otherwise Python looks for unused objects in all modules: a quarter of the time of a command.
     atexit.register(gc.freeze)
+    garbage.wait_for_imports()
     main()
 
 

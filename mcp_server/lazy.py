@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from bot.dispatch.dispatcher import Dispatcher
 from bot.identity.tokens import Tokens
-from mcp_server.loading import load
+from bot.kernel import late_imports
 
 # After the start. Until then the server has other work, and a server that is stopped at once does
 # not wait until the library is loaded.
@@ -56,7 +56,7 @@ async def serving(
         await _wait_until(needed, load_after_s)
         if over.is_set():
             return
-        http: Any = (await load("mcp_server.http"))[0]
+        http: Any = await late_imports.load("mcp_server.http")
         async with http.serving(dispatcher, tokens, http.allowed_hosts(names)) as endpoint:
             loaded.set_result(endpoint)
             await over.wait()
@@ -67,7 +67,9 @@ async def serving(
     finally:
         over.set()
         needed.set()
-        await life
+        # The process may have stopped the load.
+        with suppress(asyncio.CancelledError):
+            await life
 
 
 async def _wait_until(event: asyncio.Event, timeout_s: float) -> None:

@@ -13,7 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from bot.dispatch.dispatcher import Dispatcher
-from webhooks import stored_metrics
+from bot.kernel import late_imports
 from webhooks.process_metrics import ProcessMetrics
 from webhooks.shared_answer import SharedAnswer
 
@@ -72,9 +72,8 @@ class Metrics:
     async def render(self, dispatcher: Dispatcher) -> bytes:
         """The counters of this moment, and the gauges of this moment or a little before."""
         self.process.sample(dispatcher.store.pool())
-        stored = await self._stored.get(
-            partial(stored_metrics.render, dispatcher.store, dispatcher.shared)
-        )
+        gauges = await late_imports.load("webhooks.stored_metrics")
+        stored = await self._stored.get(partial(gauges.render, dispatcher.store, dispatcher.shared))
         return b"".join(generate_latest(each) for each in self._counters(dispatcher)) + stored
 
     def _counters(self, dispatcher: Dispatcher) -> list[CollectorRegistry]:

@@ -6,18 +6,18 @@ from functools import partial
 from aiohttp import web
 from pydantic import SecretStr
 
-from bot.background import agent_endpoints, health, loops, notifying, retention
-from bot.backup.schedule import schedule_of
+from bot.background import health, late_loops
+from bot.background.late_loops import LateLoops
 from bot.cli import listening, session, tool_connections
 from bot.cli.inheritance import Inheritance
 from bot.dispatch.dispatcher import Dispatcher
-from bot.dispatch.refusals import Refusals
 from bot.github.sign_in import ClientId
 from bot.identity.actions.github_oidc import issuer_of
 from bot.identity.oauth.clients import registered_clients
 from bot.identity.server_address import address_of, names_of
 from bot.identity.tokens import Tokens
 from bot.inbox.backpressure import Backpressure
+from bot.kernel import late_imports
 from bot.runs import actions_tokens
 from bot.settings import GitHubApp, Settings, github_login, split_list
 from bot.tenants import own_settings
@@ -39,27 +39,12 @@ FINISH_S = 1.0
 async def serve(
     loaded: Settings, github_app: GitHubApp, inherited: Inheritance | None = None
 ) -> None:
-    times, pressure = retention.retention_times(loaded), Backpressure()
+    pressure = Backpressure()
     async with (
         open_tracing(),
         session.open_session(loaded, make=True, app=github_app) as bare,
         tool_connections.connect(bare, loaded, serves=True) as opened,
-        loops.run_loops(
-            opened.store,
-            opened.shared,
-            pressure,
-            github_app,
-            times,
-            Refusals(opened.store),
-            notifying.notifier_of(loaded, opened.store, opened.keys),
-            agent_endpoints.courier_of(
-                opened.store,
-                opened.shared,
-                address_of(loaded),
-                links=notifying.links_of(loaded),
-            ),
-            schedule_of(loaded, opened.store),
-        ) as running,
+        late_loops.late_loops(opened.store, opened.shared, loaded, github_app, pressure) as running,
         actions_tokens.open_checker(opened.store, _issuer(loaded), address_of(loaded)) as actions,
     ):
         # Before the first request: what is turned off stays off after a restart.
@@ -95,7 +80,7 @@ async def serve(
 
 
 async def _run(
-    server: web.Application, loaded: Settings, running: loops.Loops, inherited: Inheritance | None
+    server: web.Application, loaded: Settings, running: LateLoops, inherited: Inheritance | None
 ) -> None:
     """Listen and answer until the process must stop."""
     connections = server[listener.CONNECTIONS]
@@ -110,17 +95,19 @@ async def _run(
     must_stop = _stop_event(running, inherited)
     try:
         await _listen(runner, loaded, connections, inherited)
+        running.start(must_stop.set)
         await must_stop.wait()
+        late_imports.stop()
         server[DISPATCHER].waiters.stop()
         running.stop()
     finally:
         await runner.cleanup()
 
 
-def _monitoring(loaded: Settings, opened: session.Session, running: loops.Loops) -> Monitoring:
+def _monitoring(loaded: Settings, opened: session.Session, running: LateLoops) -> Monitoring:
     return Monitoring(
-        health.Readiness(opened.store, running.health).problems,
-        lambda: running.supervisor.given_up,
+        health.Readiness(opened.store, running.problems).problems,
+        running.given_up,
         (loaded.metrics_token or SecretStr("")).get_secret_value(),
     )
 
@@ -155,11 +142,11 @@ async def _listen(
     listening.say_address(runner.addresses[0])
 
 
-def _stop_event(running: loops.Loops, inherited: Inheritance | None) -> asyncio.Event:
+def _stop_event(running: LateLoops, inherited: Inheritance | None) -> asyncio.Event:
     """Set when the process must stop."""
     must_stop = listening.stop_signal()
     if inherited:
         inherited.end_with_parent(must_stop)
         # Only a new process can help, and the parent starts one.
-        running.supervisor.when_given_up = must_stop.set
+        running.when_given_up = must_stop.set
     return must_stop

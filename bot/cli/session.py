@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
+from bot.cli import garbage
 from bot.files.texts import FileTexts
 from bot.identity import keyring
 from bot.identity.server_address import address_of
@@ -80,6 +81,7 @@ async def open_session(
 
     `make`: made and migrated first, as `serve` does. `remote`: HUBBUB_URL would do instead.
     """
+    garbage.resume()
     if not make:
         await asyncio.to_thread(_check_database, loaded, remote=remote)
     known = keyring.load(loaded, make=make)

@@ -28,9 +28,9 @@ from bot.identity.actors import Actor
 from bot.kernel import argument_errors
 from bot.kernel.operation import Answer, Operation, Shared
 from bot.operations import OPERATIONS
-from bot.operations.tools.calling import named_call
 from bot.plugins import added
 from bot.plugins.running import plugins_of
+from bot.tools.tool_names import named_call
 from bot.tracing import Span
 from store.engine.origins import Origin
 from store.engine.transaction import Store

@@ -56,6 +56,9 @@ WaitSeconds: TypeAlias = Annotated[
     float, Field(ge=0, le=50, description="wait up to this many seconds, at most 50")
 ]
 
+# They are built with the first call, because no process needs those of all operations at once.
+ARGUMENTS = ConfigDict(extra="forbid", defer_build=True)
+
 # Problems in the message. The details list more.
 MOST_SHOWN = 3
 
@@ -78,7 +81,7 @@ class Notice(BaseModel):
 class Answer(BaseModel):
     """The fields of every answer, beside those of its operation."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     # Fields that are encrypted in the database, so they are not stored for a repeated call. The
     # form is that of pydantic's `exclude`.
     sealed: ClassVar[Mapping[str, Any]] = MappingProxyType({})
@@ -316,7 +319,7 @@ def operation(
         return Operation(
             name=run.__name__,
             description=" ".join((inspect.getdoc(run) or "").split()),
-            arguments=create_model(run.__name__, __config__=ConfigDict(extra="forbid"), **fields),
+            arguments=create_model(run.__name__, __config__=ARGUMENTS, **fields),
             result=_answer_type(signature.return_annotation),
             run=run,
             role=permissions.lowest_role(run.__name__),

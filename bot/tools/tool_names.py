@@ -8,8 +8,11 @@ No operation's name has two underscores in a row.
 import hashlib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 SEPARATOR = "__"
+# The operation that calls them.
+CALL = "call_tool"
 LONGEST = 64
 FITTING = re.compile(r"[A-Za-z0-9_-]+")
 UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
@@ -17,6 +20,13 @@ UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
 
 def is_tool_name(name: str) -> bool:
     return SEPARATOR in name.strip("_")
+
+
+def named_call(name: str, given: Any) -> tuple[str, Any]:
+    """The call that is meant by the name of a tool, in place of an operation's name."""
+    if not is_tool_name(name):
+        return name, given
+    return CALL, {"tool": name, "arguments": given}
 
 
 def public_name(server: str, tool: str) -> str:

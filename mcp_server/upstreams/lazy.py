@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from bot.kernel import late_imports
 from bot.tool_servers.access_tokens import AccessTokens
 from bot.tool_servers.connections import Json, Progress, ServerSpec, ToolResult, ToolSpec
 from bot.tool_servers.network import Network
 from bot.tool_servers.operator_file import Process
-from mcp_server.loading import load
 
 
 @dataclass
@@ -30,8 +30,8 @@ class LazyServers:
         return await asyncio.shield(self._loading)
 
     async def _load(self) -> Any:
-        names = ("mcp_server.upstreams.connecting", "mcp_server.upstreams.servers")
-        connecting, servers = await load(*names)
+        connecting: Any = await late_imports.load("mcp_server.upstreams.connecting")
+        servers: Any = await late_imports.load("mcp_server.upstreams.servers")
         tokens = AccessTokens(self.network)
         opener = connecting.Opener(self.network, self.processes, self.log, tokens)
         made = servers.McpServers(opener, self.changed)

@@ -24,8 +24,8 @@ from tests.benchmarks.calls import Workspace, fill
 from tests.benchmarks.processes import SECRET, databases, program, serve
 from tests.support.browser import Window, open_browser, open_window
 from webhooks.login import SESSION
+from webhooks.page.open_streams import MOST_OF_SESSION
 from webhooks.page.routes import PAGES
-from webhooks.page.updates import MOST_OF_SESSION
 
 TASKS = 10_000
 AGENTS = 5

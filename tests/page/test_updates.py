@@ -9,7 +9,8 @@ import pytest
 from bot.errors import Refused
 from tests.support.login import LoginServer
 from tests.support.page import HERE, operator, signed_in, updates
-from webhooks.page.updates import MOST_OF_SESSION, STREAMS, Stream, Streams
+from webhooks.page.open_streams import MOST_OF_SESSION, STREAMS, Streams
+from webhooks.page.updates import Stream
 
 
 @pytest.fixture(autouse=True)

@@ -25,8 +25,7 @@ from webhooks.page import (
     workflow_inputs,
 )
 from webhooks.page.action_table import ACTIONS, Action, Field
-from webhooks.page.pages import Menu
-from webhooks.page.visit import Visit
+from webhooks.page.visit import Menu, Visit
 
 # Bytes of a form: the text of a comment or of a file, when each of its letters is escaped.
 LARGEST = 1024 * 1024

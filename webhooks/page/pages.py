@@ -1,8 +1,8 @@
 """From a request to a page of HTML, and what a browser reads when that fails."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from aiohttp import web
 
@@ -11,10 +11,7 @@ from bot.identity.actors import BOT
 from webhooks.listener import CONNECTIONS
 from webhooks.page import answers, rendering
 from webhooks.page.action_table import ACTIONS
-from webhooks.page.visit import NoAccount, Visit, open_visit, sign_in_address
-
-# Each page in the menu: its path, its title, and the operation that it needs, if any.
-Menu: TypeAlias = Sequence[tuple[str, str, str]]
+from webhooks.page.visit import Menu, NoAccount, Visit, open_visit, sign_in_address
 
 
 async def answer(

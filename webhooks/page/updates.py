@@ -5,15 +5,13 @@ second way to what somebody may see.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import web
 
-from bot.errors import Refused
 from bot.events import event_log
 from bot.events.waiters import Waiter
 from bot.identity.actors import Actor
@@ -25,10 +23,9 @@ from webhooks.app_keys import DISPATCHER, TOKENS
 from webhooks.disconnects import is_gone
 from webhooks.login import LOGIN, SESSION
 from webhooks.page import answers, pages
+from webhooks.page.open_streams import STREAMS
 from webhooks.page.visit import Visit
 
-# Open streams of one process, and of one login. A browser has one for each visible tab.
-MOST_STREAMS, MOST_OF_SESSION = 500, 12
 # A browser asks again so long after the stream ended, in milliseconds.
 RETRY_MS = 2000
 # When nothing happens, a comment keeps proxies from closing the stream.
@@ -40,51 +37,6 @@ SEND_S = 30.0
 # All fragments. Every change in the account may show in those named `activity`.
 EVERYTHING, ACTIVITY = "everything", "activity"
 TOPIC_OF_KIND = {kind: topic for topic, kind in TOPICS.items()}
-
-
-@dataclass(eq=False)
-class Streams:
-    """The open streams of this process. `every_s`: between two messages to one browser.
-
-    `pause`: waits so long.
-    """
-
-    every_s: float = 1.0
-    most: int = MOST_STREAMS
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _open: dict[str, list["Stream"]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def count(self) -> int:
-        return sum(map(len, self._open.values()))
-
-    @contextmanager
-    def add(self, session: str, stream: "Stream") -> Iterator[None]:
-        """Count a stream. The oldest ones of the same login make room. Raise Refused."""
-        if self.count >= self.most:
-            raise _too_many(
-                f"{self.most} browsers are connected, which is the limit of this server"
-            )
-        # Those that make room end when they look again, so a login may have twice as many.
-        if len(self._open.get(session, ())) >= 2 * MOST_OF_SESSION:
-            raise _too_many("This login opens streams faster than old ones end")
-        mine = self._open[session]
-        mine.append(stream)
-        for each in mine[:-MOST_OF_SESSION]:
-            each.is_replaced = True
-        try:
-            yield
-        finally:
-            mine.remove(stream)
-            if not mine:
-                del self._open[session]
-
-
-def _too_many(why: str) -> Refused:
-    return Refused("too_many", f"{why}. The page works, and shows changes when you load it again.")
-
-
-STREAMS = web.AppKey("streams", Streams)
 
 
 async def follow(request: web.Request) -> web.StreamResponse:

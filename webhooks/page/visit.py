@@ -1,7 +1,8 @@
 """One visit to a page: who looks, in which account, and what they ask of the operations."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
@@ -23,6 +24,8 @@ from webhooks.login import LOGIN, SESSION
 from webhooks.origins import caller_of, origin_of
 
 ACCOUNTS = "/accounts"
+# Each page in the menu: its path, its title, and the operation that it needs, if any.
+Menu: TypeAlias = Sequence[tuple[str, str, str]]
 # Where people see issues, if no other address is in the settings of the login.
 GITHUB = "https://github.com"
 # Characters of one value in an address. Nothing that a page asks for is longer.

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bot import settings
-from bot.cli import output
+from bot.cli import garbage, output
 from bot.cli.commands.options import InstallationName
 
 KEY_VALUE = (
@@ -31,6 +31,7 @@ def mcp(
     if loaded.url:
         from mcp_server import bridge
 
+        garbage.resume()
         asyncio.run(bridge.run(loaded.url, token, as_channel=channel))
         return
     from bot import logs

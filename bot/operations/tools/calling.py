@@ -16,7 +16,7 @@ from bot.mounts.tool_attempts import Outcome
 from bot.mounts.tool_calls import Answered, Prepared
 from bot.operations.files.views import File, file_view, resource_link
 from bot.operations.tools import finding
-from bot.tools import tool_finding, tool_names
+from bot.tools import tool_finding
 from bot.tools.tool_finding import NamedTool
 from store.mounts import mounts
 
@@ -111,13 +111,6 @@ async def _find(ctx: Context, name: str) -> NamedTool:
             raise
         meant = " or ".join(near[:MOST_MEANT])
         raise Refused(exc.code, f"{exc.message} Did you mean {meant}?") from exc
-
-
-def named_call(name: str, given: Any) -> tuple[str, Any]:
-    """The call that is meant by the name of a tool, in place of an operation's name."""
-    if not tool_names.is_tool_name(name):
-        return name, given
-    return call_tool.name, {"tool": name, "arguments": given}
 
 
 async def _finish(ctx: Context, outcome: Outcome, prepared: Prepared) -> ToolCalled:
