@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from bot.kernel.operation import Answer, Context, operation
 from bot.kernel.yaml_file import Unreadable
 from bot.tools import planned_calls
-from bot.workflows.definitions import definition_file
+from bot.workflows.definitions import definition_file, output_hints
 from bot.workflows.definitions.definition import Definition, Step
 
 FileText = Annotated[str, Field(max_length=definition_file.RULES.longest, description="YAML")]
@@ -35,6 +35,7 @@ class CheckedWorkflow(Answer):
     tool_problems: list[str] = Field(
         [], description="the tools of steps that you could not call so now, and why"
     )
+    hints: list[str] = Field([], description="outputs that a step may not get")
 
 
 @operation(reads_only=True)
@@ -51,6 +52,7 @@ async def check_workflow(ctx: Context, text: FileText) -> CheckedWorkflow:
         inputs=[name for name, each in found.inputs.items() if each.is_required],
         steps=[_view(found, each) for each in found.steps],
         tool_problems=[why for each in found.steps for why in await _of_tool(ctx, each)],
+        hints=output_hints.hints(found),
     )
 
 

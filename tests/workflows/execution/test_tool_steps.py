@@ -476,6 +476,13 @@ steps:
 """
 
 
+HINT = (
+    "steps.tell.arguments: steps.repair.outputs.number may have no value, because repair is "
+    "skipped unless its `if` holds; write what stands in for it: "
+    "${{ steps.repair.outputs.number || null }}"
+)
+
+
 @ON_SQLITE
 @pytest.mark.parametrize(
     ("count", "sent"),
@@ -487,7 +494,10 @@ steps:
 async def test_what_a_skipped_step_would_give_has_a_default_or_fails_the_step(
     scene: Scene, count: str, sent: dict[str, Any] | None
 ) -> None:
-    flow = await scene.start(SKIPPED.replace("COUNT", f'"{count}"'))
+    given = SKIPPED.replace("COUNT", f'"{count}"')
+    checked = await scene.lead.call("check_workflow", text=given)
+    assert checked["hints"] == ([] if sent else [HINT])
+    flow = await scene.start(given)
     assert count in str((await flow.issue("tell")).body)
     await flow.do(await scene.workspace.agent("ada"), "check")
     await scene.turn()
