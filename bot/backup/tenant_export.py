@@ -65,7 +65,7 @@ def _openers(snapshot: Snapshot) -> Mapping[str, Opener]:
 
     def settings(keys: Keys, row: Row) -> Any:
         found = plugins.get(row["plugin"])
-        return uses.shown_settings(keys, row, found) if found else {}  # type: ignore[arg-type]
+        return uses.visible_settings(keys, row, found) if found else {}  # type: ignore[arg-type]
 
     return {**OPENERS, "plugin_installations": settings}
 

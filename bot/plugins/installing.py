@@ -222,10 +222,12 @@ async def remove(store: Store, name: str) -> None:
     """Raise WrongPackage."""
 
     async def work(tx: Tx) -> None:
-        if await plugins.get(tx, name) is None:
+        row = await plugins.get(tx, name)
+        if row is None:
             raise WrongPackage(f"No plug-in {name} is installed.")
         if needed_by := compatibility.dependents(name, await stored_manifests.by_name(tx)):
             raise WrongPackage(f"{', '.join(needed_by)} needs {name}. Remove that first.")
+        await revoking.stop_server(tx, row)
         await plugins.remove(tx, name)
         await plugin_installations.remove(tx, name)
 

@@ -3,6 +3,7 @@
 from bot.plugins import signatures
 from bot.plugins.signatures import Trust
 from store.engine.transaction import Tx
+from store.mounts import mounts
 from store.plugins import plugin_installations, plugins
 from store.tables.plugins import PluginRow
 
@@ -27,8 +28,19 @@ async def stop_revoked(tx: Tx) -> list[str]:
             words = f"It is revoked: {why}"
             if why and await plugins.stop(tx, row["name"], row["digest"], words):
                 await plugin_installations.turn_off_everywhere(tx, row["name"], words)
+                await stop_server(tx, row)
                 stopped.append(row["name"])
     return stopped
+
+
+async def stop_server(tx: Tx, row: PluginRow) -> None:
+    """Stop the server of a plug-in of the kind `mcp`, which agents could go on to call."""
+    if row["manifest"].get("kind") != "mcp":
+        return
+    for i in await plugin_installations.where_used(tx, row["name"]):
+        mount = await mounts.by_name(tx, i, row["name"])
+        if mount is not None:
+            await mounts.set_state(tx, i, mount["id"], "stopped", None)
 
 
 async def resume_lifted(tx: Tx) -> None:

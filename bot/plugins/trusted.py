@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import inspect
 import threading
+from collections import ChainMap
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,8 +119,7 @@ async def run(
     inside = Inside(settings, host, asyncio.get_running_loop())
 
     async def work() -> Any:
-        found = _call(manager, call, inside)
-        return await found if inspect.isawaitable(found) else found
+        return await _call(manager, call, inside)
 
     try:
         return _result(await _run_in_thread(work, timeout_s), bugs.modules_of(manager))
@@ -157,22 +157,31 @@ async def _run_in_thread(work: Callable[[], Awaitable[Any]], timeout_s: float) -
     return thread
 
 
-def _call(manager: pluggy.PluginManager, call: HookCall, inside: Inside) -> Any:
-    """What the hook returns. Raise LookupError if there is none."""
+async def _call(manager: pluggy.PluginManager, call: HookCall, inside: Inside) -> Any:
+    """What the hook returns. A plug-in may implement one hook by several functions.
+
+    Raise LookupError if there is none.
+    """
     hook = manager.hook
     if call.hook == "event":
-        found = hook.on_event(event=call.arguments["event"], hubbub=inside)
-        return found[0] if found else None
+        for each in hook.on_event(event=call.arguments["event"], hubbub=inside):
+            await _value(each)
+        return None
     if call.hook == "card_lines":
-        return (hook.card_lines(task=call.arguments["task"], hubbub=inside) or [[]])[0]
+        found = hook.card_lines(task=call.arguments["task"], hubbub=inside)
+        return [line for each in found for line in await _value(each) or ()]
     functions = {
         "operation": hook.operations,
         "strategy": hook.strategies,
         "protocol": hook.protocols,
         "panel": hook.panels,
     }[call.hook]()
-    function = functions[0][call.name]
-    return function(inside, **call.arguments)
+    function = ChainMap(*functions)[call.name]
+    return await _value(function(inside, **call.arguments))
+
+
+async def _value(given: Any) -> Any:
+    return await given if inspect.isawaitable(given) else given
 
 
 def _result(thread: _Thread, modules: Collection[str]) -> PluginResult:

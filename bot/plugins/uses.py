@@ -33,7 +33,7 @@ def settings_of(keys: Keys, row: PluginInstallationRow) -> dict[str, Any]:
     return found
 
 
-def shown_settings(keys: Keys, row: PluginInstallationRow, plugin: PluginRow) -> dict[str, Any]:
+def visible_settings(keys: Keys, row: PluginInstallationRow, plugin: PluginRow) -> dict[str, Any]:
     """The settings without secrets, and without those of which nobody says that they are none.
 
     `plugin`: its manifests may be JSON or not. Raise Broken if they cannot be decrypted.

@@ -65,6 +65,12 @@ async def turn_off_everywhere(tx: Tx, plugin: str, why: str) -> None:
     await tx.run(q, p=plugin, why=why[:300], now=await tx.now())
 
 
+async def where_used(tx: Tx, plugin: str) -> list[int]:
+    """The installations that turned it on at some time."""
+    q = "SELECT installation_id FROM plugin_installations WHERE plugin = :p"
+    return [row["installation_id"] for row in await tx.all(q, p=plugin)]
+
+
 async def forget_failures(tx: Tx, plugin: str) -> None:
     """Those of another version say nothing of the new one."""
     q = (
@@ -76,7 +82,7 @@ async def forget_failures(tx: Tx, plugin: str) -> None:
 
 async def remove(tx: Tx, plugin: str) -> None:
     """Forget it in all installations."""
-    for table in ("plugin_values", "plugin_card_lines", "plugin_installations"):
+    for table in ("plugin_values", "plugin_card_lines", "plugin_forwards", "plugin_installations"):
         await tx.run(f"DELETE FROM {table} WHERE plugin = :p", p=plugin)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.plugins import installing
 from bot.plugins.forwarding import Forwarder, choosing, sending
 from bot.plugins.forwarding.choosing import LATE
 from bot.plugins.forwarding.sending import App, Letter
@@ -300,3 +301,19 @@ def test_which_deliveries_are_wanted(
 
 def test_a_place_of_a_plug_in_that_is_on_stays() -> None:
     assert choosing.place_of(None, 5) == 5 + LATE
+
+
+async def test_what_waits_for_a_plug_in_that_is_removed_is_never_forwarded(desk: Desk) -> None:
+    """Not even if a plug-in with its name is installed later, for another app."""
+    desk.receiver.status = 503
+    await desk.use()
+    await desk.comes()
+    await desk.forward()
+    assert (await desk.shown())["waiting"] == 1
+    await installing.remove(desk.office.store, "probot")
+    desk.receiver.status = 202
+    before = len(desk.receiver.requests)
+    await desk.use()
+    await desk.forward(3600)
+    assert (await desk.shown())["waiting"] == 0
+    assert len(desk.receiver.requests) == before

@@ -10,9 +10,10 @@ import pytest
 from bot.errors import Refused
 from bot.kernel.outside import Outside
 from bot.kernel.plugin_calls import HookCall
-from bot.plugins import events, mcp_handlers
+from bot.plugins import events, installing, mcp_handlers, revoking
 from store.engine.transaction import Store
 from store.mounts import mounts
+from store.plugins import plugins
 from tests.support.plugin_packages import package
 from tests.support.plugins import PluginOffice
 from tests.support.story import Clock
@@ -97,6 +98,22 @@ async def test_turning_it_off_stops_its_server_and_on_starts_it_again(
     assert (await office.call("get_mount", mount="tickets"))["mount"]["state"] == "stopped"
     await office.enable("tickets")
     assert (await office.call("get_mount", mount="tickets"))["mount"]["state"] == "running"
+
+
+@pytest.mark.parametrize("end", ["removed", "revoked"])
+async def test_the_server_of_a_plug_in_that_is_gone_answers_nobody(
+    office: PluginOffice, server: ToolServer, end: str
+) -> None:
+    """Agents could go on to call the tools of a server that was revoked."""
+    await use(office, server)
+    if end == "removed":
+        await installing.remove(office.store, "tickets")
+    else:
+        subject = "tickets@1.0.0"
+        await office.store.write(lambda tx: plugins.put_trust(tx, "revoked", subject, "it leaks"))
+        assert await office.store.write(revoking.stop_revoked) == ["tickets"]
+        await office.store.write(lambda tx: plugins.remove_trust(tx, "revoked", subject))
+    assert (await office.call("get_mount", mount="tickets"))["mount"]["state"] == "stopped"
 
 
 async def test_a_server_that_does_not_answer_is_not_turned_on(

@@ -13,9 +13,10 @@ from mcp_types import TextContent
 
 from bot.errors import Refused
 from bot.identity.actors import Actor
-from bot.kernel.plugin_calls import Failure, PluginResult
+from bot.kernel.plugin_calls import Failure, HookCall, PluginResult
 from bot.plugins import failures, plugin_code, trusted
 from bot.plugins.package import Package
+from bot.plugins.values import GetValue, Values
 from mcp_server import plugin_prompts
 from store.engine.transaction import Store
 from store.plugins import plugin_installations, plugins
@@ -68,6 +69,59 @@ async def test_an_operation_of_a_plug_in_is_called_by_its_full_name(office: Plug
     assert (answer["plugin"], answer["result"]) == ("echo", {"said": "hello"})
     audited = await office.rows("SELECT actor, operation FROM audit WHERE installation_id = :i")
     assert {"actor": "ada", "operation": "echo__say"} in audited
+
+
+SEVERAL = b"""\
+import pluggy
+
+hook = pluggy.HookimplMarker("hubbub")
+
+
+class Plugin:
+    @hook
+    def operations(self):
+        return {"say": lambda hubbub, text="": {"said": text}}
+
+    @hook(specname="operations")
+    def more_operations(self):
+        return {"shout": lambda hubbub: {"said": "AH"}}
+
+    @hook
+    async def card_lines(self, task, hubbub):
+        return ["one"]
+
+    @hook(specname="card_lines")
+    def more_lines(self, task, hubbub):
+        return ["two"]
+
+    @hook
+    async def on_event(self, event, hubbub):
+        await hubbub.change("seen", lambda seen: [*seen, "a"], default=[])
+
+    @hook(specname="on_event")
+    async def another(self, event, hubbub):
+        await hubbub.change("seen", lambda seen: [*seen, "b"], default=[])
+
+
+plugin = Plugin()
+"""
+SEVERAL_ADD = (
+    "{operations: [{name: say, description: Says}, {name: shout, description: Shouts}], "
+    "events: [task.created], card_lines: true}"
+)
+
+
+async def test_a_hook_may_be_implemented_by_several_functions(office: PluginOffice) -> None:
+    await office.use(package(files={"echo.py": SEVERAL}, adds=SEVERAL_ADD))
+    assert (await office.call("echo__shout"))["result"] == {"said": "AH"}
+    assert (await office.call("echo__say"))["result"] == {"said": ""}
+    use = await use_of(office)
+    lines = HookCall("card_lines", arguments={"task": {}})
+    assert sorted((await office.plugins.call("echo", use, lines)).value) == ["one", "two"]
+    event = HookCall("event", arguments={"event": {}})
+    assert (await office.plugins.call("echo", use, event)).failure is None
+    kept = Values(office.store, office.plugins.keys, office.installation_id, "echo")
+    assert sorted((await kept.get(GetValue(name="seen")))["value"]) == ["a", "b"]
 
 
 async def test_a_plug_in_that_is_off_or_unknown_is_not_called(office: PluginOffice) -> None:

@@ -75,6 +75,7 @@ SCATTERED: dict[str, str] = {
     "store.plugins.plugin_installations.remove": COMMAND,
     "store.plugins.plugin_installations.turn_off_everywhere": "when a plug-in is revoked",
     "store.plugins.plugin_installations.forget_failures": COMMAND,
+    "store.plugins.plugin_installations.where_used": COMMAND,
     "store.retention.drop_settled": LOOP,
     "store.retention.gone_installations": LOOP,
     "store.retention.installations": LOOP,

@@ -2,6 +2,7 @@
 
 import hashlib
 import zlib
+from functools import lru_cache
 
 import structlog
 
@@ -138,4 +139,10 @@ def kept_index(row: PluginRegistryRow) -> Index | None:
     """The index that was accepted last."""
     if row["content"] is None:
         return None
-    return index.parse(zlib.decompress(row["content"]))
+    return _parse(row["content"])
+
+
+@lru_cache(registries.MOST)
+def _parse(content: bytes) -> Index:
+    """One of a megabyte takes some tenths of a second, which a search would take each time."""
+    return index.parse(zlib.decompress(content))
