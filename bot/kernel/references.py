@@ -77,12 +77,12 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def mapped(value: Any, change: Callable[[str], Any]) -> Any:
+def change_texts(value: Any, change: Callable[[str], Any]) -> Any:
     """The value with each text that has references changed."""
     if isinstance(value, dict):
-        return {key: mapped(each, change) for key, each in value.items()}
+        return {key: change_texts(each, change) for key, each in value.items()}
     if isinstance(value, list):
-        return [mapped(each, change) for each in value]
+        return [change_texts(each, change) for each in value]
     return change(value) if isinstance(value, str) and OPENING in value else value
 
 

@@ -84,7 +84,7 @@ def view(result: ToolResult, max_bytes: int) -> Shown:
     room, written = max_bytes, ""
     if structured is not None:
         texts = [each for each in texts if not _repeats(each, result.structured)]
-        written = _written(structured)
+        written = _as_json(structured)
         room -= len(written)
         if room < 0:
             made.notes.append("the structured result was too long and is a text")
@@ -99,12 +99,12 @@ def view(result: ToolResult, max_bytes: int) -> Shown:
     return made
 
 
-def _written(value: Any, levels: int = 2) -> str:
+def _as_json(value: Any, levels: int = 2) -> str:
     """The value as JSON. The first levels part by part, so that nothing waits long for it."""
     if levels and isinstance(value, list):
-        return f"[{', '.join([_written(each, levels - 1) for each in value])}]"
+        return f"[{', '.join([_as_json(each, levels - 1) for each in value])}]"
     if levels and isinstance(value, dict):
-        parts = [f"{_written(key)}: {_written(each, levels - 1)}" for key, each in value.items()]
+        parts = [f"{_as_json(key)}: {_as_json(each, levels - 1)}" for key, each in value.items()]
         return f"{{{', '.join(parts)}}}"
     return json.dumps(value, ensure_ascii=False)
 

@@ -76,12 +76,12 @@ def references_in(value: Any) -> Iterator[Reference]:
 
 def with_values(value: Any, find: Callable[[Reference], Any]) -> Any:
     """The value with what its references lead to. `find` may raise Missing."""
-    return references.mapped(
-        value, lambda text: references.value_of(text, partial(_found, find=find))
+    return references.change_texts(
+        value, lambda text: references.value_of(text, partial(_value_of, find=find))
     )
 
 
-def _found(inside: str, find: Callable[[Reference], Any]) -> Any:
+def _value_of(inside: str, find: Callable[[Reference], Any]) -> Any:
     reference = parse(inside)
     if reference is None:
         return f"${{{{ {inside} }}}}"

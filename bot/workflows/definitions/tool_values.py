@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bot.kernel.references import REFERENCE, alone, as_text, as_written, mapped, value_of
+from bot.kernel.references import REFERENCE, alone, as_text, as_written, change_texts, value_of
 from bot.workflows.definitions import references
 from bot.workflows.definitions.definition import InputValue
 
@@ -31,7 +31,7 @@ def with_values(
             return {LATER: _parts(text, lambda inside: as_text(find(inside)))}
         return value_of(text, find, as_text)
 
-    return mapped(value, change)
+    return change_texts(value, change)
 
 
 def _parts(text: str, find: Callable[[str], str]) -> list[Any]:
