@@ -29,7 +29,7 @@ INSTALLATION = 42
 STOP_S = 19
 START_S = 60
 # Between two deliveries of a sender, so that the new process can start meanwhile.
-PACE_S = 0.02
+PACE_S = 0.1
 TWO: dict[str, Any] = {"HUBBUB_PROCESSES": "2"}
 
 

@@ -205,7 +205,9 @@ class Matrix:
 
     async def succeed(self, sender: Sender, write_id: str) -> None:
         """Another takes over, not before the dead one's last request has surely ended."""
-        assert await sender.step(self.workspace.installation.id) == 1
+        # There may be nothing left to do.
+        is_over = (await self.write(write_id))["state"] in writes.FINAL
+        assert await sender.step(self.workspace.installation.id) == 1 or is_over
         timing = Timing()
         self.workspace.clock.forward((timing.lease + timing.grace) / 1_000_000)
         await self.live(sender, write_id)
@@ -293,19 +295,19 @@ async def test_a_write_takes_effect_once_or_is_refused_whatever_fails_and_whoeve
 ) -> None:
     """Deaths that leave the same behind are one: a successor cannot tell them apart.
 
-    Each kind is played a third of its deaths, and over the wire a third of its troubles: another
-    third than the kinds beside it, because all kinds go through the same steps.
+    Each kind is played a fifth of its deaths, and over the wire a sixth of its troubles: others
+    than the kinds beside it, because all kinds go through the same steps.
     """
-    place, dialect = list(KINDS).index(kind), matrix.workspace.store.dialect
+    place, is_near = list(KINDS).index(kind), matrix.workspace.store.dialect == "sqlite"
     concerning = {name: each for name, each in TROUBLES.items() if concerns(KINDS[kind], each)}
-    troubles = dict(sample(concerning.items(), 1 if dialect == "sqlite" else 3, place))
+    troubles = dict(sample(concerning.items(), 1 if is_near else 6, place))
     deaths: dict[Hashable, tuple[str, int]] = {}
     # The silent ones last: what they have in common with others counts for those.
     for name, trouble in sorted(troubles.items(), key=lambda item: item[1].silent):
         for after, left in enumerate(await matrix.cell(kind, trouble), 1):
             deaths.setdefault(left, (name, after))
     failed = []
-    for name, after in sample(deaths.values(), 3, place):
+    for name, after in sample(deaths.values(), 5, place):
         try:
             await matrix.cell(kind, troubles[name], after)
         except AssertionError as exc:
