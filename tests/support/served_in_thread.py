@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,20 +33,21 @@ NOT_COMPARED = {"audit", "heads", "notices"}
 @dataclass
 class Served:
     url: str
-    path: Path
     tokens: dict[Role, str]
     # What exists, by the name of the argument that can name it.
     known: dict[str, list[Any]]
 
+    # Reads beside the server. It stays open, because a new one reads the whole schema first.
+    reader: sqlite3.Connection
+
     def state(self) -> dict[str, int]:
         """A hash of the rows of each table."""
-        with closing(sqlite3.connect(self.path)) as db:
-            db.row_factory = sqlite3.Row
-            return {
-                table: _hash_of(db, table)
-                for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-                if table not in NOT_COMPARED
-            }
+        tables = self.reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {
+            name: _hash_of(self.reader, name)
+            for (name,) in tables.fetchall()
+            if name not in NOT_COMPARED
+        }
 
 
 def _hash_of(db: sqlite3.Connection, table: str) -> int:
@@ -82,6 +83,7 @@ def serve_in_thread(path: Path) -> Iterator[Served]:
     try:
         ready.wait()
         yield found[0]
+        found[0].reader.close()
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
@@ -115,7 +117,9 @@ async def _fill(workspace: Workspace, path: Path) -> Served:
         "path": ["README.md"],
         "ref": ["main"],
     }
-    return Served(_url(workspace), path, tokens, known)
+    reader = sqlite3.connect(path, check_same_thread=False)
+    reader.row_factory = sqlite3.Row
+    return Served(_url(workspace), tokens, known, reader)
 
 
 async def _key(tx: Tx, *, keys: Keys, here: int, role: Role) -> str:
