@@ -213,7 +213,7 @@ OTHERS = {
     "bot/identity/permissions.py",
     "bot/kernel/remedies.py",
     "bot/messages/notices.py",
-    "bot/mounts/tool_access.py",
+    "bot/tools/tool_access.py",
     "bot/operations/agents/invitations.py",
     "bot/operations/agents/moving.py",
     "bot/operations/tasks/access.py",
