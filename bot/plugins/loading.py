@@ -18,6 +18,10 @@ from bot.plugins.manifest import Manifest
 from bot.plugins.package import Package, WrongPackage
 
 
+class ChangedFiles(WrongPackage):
+    """The files are not those that the operator installed: no server may run them."""
+
+
 class NotHere(WrongPackage):
     """This server has no such version: during an update, that is no fault of the plug-in."""
 
@@ -34,7 +38,7 @@ def from_distribution(name: str, digest: str, former: str | None) -> pluggy.Plug
     if here == former != digest:
         raise NotHere("This server still has the version before. Update its distribution here.")
     if here != digest:
-        raise WrongPackage(
+        raise ChangedFiles(
             "The files of its distribution are not those that were installed. If that is right, "
             f"run `hubbub plugin update {name}`."
         )

@@ -15,7 +15,7 @@ from bot.kernel.plugin_calls import Failure, HookCall, PluginResult
 from bot.plugins import plugin_code, sandbox, stored_manifests, uses, values
 from bot.plugins.bound_host import BoundHost, CallOperation, depth
 from bot.plugins.installed import Installed, actor_of, check_runs
-from bot.plugins.loading import NotHere
+from bot.plugins.loading import ChangedFiles, NotHere
 from bot.plugins.package import WrongPackage
 from bot.plugins.plugin_code import Loaded
 from bot.plugins.requests import Requests
@@ -115,11 +115,14 @@ class Plugins:
         """Raise NotHere."""
         try:
             settings = uses.with_defaults(installed.manifest, uses.settings_of(self.keys, use))
+            uses.check_complete(installed.manifest, settings)
             loaded = await self.load(installed)
         except NotHere:
             raise
         except WrongPackage as exc:
-            await self._stop_if_changed(installed, exc)
+            log.warning("plug-in not loaded", plugin=installed.name, why=str(exc))
+            if isinstance(exc, ChangedFiles):
+                await self._stop(installed.row, str(exc))
             return PluginResult(failure=Failure("refused", str(exc)))
         except Broken:
             text = "Its settings cannot be decrypted. Turn it on again with its settings."
@@ -150,14 +153,9 @@ class Plugins:
                 self._loaded[key] = await plugin_code.load(self.store, installed)
         return self._loaded[key]
 
-    async def _stop_if_changed(self, installed: Installed, why: WrongPackage) -> None:
-        """Files that are not those that the operator installed must not run in any process."""
-        row = installed.row
-        log.warning("plug-in not loaded", plugin=installed.name, why=str(why))
-        if row["source"] == "distribution":
-            await self.store.write(
-                lambda tx: plugins.stop(tx, row["name"], row["digest"], str(why))
-            )
+    async def _stop(self, row: PluginRow, why: str) -> None:
+        """In all processes."""
+        await self.store.write(lambda tx: plugins.stop(tx, row["name"], row["digest"], why))
 
 
 def plugins_of(outside: Outside) -> Plugins | None:

@@ -169,7 +169,8 @@ async def _call(manager: pluggy.PluginManager, call: HookCall, inside: Inside) -
         return None
     if call.hook == "card_lines":
         found = hook.card_lines(task=call.arguments["task"], hubbub=inside)
-        return [line for each in found for line in await _value(each) or ()]
+        lists = [await _value(each) for each in found]
+        return [line for each in lists if isinstance(each, list) for line in each]
     functions = {
         "operation": hook.operations,
         "strategy": hook.strategies,

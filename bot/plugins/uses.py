@@ -8,6 +8,7 @@ from bot.errors import Refused
 from bot.identity.actors import ROLES
 from bot.identity.keyring import Keys
 from bot.plugins.manifest import Manifest, of_type
+from bot.plugins.package import WrongPackage
 from store.engine import json_text
 from store.tables.agents import Role
 from store.tables.plugins import PluginInstallationRow, PluginRow
@@ -74,6 +75,16 @@ def with_defaults(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any
         if name in known and of_type(manifest.settings[name].type, value)
     }
     return {name: value for name, value in {**known, **fitting}.items() if value is not None}
+
+
+def check_complete(manifest: Manifest, settings: Mapping[str, Any]) -> None:
+    """Raise WrongPackage if it lacks a setting, which a new version may need."""
+    needed = [name for name, each in manifest.settings.items() if each.required]
+    if missing := sorted(set(needed) - settings.keys()):
+        raise WrongPackage(
+            f"{manifest.name} {manifest.version} needs settings without a value: "
+            f"{', '.join(missing)}. A tech-lead gives them by turning it on again."
+        )
 
 
 def check_settings(manifest: Manifest, given: Mapping[str, Any]) -> None:

@@ -242,6 +242,19 @@ async def test_a_distribution_whose_files_changed_is_stopped_and_says_so(
     assert (await office.call("echo__say", text="a"))["result"] == {"told": "a"}
 
 
+@pytest.mark.usefixtures("environment")
+async def test_a_distribution_that_cannot_be_loaded_here_is_not_stopped_elsewhere(
+    office: PluginOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This server may be too busy to load it in time."""
+    await install_distribution(office)
+    await office.enable("echo")
+    with monkeypatch.context() as patch:
+        patch.setattr(plugin_code, "LOAD_S", 0.0)
+        assert "seconds to load" in await office.refused("echo__say")
+    assert (await office.call("echo__say", text="a"))["result"] == {"said": "a"}
+
+
 async def test_a_server_that_is_behind_in_an_update_does_not_stop_a_distribution(
     office: PluginOffice, environment: Path
 ) -> None:

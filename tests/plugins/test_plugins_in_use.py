@@ -372,6 +372,16 @@ async def test_a_process_that_does_not_run_a_plug_in_turns_it_off_nowhere(
     assert ((await use_of(office))["state"], (await use_of(office))["failures"]) == ("on", 0)
 
 
+async def test_a_new_version_that_needs_a_setting_says_which(office: PluginOffice) -> None:
+    """In place of failing somewhere in its code, at each call."""
+    await office.use(package())
+    newer = "{channel: {description: The channel, required: true}}"
+    await office.install(package(version="1.1.0", settings=newer), update=True)
+    assert "echo 1.1.0 needs settings without a value: channel" in await office.refused("echo__say")
+    await office.enable("echo", settings={"channel": "#a"})
+    assert (await office.call("echo__say", text="a"))["result"] == {"said": "a"}
+
+
 # --- Settings ------------------------------------------------------------------------------------
 
 CHANNEL = {"channel": "#a"}
