@@ -21,9 +21,8 @@ from yarl import URL
 from fixtures import demo
 from fixtures.demo import fourth_act, second_act, story, third_act
 from fixtures.demo.narration import Narration
-from fixtures.demo.stage import Stage, becomes_true, environment_of, hubbub, open_stage
+from fixtures.demo.stage import PATIENCE_S, Stage, becomes_true, environment_of, hubbub, open_stage
 from fixtures.github import SimulatedGitHub
-from tests.support.patience import SOON_S
 
 # They join one demo, which lives as long as its loop.
 JOINS = pytest.mark.asyncio(loop_scope="session")
@@ -54,7 +53,7 @@ async def lines(stage: Stage) -> AsyncIterator[list[str]]:
         def has_all_lines() -> bool:
             return staying.done() or "All that octocat can do" in printed.getvalue()
 
-        assert await becomes_true(has_all_lines, SOON_S)
+        assert await becomes_true(has_all_lines)
     yield printed.getvalue().splitlines()
     staying.cancel()
     await asyncio.gather(staying, return_exceptions=True)
@@ -103,7 +102,7 @@ async def run_curl(line: str) -> str:
 async def test_one_acts_as_octocat_by_the_lines_it_prints(lines: list[str]) -> None:
     hold, look = (line for line in lines if line.startswith("curl "))
     await run_curl(hold)
-    async with asyncio.timeout(SOON_S):
+    async with asyncio.timeout(PATIENCE_S):
         while "+1" not in (said := await run_curl(look)):  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.1)
     assert "--- octocat [hubbub[bot]: +1]\n/hold until Monday" in said
@@ -169,7 +168,7 @@ async def test_one_logs_in_with_a_browser_and_gets_the_code_of_an_invitation(
         async with browser.post(consent.url.with_query(None), data=query) as done:
             assert (done.status, done.url.origin()) == (200, URL(page).origin())
             assert "octocat" in await done.text()
-        async with asyncio.timeout(SOON_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not (link := CODE_LINK.search(await run_curl(f"curl {invited}"))):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.1)
         async with browser.post(link[1]) as shown:
