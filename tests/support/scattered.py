@@ -55,6 +55,7 @@ SCATTERED: dict[str, str] = {
     "store.mirror.settings_files.with_unknown_board": LOOP,
     "store.mirror.stored_installations.app_ids": LOOP,
     "store.mirror.stored_installations.installation_of": COMMAND,
+    "store.mirror.stored_installations.removed_from": COMMAND,
     "store.mirror.stored_installations.every_one": COMMAND,
     "store.tenants.own_settings.rows": LOOP,
     "store.tenants.usage_counts.behind": LOOP,
