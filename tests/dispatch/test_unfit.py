@@ -82,7 +82,8 @@ def refusal(operation: Operation, given: Any) -> Refused:
             {"issue": "a/b#1", "text": "Hello"},
             (
                 "`text` is unknown (did you mean body?). Its arguments: issue, body?, action?, "
-                "comment_id?, reaction?, reason?, fence?, key?."
+                "comment_id?, reaction?, reason?, fence?, "
+                "attachments?, key?."
             ),
         ),
         ("update_agent", {"capabilities": ["Python 3"]}, f"`capabilities.0` {CAPABILITY}."),
