@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from bot import settings
+from bot.cli.commands.options import AsJson
 
 registry = typer.Typer(help="Say which registries of plug-ins are trusted.", no_args_is_help=True)
 index = typer.Typer(help="Make the index of a registry of your own.", no_args_is_help=True)
 Place = Annotated[str, typer.Argument(help="owner/repository, or a folder")]
 # Every 64th key begins with a hyphen, and is no option.
 KEY_ARGUMENT = {"ignore_unknown_options": True}
-AsJson = Annotated[bool, typer.Option("--json", help="as JSON")]
 
 
 @registry.command("add", context_settings=KEY_ARGUMENT)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bot import settings
+from bot.cli.commands.options import AsJson, InstallationName
 from bot.cli.commands.plugin_registries import KEY_ARGUMENT, index, registry
 
 commands = typer.Typer(help="Write, install and turn on plug-ins.", no_args_is_help=True)
@@ -20,15 +21,11 @@ What = Annotated[
 ]
 From = Annotated[str | None, typer.Option("--from", help="the registry, if several have it")]
 Name = Annotated[str, typer.Argument(help="the plug-in's name")]
-InstallationName = Annotated[
-    str, typer.Option("--installation", help="the account's login or the installation's number")
-]
 Unsigned = Annotated[bool, typer.Option("--unsigned", help="install it without a signature")]
 Yes = Annotated[bool, typer.Option("--yes", help="install it without a question")]
 Advisories = Annotated[
     Path | None, typer.Option(help="a JSON file with known weaknesses of packages")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="as JSON")]
 
 
 @commands.command("new")

@@ -68,11 +68,7 @@ def token_redeem(
 
 
 @token_commands.command("list")
-def token_list(
-    installation: Annotated[
-        str, typer.Option(help="the account's login or the installation's number")
-    ],
-) -> None:
+def token_list(installation: InstallationName) -> None:
     """List the tokens and sessions of an installation."""
     from bot.cli import tokens
 
